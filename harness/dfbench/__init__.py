@@ -1,0 +1,158 @@
+"""dfbench: trustworthy benchmarking of deepfake video detectors.
+
+These are the public names; a plugin author needs nothing else. Importing this module never imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dfbench.errors import (
+    CoverageError,
+    DataError,
+    DfbenchError,
+    LayoutError,
+    ManifestError,
+    MetricError,
+    MissingVideoError,
+    NoFaceError,
+    PluginError,
+    RunError,
+    ScoreError,
+    SettingsError,
+    SingleClassError,
+    StoreError,
+    TooShortError,
+    UndecodableVideoError,
+    UnknownNameError,
+    UsageError,
+    VideoError,
+    WeightsError,
+)
+from dfbench.hooks.specs import hookimpl
+from dfbench.interfaces import (
+    Dataset,
+    DatasetIndex,
+    Detector,
+    FaceFile,
+    FaceFinder,
+    Progress,
+    ProgressTask,
+    Synthesizer,
+    Trainer,
+    TrainingNeeds,
+    TrainingRequest,
+)
+from dfbench.types import (
+    ClipSpec,
+    CorpusSpec,
+    Counts,
+    DatasetSpec,
+    DetectorCard,
+    DetectorSpec,
+    FaceFinderSpec,
+    Faces,
+    FaceTrack,
+    FrameChoice,
+    Label,
+    Pooling,
+    PrepareSpec,
+    ProtocolSpec,
+    PseudoFake,
+    Sampling,
+    Status,
+    SynthesizerSpec,
+    Video,
+    VideoSelection,
+    canonical_json,
+    digest_of,
+)
+from dfbench.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from dfbench.api import leaderboard, run, train
+    from dfbench.data.clips import cut_crops
+    from dfbench.data.store import StoredFaces, read_faces
+
+# Reached through __getattr__, because what is behind them imports pandas, OpenCV or torch.
+_LAZY = {
+    "leaderboard": "dfbench.api",
+    "run": "dfbench.api",
+    "train": "dfbench.api",
+    "cut_crops": "dfbench.data.clips",
+    "StoredFaces": "dfbench.data.store",
+    "read_faces": "dfbench.data.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'dfbench' has no attribute {name!r}")
+
+
+__all__ = [
+    "ClipSpec",
+    "CorpusSpec",
+    "Counts",
+    "CoverageError",
+    "DataError",
+    "Dataset",
+    "DatasetIndex",
+    "DatasetSpec",
+    "Detector",
+    "DetectorCard",
+    "DetectorSpec",
+    "DfbenchError",
+    "FaceFile",
+    "FaceFinder",
+    "FaceFinderSpec",
+    "FaceTrack",
+    "Faces",
+    "FrameChoice",
+    "Label",
+    "LayoutError",
+    "ManifestError",
+    "MetricError",
+    "MissingVideoError",
+    "NoFaceError",
+    "PluginError",
+    "Pooling",
+    "PrepareSpec",
+    "Progress",
+    "ProgressTask",
+    "ProtocolSpec",
+    "PseudoFake",
+    "RunError",
+    "Sampling",
+    "ScoreError",
+    "SettingsError",
+    "SingleClassError",
+    "Status",
+    "StoreError",
+    "StoredFaces",
+    "Synthesizer",
+    "SynthesizerSpec",
+    "TooShortError",
+    "Trainer",
+    "TrainingNeeds",
+    "TrainingRequest",
+    "UndecodableVideoError",
+    "UnknownNameError",
+    "UsageError",
+    "Video",
+    "VideoError",
+    "VideoSelection",
+    "WeightsError",
+    "__version__",
+    "canonical_json",
+    "cut_crops",
+    "digest_of",
+    "hookimpl",
+    "leaderboard",
+    "read_faces",
+    "run",
+    "train",
+]

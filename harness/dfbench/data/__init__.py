@@ -1,0 +1,1 @@
+"""From files on disk to face clips: manifest, decoding, faces, face store, preparation, clips."""

@@ -1,0 +1,119 @@
+"""Every error that dfbench raises, as one tree.
+
+A message says what was wrong and where, in the user's terms; `hints` say what to do, each a sentence or a
+command that can be pasted. The command line prints both and exits with `exit_code`, without a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class DfbenchError(Exception):
+    """Base of all errors raised on purpose; `hints` are the ways out, most likely first."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hints: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hints = tuple(hints)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments are lost by the default pickling, and these errors cross process borders.
+        return (_rebuild, (type(self), self.message, self.hints))
+
+
+def _rebuild(kind: type[DfbenchError], message: str, hints: tuple[str, ...]) -> DfbenchError:
+    return kind(message, hints=hints)
+
+
+class UsageError(DfbenchError):
+    """The request itself is wrong: an unknown option value, a contradiction, a missing argument."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A dataset, detector, protocol, ... was asked for by a name that nobody offers."""
+
+
+class SettingsError(UsageError):
+    """`dfbench.toml` or a DFBENCH_* variable cannot be read or names an unknown setting."""
+
+
+class PluginError(DfbenchError):
+    """A plugin is broken: it cannot be imported, misspells a hook, returns the wrong type, repeats a name."""
+
+
+class DataError(DfbenchError):
+    """Something on disk is not as it should be."""
+
+
+class LayoutError(DataError):
+    """A dataset root does not have the official layout, or one of its list files cannot be parsed."""
+
+
+class VideoError(DataError):
+    """One video cannot be used; `status` is the status value that its row in the score table carries."""
+
+    status: ClassVar[str] = "error"
+
+
+class MissingVideoError(VideoError):
+    """The file of an expected video does not exist."""
+
+    status = "missing"
+
+
+class UndecodableVideoError(VideoError):
+    """The file exists but no frame can be decoded from it: empty, truncated, audio only, not a video."""
+
+    status = "undecodable"
+
+
+class NoFaceError(VideoError):
+    """No face was found in any of the wanted frames."""
+
+    status = "no_face"
+
+
+class TooShortError(VideoError):
+    """The video has fewer usable frames than one clip needs."""
+
+    status = "too_short"
+
+
+class StoreError(DataError):
+    """A file of the face store, the score table or a checkpoint folder cannot be written or is damaged."""
+
+
+class WeightsError(DataError):
+    """A checkpoint is missing, unsafe to load, or made for another model."""
+
+
+class ManifestError(DataError):
+    """A manifest repeats a video, or mixes what must not be mixed."""
+
+
+class RunError(DfbenchError):
+    """A run could not be completed; what was computed so far is kept."""
+
+
+class CoverageError(DfbenchError):
+    """The run ended, but fewer videos were scored than the coverage limit asks for."""
+
+    exit_code = 3
+
+
+class MetricError(DfbenchError):
+    """A metric is not defined for the given scores and labels."""
+
+
+class SingleClassError(MetricError):
+    """A ranking metric was asked for where only one class is present."""
+
+
+class ScoreError(DfbenchError):
+    """A detector returned something that is no score: wrong shape, NaN, infinite."""

@@ -1,0 +1,139 @@
+"""What a plugin's objects must be able to do, as typing.Protocol: nobody has to inherit from anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from dfbench.types import Faces, PrepareSpec, PseudoFake, Video
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+class ProgressTask(Protocol):
+    """One bar."""
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Move the bar by `count`; `note` is shown beside it (a loss, a file name)."""
+
+
+class Progress(Protocol):
+    """Where long steps report to; the command line passes one with rich bars, the API a silent one."""
+
+    def task(self, description: str, total: int | None = None) -> AbstractContextManager[ProgressTask]:
+        """A bar for `total` units, removed or kept finished when the context ends."""
+
+    def note(self, message: str) -> None:
+        """Print one line above the bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetIndex:
+    """What the official files of a dataset say.
+
+    `videos`: every expected video, in a fixed order. `problems`: one sentence for each line or entry of the
+    official files that could not be used (file, line number, content, remedy).
+    """
+
+    videos: tuple[Video, ...]
+    problems: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A dataset on disk."""
+
+    def index(self) -> DatasetIndex:
+        """Parse the official files. Does not touch the videos. Raises LayoutError if the root is wrong."""
+
+
+@runtime_checkable
+class FaceFinder(Protocol):
+    """Finds faces in frames."""
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        """Faces of each (H, W, 3) uint8 RGB frame; an empty `Faces` where there is none."""
+
+
+@runtime_checkable
+class Synthesizer(Protocol):
+    """Makes pseudo-fake clips out of real ones."""
+
+    def synthesize(
+        self, frames: NDArray[np.uint8], landmarks: NDArray[np.float32], rng: np.random.Generator
+    ) -> PseudoFake:
+        """One pseudo-fake. frames (T, H, W, 3) uint8 RGB; landmarks (T, 81, 2) float32 in pixels of frames."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A detector at test time: this one method is the whole contract."""
+
+    def score(self, clips: Tensor) -> Tensor:
+        """uint8 (B, T, H, W, 3) RGB in; float (B,) logit of "fake" out. A clip's score must not depend on
+        what else is in the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFile:
+    """A prepared video: its row and its file in the face store."""
+
+    video: Video
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingNeeds:
+    """What a trainer wants the harness to prepare.
+
+    `prepare` for the training videos and `prepare_validation` for the validation videos; `labels` are the
+    labels it trains on (a detector of the pseudo-fake family takes reals only).
+    """
+
+    prepare: PrepareSpec
+    prepare_validation: PrepareSpec
+    labels: frozenset[int]
+    synthesizer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """One training: prepared videos in, a folder to work in, everything else that decides the outcome.
+
+    `folder` may hold the remains of an interrupted training of the same identity: go on from there.
+    `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights.
+    """
+
+    train: Sequence[FaceFile]
+    validation: Sequence[FaceFile]
+    folder: Path
+    device: str
+    workers: int
+    seed: int
+    synthesizer: Synthesizer | None
+    provenance: Mapping[str, Any]
+    progress: Progress
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains a detector by a recipe."""
+
+    def recipe(self) -> Mapping[str, Any]:
+        """The resolved recipe, JSON-ready: part of the identity of the training."""
+
+    def needs(self) -> TrainingNeeds:
+        """What to prepare."""
+
+    def fit(self, request: TrainingRequest) -> Path:
+        """Train and return the path of the weights file inside `request.folder`; resume if interrupted."""
+
+
+DetectorFactory = Callable[..., Detector]
+TrainerFactory = Callable[[str, Mapping[str, str]], Trainer]

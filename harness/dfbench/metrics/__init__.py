@@ -1,0 +1,1 @@
+"""Metrics and their uncertainty, in pure numpy: the bottom layer."""

@@ -1,0 +1,308 @@
+"""The nouns of dfbench as frozen dataclasses: videos, clip specifications, face tracks and plugin specs.
+
+A spec is data. What it describes is imported only when someone asks for it, through `build`, the import path
+`"package.module:Name"` of a factory; so listing plugins never imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Label(IntEnum):
+    """Ground truth of a video; the positive class is FAKE everywhere in dfbench."""
+
+    REAL = 0
+    FAKE = 1
+
+
+class Status(StrEnum):
+    """How an expected video ended; every expected video has exactly one."""
+
+    OK = "ok"
+    MISSING = "missing"
+    UNDECODABLE = "undecodable"
+    NO_FACE = "no_face"
+    TOO_SHORT = "too_short"
+    ERROR = "error"
+
+
+class Sampling(StrEnum):
+    """Which frames make the clips of a video.
+
+    UNIFORM: frames x per_video frames spread evenly over the video, cut into clips in order (so the frames
+    of a clip are far apart). CONSECUTIVE: per_video clips spread evenly, each of successive frames.
+    """
+
+    UNIFORM = "uniform"
+    CONSECUTIVE = "consecutive"
+
+
+class Pooling(StrEnum):
+    """How clip logits become one video score."""
+
+    MEAN_LOGIT = "mean_logit"
+    MEAN_PROB = "mean_prob"
+    MAX = "max"
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One expected video of a dataset, whether its file exists or not.
+
+    `video_id` is unique in its dataset and says where the video comes from (FF++ `Deepfakes/000_003`, never
+    the bare file name, which four methods share). `manipulation` is "real" for real videos. `identities` are
+    the people in it, target first, prefixed by nothing: they are unique in the dataset only. `group` is the
+    cluster for resampling: the identity or source video whose footage it is.
+    """
+
+    dataset: str
+    video_id: str
+    path: Path
+    label: Label
+    split: str
+    manipulation: str
+    compression: str
+    identities: tuple[str, ...]
+    group: str
+    mask_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChoice:
+    """Which frames of a video are wanted, before its length is known.
+
+    `how` is "uniform" (`count` frames, evenly spread, first and last included), "runs" (`count` runs of
+    `length` successive frames, evenly spread) or "first" (the first `count` frames).
+    """
+
+    how: str
+    count: int
+    length: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSpec:
+    """What clips a detector wants.
+
+    `frames` per clip (T); `size` in pixels of the square face crop; `per_video` clips at most; `margin`: how
+    far the crop reaches beyond the face box on every side, as a fraction of the box's longer side.
+    Normalisation is the detector's own affair: it is handed uint8 RGB.
+    """
+
+    frames: int
+    size: int
+    per_video: int = 8
+    sampling: Sampling = Sampling.UNIFORM
+    margin: float = 0.25
+
+    def frame_choice(self) -> FrameChoice:
+        """The frames that must be decoded so that these clips can be cut."""
+        if self.sampling is Sampling.UNIFORM:
+            return FrameChoice("uniform", self.frames * self.per_video)
+        return FrameChoice("runs", self.per_video, self.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSpec:
+    """Everything that decides what the face store holds of a video; two equal specs give equal files.
+
+    `margin` is generous on purpose (fraction of the box's longer side, on every side), so that any smaller
+    detector margin can be cut later. Crops are stored at native scale unless their side exceeds `max_size`.
+    With `landmarks` false, 81-point landmarks are not computed (scoring does not need them).
+    `detect_every`: run the face finder on every k-th wanted frame and interpolate boxes between.
+    """
+
+    frames: FrameChoice
+    finder: str = "mtcnn"
+    margin: float = 0.5
+    max_size: int = 320
+    landmarks: bool = False
+    detect_every: int = 1
+
+    def digest(self) -> str:
+        """Twelve hex digits that change with any field."""
+        return digest_of(asdict(self))[:12]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTrack:
+    """The main face of a video over its stored frames (n of them).
+
+    frame_indices (n,) int64, positions in the video; boxes (n, 4) float32, x0 y0 x1 y1 in frame pixels;
+    scores (n,) float32 in [0, 1], the finder's confidence (0 where the box was interpolated);
+    landmarks (n, 81, 2) float32 in frame pixels, or (n, 0, 2) when they were not asked for;
+    landmark_kind: "dlib" (68 detected, 13 extrapolated), "template" (81 points of a mean face fitted to the
+    finder's five points) or "none". frame_size is (width, height).
+    """
+
+    frame_indices: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    landmark_kind: str
+    frame_size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """What a face finder found in one frame, k faces, best first.
+
+    boxes (k, 4) float32 in frame pixels; scores (k,) float32 in [0, 1]; points (k, 5, 2) float32: left eye,
+    right eye, nose, left and right mouth corner as seen in the image (NaN where the finder gives none).
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PseudoFake:
+    """A pseudo-fake clip made from a real one.
+
+    real and fake: (T, H, W, 3) uint8 RGB; mask: (T, H, W) float32 in [0, 1], the share of foreign pixels
+    (the blending mask), 0 where fake equals real.
+    """
+
+    real: NDArray[np.uint8]
+    fake: NDArray[np.uint8]
+    mask: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers of real and fake videos."""
+
+    real: int
+    fake: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What every offer of a plugin carries."""
+
+    name: str
+    summary: str
+    build: str
+    licence: str = ""
+    citation: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec(Spec):
+    """A dataset. `build(root: Path, *, compression: str | None) -> Dataset`.
+
+    `compressions` are the versions on disk, the first is the default; `official` are the published counts
+    by split; `homepage` is where to ask for access.
+    """
+
+    title: str = ""
+    homepage: str = ""
+    compressions: tuple[str, ...] = ()
+    official: Mapping[str, Counts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSpec(Spec):
+    """A set of datasets that can be made on this machine, such as the demo corpora.
+
+    `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes whatever
+    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be.
+    """
+
+    sizes: tuple[str, ...] = ("full",)
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesizerSpec(Spec):
+    """A maker of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFinderSpec(Spec):
+    """A face finder. `build(device: str) -> FaceFinder`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorCard:
+    """What is known of a detector with given weights, before the model is built.
+
+    `trained_on`: names of the datasets (None = unknown, and then no result counts as cross-dataset; empty =
+    needs no training). `train_compression` and `recipe` become part of the entry's name in tables.
+    """
+
+    clips: ClipSpec
+    pooling: Pooling = Pooling.MEAN_LOGIT
+    trained_on: frozenset[str] | None = None
+    train_compression: str = ""
+    recipe: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec(Spec):
+    """A detector. `build(*, weights: Path | None, device: str, seed: int) -> Detector`.
+
+    `version` changes whenever scores may change. `trainer` is the import path of a factory
+    `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, empty if the detector cannot be trained here.
+    `describe` is the import path of `(weights: Path) -> DetectorCard`, for detectors whose clip spec comes
+    with their weights; without it the fields of this spec hold. `needs_weights`: scoring without weights is
+    an error (after an attempt to find trained ones). `default_recipe` / `demo_recipe`: what `dfbench train`
+    uses when none is named.
+    """
+
+    clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
+    pooling: Pooling = Pooling.MEAN_LOGIT
+    trained_on: frozenset[str] | None = None
+    version: str = "1"
+    needs_weights: bool = False
+    describe: str = ""
+    trainer: str = ""
+    recipes: tuple[str, ...] = ()
+    default_recipe: str = ""
+    demo_recipe: str = ""
+
+    def card(self) -> DetectorCard:
+        """The card of this detector without weights."""
+        return DetectorCard(clips=self.clips, pooling=self.pooling, trained_on=self.trained_on)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSelection:
+    """A selection of a dataset's videos. Empty tuples mean "all"; `compression` None means the default."""
+
+    dataset: str
+    splits: tuple[str, ...] = ()
+    manipulations: tuple[str, ...] = ()
+    compression: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSpec(Spec):
+    """An evaluation protocol: what to train on, what to validate on, what to test on. `build` is unused ("")."""
+
+    train: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("train",)))
+    validation: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("val",)))
+    tests: tuple[VideoSelection, ...] = ()
+
+
+def canonical_json(value: object) -> str:
+    """`value` as JSON with sorted keys and no spaces: the form that identities are hashed from."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 (hex) of `value`'s canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
