@@ -1,0 +1,70 @@
+"""The three sentences of dfbench as functions that return DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfbench.interfaces import Progress
+from dfbench.progress import SilentProgress
+from dfbench.settings import load_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run(
+    detector: str,
+    protocol: str = "cross-dataset",
+    *,
+    overrides: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
+
+    `options` are the other fields of `dfbench.runs.evaluation.RunRequest`: data, only, weights, seed, device,
+    size, recipe. Raises DfbenchError.
+    """
+    from dfbench.runs.evaluation import RunRequest, run_detector
+
+    request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
+    return run_detector(request, progress=progress or SilentProgress()).table
+
+
+def train(
+    detector: str,
+    protocol: str = "cross-dataset",
+    *,
+    overrides: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Path:
+    """Train `detector` on the training set of `protocol`; returns the path of its weights. Options as in `run`."""
+    from dfbench.runs.evaluation import RunRequest, train_detector
+
+    request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
+    return train_detector(request, progress=progress or SilentProgress())
+
+
+def leaderboard(
+    protocol: str = "cross-dataset", *, corpus: str = "official", runs: Path | None = None
+) -> pd.DataFrame:
+    """The leaderboard of one corpus: a row an entry, video AUC by dataset, best mean first."""
+    from dfbench.results.leaderboard import leaderboard as build
+
+    return build(runs or load_settings().runs, protocol=protocol, corpus=corpus)
+
+
+def leaderboards(
+    protocol: str = "cross-dataset", *, corpus: str | None = None, runs: Path | None = None
+) -> dict[str, pd.DataFrame]:
+    """The leaderboard of every corpus that has runs, by corpus name; or of one."""
+    from dfbench.results.leaderboard import collect
+    from dfbench.results.leaderboard import leaderboard as build
+
+    folder = runs or load_settings().runs
+    found = {result.corpus for result in collect(folder)} if corpus is None else {corpus}
+    return {name: build(folder, protocol=protocol, corpus=name) for name in sorted(found)}

@@ -1,0 +1,32 @@
+"""The command line: one file a command. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+from dfbench.cli.app import build_app
+from dfbench.errors import DfbenchError
+
+
+def main() -> None:
+    """Entry point of `dfbench`. Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete coverage."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        build_app()(standalone_mode=True)
+    except DfbenchError as error:
+        if debug:
+            raise
+        print_error(error)
+        sys.exit(error.exit_code)
+
+
+def print_error(error: DfbenchError) -> None:
+    """What failed, then the ways out, on standard error."""
+    print(f"error: {error.message}", file=sys.stderr)
+    for hint in error.hints:
+        print(f"  {hint}", file=sys.stderr)
+
+
+__all__ = ["main", "print_error"]

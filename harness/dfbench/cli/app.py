@@ -1,0 +1,44 @@
+"""The typer application, with the commands that plugins add."""
+
+from __future__ import annotations
+
+import typer
+
+from dfbench.cli import data, doctor, leaderboard, plugins, run, train
+from dfbench.version import VERSION
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+def build_app() -> typer.Typer:
+    """All commands. Plugins may add theirs through `dfbench_commands`."""
+    app = typer.Typer(
+        name="dfbench",
+        help="Benchmark deepfake video detectors: dfbench run --detector fakestormer --protocol cross-dataset",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    ) -> None:
+        """Trustworthy benchmarking of deepfake video detectors. Add --debug to any command for tracebacks."""
+
+    app.command("run")(run.run_command)
+    app.command("train")(train.train_command)
+    app.command("leaderboard")(leaderboard.leaderboard_command)
+    app.command("doctor")(doctor.doctor_command)
+    app.add_typer(data.app, name="data")
+    app.add_typer(plugins.app, name="plugins")
+
+    from dfbench.hooks.host import Host
+
+    Host.load().add_commands(app)
+    return app

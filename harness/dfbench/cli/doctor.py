@@ -1,0 +1,23 @@
+"""`dfbench doctor`: is everything here that a run needs?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def doctor_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check packages, devices, folders, data roots and plugins; exits with 1 if something is broken."""
+    import json
+
+    from dfbench.runs.doctor import diagnose
+
+    findings = diagnose()
+    if as_json:
+        typer.echo(json.dumps([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings], indent=1))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.state:8}{finding.what}: {finding.detail}")
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Training and scoring: plans, the score table, protocols, provenance."""

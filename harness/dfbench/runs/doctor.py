@@ -1,0 +1,87 @@
+"""What a run needs from this machine, looked at one by one."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from dfbench.hooks.host import Host
+from dfbench.settings import Settings, config_path, load_settings
+
+PACKAGES = ("torch", "torchvision", "timm", "facenet-pytorch", "av", "opencv-python-headless", "lightning", "pyarrow")
+LOW_DISK_GIB = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `state` is "ok", "note" or "broken"."""
+
+    what: str
+    state: str
+    detail: str
+
+
+def diagnose() -> list[Finding]:
+    """All findings, most basic first."""
+    settings = load_settings()
+    return [*_packages(), _device(), *_folders(settings), *_roots(settings), *_plugins()]
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(Finding(name, "ok", metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            found.append(Finding(name, "broken", "not installed; reinstall dfbench-harness"))
+    both = [name for name in ("opencv-python", "opencv-contrib-python") if _installed(name)]
+    if both:
+        found.append(Finding("opencv", "note", f"{both[0]} beside opencv-python-headless: uninstall one of them"))
+    if find_spec("_dlib_pybind11") is None and find_spec("dlib") is None:
+        found.append(Finding("dlib", "note", "absent: landmarks come from a five-point template"))
+    return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("device", "ok", f"cuda: {torch.cuda.get_device_name(0)}")
+    return Finding("device", "note", f"no CUDA device; {torch.get_num_threads()} CPU threads")
+
+
+def _folders(settings: Settings) -> list[Finding]:
+    found = []
+    for what, folder in (("cache", settings.cache), ("runs", settings.runs)):
+        existing = next((p for p in (folder, *folder.absolute().parents) if p.is_dir()), Path("/"))
+        free = shutil.disk_usage(existing).free / 2**30
+        state = "note" if free < LOW_DISK_GIB else "ok"
+        found.append(Finding(what, state, f"{folder} ({free:.0f} GiB free)"))
+    return found
+
+
+def _roots(settings: Settings) -> list[Finding]:
+    if not settings.data.roots:
+        return [Finding("data", "note", f"no data roots in {config_path()}: runs use the demo corpora")]
+    return [
+        Finding(f"data {name}", "ok" if root.is_dir() else "broken", f"{root}{'' if root.is_dir() else ' is no folder'}")
+        for name, root in settings.data.roots.items()
+    ]
+
+
+def _plugins() -> list[Finding]:
+    return [
+        Finding(f"plugin {record.name}", "ok" if record.status == "ok" else "broken", record.error or record.distribution)
+        for record in Host.load().plugins
+    ]

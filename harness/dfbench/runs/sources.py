@@ -1,0 +1,120 @@
+"""Where the data of a run comes from: configured roots, or a corpus that is made on this machine.
+
+Only when nothing at all is configured does a run fall back to the demo corpora; a configured root that is
+missing is an error and is never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from dfbench.data.inventory import corpus_name
+from dfbench.errors import SettingsError, UsageError
+from dfbench.interfaces import Dataset, DatasetIndex, Progress
+from dfbench.settings import Settings, config_path
+from dfbench.types import CorpusSpec, DatasetSpec, PrepareSpec, Video
+
+if TYPE_CHECKING:
+    from dfbench.data.prepare import PrepareReport
+    from dfbench.hooks.registry import Registry
+
+FALLBACK_CORPUS = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """The roots of datasets that belong together; `corpus` names them in every table."""
+
+    corpus: str
+    roots: Mapping[str, Path]
+    made: bool
+
+    def root(self, dataset: str) -> Path:
+        """The root of a dataset. Raises SettingsError if it is not configured or not there."""
+        if dataset not in self.roots:
+            raise SettingsError(
+                f"no root is configured for dataset '{dataset}'",
+                hints=(
+                    f'add to {config_path()}:  [data.roots]  {dataset} = "/path/to/it"',
+                    "leave it out:              --only NAME for each dataset that you have",
+                    f"or try the demo corpora:   --data {FALLBACK_CORPUS}",
+                ),
+            )
+        root = self.roots[dataset]
+        if not root.is_dir():
+            raise SettingsError(
+                f"the root of dataset '{dataset}' is not a folder: {root}",
+                hints=(f"correct [data.roots] in {config_path()}", "mount the disk that it is on"),
+            )
+        return root
+
+
+def data_source(
+    data: str, registry: Registry, settings: Settings, *, size: str = "full", seed: int = 0, progress: Progress
+) -> DataSource:
+    """The source that `data` asks for: a corpus by name, or what is configured ("")."""
+    if data:
+        return made_corpus(data, registry, settings, size=size, seed=seed, progress=progress)
+    if settings.data.roots:
+        names = {corpus_name(root) for root in settings.data.roots.values() if root.is_dir()}
+        if len(names) > 1:
+            raise UsageError(
+                f"the configured roots belong to different corpora: {', '.join(sorted(names))}",
+                hints=(f"keep one corpus in [data.roots] of {config_path()}",),
+            )
+        return DataSource(corpus=next(iter(names), "official"), roots=settings.data.roots, made=False)
+    progress.note(
+        f"*** No data roots are configured in {config_path()}: using the DEMO corpora (rendered people). ***\n"
+        "*** Demo figures show that the pipeline works; they say nothing about real deepfakes.      ***"
+    )
+    return made_corpus(FALLBACK_CORPUS, registry, settings, size=size, seed=seed, progress=progress)
+
+
+def made_corpus(
+    name: str, registry: Registry, settings: Settings, *, size: str, seed: int, progress: Progress
+) -> DataSource:
+    """Write what is missing of a corpus that can be made here. Raises UsageError for an unknown size."""
+    spec: CorpusSpec = registry.corpus(name)
+    if size not in spec.sizes:
+        raise UsageError(f"corpus '{name}' has no size '{size}'", hints=(f"sizes: {', '.join(spec.sizes)}",))
+    label = "-".join([name, *([size] if size != spec.sizes[0] else []), *([f"seed{seed}"] if seed else [])])
+    write = registry.load_object(spec.build)
+    if not callable(write):
+        raise UsageError(f"corpus '{name}': {spec.build} is not callable")
+    roots = write(settings.cache / "corpora" / label, size=size, seed=seed, progress=progress)
+    return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
+
+
+def dataset_index(spec: DatasetSpec, root: Path, compression: str | None, registry: Registry) -> DatasetIndex:
+    """Parse the official files of the dataset at `root`."""
+    factory = registry.load_object(spec.build)
+    if not callable(factory):
+        raise UsageError(f"dataset '{spec.name}': {spec.build} is not callable")
+    dataset = cast("Dataset", factory(root, compression=compression))
+    return dataset.index()
+
+
+def prepare_selected(
+    videos: Sequence[Video],
+    spec: PrepareSpec,
+    *,
+    source: DataSource,
+    registry: Registry,
+    settings: Settings,
+    progress: Progress,
+) -> PrepareReport:
+    """Fill the face store for `videos`."""
+    from dfbench.data.prepare import prepare
+
+    return prepare(
+        videos,
+        spec,
+        store_root=settings.cache / "faces",
+        corpus=source.corpus,
+        finder=registry.face_finder(spec.finder).build,
+        workers=settings.workers,
+        progress=progress,
+    )
