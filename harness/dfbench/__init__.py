@@ -67,12 +67,14 @@ from dfbench.types import (
     canonical_json,
     digest_of,
 )
-from dfbench.version import VERSION as __version__
+from dfbench.version import VERSION
 
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops
     from dfbench.data.store import StoredFaces, read_faces
+
+__version__ = VERSION
 
 # Reached through __getattr__, because what is behind them imports pandas, OpenCV or torch.
 _LAZY = {

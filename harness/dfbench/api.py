@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,34 @@ from dfbench.settings import load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dfbench.runs.evaluation import RunRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunOutcome:
+    """A complete run: its folder, its result table, and whether any score was computed just now."""
+
+    folder: Path
+    table: pd.DataFrame
+    computed: bool
+
+
+def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
+    """Score, then tabulate the stored scores; the table is made anew from them each time."""
+    from dfbench.results.tables import result_table, write_table
+    from dfbench.runs.evaluation import score_detector
+    from dfbench.runs.scores import read_scores, video_scores
+    from dfbench.types import Pooling
+
+    scored = score_detector(request, progress=progress)
+    videos = video_scores(read_scores(scored.folder), Pooling(scored.record["pooling"]))
+    table = result_table(videos, meta=scored.record)
+    write_table(table, scored.folder)
+    if scored.computed:
+        for note in scored.host.call_run_finished(table):
+            progress.note(f"warning: {note}")
+    return RunOutcome(scored.folder, table, scored.computed)
 
 
 def run(
@@ -28,10 +56,10 @@ def run(
     `options` are the other fields of `dfbench.runs.evaluation.RunRequest`: data, only, weights, seed, device,
     size, recipe. Raises DfbenchError.
     """
-    from dfbench.runs.evaluation import RunRequest, run_detector
+    from dfbench.runs.evaluation import RunRequest
 
     request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
-    return run_detector(request, progress=progress or SilentProgress()).table
+    return evaluate(request, progress=progress or SilentProgress()).table
 
 
 def train(

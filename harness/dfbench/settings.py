@@ -1,10 +1,10 @@
 """Settings: `dfbench.toml` in the working directory (or the file that DFBENCH_CONFIG names), overridden by DFBENCH_* variables.
 
-    [data.roots]
-    ffpp = "/data/FaceForensics++"
+[data.roots]
+ffpp = "/data/FaceForensics++"
 
-    cache = "/scratch/dfbench"          # face store, weights, demo corpora
-    runs = "runs"                       # results of runs
+cache = "/scratch/dfbench"          # face store, weights, demo corpora
+runs = "runs"                       # results of runs
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises SettingsError, which names the file or variable."""
     named = os.environ.get("DFBENCH_CONFIG")
     if named and not Path(named).is_file():
-        raise SettingsError(f"DFBENCH_CONFIG names {named}, which is not a file", hints=("correct or unset DFBENCH_CONFIG",))
+        raise SettingsError(
+            f"DFBENCH_CONFIG names {named}, which is not a file", hints=("correct or unset DFBENCH_CONFIG",)
+        )
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -76,4 +78,6 @@ def load_settings(**overrides: Any) -> Settings:
             hints=(f"correct {config_path()}",),
         ) from error
     except ValueError as error:  # TOML syntax
-        raise SettingsError(f"{config_path()} is not valid TOML: {error}", hints=("correct the file",)) from error
+        raise SettingsError(
+            f"{config_path()} is not valid TOML: {error}", hints=("correct the file",)
+        ) from error

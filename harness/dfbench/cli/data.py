@@ -21,7 +21,9 @@ def demo_command(
     from dfbench.runs.sources import made_corpus
     from dfbench.settings import load_settings
 
-    source = made_corpus("demo", Host.load().registry, load_settings(), size=size, seed=seed, progress=output.progress())
+    source = made_corpus(
+        "demo", Host.load().registry, load_settings(), size=size, seed=seed, progress=output.progress()
+    )
     for name, root in source.roots.items():
         typer.echo(f"{name}\t{root}")
 
@@ -42,7 +44,9 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     for name in registry.names("dataset"):
         root = roots.get(name)
         state = "not configured" if root is None else ("found" if root.is_dir() else "MISSING")
-        rows.append({"dataset": name, "title": registry.dataset(name).title, "root": str(root or ""), "state": state})
+        rows.append(
+            {"dataset": name, "title": registry.dataset(name).title, "root": str(root or ""), "state": state}
+        )
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -88,7 +92,9 @@ def check_command(
 @app.command("prepare")
 def prepare_command(
     dataset: Annotated[str, typer.Argument(help="A dataset.")],
-    detector: Annotated[str, typer.Option("--detector", "-d", help="Prepare the frames that this detector scores.")],
+    detector: Annotated[
+        str, typer.Option("--detector", "-d", help="Prepare the frames that this detector scores.")
+    ],
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
     split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
     compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
@@ -108,8 +114,12 @@ def prepare_command(
     source = data_source(data, registry, settings, size=size, progress=bars)
     spec = registry.dataset(dataset)
     index = dataset_index(spec, source.root(spec.name), compression or None, registry)
-    videos = select(index.videos, VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None))
+    videos = select(
+        index.videos, VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
+    )
     wanted = PrepareSpec(registry.detector(detector).clips.frame_choice())
-    report = prepare_selected(videos, wanted, source=source, registry=registry, settings=settings, progress=bars)
+    report = prepare_selected(
+        videos, wanted, source=source, registry=registry, settings=settings, progress=bars
+    )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")

@@ -15,7 +15,9 @@ def doctor_command(as_json: Annotated[bool, typer.Option("--json", help="Print J
 
     findings = diagnose()
     if as_json:
-        typer.echo(json.dumps([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings], indent=1))
+        typer.echo(
+            json.dumps([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings], indent=1)
+        )
     else:
         for finding in findings:
             typer.echo(f"{finding.state:8}{finding.what}: {finding.detail}")

@@ -11,7 +11,9 @@ import typer
 def leaderboard_command(
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="The protocol.")] = "cross-dataset",
     corpus: Annotated[str, typer.Option(help="'official', 'demo', ...; one table each if empty.")] = "",
-    runs: Annotated[Path | None, typer.Option(help="The folder of runs; the configured one if not given.")] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="The folder of runs; the configured one if not given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank the entries of all runs; demo and real corpora never share a table."""
@@ -23,7 +25,9 @@ def leaderboard_command(
 
     tables = leaderboards(protocol=protocol, corpus=corpus or None, runs=runs)
     if as_json:
-        typer.echo(json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}))
+        typer.echo(
+            json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
+        )
         return
     for table in tables.values():
         output.console().print(render_leaderboard(table))

@@ -10,28 +10,39 @@ import typer
 
 def run_command(
     detector: Annotated[list[str], typer.Option("--detector", "-d", help="A detector; repeat for several.")],
-    protocol: Annotated[str, typer.Option("--protocol", "-p", help="An evaluation protocol.")] = "cross-dataset",
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="An evaluation protocol.")
+    ] = "cross-dataset",
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
-    only: Annotated[list[str] | None, typer.Option(help="Only this dataset of the protocol; repeatable.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights of the detector (needs a single --detector).")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this dataset of the protocol; repeatable.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the detector (needs a single --detector).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
     recipe: Annotated[str, typer.Option(help="Recipe, if the detector must be trained first.")] = "",
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
+    ] = None,
     min_coverage: Annotated[float, typer.Option(help="Exit with 3 if a smaller share was scored.")] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Score DETECTOR on every test set of PROTOCOL; a second identical run computes nothing."""
+    from dfbench.api import evaluate
     from dfbench.cli import output
     from dfbench.errors import CoverageError, UsageError
     from dfbench.progress import SilentProgress
     from dfbench.results.tables import render_table
-    from dfbench.runs.evaluation import RunRequest, run_detector
+    from dfbench.runs.evaluation import RunRequest
     from dfbench.runs.recipes import parse_overrides
 
     if weights is not None and len(detector) != 1:
-        raise UsageError("--weights goes with exactly one --detector", hints=("run the detectors one by one",))
+        raise UsageError(
+            "--weights goes with exactly one --detector", hints=("run the detectors one by one",)
+        )
     import pandas as pd
 
     tables = []
@@ -48,7 +59,7 @@ def run_command(
             recipe=recipe,
             overrides=parse_overrides(overrides or ()),
         )
-        outcome = run_detector(request, progress=SilentProgress() if as_json else output.progress())
+        outcome = evaluate(request, progress=SilentProgress() if as_json else output.progress())
         tables.append(outcome.table)
         if not as_json:
             output.console().print(render_table(outcome.table))
@@ -58,8 +69,13 @@ def run_command(
         typer.echo(merged.to_json(orient="records", indent=1))
     short = merged[merged["coverage"] < min_coverage]
     if len(short):
-        named = sorted({f"{row.detector} on {row.dataset} ({row.coverage:.1%})" for row in short.itertuples()})
+        named = sorted(
+            {f"{row.detector} on {row.dataset} ({row.coverage:.1%})" for row in short.itertuples()}
+        )
         raise CoverageError(
             f"fewer than {min_coverage:.0%} of the videos could be scored: {', '.join(named)}",
-            hints=("the reasons stand in scores.parquet of the run, column 'reason'", "accept it with --min-coverage"),
+            hints=(
+                "the reasons stand in scores.parquet of the run, column 'reason'",
+                "accept it with --min-coverage",
+            ),
         )

@@ -9,13 +9,17 @@ import typer
 
 def train_command(
     detector: Annotated[str, typer.Option("--detector", "-d", help="A trainable detector.")],
-    protocol: Annotated[str, typer.Option("--protocol", "-p", help="Its train and validation sets are used.")] = "cross-dataset",
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="Its train and validation sets are used.")
+    ] = "cross-dataset",
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
     recipe: Annotated[str, typer.Option(help="The recipe; the detector's default if empty.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
+    ] = None,
 ) -> None:
     """Train DETECTOR, or go on with an interrupted training; prints the path of the weights."""
     from dfbench.cli import output

@@ -11,7 +11,16 @@ from pathlib import Path
 from dfbench.hooks.host import Host
 from dfbench.settings import Settings, config_path, load_settings
 
-PACKAGES = ("torch", "torchvision", "timm", "facenet-pytorch", "av", "opencv-python-headless", "lightning", "pyarrow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "facenet-pytorch",
+    "av",
+    "opencv-python-headless",
+    "lightning",
+    "pyarrow",
+)
 LOW_DISK_GIB = 2.0
 
 
@@ -39,7 +48,9 @@ def _packages() -> list[Finding]:
             found.append(Finding(name, "broken", "not installed; reinstall dfbench-harness"))
     both = [name for name in ("opencv-python", "opencv-contrib-python") if _installed(name)]
     if both:
-        found.append(Finding("opencv", "note", f"{both[0]} beside opencv-python-headless: uninstall one of them"))
+        found.append(
+            Finding("opencv", "note", f"{both[0]} beside opencv-python-headless: uninstall one of them")
+        )
     if find_spec("_dlib_pybind11") is None and find_spec("dlib") is None:
         found.append(Finding("dlib", "note", "absent: landmarks come from a five-point template"))
     return found
@@ -75,13 +86,21 @@ def _roots(settings: Settings) -> list[Finding]:
     if not settings.data.roots:
         return [Finding("data", "note", f"no data roots in {config_path()}: runs use the demo corpora")]
     return [
-        Finding(f"data {name}", "ok" if root.is_dir() else "broken", f"{root}{'' if root.is_dir() else ' is no folder'}")
+        Finding(
+            f"data {name}",
+            "ok" if root.is_dir() else "broken",
+            f"{root}{'' if root.is_dir() else ' is no folder'}",
+        )
         for name, root in settings.data.roots.items()
     ]
 
 
 def _plugins() -> list[Finding]:
     return [
-        Finding(f"plugin {record.name}", "ok" if record.status == "ok" else "broken", record.error or record.distribution)
+        Finding(
+            f"plugin {record.name}",
+            "ok" if record.status == "ok" else "broken",
+            record.error or record.distribution,
+        )
         for record in Host.load().plugins
     ]

@@ -1,4 +1,4 @@
-"""One detector by one protocol: find or train its weights, prepare, score, tabulate.
+"""One detector by one protocol: find or train its weights, prepare, score.
 
 Every stage reads what the stage before it wrote, and a run is keyed by everything that can change a score; so
 a second identical run computes nothing and an interrupted one goes on.
@@ -7,23 +7,27 @@ a second identical run computes nothing and an interrupted one goes on.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import pandas as pd
-
 from dfbench.data.manifest import manifest_digest, select
 from dfbench.errors import RunError, UsageError, WeightsError
 from dfbench.hooks.host import Host
-from dfbench.interfaces import Detector, DetectorFactory, FaceFile, Progress, Trainer, TrainerFactory, TrainingRequest
-from dfbench.results.tables import result_table, write_table
+from dfbench.interfaces import (
+    Detector,
+    DetectorFactory,
+    FaceFile,
+    Progress,
+    Trainer,
+    TrainerFactory,
+    TrainingRequest,
+)
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
-from dfbench.runs.scores import ScoreWriter, read_scores, video_scores
+from dfbench.runs.scores import ScoreWriter
 from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sources import DataSource, data_source, dataset_index, prepare_selected
 from dfbench.settings import Settings, load_settings
@@ -52,12 +56,13 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunOutcome:
-    """A complete run: its folder and its result table."""
+class ScoredRun:
+    """A run whose scores are complete: its folder, the content of its run.json, whether anything was computed."""
 
     folder: Path
-    table: pd.DataFrame
+    record: Mapping[str, Any]
     computed: bool
+    host: Host
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,9 @@ def choose_device(device: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"--device {device}: no CUDA device is available", hints=("use --device cpu or auto",))
+        raise UsageError(
+            f"--device {device}: no CUDA device is available", hints=("use --device cpu or auto",)
+        )
     return device
 
 
@@ -105,8 +112,8 @@ def _stage(request: RunRequest, progress: Progress) -> _Stage:
     return _Stage(host, settings, spec, protocol, source, progress)
 
 
-def run_detector(request: RunRequest, *, progress: Progress) -> RunOutcome:
-    """Score a detector by a protocol; returns the stored result if this very run is complete."""
+def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
+    """Score a detector by a protocol; returns at once if this very run is complete."""
     stage = _stage(request, progress)
     spec = stage.spec
     tests = resolve_protocol(stage.protocol, request.only)
@@ -118,22 +125,23 @@ def run_detector(request: RunRequest, *, progress: Progress) -> RunOutcome:
         weights = _trained_weights(request, stage)
     card = _card(spec, weights, stage.registry)
     record = _record(request, stage, card, weights, videos)
-    folder = stage.settings.runs / f"{spec.name}-{stage.protocol.name}-{stage.source.corpus}-{record['identity'][:12]}"
-    if (folder / "run.json").is_file() and (folder / "table.parquet").is_file():
+    folder = (
+        stage.settings.runs
+        / f"{spec.name}-{stage.protocol.name}-{stage.source.corpus}-{record['identity'][:12]}"
+    )
+    if (folder / "run.json").is_file():
         stored = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if stored.get("status") == "complete":
             progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")
-            return RunOutcome(folder, pd.read_parquet(folder / "table.parquet"), computed=False)
+            return ScoredRun(folder, stored, computed=False, host=stage.host)
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "run.json", record)
-    stage.host.call_run_started(record)
+    for note in stage.host.call_run_started(record):
+        progress.note(f"warning: {note}")
     _score(request, stage, card, weights, videos, folder)
-    table = _tabulate(record, card, folder)
-    write_table(table, folder)
     finished = {**record, "status": "complete", "finished": datetime.now(UTC).isoformat()}
     _write_json(folder / "run.json", finished)
-    stage.host.call_run_finished(table.copy())
-    return RunOutcome(folder, table, computed=True)
+    return ScoredRun(folder, finished, computed=True, host=stage.host)
 
 
 def _score(
@@ -203,7 +211,9 @@ def _record(
         "pooling": str(card.pooling),
         "clips": asdict(card.clips),
         "prepare": asdict(PrepareSpec(card.clips.frame_choice())),
-        "datasets": {name: {"manifest": manifest_digest(rows), "videos": len(rows)} for name, rows in videos.items()},
+        "datasets": {
+            name: {"manifest": manifest_digest(rows), "videos": len(rows)} for name, rows in videos.items()
+        },
     }
     trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""
     parts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p), f"seed {request.seed}"]
@@ -221,14 +231,10 @@ def _record(
     }
 
 
-def _tabulate(record: Mapping[str, Any], card: DetectorCard, folder: Path) -> pd.DataFrame:
-    return result_table(video_scores(read_scores(folder), card.pooling), meta=record)
-
-
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _trained_weights(request: RunRequest, stage: _Stage) -> Path:
@@ -251,7 +257,9 @@ def _trained_weights(request: RunRequest, stage: _Stage) -> Path:
 def _training(request: RunRequest, stage: _Stage) -> tuple[Path, Trainer, dict[str, Any]]:
     spec = stage.spec
     if not spec.trainer:
-        raise UsageError(f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",))
+        raise UsageError(
+            f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
+        )
     recipe = request.recipe or (spec.demo_recipe if stage.source.made else spec.default_recipe)
     if recipe not in spec.recipes:
         raise UsageError(
@@ -273,7 +281,12 @@ def _training(request: RunRequest, stage: _Stage) -> tuple[Path, Trainer, dict[s
         "needs": asdict(needs),
         "seed": request.seed,
     }
-    folder = stage.settings.cache / "weights" / spec.name / f"{recipe}-{stage.source.corpus}-{run_identity(**identity)[:12]}"
+    folder = (
+        stage.settings.cache
+        / "weights"
+        / spec.name
+        / f"{recipe}-{stage.source.corpus}-{run_identity(**identity)[:12]}"
+    )
     return folder, trainer, {"identity": identity, "train": train, "validation": validation, "recipe": recipe}
 
 
@@ -310,7 +323,9 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: _Stage | N
     dataset = stage.registry.dataset(train.dataset)
     synthesizer = None
     if needs.synthesizer:
-        synthesizer = cast("Any", stage.registry.load_object(stage.registry.synthesizer(needs.synthesizer).build))({})
+        synthesizer = cast(
+            "Any", stage.registry.load_object(stage.registry.synthesizer(needs.synthesizer).build)
+        )({})
     return trainer.fit(
         TrainingRequest(
             train=faces["train"],

@@ -60,11 +60,15 @@ def score_videos(
                 try:
                     batch, frames = pending.result()
                 except VideoError as error:
-                    writer.add_status(one.video, status=Status(error.status), reason=error.message, seconds=0.0)
+                    writer.add_status(
+                        one.video, status=Status(error.status), reason=error.message, seconds=0.0
+                    )
                 else:
                     begun = time.perf_counter()
                     logits = _score(detector, batch, one.video)
-                    writer.add_video(one.video, frames=frames, logits=logits, seconds=time.perf_counter() - begun)
+                    writer.add_video(
+                        one.video, frames=frames, logits=logits, seconds=time.perf_counter() - begun
+                    )
                 task.advance()
 
 

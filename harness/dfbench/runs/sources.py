@@ -53,7 +53,13 @@ class DataSource:
 
 
 def data_source(
-    data: str, registry: Registry, settings: Settings, *, size: str = "full", seed: int = 0, progress: Progress
+    data: str,
+    registry: Registry,
+    settings: Settings,
+    *,
+    size: str = "full",
+    seed: int = 0,
+    progress: Progress,
 ) -> DataSource:
     """The source that `data` asks for: a corpus by name, or what is configured ("")."""
     if data:
