@@ -1,0 +1,111 @@
+"""The main job through the real entry point, on the small demo corpora."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+PROGRAM = Path(sys.executable).with_name("dfbench")
+DATASETS = {"celeb_df_v2", "dfdc", "dfd"}
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def dfbench(shared_cache: Path, tmp_path: Path) -> Run:
+    def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "DFBENCH_CACHE": str(shared_cache), "DFBENCH_RUNS": str(tmp_path / "runs")}
+        return subprocess.run(
+            [PROGRAM, *arguments], capture_output=True, text=True, check=False, env={**environment, **variables}
+        )
+
+    return call
+
+
+CHANCE = ("run", "--detector", "chance", "--data", "demo", "--size", "small")
+
+
+@pytest.mark.slow
+def test_chance_on_the_small_demo_corpora(dfbench: Run, tmp_path: Path) -> None:
+    first = dfbench(*CHANCE, "--json")
+    assert first.returncode == 0, first.stderr
+    rows = pd.DataFrame(json.loads(first.stdout))
+    assert set(rows["dataset"]) >= DATASETS
+    whole = rows[(rows["manipulation"] == "all") & rows["dataset"].isin(DATASETS)]
+    assert (whole["coverage"] > 0.9).all()
+    assert set(whole["corpus"]) == {"demo-small"}
+    (folder,) = (tmp_path / "runs").iterdir()
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["status"] == "complete"
+    scores = pd.read_parquet(folder / "scores.parquet")
+    assert scores.groupby("dataset")["video_id"].nunique().to_dict() == {
+        name: info["videos"] for name, info in record["datasets"].items()
+    }
+    stamp = (folder / "scores.parquet").stat().st_mtime_ns
+    second = dfbench(*CHANCE)
+    assert second.returncode == 0, second.stderr
+    assert "nothing to compute" in second.stderr
+    assert (folder / "scores.parquet").stat().st_mtime_ns == stamp
+    other_seed = dfbench(*CHANCE, "--seed", "1")
+    assert other_seed.returncode == 0, other_seed.stderr
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+    board = dfbench("leaderboard")
+    assert board.returncode == 0, board.stderr
+    assert "demo-small" in board.stdout
+    assert "chance" in board.stdout
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_with_the_same_scores(dfbench: Run, shared_cache: Path, tmp_path: Path) -> None:
+    whole = dfbench(*CHANCE, DFBENCH_RUNS=str(tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
+    environment = {**os.environ, "DFBENCH_CACHE": str(shared_cache), "DFBENCH_RUNS": str(tmp_path / "killed")}
+    running = subprocess.Popen(
+        [PROGRAM, *CHANCE], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while running.poll() is None and not list((tmp_path / "killed").glob("*/scores/*.parquet")):
+        pass
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    again = dfbench(*CHANCE, DFBENCH_RUNS=str(tmp_path / "killed"))
+    assert again.returncode == 0, again.stderr
+    tables = [
+        pd.read_parquet(next((tmp_path / name).glob("*/scores.parquet")))
+        .drop(columns="seconds")
+        .sort_values(["dataset", "video_id", "clip"], ignore_index=True)
+        for name in ("whole", "killed")
+    ]
+    pd.testing.assert_frame_equal(*tables)
+
+
+@pytest.mark.slow
+def test_a_missing_video_keeps_its_row_and_lowers_coverage(dfbench: Run, shared_cache: Path, tmp_path: Path) -> None:
+    made = dfbench("data", "demo", "--size", "small")
+    assert made.returncode == 0, made.stderr
+    roots = dict(line.split("\t") for line in made.stdout.splitlines())
+    copy = tmp_path / "celeb"
+    subprocess.run(["cp", "-r", roots["celeb_df_v2"], copy], check=True)
+    victim = next((copy / "Celeb-real").glob("*.mp4"))
+    victim.unlink()
+    config = tmp_path / "dfbench.toml"
+    config.write_text(f'[data.roots]\nceleb_df_v2 = "{copy}"\n', encoding="utf-8")
+    checked = dfbench("data", "check", "celeb_df_v2", DFBENCH_CONFIG=str(config))
+    assert checked.returncode == 1
+    assert victim.name in checked.stdout
+    ended = dfbench("run", "--detector", "chance", "--only", "celeb_df_v2", DFBENCH_CONFIG=str(config))
+    assert ended.returncode == 3, ended.stderr
+    assert "coverage" in ended.stderr or "scored" in ended.stderr
+    scores = pd.read_parquet(next((tmp_path / "runs").glob("*/scores.parquet")))
+    assert (scores.loc[scores["video_id"].str.contains(victim.stem), "status"] == "missing").all()
