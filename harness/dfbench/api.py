@@ -14,7 +14,7 @@ from dfbench.settings import load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dfbench.runs.evaluation import RunRequest
+    from dfbench.runs.stage import RunRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +53,10 @@ def run(
 ) -> pd.DataFrame:
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
-    `options` are the other fields of `dfbench.runs.evaluation.RunRequest`: data, only, weights, seed, device,
+    `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device,
     size, recipe. Raises DfbenchError.
     """
-    from dfbench.runs.evaluation import RunRequest
+    from dfbench.runs.stage import RunRequest
 
     request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
     return evaluate(request, progress=progress or SilentProgress()).table
@@ -71,7 +71,8 @@ def train(
     **options: Any,
 ) -> Path:
     """Train `detector` on the training set of `protocol`; returns the path of its weights. Options as in `run`."""
-    from dfbench.runs.evaluation import RunRequest, train_detector
+    from dfbench.runs.stage import RunRequest
+    from dfbench.runs.weights import train_detector
 
     request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
     return train_detector(request, progress=progress or SilentProgress())

@@ -26,9 +26,17 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def dfbench(shared_cache: Path, tmp_path: Path) -> Run:
     def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "DFBENCH_CACHE": str(shared_cache), "DFBENCH_RUNS": str(tmp_path / "runs")}
+        environment = {
+            **os.environ,
+            "DFBENCH_CACHE": str(shared_cache),
+            "DFBENCH_RUNS": str(tmp_path / "runs"),
+        }
         return subprocess.run(
-            [PROGRAM, *arguments], capture_output=True, text=True, check=False, env={**environment, **variables}
+            [PROGRAM, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**environment, **variables},
         )
 
     return call
@@ -68,7 +76,9 @@ def test_chance_on_the_small_demo_corpora(dfbench: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_with_the_same_scores(dfbench: Run, shared_cache: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_ends_with_the_same_scores(
+    dfbench: Run, shared_cache: Path, tmp_path: Path
+) -> None:
     whole = dfbench(*CHANCE, DFBENCH_RUNS=str(tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr
     environment = {**os.environ, "DFBENCH_CACHE": str(shared_cache), "DFBENCH_RUNS": str(tmp_path / "killed")}
@@ -81,17 +91,19 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_scores(dfbench: Run, shared
     running.communicate()
     again = dfbench(*CHANCE, DFBENCH_RUNS=str(tmp_path / "killed"))
     assert again.returncode == 0, again.stderr
-    tables = [
+    expected, found = (
         pd.read_parquet(next((tmp_path / name).glob("*/scores.parquet")))
         .drop(columns="seconds")
         .sort_values(["dataset", "video_id", "clip"], ignore_index=True)
         for name in ("whole", "killed")
-    ]
-    pd.testing.assert_frame_equal(*tables)
+    )
+    pd.testing.assert_frame_equal(found, expected)
 
 
 @pytest.mark.slow
-def test_a_missing_video_keeps_its_row_and_lowers_coverage(dfbench: Run, shared_cache: Path, tmp_path: Path) -> None:
+def test_a_missing_video_keeps_its_row_and_lowers_coverage(
+    dfbench: Run, shared_cache: Path, tmp_path: Path
+) -> None:
     made = dfbench("data", "demo", "--size", "small")
     assert made.returncode == 0, made.stderr
     roots = dict(line.split("\t") for line in made.stdout.splitlines())

@@ -36,8 +36,8 @@ def run_command(
     from dfbench.errors import CoverageError, UsageError
     from dfbench.progress import SilentProgress
     from dfbench.results.tables import render_table
-    from dfbench.runs.evaluation import RunRequest
     from dfbench.runs.recipes import parse_overrides
+    from dfbench.runs.stage import RunRequest
 
     if weights is not None and len(detector) != 1:
         raise UsageError(

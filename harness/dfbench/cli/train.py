@@ -23,8 +23,9 @@ def train_command(
 ) -> None:
     """Train DETECTOR, or go on with an interrupted training; prints the path of the weights."""
     from dfbench.cli import output
-    from dfbench.runs.evaluation import RunRequest, train_detector
     from dfbench.runs.recipes import parse_overrides
+    from dfbench.runs.stage import RunRequest
+    from dfbench.runs.weights import train_detector
 
     request = RunRequest(
         detector=detector,

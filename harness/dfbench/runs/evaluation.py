@@ -1,4 +1,4 @@
-"""One detector by one protocol: find or train its weights, prepare, score.
+"""One detector by one protocol: find its weights, prepare, score.
 
 Every stage reads what the stage before it wrote, and a run is keyed by everything that can change a score; so
 a second identical run computes nothing and an interrupted one goes on.
@@ -8,51 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dfbench.data.manifest import manifest_digest, select
-from dfbench.errors import RunError, UsageError, WeightsError
+from dfbench.data.manifest import manifest_digest
+from dfbench.errors import RunError, WeightsError
 from dfbench.hooks.host import Host
-from dfbench.interfaces import (
-    Detector,
-    DetectorFactory,
-    FaceFile,
-    Progress,
-    Trainer,
-    TrainerFactory,
-    TrainingRequest,
-)
+from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import ScoreWriter
 from dfbench.runs.scoring import PreparedVideo, score_videos
-from dfbench.runs.sources import DataSource, data_source, dataset_index, prepare_selected
-from dfbench.settings import Settings, load_settings
-from dfbench.types import DetectorCard, DetectorSpec, PrepareSpec, ProtocolSpec, Status, Video, VideoSelection
+from dfbench.runs.sources import prepare_selected
+from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
+from dfbench.runs.weights import find_weights
+from dfbench.types import DetectorCard, DetectorSpec, PrepareSpec, Video
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What the user asked for."""
-
-    detector: str
-    protocol: str = "cross-dataset"
-    data: str = ""
-    only: tuple[str, ...] = ()
-    weights: Path | None = None
-    seed: int = 0
-    device: str = "auto"
-    size: str = "full"
-    recipe: str = ""
-    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,56 +42,9 @@ class ScoredRun:
     host: Host
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """What all steps of one request share."""
-
-    host: Host
-    settings: Settings
-    spec: DetectorSpec
-    protocol: ProtocolSpec
-    source: DataSource
-    progress: Progress
-
-    @property
-    def registry(self) -> Registry:
-        return self.host.registry
-
-    def videos(self, selection: VideoSelection) -> list[Video]:
-        spec = self.registry.dataset(selection.dataset)
-        index = dataset_index(spec, self.source.root(spec.name), selection.compression, self.registry)
-        for problem in index.problems:
-            self.progress.note(f"warning: {problem}")
-        return select(index.videos, selection)
-
-
-def choose_device(device: str) -> str:
-    """Resolve "auto" to cuda, mps or cpu. Raises UsageError if a CUDA device is asked for and absent."""
-    import torch
-
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(
-            f"--device {device}: no CUDA device is available", hints=("use --device cpu or auto",)
-        )
-    return device
-
-
-def _stage(request: RunRequest, progress: Progress) -> _Stage:
-    host = Host.load()
-    settings = load_settings()
-    spec = host.registry.detector(request.detector)
-    protocol = host.registry.protocol(request.protocol)
-    source = data_source(request.data, host.registry, settings, size=request.size, progress=progress)
-    return _Stage(host, settings, spec, protocol, source, progress)
-
-
 def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
-    stage = _stage(request, progress)
+    stage = open_stage(request, progress)
     spec = stage.spec
     tests = resolve_protocol(stage.protocol, request.only)
     videos = {test.dataset: stage.videos(test) for test in tests}
@@ -122,7 +52,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     if weights is not None and not weights.is_file():
         raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     if weights is None and spec.needs_weights:
-        weights = _trained_weights(request, stage)
+        weights = find_weights(request, stage)
     card = _card(spec, weights, stage.registry)
     record = _record(request, stage, card, weights, videos)
     folder = (
@@ -146,7 +76,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
 
 def _score(
     request: RunRequest,
-    stage: _Stage,
+    stage: Stage,
     card: DetectorCard,
     weights: Path | None,
     videos: Mapping[str, list[Video]],
@@ -194,7 +124,7 @@ def _card(spec: DetectorSpec, weights: Path | None, registry: Registry) -> Detec
 
 def _record(
     request: RunRequest,
-    stage: _Stage,
+    stage: Stage,
     card: DetectorCard,
     weights: Path | None,
     videos: Mapping[str, list[Video]],
@@ -235,112 +165,3 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
     part.replace(path)
-
-
-def _trained_weights(request: RunRequest, stage: _Stage) -> Path:
-    """Weights of the recipe that fits the data: trained here if the corpus was made here, else looked up."""
-    spec = stage.spec
-    folder, _, _ = _training(request, stage)
-    if (folder / "weights.safetensors").is_file() or stage.source.made:
-        return train_detector(request, progress=stage.progress, stage=stage)
-    train = stage.protocol.train
-    raise WeightsError(
-        f"no trained weights for detector '{spec.name}' on {train.dataset}",
-        hints=(
-            f"train them:            dfbench train --detector {spec.name} --protocol {stage.protocol.name}",
-            "or use given ones:     dfbench run ... --weights PATH/TO/checkpoint",
-            "or try the demo data:  dfbench run ... --data demo",
-        ),
-    )
-
-
-def _training(request: RunRequest, stage: _Stage) -> tuple[Path, Trainer, dict[str, Any]]:
-    spec = stage.spec
-    if not spec.trainer:
-        raise UsageError(
-            f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
-        )
-    recipe = request.recipe or (spec.demo_recipe if stage.source.made else spec.default_recipe)
-    if recipe not in spec.recipes:
-        raise UsageError(
-            f"detector '{spec.name}' has no recipe '{recipe}'", hints=(f"recipes: {', '.join(spec.recipes)}",)
-        )
-    trainer = cast("TrainerFactory", stage.registry.load_object(spec.trainer))(recipe, request.overrides)
-    needs = trainer.needs()
-    train, validation = (
-        [video for video in stage.videos(which) if int(video.label) in needs.labels]
-        for which in (stage.protocol.train, stage.protocol.validation)
-    )
-    identity = {
-        "detector": spec.name,
-        "version": spec.version,
-        "recipe": trainer.recipe(),
-        "corpus": stage.source.corpus,
-        "train": manifest_digest(train),
-        "validation": manifest_digest(validation),
-        "needs": asdict(needs),
-        "seed": request.seed,
-    }
-    folder = (
-        stage.settings.cache
-        / "weights"
-        / spec.name
-        / f"{recipe}-{stage.source.corpus}-{run_identity(**identity)[:12]}"
-    )
-    return folder, trainer, {"identity": identity, "train": train, "validation": validation, "recipe": recipe}
-
-
-def train_detector(request: RunRequest, *, progress: Progress, stage: _Stage | None = None) -> Path:
-    """Train, or go on with an interrupted training, or return the finished weights."""
-    stage = stage or _stage(request, progress)
-    folder, trainer, plan = _training(request, stage)
-    finished = folder / "weights.safetensors"
-    if finished.is_file():
-        progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
-        return finished
-    progress.note(
-        f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {stage.source.corpus}; training it now"
-    )
-    needs = trainer.needs()
-    faces = {}
-    for part, spec in (("train", needs.prepare), ("validation", needs.prepare_validation)):
-        report = prepare_selected(
-            plan[part],
-            spec,
-            source=stage.source,
-            registry=stage.registry,
-            settings=stage.settings,
-            progress=progress,
-        )
-        faces[part] = [FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK]
-        lost = len(report.videos) - len(faces[part])
-        if lost:
-            progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
-        if not faces[part]:
-            raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
-    folder.mkdir(parents=True, exist_ok=True)
-    train = stage.protocol.train
-    dataset = stage.registry.dataset(train.dataset)
-    synthesizer = None
-    if needs.synthesizer:
-        synthesizer = cast(
-            "Any", stage.registry.load_object(stage.registry.synthesizer(needs.synthesizer).build)
-        )({})
-    return trainer.fit(
-        TrainingRequest(
-            train=faces["train"],
-            validation=faces["validation"],
-            folder=folder,
-            device=choose_device(request.device),
-            workers=stage.settings.workers,
-            seed=request.seed,
-            synthesizer=synthesizer,
-            provenance={
-                "identity": plan["identity"],
-                "environment": environment(),
-                "trained_on": [dataset.name],
-                "train_compression": train.compression or next(iter(dataset.compressions), ""),
-            },
-            progress=progress,
-        )
-    )

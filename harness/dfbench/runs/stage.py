@@ -1,0 +1,85 @@
+"""What a user asked for, resolved: plugins, settings, protocol and data of one request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfbench.data.manifest import select
+from dfbench.errors import UsageError
+from dfbench.hooks.host import Host
+from dfbench.interfaces import Progress
+from dfbench.runs.sources import DataSource, data_source, dataset_index
+from dfbench.settings import Settings, load_settings
+from dfbench.types import DetectorSpec, ProtocolSpec, Video, VideoSelection
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the user asked for."""
+
+    detector: str
+    protocol: str = "cross-dataset"
+    data: str = ""
+    only: tuple[str, ...] = ()
+    weights: Path | None = None
+    seed: int = 0
+    device: str = "auto"
+    size: str = "full"
+    recipe: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all steps of one request share."""
+
+    host: Host
+    settings: Settings
+    spec: DetectorSpec
+    protocol: ProtocolSpec
+    source: DataSource
+    progress: Progress
+
+    @property
+    def registry(self) -> Registry:
+        """The registry of the loaded plugins."""
+        return self.host.registry
+
+    def videos(self, selection: VideoSelection) -> list[Video]:
+        """The expected videos of a selection; problems of the official files become warnings."""
+        spec = self.registry.dataset(selection.dataset)
+        index = dataset_index(spec, self.source.root(spec.name), selection.compression, self.registry)
+        for problem in index.problems:
+            self.progress.note(f"warning: {problem}")
+        return select(index.videos, selection)
+
+
+def choose_device(device: str) -> str:
+    """Resolve "auto" to cuda, mps or cpu. Raises UsageError if a CUDA device is asked for and absent."""
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(
+            f"--device {device}: no CUDA device is available", hints=("use --device cpu or auto",)
+        )
+    return device
+
+
+def open_stage(request: RunRequest, progress: Progress) -> Stage:
+    """Load the plugins and settings and find or make the data. Raises UsageError for unknown names."""
+    host = Host.load()
+    settings = load_settings()
+    spec = host.registry.detector(request.detector)
+    protocol = host.registry.protocol(request.protocol)
+    source = data_source(request.data, host.registry, settings, size=request.size, progress=progress)
+    return Stage(host, settings, spec, protocol, source, progress)
