@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops
     from dfbench.data.store import StoredFaces, read_faces
+    from dfbench.runs.training import FitPlan, FitResult, fit_module, resolve_device
 
 __version__ = VERSION
 
@@ -84,6 +85,10 @@ _LAZY = {
     "cut_crops": "dfbench.data.clips",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
+    "FitPlan": "dfbench.runs.training",
+    "FitResult": "dfbench.runs.training",
+    "fit_module": "dfbench.runs.training",
+    "resolve_device": "dfbench.runs.training",
 }
 
 
@@ -113,6 +118,8 @@ __all__ = [
     "FaceFinderSpec",
     "FaceTrack",
     "Faces",
+    "FitPlan",
+    "FitResult",
     "FrameChoice",
     "Label",
     "LayoutError",
@@ -152,9 +159,11 @@ __all__ = [
     "canonical_json",
     "cut_crops",
     "digest_of",
+    "fit_module",
     "hookimpl",
     "leaderboard",
     "read_faces",
+    "resolve_device",
     "run",
     "train",
 ]

@@ -1,0 +1,62 @@
+"""FakeSTormer (ICCV 2025) as a dfbench plugin: the detector, its training, and its self-blended videos.
+
+This module is what the entry point loads; it is data only and never imports torch.
+"""
+
+from __future__ import annotations
+
+from dfbench import ClipSpec, DetectorSpec, SynthesizerSpec, hookimpl
+
+CITATION = (
+    "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
+    "Learning for Generalizable Deepfake Video Detection, ICCV 2025"
+)
+# The clips of the two recipes; a test holds them equal to what recipes/*.toml say.
+BASE_CLIPS = ClipSpec(frames=4, size=224, per_video=8, margin=0.16)
+DEMO_CLIPS = ClipSpec(frames=4, size=112, per_video=4, margin=0.16)
+
+
+@hookimpl
+def dfbench_detectors() -> list[DetectorSpec]:
+    """FakeSTormer, and the same network before training."""
+    return [
+        DetectorSpec(
+            name="fakestormer",
+            summary="Vulnerability-aware spatio-temporal transformer, trained on real videos only.",
+            licence="Apache-2.0",
+            citation=CITATION,
+            build="dfbench_fakestormer.detector:build",
+            clips=BASE_CLIPS,
+            version="1",
+            needs_weights=True,
+            describe="dfbench_fakestormer.checkpoints:describe",
+            trainer="dfbench_fakestormer.training:make_trainer",
+            recipes=("base", "demo"),
+            default_recipe="base",
+            demo_recipe="demo",
+        ),
+        DetectorSpec(
+            name="fakestormer-untrained",
+            summary="FakeSTormer's demo network with random weights: what training has to beat.",
+            licence="Apache-2.0",
+            citation=CITATION,
+            build="dfbench_fakestormer.detector:untrained",
+            clips=DEMO_CLIPS,
+            trained_on=frozenset(),
+            version="1",
+        ),
+    ]
+
+
+@hookimpl
+def dfbench_synthesizers() -> list[SynthesizerSpec]:
+    """Self-blended videos."""
+    return [
+        SynthesizerSpec(
+            name="self_blended_video",
+            summary="Blends a face clip with an altered copy of itself, the same way in every frame.",
+            licence="Apache-2.0",
+            citation=CITATION,
+            build="dfbench_fakestormer.synthesis:build",
+        )
+    ]

@@ -1,0 +1,279 @@
+"""Weights on disk: our safetensors files, and the checkpoints that the authors released.
+
+Ours carry everything that is needed to use them in their header: the resolved recipe, what they were trained on,
+and where they come from. The authors' `.pth` files are pickles; they are only ever read with
+`weights_only=True`, so a file that would run code on loading is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfbench import DetectorCard, StoreError, UsageError, WeightsError
+from dfbench_fakestormer.recipe import Recipe, load_recipe, parse_recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
+
+FORMAT = "dfbench-fakestormer"
+VERSION = "1"
+PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a weights file says of itself. `trained_on`: names of datasets, sorted; `provenance`: JSON-ready."""
+
+    recipe: Recipe
+    trained_on: tuple[str, ...]
+    train_compression: str
+    provenance: Mapping[str, Any]
+
+
+def network_config(recipe: Recipe) -> ModelConfig:
+    """The part of a recipe that shapes the network."""
+    from dfbench_fakestormer.model import ModelConfig
+
+    return ModelConfig(**{field.name: getattr(recipe, field.name) for field in fields(ModelConfig)})
+
+
+def write_weights(path: Path, state: Mapping[str, Tensor], header: Header) -> None:
+    """Write a weights file under a temporary name, then rename it. Raises StoreError if it cannot be written."""
+    from safetensors.torch import save
+
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "recipe": header.recipe.model_dump_json(),
+        "trained_on": json.dumps(sorted(header.trained_on)),
+        "train_compression": header.train_compression,
+        "provenance": json.dumps(dict(header.provenance), sort_keys=True, default=str),
+    }
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        content = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, metadata)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"cannot write the weights {path}: {error.strerror or error}") from error
+
+
+def read_header(path: Path) -> Header:
+    """The header of one of our files, without its tensors. Raises WeightsError."""
+    from safetensors import SafetensorError, safe_open
+
+    _require_file(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}", hints=_HINTS) from error
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path} was not written by dfbench's fakestormer: its header does not say so", hints=_HINTS
+        )
+    if metadata.get("version") != VERSION:
+        raise WeightsError(
+            f"{path} has format version {metadata.get('version')}; this version of dfbench reads {VERSION}",
+            hints=(
+                "use the version of dfbench that wrote it",
+                "train anew: dfbench train --detector fakestormer",
+            ),
+        )
+    try:
+        return Header(
+            recipe=parse_recipe(json.loads(metadata["recipe"])),
+            trained_on=tuple(json.loads(metadata["trained_on"])),
+            train_compression=metadata["train_compression"],
+            provenance=json.loads(metadata["provenance"]),
+        )
+    except (KeyError, ValueError, UsageError) as error:
+        raise WeightsError(f"the header of {path} is damaged: {error}", hints=_HINTS) from error
+
+
+def describe(weights: Path) -> DetectorCard:
+    """The card of a detector with these weights, from the header alone (a `.pth` is taken for the authors').
+
+    Raises WeightsError.
+    """
+    if weights.suffix in PICKLES:
+        _require_file(weights)
+        recipe = released_recipe()
+        return DetectorCard(
+            clips=recipe.clips(),
+            trained_on=frozenset({"ffpp"}),
+            recipe=recipe.name,
+            details={
+                "source": "checkpoint released by the authors",
+                "recipe": recipe.model_dump(mode="json"),
+            },
+        )
+    header = read_header(weights)
+    return DetectorCard(
+        clips=header.recipe.clips(),
+        trained_on=frozenset(header.trained_on),
+        train_compression=header.train_compression,
+        recipe=header.recipe.name,
+        details={"recipe": header.recipe.model_dump(mode="json"), "provenance": dict(header.provenance)},
+    )
+
+
+def released_recipe() -> Recipe:
+    """The `base` recipe with the two switches of the network as the authors' checkpoints need them."""
+    return load_recipe(
+        "base",
+        {
+            "name": "released",
+            "temporal_token": "patch0",
+            "embed_order": "released",
+            "temporal_target": "released",
+        },
+    )
+
+
+def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:
+    """The network with the weights of one of our files or of the authors', in evaluation mode on the CPU.
+
+    Raises WeightsError if the file is missing, unsafe, damaged, made for another network, or holds NaN.
+    """
+    if path.suffix in PICKLES:
+        return network_from(read_released(path), released_recipe(), origin=path), released_recipe()
+    from safetensors.torch import load_file
+
+    recipe = read_header(path).recipe
+    return network_from(load_file(path), recipe, origin=path), recipe
+
+
+def network_from(state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path) -> FakeSTormerNet:
+    """A network of this recipe with these weights, in evaluation mode. Raises WeightsError; `origin` is named."""
+    import torch
+
+    from dfbench_fakestormer.model import FakeSTormerNet
+
+    net = FakeSTormerNet(network_config(recipe))
+    own = net.state_dict()
+    differing = _differences(own, state)
+    if differing:
+        raise WeightsError(
+            f"{origin} does not fit recipe '{recipe.name}': "
+            + "; ".join(differing[:5])
+            + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
+            + f". It was probably made for {_probable_shape(state)}; this network is {_probable_shape(own)}",
+            hints=("use the recipe that the checkpoint was trained with",),
+        )
+    broken = [
+        key for key, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()
+    ]
+    if broken:
+        raise WeightsError(f"{origin} holds NaN or infinite weights, first in {broken[0]}", hints=_HINTS)
+    net.load_state_dict(dict(state))
+    return net.eval()
+
+
+def read_released(path: Path) -> dict[str, Tensor]:
+    """The weights in a `.pth`: {'epoch', 'state_dict', 'optimizer'} or a bare mapping, `module.` stripped.
+
+    Raises WeightsError for a pickle that holds more than tensors and plain values: such a file can run code.
+    """
+    import pickle
+
+    import torch
+
+    _require_file(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code "
+            f"({_first_line(error)})",
+            hints=("ask its author for a file with tensors only, best as safetensors",),
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path} is not a readable checkpoint: {_first_line(error)}", hints=_HINTS
+        ) from error
+    for key in ("state_dict", "model", "module"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(v, torch.Tensor) for v in content.values())
+    ):
+        raise WeightsError(
+            f"{path} holds no state_dict: a mapping of names to tensors was expected", hints=_HINTS
+        )
+    return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def resize_positions(positions: Tensor, grid: int) -> Tensor:
+    """Position embeddings (1, 1 + n, D) of a square grid for one of `grid` x `grid`, bicubic; the first row stays."""
+    import torch
+    from torch.nn import functional as F
+
+    first, rest = positions[:, :1], positions[:, 1:]
+    old = round(rest.shape[1] ** 0.5)
+    if old == grid:
+        return positions
+    plane = rest.reshape(1, old, old, -1).permute(0, 3, 1, 2)
+    plane = F.interpolate(plane, size=(grid, grid), mode="bicubic", align_corners=False)
+    return torch.cat([first, plane.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+
+_HINTS = (
+    "train weights:              dfbench train --detector fakestormer",
+    "or use the authors' (.pth): dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
+)
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}", hints=_HINTS)
+
+
+def _differences(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    found = []
+    for key, value in own.items():
+        if key not in state:
+            found.append(f"{key} is missing")
+        elif state[key].shape != value.shape:
+            found.append(f"{key} is {_shape(state[key])} and should be {_shape(value)}")
+    return found + [f"{key} is not known" for key in state if key not in own]
+
+
+def _probable_shape(state: Mapping[str, Tensor]) -> str:
+    """In words, what network these tensors come from."""
+    token = state.get("backbone.cls_token")
+    positions, times = state.get("backbone.pos_embed"), state.get("backbone.time_embed")
+    if token is None or positions is None or times is None:
+        return f"another model (its first keys are {', '.join(list(state)[:3])})"
+    depth = 1 + max((int(k.split(".")[2]) for k in state if k.startswith("backbone.blocks.")), default=-1)
+    stem = "patch" if "backbone.patch_embed.proj.weight" in state else "conv"
+    grid = round((positions.shape[1] - 1) ** 0.5)
+    return (
+        f"FakeSTormer of width {token.shape[-1]}, depth {depth}, {times.shape[1] - 1} frames, "
+        f"a {grid} x {grid} grid of patches and a {stem} stem"
+    )
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(str(n) for n in tensor.shape) or "a scalar"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def trained_on(videos: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], str]:
+    """The datasets, sorted, and the compressions, joined by "+", of (dataset, compression) pairs."""
+    pairs = set(videos)
+    return tuple(sorted({d for d, _ in pairs})), "+".join(sorted({c for _, c in pairs if c}))

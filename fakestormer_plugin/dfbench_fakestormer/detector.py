@@ -1,0 +1,70 @@
+"""FakeSTormer at test time: uint8 clips in, logits out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dfbench import ScoreError, WeightsError
+from dfbench.runs.training import resolve_device
+from dfbench_fakestormer.checkpoints import load_network, network_config
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def normalise(clips: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 (B, T, H, W, 3) in [0, 255] to (B, 3, T, H, W) with ImageNet's mean and standard deviation."""
+    scale = 1 / (255 * torch.tensor(IMAGENET_STD, dtype=torch.float64))
+    shift = torch.tensor(IMAGENET_MEAN, dtype=torch.float64) / torch.tensor(IMAGENET_STD, dtype=torch.float64)
+    device = clips.device
+    return (clips.to(dtype) * scale.to(device, dtype) - shift.to(device, dtype)).permute(0, 4, 1, 2, 3)
+
+
+class FakeSTormer:
+    """A network ready to score; it sees each clip of a batch alone."""
+
+    def __init__(self, net: FakeSTormerNet, device: torch.device) -> None:
+        self._net = net.to(device).eval()
+        self._device = device
+
+    def score(self, clips: Tensor) -> Tensor:
+        """Logits of "fake", (B,) float32 on the CPU, of uint8 (B, T, S, S, 3) RGB clips.
+
+        Raises ScoreError if the clips are not of the network's T and S.
+        """
+        config = self._net.config
+        expected = (config.frames, config.size, config.size, 3)
+        if clips.ndim != 5 or tuple(clips.shape[1:]) != expected or clips.dtype != torch.uint8:
+            raise ScoreError(
+                f"fakestormer was handed clips of {tuple(clips.shape[1:])} {clips.dtype}; "
+                f"these weights want {expected} torch.uint8"
+            )
+        with torch.inference_mode():
+            return self._net.logit(normalise(clips.to(self._device))).float().cpu()
+
+
+def build(*, weights: Path | None, device: str, seed: int) -> FakeSTormer:
+    """FakeSTormer with trained weights. Raises WeightsError; `seed` is not used, scoring draws nothing."""
+    del seed
+    if weights is None:
+        raise WeightsError(
+            "fakestormer needs trained weights",
+            hints=(
+                "train them:          dfbench train --detector fakestormer",
+                "or use the authors': dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
+            ),
+        )
+    net, _ = load_network(weights)
+    return FakeSTormer(net, resolve_device(device))
+
+
+def untrained(*, weights: Path | None, device: str, seed: int) -> FakeSTormer:
+    """The network of the demo recipe with random weights drawn from `seed`: what training has to beat."""
+    if weights is not None:
+        raise WeightsError("fakestormer-untrained takes no weights", hints=("use --detector fakestormer",))
+    return FakeSTormer(FakeSTormerNet(network_config(load_recipe("demo")), seed=seed), resolve_device(device))

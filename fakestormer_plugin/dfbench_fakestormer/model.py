@@ -1,0 +1,388 @@
+"""The FakeSTormer network: a vision transformer with divided space-time attention and three heads.
+
+Read it from top to bottom. A clip of T frames is cut into N patches a frame. Three kinds of tokens travel through
+the blocks, each with its own shape, so that no block has to take a flat sequence apart again:
+
+    cls      (B, D)          summarises space; takes part in spatial attention only
+    patches  (B, N, T, D)    one a patch and frame
+    temp     (B, D)          summarises time; takes part in temporal attention only
+
+The fake/real logit is read from `temp`, the per-frame logits from what `cls` gathers in each frame, and the heat
+map from the patches. Parameter names are those of the released checkpoints, which therefore load as they are.
+
+Source: Nguyen et al., "Vulnerability-Aware Spatio-Temporal Learning for Generalizable Deepfake Video Detection",
+ICCV 2025, and the behaviour of the code released with it (commit 896d035).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Stem = Literal["patch", "conv"]
+TemporalToken = Literal["learned", "patch0"]
+EmbedOrder = Literal["released", "mended"]
+
+LAYER_NORM_EPS = 1e-6
+BATCH_NORM_MOMENTUM = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The shape of the network and the two switches that change what it computes.
+
+    `size` is the frame's side in pixels and a multiple of `patch`. `temporal_token`: "learned" starts `temp` from
+    its learned parameter; "patch0" from the first patch of the clip's own first frame, which is what the released
+    code computes for a batch of one. `embed_order`: "mended" gives the heat-map head every token at its true place;
+    "released" the scrambled order that the released head was trained with.
+    """
+
+    frames: int = 4
+    size: int = 224
+    patch: int = 16
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.3
+    head_dropout: float = 0.2
+    stem: Stem = "patch"
+    temporal_token: TemporalToken = "learned"
+    embed_order: EmbedOrder = "mended"
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side of a frame."""
+        return self.size // self.patch
+
+
+class Output(NamedTuple):
+    """What the three heads say of a batch of B clips.
+
+    logit (B, 1): fake or real. frame_logits (B, T): fake or real, frame by frame. heatmap (B, 1, T, h, w): the
+    spatial evidence, without activation.
+    """
+
+    logit: Tensor
+    frame_logits: Tensor
+    heatmap: Tensor
+
+
+class Trace(NamedTuple):
+    """The backbone's results before the heads: cls (B, D) for the logit, embed (B, D, T, h, w), s_cls (B, T, D)."""
+
+    cls: Tensor
+    embed: Tensor
+    s_cls: Tensor
+
+
+class PatchEmbed(nn.Module):
+    """Linear embedding of non-overlapping patches: (F, 3, S, S) -> (F, D, h, w)."""
+
+    def __init__(self, patch: int, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, patch, patch)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed F frames."""
+        return self.proj(images)  # type: ignore[no-any-return] # nn.Module.__call__ is untyped
+
+
+class ConvStem(nn.Module):
+    """3x3 convolutions of stride 2 down to one token a patch: (F, 3, S, S) -> (F, D, h, w).
+
+    Small networks that are trained from scratch learn blending artefacts from this, where a linear embedding stays
+    at chance. GroupNorm and not BatchNorm, so that a clip's score cannot depend on the batch.
+    """
+
+    def __init__(self, patch: int, width: int) -> None:
+        super().__init__()
+        halvings = patch.bit_length() - 1
+        widths = [3, *(max(8, width >> (halvings - 1 - i)) // 8 * 8 for i in range(halvings - 1)), width]
+        layers: list[nn.Module] = []
+        for i in range(halvings):
+            layers.append(nn.Conv2d(widths[i], widths[i + 1], 3, 2, 1))
+            if i < halvings - 1:
+                layers += [nn.GroupNorm(widths[i + 1] // 8, widths[i + 1]), nn.GELU()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed F frames."""
+        return self.layers(images)  # type: ignore[no-any-return]
+
+
+class DropPath(nn.Module):
+    """Drops whole rows (first dimension) with probability `rate` while training, and scales the others up."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape out."""
+        if self.rate == 0.0 or not self.training:
+            return x
+        keep = 1.0 - self.rate
+        mask = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device).bernoulli_(keep)
+        return x * (mask / keep)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over (rows, length, D)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every token looks at every token of its row."""
+        rows, length, width = x.shape
+        qkv = self.qkv(x).view(rows, length, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(x.transpose(1, 2).reshape(rows, length, width))  # type: ignore[no-any-return]
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Token by token."""
+        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Temporal attention, then spatial attention, then an MLP; each with a residual."""
+
+    def __init__(self, config: ModelConfig, drop_path: float) -> None:
+        super().__init__()
+        width = config.width
+        self.norm1 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.attn = Attention(width, config.heads)
+        self.temporal_norm1 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.temporal_attn = Attention(width, config.heads)
+        self.temporal_fc = nn.Linear(width, width)
+        self.drop_path = DropPath(drop_path)
+        self.norm2 = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.mlp = Mlp(width, int(width * config.mlp_ratio))
+
+    def forward(self, cls: Tensor, patches: Tensor, temp: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """New (cls, patches, temp), and s_cls (B, T, D): what spatial attention gave the cls token in each frame."""
+        b, n, t, d = patches.shape
+
+        # Time: each patch position looks along its T frames and at temp, which keeps the mean of its N answers.
+        seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
+        # temporal_fc comes after DropPath, so its bias is added even where a row was dropped, as in the source.
+        seen = self.temporal_fc(self.drop_path(self.temporal_attn(self.temporal_norm1(seen)))).view(
+            b, n, t + 1, d
+        )
+        patches = patches + seen[:, :, :t]
+        temp = temp + seen[:, :, t].mean(dim=1)
+
+        # Space: each frame's patches look at one another and at cls, which keeps the mean of its T answers.
+        frame_cls = cls.view(b, 1, 1, d).expand(b, t, 1, d)
+        seen = torch.cat([frame_cls, patches.transpose(1, 2)], dim=2).view(b * t, 1 + n, d)
+        seen = self.drop_path(self.attn(self.norm1(seen))).view(b, t, 1 + n, d)
+        s_cls = seen[:, :, 0]
+        patches = patches + seen[:, :, 1:].transpose(1, 2)
+        cls = cls + s_cls.mean(dim=1)
+
+        tokens = torch.cat([cls.unsqueeze(1), patches.reshape(b, n * t, d), temp.unsqueeze(1)], dim=1)
+        tokens = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        return tokens[:, 0], tokens[:, 1:-1].reshape(b, n, t, d), tokens[:, -1], s_cls
+
+
+class Backbone(nn.Module):
+    """Embedding, blocks and final norms: clips to `Trace`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, positions = config.width, config.grid**2
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + positions, width))
+        self.temp_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.time_embed = nn.Parameter(torch.zeros(1, config.frames + 1, width))
+        embed = PatchEmbed if config.stem == "patch" else ConvStem
+        self.patch_embed: nn.Module = embed(config.patch, width)
+        rates = torch.linspace(0, config.drop_path, config.depth, dtype=torch.float64).tolist()
+        self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.norm_s_cls = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.norm_t_cls = nn.LayerNorm(width, eps=LAYER_NORM_EPS)  # never used, but part of every checkpoint
+
+    def embed(self, clips: Tensor, temporal_source: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens (cls, patches, temp) that enter block 0.
+
+        `temporal_source` (B,) int64: temp of clip b is patch b of frame 0 of clip temporal_source[b]. Only the
+        parity tests pass it, because the released code lets clips of a batch see one another in this way; None
+        follows the configuration, which never looks outside the clip.
+        """
+        b, _, t, _, _ = clips.shape
+        grid = self.patch_embed(clips.transpose(1, 2).flatten(0, 1))  # (b t) d h w
+        patches = grid.flatten(2).view(b, t, grid.shape[1], -1).permute(0, 3, 1, 2)  # b n t d
+        patches = patches + self.pos_embed[:, 1:].unsqueeze(2) + self.time_embed[:, :t].unsqueeze(1)
+        cls = (self.cls_token[:, 0] + self.pos_embed[:, 0]).expand(b, -1)
+        if temporal_source is not None:
+            temp = patches[temporal_source, torch.arange(b, device=clips.device), 0]
+        elif self.config.temporal_token == "patch0":
+            temp = patches[:, 0, 0]
+        else:
+            temp = (self.temp_token[:, 0] + self.time_embed[:, t]).expand(b, -1)
+        return cls, patches, temp
+
+    def forward(self, clips: Tensor, temporal_source: Tensor | None = None) -> Trace:
+        """Normalised clips (B, 3, T, S, S) to the three results that the heads read."""
+        cls, patches, temp = self.embed(clips, temporal_source)
+        s_cls = patches[:, 0]
+        for block in self.blocks:
+            cls, patches, temp, s_cls = block(cls, patches, temp)
+        return Trace(self.norm(temp), self._volume(self.norm(patches)), self.norm_s_cls(s_cls))
+
+    def temporal_summary(self, clips: Tensor) -> Tensor:
+        """`Trace.cls` alone, (B, D): all that a score needs, without the last block's work on the patches."""
+        cls, patches, temp = self.embed(clips)
+        *blocks, last = self.blocks
+        for block in blocks:
+            cls, patches, temp, _ = block(cls, patches, temp)
+        return self.norm(_last_temp(last, patches, temp))  # type: ignore[no-any-return, arg-type]
+
+    def _volume(self, patches: Tensor) -> Tensor:
+        """(B, N, T, D) to (B, D, T, h, w)."""
+        b, _, t, d = patches.shape
+        h = self.config.grid
+        if self.config.embed_order == "mended":
+            return patches.view(b, h, h, t, d).permute(0, 4, 3, 1, 2)
+        # The released code reads the sequence, in which t runs fastest, as if it ran slowest.
+        return patches.reshape(b, t, h, h, d).permute(0, 4, 1, 2, 3)
+
+
+def _last_temp(block: Block, patches: Tensor, temp: Tensor) -> Tensor:
+    """temp (B, D) after `block`, in evaluation mode: only temp's own query is asked."""
+    b, n, t, d = patches.shape
+    attn = block.temporal_attn
+    seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
+    seen = block.temporal_norm1(seen)
+    w, bias = attn.qkv.weight, attn.qkv.bias
+    query = F.linear(seen[::n, t:], w[:d], bias[:d]).repeat_interleave(
+        n, dim=0
+    )  # temp's row is the same for all n
+    kv = F.linear(seen, w[d:], bias[d:]).view(b * n, t + 1, 2, attn.heads, d // attn.heads)
+    key, value = kv.permute(2, 0, 3, 1, 4).unbind(0)
+    query = query.view(b * n, 1, attn.heads, d // attn.heads).transpose(1, 2)
+    answer = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(b, n, d)
+    # proj and temporal_fc are linear, so the mean over the patches may come first.
+    temp = temp + block.temporal_fc(attn.proj(answer.mean(dim=1)))
+    return temp + block.mlp(block.norm2(temp))  # type: ignore[no-any-return]
+
+
+class HeatmapHead(nn.Module):
+    """(B, D, T, h, w) to (B, 1, T, h, w) by convolutions along time."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+        def layer(inputs: int, outputs: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.Conv3d(inputs, outputs, (3, 1, 1), padding=(1, 0, 0)),
+                nn.BatchNorm3d(outputs, momentum=BATCH_NORM_MOMENTUM),
+                nn.GELU(),
+            )
+
+        self.before_proj = nn.Sequential(layer(width, width))
+        self.proj = nn.Sequential(
+            layer(width, width // 4), nn.Conv3d(width // 4, 1, (3, 1, 1), padding=(1, 0, 0))
+        )
+
+    def forward(self, embed: Tensor) -> Tensor:
+        """No activation at the end."""
+        return self.proj(self.before_proj(embed))  # type: ignore[no-any-return]
+
+
+class ClassHead(nn.Module):
+    """(B, D) to one logit (B, 1)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc_out = nn.Linear(width, 1)
+
+    def forward(self, cls: Tensor) -> Tensor:
+        """No activation."""
+        return self.fc_out(cls)  # type: ignore[no-any-return]
+
+
+class TemporalHead(nn.Module):
+    """(B, T, D) to one logit a frame (B, T): each frame is narrowed alone, then all frames decide together."""
+
+    def __init__(self, width: int, frames: int, dropout: float) -> None:
+        super().__init__()
+        self.fc1 = nn.Sequential(nn.Linear(width, width // 4), nn.GELU(), nn.Dropout(dropout))
+        self.fc_out = nn.Linear(frames * (width // 4), frames)
+
+    def forward(self, s_cls: Tensor) -> Tensor:
+        """No activation."""
+        return self.fc_out(self.fc1(s_cls).flatten(1))  # type: ignore[no-any-return]
+
+
+class Heads(nn.ModuleDict):
+    """The three heads under the names of the released checkpoints."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(
+            {
+                "hm": HeatmapHead(config.width),
+                "cls": ClassHead(config.width),
+                "temp_loc": TemporalHead(config.width, config.frames, config.head_dropout),
+            }
+        )
+
+
+class FakeSTormerNet(nn.Module):
+    """The whole network. `seed` decides the initial weights."""
+
+    def __init__(self, config: ModelConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.keypoint_head = Heads(config)
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    def forward(self, clips: Tensor, *, temporal_source: Tensor | None = None) -> Output:
+        """All three heads for normalised clips (B, 3, T, S, S); for `temporal_source` see `Backbone.embed`."""
+        trace = self.backbone(clips, temporal_source)
+        heads = self.keypoint_head
+        return Output(heads["cls"](trace.cls), heads["temp_loc"](trace.s_cls), heads["hm"](trace.embed))
+
+    def logit(self, clips: Tensor) -> Tensor:
+        """The fake/real logit (B,) alone, in evaluation mode; equal to `forward(...).logit` up to rounding."""
+        return self.keypoint_head["cls"](self.backbone.temporal_summary(clips))[:, 0]  # type: ignore[no-any-return]
+
+    def flip_test(self, clips: Tensor) -> Output:
+        """Mean of the raw outputs for the clips and their mirror images; the heat map is not mirrored back."""
+        plain, mirrored = self(clips), self(clips.flip(4))
+        return Output(*((a + b) / 2 for a, b in zip(plain, mirrored, strict=True)))
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        """Linear layers and tokens: normal, std 0.02, cut at two; convolutions: Kaiming; norms: one and zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04, generator=generator)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Conv2d | nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        backbone = self.backbone
+        for token in (backbone.cls_token, backbone.pos_embed, backbone.temp_token, backbone.time_embed):
+            nn.init.trunc_normal_(token, std=0.02, a=-0.04, b=0.04, generator=generator)

@@ -1,0 +1,171 @@
+"""A recipe: every number that decides what is trained and how, in one flat, frozen record.
+
+The recipes of the package are the TOML files in `recipes/`; any field can be overridden (`--set lr=1e-4`). The
+resolved recipe is part of a training's identity and is stored in the weights file, so each switch by which two
+detectors differ has a name there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dfbench import ClipSpec, FrameChoice, PrepareSpec, Sampling, UnknownNameError, UsageError
+
+RECIPES = ("base", "demo")
+
+
+class Recipe(BaseModel):
+    """All fields are required, so that a recipe file shows everything there is; see `recipes/base.toml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+
+    # The network; `model.ModelConfig` explains the fields.
+    frames: int = Field(ge=1)
+    size: int = Field(ge=8)
+    patch: int = Field(ge=2)
+    width: int = Field(ge=8)
+    depth: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    mlp_ratio: float = Field(gt=0)
+    drop_path: float = Field(ge=0, lt=1)
+    head_dropout: float = Field(ge=0, lt=1)
+    stem: Literal["patch", "conv"]
+    temporal_token: Literal["learned", "patch0"]
+    embed_order: Literal["released", "mended"]
+
+    # Clips when scoring: how many a video, and how far a crop reaches beyond the face box.
+    clips_per_video: int = Field(ge=1)
+    clip_margin: float = Field(ge=0, le=0.5)
+
+    # Clips when training. A video's first `train_frames` frames are stored; crops that reach `train_margin` beyond
+    # the face box, `train_crop` px wide, are what the synthesizer works on. A clip's frames are `train_stride`
+    # frames apart. `train_clips` clips a video and epoch (0: all there are).
+    train_frames: int = Field(ge=1)
+    train_margin: float = Field(ge=0, le=0.5)
+    train_crop: int = Field(ge=16)
+    train_stride: int = Field(ge=1)
+    train_clips: int = Field(ge=0)
+    detect_every: int = Field(ge=1)
+    validation_clips: int = Field(ge=1)
+    synthesizer: str
+
+    # The pseudo-fake sample; `synthesis.sample.SampleSettings` explains the fields.
+    mask_out: float = Field(ge=0, le=1)
+    temporal_target: Literal["released", "mended"]
+
+    # The loss; `losses.LossWeights` explains the fields.
+    heatmap_weight: float = Field(ge=0)
+    class_weight: float = Field(ge=0)
+    temporal_weight: float = Field(ge=0)
+    temperature: float = Field(gt=0)
+
+    # The optimiser. "sam_adam": Adam with coupled weight decay around a sharpness-aware step; "adamw": AdamW alone.
+    # `sam_running_stats`: whether batch norms count a batch "once" or, as released, "twice".
+    optimizer: Literal["sam_adam", "adamw"]
+    lr: float = Field(gt=0)
+    beta1: float = Field(ge=0, lt=1)
+    beta2: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    sam_rho: float = Field(ge=0)
+    sam_running_stats: Literal["once", "twice"]
+    clip_norm: float = Field(ge=0)  # largest gradient norm; 0 = never cut
+
+    # The schedule. "ramp_decay" by epochs (`lr_boost`, `start_decay`), "warmup_cosine" by steps (`warmup_steps`).
+    schedule: Literal["ramp_decay", "warmup_cosine"]
+    epochs: int = Field(ge=1)
+    lr_boost: float = Field(gt=0)
+    start_decay: float = Field(ge=1)
+    warmup_steps: int = Field(ge=0)
+    frozen_epochs: int = Field(ge=0)  # at the start, the backbone is not trained
+
+    # One sample is one real and one fake clip.
+    batch: int = Field(ge=1)
+    precision: Literal["32", "bf16"]
+    validate_every: int = Field(ge=1)  # epochs
+    checkpoint_steps: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.size % self.patch:
+            raise ValueError(f"size {self.size} is no multiple of patch {self.patch}")
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        if self.stem == "conv" and self.patch & (self.patch - 1):
+            raise ValueError(f"a conv stem needs a patch that is a power of two, not {self.patch}")
+        if self.schedule == "ramp_decay" and self.epochs // self.start_decay >= self.epochs:
+            raise ValueError("start_decay leaves no epoch for the decay; it must be above 1")
+        if self.clip_margin > self.train_margin:
+            raise ValueError(
+                "clip_margin must not exceed train_margin: validation crops are cut from training crops"
+            )
+        return self
+
+    def clips(self) -> ClipSpec:
+        """The clips this network scores."""
+        return ClipSpec(
+            frames=self.frames,
+            size=self.size,
+            per_video=self.clips_per_video,
+            sampling=Sampling.UNIFORM,
+            margin=self.clip_margin,
+        )
+
+    def prepare(self) -> PrepareSpec:
+        """What must be stored of a training video."""
+        return PrepareSpec(
+            frames=FrameChoice("first", self.train_frames),
+            margin=0.5,
+            max_size=320,
+            landmarks=True,
+            detect_every=self.detect_every,
+        )
+
+
+def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe of this name with `overrides` applied, each parsed by its field's type.
+
+    Raises UnknownNameError for an unknown recipe, UsageError for an unknown field or a value that does not fit.
+    """
+    if name not in RECIPES:
+        raise UnknownNameError(
+            f"fakestormer has no recipe {name!r}{_did_you_mean(name, RECIPES)}",
+            hints=(f"use one of: {', '.join(RECIPES)}",),
+        )
+    text = (
+        resources.files("dfbench_fakestormer").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
+    )
+    return parse_recipe({"name": name, **tomllib.loads(text), **(overrides or {})})
+
+
+def parse_recipe(fields: Mapping[str, Any]) -> Recipe:
+    """A recipe from its fields. Raises UsageError that names every field that is unknown, missing or unfit."""
+    known = tuple(Recipe.model_fields)
+    unknown = [key for key in fields if key not in known]
+    if unknown:
+        raise UsageError(
+            "unknown recipe field " + ", ".join(f"{key!r}{_did_you_mean(key, known)}" for key in unknown),
+            hints=(f"the fields are: {', '.join(known)}",),
+        )
+    try:
+        return Recipe.model_validate(dict(fields))
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in one['loc']) or 'recipe'}: {one['msg']} (got {one['input']!r})"
+            if one["loc"]
+            else one["msg"]
+            for one in error.errors()
+        ]
+        raise UsageError("the recipe cannot be used: " + "; ".join(lines)) from error
+
+
+def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
