@@ -69,7 +69,9 @@ def bootstrap_draws(
     """`metric` on `draws` resamples: (draws,) float64. Arguments and errors as for `cluster_bootstrap`."""
     values, fake = checked(scores, labels)
     if np.shape(clusters) != values.shape:
-        raise MetricError(f"clusters {np.shape(clusters)} and scores {values.shape} must be of one shape (n,)")
+        raise MetricError(
+            f"clusters {np.shape(clusters)} and scores {values.shape} must be of one shape (n,)"
+        )
     if fake.all() or not fake.any():
         raise SingleClassError("an interval needs reals and fakes")
     if draws < 1:
@@ -126,10 +128,8 @@ def _resampled_weights(
         unit = np.arange(len(fake))
     else:
         _, unit = np.unique(clusters, return_inverse=True)
-    if how is Resampling.CLUSTERS:
-        strata = [np.arange(unit.max() + 1)]
-    else:
-        strata = [np.unique(unit[~fake]), np.unique(unit[fake])]
+    together = how is Resampling.CLUSTERS
+    strata = [np.unique(unit)] if together else [np.unique(unit[~fake]), np.unique(unit[fake])]
     block = max(1, _CELLS_AT_ONCE // len(fake))
     left = draws
     while left:
@@ -154,9 +154,7 @@ def _draw_units(
     return counts
 
 
-def _weighted_auc(
-    values: Scores, fake: NDArray[np.bool_], weights: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _weighted_auc(values: Scores, fake: NDArray[np.bool_], weights: NDArray[np.int64]) -> NDArray[np.float64]:
     """AUC of each row of `weights` (k, n) over ascending `values` (n,): (k,)."""
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
     tied = len(starts) < len(values)

@@ -1,0 +1,137 @@
+"""What a number was made with: environment, file hashes, and the identity of a run.
+
+A result is trusted a year later if it says which code, packages and weights made it. The *identity* holds only
+what decides the scores, so that an identical run is found again on another day or machine; the *environment*
+is recorded beside it and is not part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import dfbench
+from dfbench.errors import DataError
+from dfbench.types import digest_of
+from dfbench.version import VERSION
+
+PACKAGES = (
+    "av",
+    "dlib-bin",
+    "facenet-pytorch",
+    "lightning",
+    "numpy",
+    "opencv-python-headless",
+    "pandas",
+    "pyarrow",
+    "pytorchvideo",
+    "scikit-learn",
+    "scipy",
+    "timm",
+    "torch",
+    "torchvision",
+)
+
+
+def environment(*, device: str = "", threads: int | None = None) -> dict[str, Any]:
+    """What computes here, ready for JSON: python, platform, dfbench, packages, git, date, device, threads, cpus.
+
+    `device` and `threads` come from the caller, so that torch need not be imported to know them. `git` is None
+    unless dfbench runs from a checkout. A package that is not installed is left out.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "dfbench": VERSION,
+        "packages": _versions(),
+        "git": git_state(Path(dfbench.__file__)),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device,
+        "threads": threads,
+        "cpus": os.cpu_count(),
+    }
+
+
+def git_state(file: Path) -> dict[str, Any] | None:
+    """`commit` and `dirty` of the working tree that tracks `file`; None without git or if nothing tracks it.
+
+    Being inside a working tree is not enough: a virtual environment in somebody's checkout holds dfbench too.
+    """
+    folder = file.resolve().parent
+    if _git(folder, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    commit = _git(folder, "rev-parse", "HEAD")
+    status = _git(folder, "status", "--porcelain")
+    if commit is None or status is None:
+        return None
+    return {"commit": commit.strip(), "dirty": bool(status.strip())}
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex. Raises DataError if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}", hints=("check the path and its permissions",)
+        ) from error
+
+
+def run_identity(**parts: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of everything that decides a run's scores.
+
+    Takes JSON values, and mappings, sequences, sets, dataclasses and paths of them; order matters in sequences
+    only. Raises TypeError for anything else, NaN included: its text might change from one process to the next.
+    """
+    return digest_of({name: _plain(value, name) for name, value in parts.items()})
+
+
+def _plain(value: Any, where: str) -> Any:  # noqa: PLR0911 # one return a kind of value
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, Path):
+        return value.as_posix()
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value), where)
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{where}[{number}]") for number, item in enumerate(value)]
+    if isinstance(value, (set, frozenset)):
+        return sorted(
+            (_plain(item, where) for item in value), key=lambda item: (type(item).__name__, str(item))
+        )
+    raise TypeError(f"{where}: {value!r} cannot be part of a run's identity")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Output of a git command in `folder`; None if git is absent or refuses."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
