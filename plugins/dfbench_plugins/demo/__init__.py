@@ -1,0 +1,22 @@
+"""The demo corpora: four small deepfake corpora in their official layouts, rendered on this machine.
+
+They let the whole harness run on real files without any data that must be asked for. Everybody in them is drawn.
+"""
+
+from __future__ import annotations
+
+from dfbench import CorpusSpec, hookimpl
+
+
+@hookimpl
+def dfbench_corpora() -> list[CorpusSpec]:
+    """Offer the demo corpora."""
+    return [
+        CorpusSpec(
+            name="demo",
+            summary="FF++, Celeb-DF-v2, DFDC and DFD in small, with rendered people; made here in a few minutes.",
+            build="dfbench_plugins.demo.corpora:write",
+            licence="Apache-2.0",
+            sizes=("full", "small"),
+        )
+    ]

@@ -1,0 +1,147 @@
+"""Forge one face throughout a shot, frame by frame, as the tool of its recipe would."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import cv2
+import numpy as np
+from scipy.interpolate import LinearNDInterpolator
+from scipy.spatial import Delaunay
+
+from dfbench_plugins.demo.camera import Actor, Footage
+from dfbench_plugins.demo.features import Head
+from dfbench_plugins.demo.manipulations.blend import Box, blend, face_box, face_mask, match_colour
+from dfbench_plugins.demo.manipulations.recipes import Kind, Recipe
+from dfbench_plugins.demo.motion import Expression, Pose
+from dfbench_plugins.demo.pixels import F32, U8, blur, paste
+from dfbench_plugins.demo.render import View, landmarks, render_head
+
+CANVAS = 220  # pixels of the square on which a generated face is rendered
+FACE_SCALE = 62.0  # pixels a face unit there
+CROP_UNITS = 2.3  # face units across what an autoencoder generates
+
+
+def forge(
+    footage: Footage, source: Footage, recipe: Recipe, *, start: int, frames: int, rng: np.random.Generator
+) -> tuple[U8, U8]:
+    """Forge the first actor of `footage` with the first of `source`, over `frames` frames from `start`.
+
+    Returns the frames (n, h, w, 3) and the masks (n, h, w), both uint8; a mask is 255 where the face was forged.
+    """
+    shots = footage.frames[start : start + frames].copy()
+    height, width = shots.shape[1:3]
+    masks = np.zeros((frames, height, width), dtype=np.uint8)
+    photo = _Photo(source) if recipe.kind is Kind.GRAPHICS else None
+    first, last = round(recipe.active[0] * frames), round(recipe.active[1] * frames)
+    kept: F32 | None = None
+    for index in range(first, last):
+        true = footage.landmarks[start + index, 0]
+        seen = _detected(true, jitter=recipe.jitter, kept=kept, smoothing=recipe.smoothing, rng=rng)
+        kept = (seen - true).astype(np.float32)
+        box = face_box(seen, (width, height))
+        here = shots[index, box[1] : box[3], box[0] : box[2]]
+        wide = float(seen[16, 0] - seen[0, 0])
+        mask = face_mask(seen, box, kind=recipe.kind, feather=max(recipe.feather * wide, 1.0))
+        if photo is not None:
+            face = photo.warped(seen, box)
+        else:
+            head, pose, expression = _directed(footage.actors[0], source.actors[0], recipe, start + index)
+            face = _generated(head, pose, expression, seen, box, recipe=recipe)
+        face = match_colour(face, here.astype(np.float32), mask, recipe)
+        if recipe.grain > 0.0:
+            face = face + rng.normal(0.0, recipe.grain * footage.noise, face.shape).astype(np.float32)
+        shots[index, box[1] : box[3], box[0] : box[2]] = blend(here, face, mask, recipe)
+        masks[index, box[1] : box[3], box[0] : box[2]] = (mask > 0.4) * np.uint8(255)
+    return shots, masks
+
+
+def _detected(true: F32, *, jitter: float, kept: F32 | None, smoothing: float, rng: np.random.Generator) -> F32:
+    """Landmarks as a detector gives them: each a little off, all a little off together, partly smoothed in time."""
+    wide = float(np.ptp(true[:, 0]))
+    error = rng.normal(0.0, 0.6, true.shape) + rng.normal(0.0, 1.0, (1, 2))
+    noise = (error * jitter * wide).astype(np.float32)
+    if kept is not None:
+        noise = smoothing * kept + (1.0 - smoothing) * noise
+    return cast(F32, (true + noise).astype(np.float32))
+
+
+def _directed(target: Actor, source: Actor, recipe: Recipe, index: int) -> tuple[Head, Pose, Expression]:
+    """Whose head is rendered in this frame, in which pose, with which expression."""
+    pose, own = target.performance.poses[index], target.performance.expressions[index]
+    other = source.performance.expressions[index % len(source.performance.expressions)]
+    if recipe.kind is Kind.AUTOENCODER:
+        dull = recipe.fidelity
+        tamed = replace(own, opening=own.opening * dull, smile=own.smile * dull, brow=own.brow * dull, blink=own.blink * dull)
+        calm = replace(pose, yaw=pose.yaw * (0.85 + 0.15 * dull), pitch=pose.pitch * dull)
+        return source.head, calm, tamed
+    if recipe.kind is Kind.EXPRESSION:
+        return target.head, pose, replace(other, blink=own.blink, gaze=own.gaze)
+    return target.head, pose, replace(own, opening=other.opening, smile=other.smile)
+
+
+def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: Box, *, recipe: Recipe) -> F32:
+    """A face rendered at the recipe's resolution, laid on the target's landmarks; (h, w, 3) over `box`."""
+    still = replace(pose, shift=(0.0, 0.0), scale=1.0)
+    view = View(CANVAS / 2.0, CANVAS * 0.44, FACE_SCALE)
+    canvas = np.empty((CANVAS, CANVAS, 3), dtype=np.uint8)
+    canvas[:] = np.array(head.texture.owner.skin, dtype=np.uint8)
+    layer, left, top = render_head(head, still, expression, view)
+    paste(canvas, layer, left, top)
+    points = landmarks(head.texture.owner, still, expression, view)
+    shrink = min(1.0, recipe.resolution / (CROP_UNITS * FACE_SCALE))
+    side = max(16, round(CANVAS * shrink))
+    small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+    small = blur(small.astype(np.float32), recipe.softness)
+    move = similarity((points * (side / CANVAS))[17:68], seen[17:68] - np.float32((box[0], box[1])))
+    size = (box[2] - box[0], box[3] - box[1])
+    return cast(F32, cv2.warpAffine(small, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def similarity(source: F32, target: F32) -> F32:
+    """The rotation, uniform scale and shift (2, 3) that best carry `source` to `target`, both (n, 2).
+
+    Source: Umeyama 1991.
+    """
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    a, b = (source - source_mean).astype(np.float64), (target - target_mean).astype(np.float64)
+    spread = float((a * a).sum())
+    cosine = float((a * b).sum()) / spread
+    sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    shift = target_mean - turn @ source_mean
+    return cast(F32, np.hstack((turn, shift[:, None])).astype(np.float32))
+
+
+class _Photo:
+    """A still of the source, taken where it looks most nearly ahead, ready to be warped piecewise."""
+
+    def __init__(self, source: Footage) -> None:
+        poses = source.actors[0].performance.poses
+        expressions = source.actors[0].performance.expressions
+        cost = [abs(p.yaw) + abs(p.pitch) + 2.0 * e.blink + 2.0 * e.opening for p, e in zip(poses, expressions, strict=True)]
+        index = int(np.argmin(cost))
+        self.points = source.landmarks[index, 0]
+        self.image = source.frames[index]
+
+    def warped(self, seen: F32, box: Box) -> F32:
+        """The photo with its landmarks carried to `seen`, affine in each triangle; (h, w, 3) over `box`."""
+        corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=np.float32)
+        low, high = seen.min(axis=0) - 40.0, seen.max(axis=0) + 40.0
+        frame = low + corners * (high - low)
+        move = similarity(seen, self.points)
+        outer = frame @ move[:, :2].T + move[:, 2]
+        mesh = Delaunay(np.concatenate((seen, frame)))
+        carry = LinearNDInterpolator(mesh, np.concatenate((self.points, outer)))
+        step = 4
+        size = (box[2] - box[0], box[3] - box[1])
+        across, down = size[0] // step + 1, size[1] // step + 1
+        grid = np.meshgrid(
+            box[0] + (np.arange(across) + 0.5) * step - 0.5, box[1] + (np.arange(down) + 0.5) * step - 0.5
+        )
+        coarse = carry(grid[0], grid[1]).astype(np.float32)
+        coarse = np.nan_to_num(coarse, nan=0.0)
+        full = cv2.resize(coarse, (across * step, down * step), interpolation=cv2.INTER_LINEAR)[: size[1], : size[0]]
+        warped = cv2.remap(self.image, full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cast(F32, warped.astype(np.float32))
