@@ -1,0 +1,120 @@
+"""Geometric steps: the affine misalignment of foreground and background, the elastic deformation of the mask,
+and the corner-aligned warp of a crop to the size that the model sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+Number = TypeVar("Number", np.uint8, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """x -> scale_x * x + offset_x, y likewise: from source to destination, in pixels."""
+
+    scale_x: float
+    scale_y: float
+    offset_x: float
+    offset_y: float
+
+    def matrix(self) -> NDArray[np.float64]:
+        """(2, 3) float64, forward."""
+        return np.array([[self.scale_x, 0, self.offset_x], [0, self.scale_y, self.offset_y]], np.float64)
+
+    def warp_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """frames (T, H, W, 3) uint8, bilinear, black where nothing comes from."""
+        return self._warp(frames, cv2.INTER_LINEAR)
+
+    def warp_masks(self, masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """masks (T, H, W) uint8, nearest neighbour, 0 where nothing comes from."""
+        # OpenCV 5 rounds ties differently for uint8 than for float64; the latter is as in OpenCV 4.
+        return self._warp(masks.astype(np.float64), cv2.INTER_NEAREST).astype(np.uint8)
+
+    def _warp(self, images: NDArray[Number], interpolation: int) -> NDArray[Number]:
+        size = (images.shape[2], images.shape[1])
+        matrix = self.matrix()
+        out = np.empty_like(images)
+        for image, target in zip(images, out, strict=True):
+            cv2.warpAffine(image, matrix, size, dst=target, flags=interpolation)
+        return out
+
+
+def draw_affine(rng: np.random.Generator, height: int, width: int) -> Affine:
+    """Move by up to 3 % of the width and 1.5 % of the height, scale each axis by 0.95 to 1 / 0.95 about the centre."""
+    scale_x, scale_y = rng.uniform(0.95, 1 / 0.95, size=2).tolist()
+    shift_x = rng.uniform(-0.03, 0.03) * width
+    shift_y = rng.uniform(-0.015, 0.015) * height
+    return Affine(
+        scale_x=scale_x,
+        scale_y=scale_y,
+        offset_x=(1 - scale_x) * (width - 1) / 2 + shift_x,
+        offset_y=(1 - scale_y) * (height - 1) / 2 + shift_y,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Elastic:
+    """A smooth random displacement: white noise in [-1, 1], blurred with `sigma`, times `amplitude`, in pixels.
+
+    `seed` stands for the noise. `released` makes the very field of the released pipeline, from the legacy
+    generator and in float64; otherwise an equally distributed field is made at half resolution, ten times faster.
+    """
+
+    seed: int
+    amplitude: float = 50.0
+    sigma: float = 7.0
+    released: bool = False
+
+    def field(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """dx and dy, each (height, width) float32."""
+        return self._released_field(height, width) if self.released else self._fast_field(height, width)
+
+    def warp_masks(self, masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """masks (T, H, W) uint8, all moved by the same field, nearest neighbour."""
+        height, width = masks.shape[1:]
+        dx, dy = self.field(height, width)
+        dx += np.arange(width, dtype=np.float32)
+        dy += np.arange(height, dtype=np.float32)[:, None]
+        out = np.empty_like(masks)
+        for mask, target in zip(masks, out, strict=True):
+            cv2.remap(mask, dx, dy, cv2.INTER_NEAREST, dst=target, borderMode=cv2.BORDER_REFLECT_101)
+        return out
+
+    def _released_field(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        # Parity needs the legacy stream itself, which no Generator can reproduce.
+        legacy = np.random.RandomState(self.seed)
+        legacy.uniform(size=6)  # an affine part of amplitude zero is drawn first and has no effect
+        dx, dy = (
+            gaussian_filter(2 * legacy.rand(height, width) - 1, self.sigma) * self.amplitude for _ in range(2)
+        )
+        return dx.astype(np.float32), dy.astype(np.float32)
+
+    def _fast_field(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        noise = np.random.default_rng(self.seed).random((height // 2 + 1, width // 2 + 1, 2), np.float32)
+        # Half as many samples along each axis under the kernel: twice the deviation, so half the amplitude.
+        blurred = cv2.GaussianBlur(2 * noise - 1, (0, 0), self.sigma / 2, borderType=cv2.BORDER_REFLECT)
+        moved = cv2.resize(blurred, (width, height)) * np.float32(self.amplitude / 2)
+        return np.ascontiguousarray(moved[..., 0]), np.ascontiguousarray(moved[..., 1])
+
+
+def corner_aligned(height: int, width: int, size: int) -> NDArray[np.float64]:
+    """(2, 3) forward matrix that maps the corner pixels of an image to those of a `size` x `size` one."""
+    return np.array(
+        [[(size - 1) / max(width - 1, 1), 0, 0], [0, (size - 1) / max(height - 1, 1), 0]], np.float64
+    )
+
+
+def warp_to(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Images (T, H, W[, 3]) uint8 warped to (T, size, size[, 3]), bilinear point samples, corners on corners."""
+    matrix = corner_aligned(images.shape[1], images.shape[2], size)
+    out = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
+    for image, target in zip(images, out, strict=True):
+        cv2.warpAffine(image, matrix, (size, size), dst=target, flags=cv2.INTER_LINEAR)
+    return out

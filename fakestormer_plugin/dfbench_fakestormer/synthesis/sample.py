@@ -1,0 +1,168 @@
+"""One training sample: a real clip, a pseudo-fake of it, and the targets of both.
+
+The synthesizer is reached through the `dfbench.Synthesizer` protocol alone, so any plugin's will do. All draws come
+from one generator, and a sample that fails hands nothing on to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench import PseudoFake, Synthesizer, UsageError
+from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench_fakestormer.synthesis.geometric import warp_to
+from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_landmarks
+from dfbench_fakestormer.synthesis.photometric import apply_steps, draw_final_steps
+from dfbench_fakestormer.synthesis.self_blended import REFERENCE_SIDE, check_clip
+from dfbench_fakestormer.targets import (
+    Derivative,
+    HeatmapKind,
+    MaskOut,
+    hide_patches,
+    mask_out,
+    temporal_heatmaps,
+    vulnerability,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSettings:
+    """How a sample is made of a clip and its pseudo-fake. Defaults are the mended method.
+
+    `size` is the side of the model's frames in pixels, `grid` the number of patches along it (size is a multiple).
+    `augment` false is for validation: no mirror image, no photometric steps, no mask-out, the fixed `margin_fixed`.
+    Margins, cut from each side, are shares of the crop's side; `margin_range` holds the ends of the uniform draw.
+    `mask_out` is the probability that the most vulnerable cells of a clip are hidden, and `mask_out_share` the least
+    share of cells to hide. `derivative` and `heatmap` are explained at `targets.temporal_heatmaps`.
+    `mirror`: "released" leaves landmarks of a mirrored clip one pixel off. `jpeg`: "released" compresses
+    RGB as if it were BGR. `smooth` shortens sudden jumps of landmarks between frames.
+    """
+
+    size: int
+    grid: int
+    augment: bool = True
+    heatmap: HeatmapKind = "m_std_normalized"
+    derivative: Derivative = "mended"
+    flip: float = 0.5
+    mask_out: float = 0.5
+    mask_out_share: float = 0.01
+    margin_range: tuple[float, float] = (5 / REFERENCE_SIDE, 25 / REFERENCE_SIDE)
+    margin_fixed: float = 15 / REFERENCE_SIDE
+    smooth: bool = True
+    mirror: Literal["mended", "released"] = "mended"
+    jpeg: Literal["mended", "released"] = "mended"
+
+    def __post_init__(self) -> None:
+        if self.grid < 1 or self.size < self.grid or self.size % self.grid:
+            raise UsageError(f"a grid of {self.grid} cells does not divide {self.size} pixels")
+        for name, value in (
+            ("flip", self.flip),
+            ("mask_out", self.mask_out),
+            ("mask_out_share", self.mask_out_share),
+        ):
+            if not 0 <= value <= 1:
+                raise UsageError(f"{name} is a probability or share, not {value}")
+        if not (0 <= self.margin_range[0] <= self.margin_range[1] < 0.5 and 0 <= self.margin_fixed < 0.5):
+            raise UsageError("margins are shares of the crop's side, from 0 to less than a half")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSample:
+    """A pair of clips and what is to be learned from them.
+
+    real, fake: (T, S, S, 3) uint8 RGB. heatmap_real, heatmap_fake: (T, h, w) float32, spatio-temporal targets.
+    temporal_real, temporal_fake: (T,) float32 in [0, 1], how fake each frame is. keep: (T, h, w) uint8, 0 where
+    a cell was hidden (in both clips) and must not count in the loss.
+    """
+
+    real: NDArray[np.uint8]
+    fake: NDArray[np.uint8]
+    heatmap_real: NDArray[np.float32]
+    heatmap_fake: NDArray[np.float32]
+    temporal_real: NDArray[np.float32]
+    temporal_fake: NDArray[np.float32]
+    keep: NDArray[np.uint8]
+
+
+def make_sample(
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    *,
+    synthesizer: Synthesizer,
+    rng: np.random.Generator,
+    settings: SampleSettings,
+) -> TrainingSample:
+    """A sample from a real clip: frames (T, H, W, 3) uint8 RGB, landmarks (T, 81, 2) float32 in their pixels.
+
+    Raises SynthesisError if no pseudo-fake can be made of this clip, or none that shows inside the margin.
+    """
+    check_clip(frames, landmarks)
+    height, width = frames.shape[1:3]
+    if settings.smooth:
+        scale = max(height, width) / REFERENCE_SIDE
+        landmarks = smooth_landmarks(landmarks, scale=scale).astype(np.float32)
+    if settings.augment and rng.random() < settings.flip:
+        frames = np.stack([cv2.flip(frame, 1) for frame in frames])
+        exact = settings.mirror == "mended"
+        landmarks = mirror_landmarks(landmarks, width, exact=exact).astype(np.float32)
+
+    pair = synthesizer.synthesize(frames, landmarks, rng)
+    _check_pair(pair, frames)
+
+    margin = rng.uniform(*settings.margin_range) if settings.augment else settings.margin_fixed
+    cut = round(margin * min(height, width))
+    inner = np.s_[:, cut : height - cut, cut : width - cut]
+    maps = warp_to(vulnerability(pair.mask[inner]), settings.grid)
+    if not maps.any():
+        raise SynthesisError(
+            "the pseudo-fake does not differ from its original inside the crop", hints=("use another clip",)
+        )
+    clips = np.concatenate(
+        [warp_to(pair.real[inner], settings.size), warp_to(pair.fake[inner], settings.size)]
+    )
+    if settings.augment:
+        clips = apply_steps(clips, draw_final_steps(rng, swapped_jpeg=settings.jpeg == "released"))
+    hidden = _draw_mask_out(maps, rng, settings)
+    hide_patches(clips, hidden.keep)
+
+    heatmap_fake, heatmap_real = temporal_heatmaps(
+        maps, kind=settings.heatmap, derivative=settings.derivative
+    )
+    return TrainingSample(
+        real=clips[: len(frames)],
+        fake=clips[len(frames) :],
+        heatmap_real=heatmap_real.astype(np.float32),
+        heatmap_fake=heatmap_fake.astype(np.float32),
+        temporal_real=np.zeros(len(frames), np.float32),
+        temporal_fake=hidden.labels.astype(np.float32),
+        keep=np.repeat(hidden.keep[None], len(frames), axis=0),
+    )
+
+
+def _draw_mask_out(maps: NDArray[np.uint8], rng: np.random.Generator, settings: SampleSettings) -> MaskOut:
+    if settings.augment and rng.random() < settings.mask_out:
+        return mask_out(
+            maps,
+            intensity=float(rng.uniform(0.5, 1)),
+            rng=rng,
+            share=settings.mask_out_share,
+        )
+    return MaskOut(keep=np.ones(maps.shape[1:], np.uint8), labels=np.ones(len(maps)))
+
+
+def _check_pair(pair: PseudoFake, frames: NDArray[np.uint8]) -> None:
+    """A third party's synthesizer may be wrong; say so here rather than in the middle of OpenCV."""
+    for name, clip in (("real", pair.real), ("fake", pair.fake)):
+        if clip.shape != frames.shape or clip.dtype != np.uint8:
+            raise SynthesisError(
+                f"the synthesizer's {name} clip is {clip.shape} {clip.dtype}, not {frames.shape} uint8"
+            )
+    if pair.mask.shape != frames.shape[:3]:
+        raise SynthesisError(f"the synthesizer's mask is {pair.mask.shape}, not {frames.shape[:3]}")
+    if not (np.isfinite(pair.mask).all() and pair.mask.min() >= 0 and pair.mask.max() <= 1 + 1e-6):
+        raise SynthesisError("the synthesizer's mask leaves [0, 1]")
