@@ -1,0 +1,311 @@
+"""The inventory: what is on disk of a dataset, held against its own list files and its published counts.
+
+Most wrong numbers in this field began with a wrong copy: 3,725 of DFDC's 5,000 videos, 517 of Celeb-DF's 518.
+A root may hold a documented subset or a stand-in: `dfbench-corpus.json` in it then names the corpus and replaces
+the published counts, and no table mixes that corpus with the official one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.manifest import manifest_digest
+from dfbench.errors import LayoutError
+from dfbench.interfaces import DatasetIndex
+from dfbench.types import Counts, DatasetSpec, Label, Video
+
+CORPUS_FILE = "dfbench-corpus.json"
+OFFICIAL = "official"
+_SHOWN = 20  # names in the printed lines; the JSON has all
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One split and manipulation: how many videos its lists name, and how many have a file that is not empty."""
+
+    split: str
+    manipulation: str
+    expected: Counts
+    found: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialRow:
+    """Published against listed counts of a split, or of one manipulation of it ("test/FaceShifter").
+
+    `listed` is None for a split of which the lists name nothing at all.
+    """
+
+    part: str
+    official: Counts
+    listed: Counts | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the counts are equal, or the part is a training split that is not there as a whole.
+
+        Test sets are rightly fetched without their training part; any other absence is a shortfall.
+        """
+        return self.official == self.listed or (self.listed is None and self.part == "train")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What was found. `missing`, `empty` and `extra` are paths below the root, sorted.
+
+    `missing`: named by a list, no such file. `empty`: files of zero bytes. `extra`: videos on disk, in a folder
+    of expected ones, that no list names; they are told, and are no shortfall. `list_hash` identifies the lists
+    (`manifest_digest` of everything they name).
+    """
+
+    dataset: str
+    title: str
+    corpus: str
+    root: Path
+    rows: tuple[Row, ...]
+    official: tuple[OfficialRow, ...]
+    missing: tuple[str, ...]
+    empty: tuple[str, ...]
+    extra: tuple[str, ...]
+    problems: tuple[str, ...]
+    list_hash: str
+
+    @property
+    def complete(self) -> bool:
+        """Every listed video is there, the lists are flawless, and their counts are the published ones."""
+        return not (self.missing or self.empty or self.problems) and all(one.agrees for one in self.official)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-ready."""
+        return {
+            "dataset": self.dataset,
+            "title": self.title,
+            "corpus": self.corpus,
+            "root": str(self.root),
+            "complete": self.complete,
+            "list_hash": self.list_hash,
+            "splits": [
+                {
+                    "split": row.split,
+                    "manipulation": row.manipulation,
+                    "expected": _json(row.expected),
+                    "found": _json(row.found),
+                }
+                for row in self.rows
+            ],
+            "official": [
+                {
+                    "part": row.part,
+                    "official": _json(row.official),
+                    "listed": None if row.listed is None else _json(row.listed),
+                    "agrees": row.agrees,
+                }
+                for row in self.official
+            ],
+            "missing": list(self.missing),
+            "empty": list(self.empty),
+            "extra": list(self.extra),
+            "problems": list(self.problems),
+        }
+
+    def lines(self) -> list[str]:
+        """The inventory as text, a verdict last."""
+        text = [f"{self.title} in {self.root} (corpus: {self.corpus}, list hash {self.list_hash[:12]})"]
+        text += [
+            f"  {row.split:<6} {row.manipulation:<18} "
+            f"real {row.found.real}/{row.expected.real}  fake {row.found.fake}/{row.expected.fake}  (found/listed)"
+            for row in self.rows
+        ]
+        for one in self.official:
+            listed = "nothing" if one.listed is None else f"{one.listed.real} real + {one.listed.fake} fake"
+            told = "as published" if one.agrees else "DIFFERS"
+            if one.listed is None and one.agrees:
+                told = "not on disk, not needed for testing"
+            counts = f"{one.official.real} real + {one.official.fake} fake"
+            text.append(f"  {one.part}: lists name {listed}, {self.corpus} counts are {counts}: {told}")
+        text += _named("missing files", self.missing)
+        text += _named("empty files (zero bytes)", self.empty)
+        text += _named("videos in no list", self.extra)
+        text += _named("problems in the official files", self.problems)
+        text.append(
+            "complete" if self.complete else "INCOMPLETE: this is not the data of the official protocol"
+        )
+        return text
+
+
+def check(
+    spec: DatasetSpec, dataset_root: Path, index: DatasetIndex, *, splits: Sequence[str] = ()
+) -> Inventory:
+    """Hold `index` against the files below `dataset_root` and the published counts.
+
+    Looks at names and sizes only; nothing is decoded. `splits` restricts the check (all if empty; a split asked
+    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged.
+    """
+    if not dataset_root.is_dir():
+        what = "is a file, not a folder" if dataset_root.exists() else "does not exist"
+        raise LayoutError(
+            f"the root of {spec.name}, {dataset_root}, {what}", hints=("correct [data.roots] or --root",)
+        )
+    corpus, replaced = _corpus(dataset_root)
+    videos = [video for video in index.videos if not splits or video.split in splits]
+    sizes = _sizes({video.path.parent for video in index.videos})
+    found = [video for video in videos if sizes.get(video.path, 0) > 0]
+    named = {video.path for video in index.videos}
+    suffixes = {path.suffix for path in named}
+    return Inventory(
+        dataset=spec.name,
+        title=spec.title or spec.name,
+        corpus=corpus,
+        root=dataset_root,
+        rows=_rows(videos, found),
+        official=_compare(spec.official if replaced is None else replaced, videos, splits),
+        missing=_below(dataset_root, (video.path for video in videos if video.path not in sizes)),
+        empty=_below(dataset_root, (video.path for video in videos if sizes.get(video.path) == 0)),
+        extra=_below(
+            dataset_root,
+            (
+                path
+                for path in sizes
+                if path not in named and path.suffix in suffixes and not path.name.startswith(".")
+            ),
+        ),
+        problems=index.problems,
+        list_hash=manifest_digest(index.videos),
+    )
+
+
+def corpus_name(root: Path) -> str:
+    """The corpus that the data below `root` belongs to: what its corpus file says, else "official"."""
+    return _corpus(root)[0]
+
+
+def _corpus(root: Path) -> tuple[str, dict[str, Counts] | None]:
+    """Name and counts from the corpus file; counts are None where the published ones hold."""
+    path = root / CORPUS_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return OFFICIAL, None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "it is no JSON object")
+    name, official = content.get("corpus"), content.get("official")
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise _damaged(path, '"corpus" must be the name of the corpus')
+    if official is None:
+        return name, None
+    if not isinstance(official, dict):
+        raise _damaged(path, '"official" must give counts by split')
+    return name, {part: _counts(path, part, counts) for part, counts in official.items()}
+
+
+def _counts(path: Path, part: str, counts: object) -> Counts:
+    if isinstance(counts, dict) and set(counts) == {"real", "fake"}:
+        real, fake = counts["real"], counts["fake"]
+        if type(real) is int and type(fake) is int and min(real, fake) >= 0:
+            return Counts(real, fake)
+    raise _damaged(path, f'the counts of {part!a} must read {{"real": N, "fake": N}}')
+
+
+def _damaged(path: Path, reason: str) -> LayoutError:
+    return LayoutError(
+        f"the corpus file {path} cannot be used: {reason}",
+        hints=(
+            'it reads {"corpus": NAME, "official": {SPLIT: {"real": N, "fake": N}}}',
+            "delete it if the folder holds the official data",
+        ),
+    )
+
+
+def _sizes(folders: Iterable[Path]) -> dict[Path, int]:
+    """Size in bytes of every regular file directly in `folders`, one listing a folder."""
+    sizes: dict[Path, int] = {}
+    for folder in folders:
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    try:
+                        if entry.is_file():
+                            sizes[folder / entry.name] = entry.stat().st_size
+                    except OSError:  # a dangling or looping link: as good as missing
+                        continue
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise LayoutError(
+                f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
+            ) from error
+    return sizes
+
+
+def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:
+    """A row for every split and manipulation, in the order in which the lists name them."""
+    return tuple(
+        Row(split, manipulation, _count(videos, split, manipulation), _count(found, split, manipulation))
+        for split, manipulation in dict.fromkeys((video.split, video.manipulation) for video in videos)
+    )
+
+
+def _compare(
+    official: Mapping[str, Counts], videos: Sequence[Video], splits: Sequence[str]
+) -> tuple[OfficialRow, ...]:
+    """Published against listed counts.
+
+    A key "split/manipulation" is for a manipulation that not every copy has: it counts only if the lists name
+    any of it, and then apart from its split.
+    """
+    rows = []
+    apart = {tuple(part.split("/", 1)) for part in official if "/" in part}
+    for part, counts in official.items():
+        split, _, manipulation = part.partition("/")
+        if splits and split not in splits:
+            continue
+        own = [
+            video
+            for video in videos
+            if video.split == split
+            and (
+                video.manipulation == manipulation
+                if manipulation
+                else (split, video.manipulation) not in apart
+            )
+        ]
+        if own:
+            rows.append(OfficialRow(part, counts, _count(own)))
+        elif not manipulation:
+            asked = split in splits
+            rows.append(OfficialRow(part, counts, Counts(0, 0) if asked else None))
+    return tuple(rows)
+
+
+def _count(videos: Iterable[Video], split: str = "", manipulation: str = "") -> Counts:
+    labels = [
+        video.label
+        for video in videos
+        if (not split or video.split == split) and (not manipulation or video.manipulation == manipulation)
+    ]
+    return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
+
+
+def _below(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(
+        sorted(str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths)
+    )
+
+
+def _json(counts: Counts) -> dict[str, int]:
+    return {"real": counts.real, "fake": counts.fake}
+
+
+def _named(title: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = [f"    ... and {len(names) - _SHOWN} more (--json names all)"] if len(names) > _SHOWN else []
+    return [f"  {len(names)} {title}:", *(f"    {name}" for name in names[:_SHOWN]), *more]

@@ -1,0 +1,180 @@
+"""The manifest: the table of a dataset's expected videos, what is selected from it, and its identity.
+
+A video is keyed by (dataset, video_id). The digest covers everything about a manifest that can change a score
+or an interval, and no absolute path, so that the same data on two machines is the same manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfbench.errors import ManifestError, UnknownNameError
+from dfbench.hooks.registry import closest
+from dfbench.types import Label, Video, VideoSelection, digest_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "dataset",
+    "video_id",
+    "path",
+    "label",
+    "split",
+    "manipulation",
+    "compression",
+    "identities",
+    "group",
+    "mask_path",
+)
+_JOINT = ";"  # between the identities of a video
+
+
+def manifest_of(videos: Iterable[Video]) -> pd.DataFrame:
+    """The table of `videos`, a row each in the given order.
+
+    Columns are the fields of Video: all of them strings (identities joined by ";", mask_path "" where there is
+    none) but `label`, int8. Raises ManifestError if a (dataset, video_id) is repeated or an identity cannot be
+    joined.
+    """
+    import pandas as pd
+
+    rows = list(videos)
+    refuse_duplicates(rows)
+    for video in rows:
+        if any(not one or _JOINT in one for one in video.identities):
+            raise ManifestError(
+                f"{video.dataset} {video.video_id}: identities {video.identities!r} cannot be stored",
+                hints=(f"give identities that are not empty and hold no {_JOINT!r}",),
+            )
+    content: dict[str, list[str] | list[int]] = {
+        "dataset": [video.dataset for video in rows],
+        "video_id": [video.video_id for video in rows],
+        "path": [str(video.path) for video in rows],
+        "label": [int(video.label) for video in rows],
+        "split": [video.split for video in rows],
+        "manipulation": [video.manipulation for video in rows],
+        "compression": [video.compression for video in rows],
+        "identities": [_JOINT.join(video.identities) for video in rows],
+        "group": [video.group for video in rows],
+        "mask_path": ["" if video.mask_path is None else str(video.mask_path) for video in rows],
+    }
+    return pd.DataFrame(content, columns=list(COLUMNS)).astype(
+        {name: "int8" if name == "label" else "str" for name in COLUMNS}
+    )
+
+
+def videos_of(manifest: pd.DataFrame) -> list[Video]:
+    """The videos of a manifest table, the inverse of `manifest_of`.
+
+    Raises ManifestError if a column is missing, a label is neither 0 nor 1, or a video is repeated.
+    """
+    absent = [name for name in COLUMNS if name not in manifest.columns]
+    if absent:
+        raise ManifestError(
+            f"the manifest has no column {', '.join(absent)}", hints=("make it with manifest_of",)
+        )
+    table = zip(*(manifest[name].tolist() for name in COLUMNS), strict=True)
+    videos = []
+    for dataset, video_id, path, label, split, manipulation, compression, identities, group, mask in table:
+        if label not in (0, 1):
+            raise ManifestError(
+                f"{dataset} {video_id}: the label is {label!r}", hints=("use 0 real, 1 fake",)
+            )
+        videos.append(
+            Video(
+                dataset=dataset,
+                video_id=video_id,
+                path=Path(path),
+                label=Label(label),
+                split=split,
+                manipulation=manipulation,
+                compression=compression,
+                identities=tuple(identities.split(_JOINT)) if identities else (),
+                group=group,
+                mask_path=Path(mask) if mask else None,
+            )
+        )
+    refuse_duplicates(videos)
+    return videos
+
+
+def select(videos: Iterable[Video], selection: VideoSelection) -> list[Video]:
+    """The videos of `selection`, in their order.
+
+    `manipulations` is meant literally: reals are selected by "real". `compression` is not looked at here, since
+    it was settled when the dataset was indexed. Raises UnknownNameError if no video has the dataset, a split or
+    a manipulation that is asked for, and ManifestError if nothing is left or a video is repeated.
+    """
+    rows = list(videos)
+    known = sorted({video.dataset for video in rows})
+    if selection.dataset not in known:
+        raise unknown_name("dataset", selection.dataset, known, where="these videos")
+    rows = [video for video in rows if video.dataset == selection.dataset]
+    splits = sorted({video.split for video in rows})
+    manipulations = sorted({video.manipulation for video in rows})
+    for split in selection.splits:
+        if split not in splits:
+            raise unknown_name("split", split, splits, where=selection.dataset)
+    for manipulation in selection.manipulations:
+        if manipulation not in manipulations:
+            raise unknown_name("manipulation", manipulation, manipulations, where=selection.dataset)
+    chosen = [
+        video
+        for video in rows
+        if (not selection.splits or video.split in selection.splits)
+        and (not selection.manipulations or video.manipulation in selection.manipulations)
+    ]
+    if not chosen:
+        raise ManifestError(
+            f"{selection.dataset} has no videos of {', '.join(selection.manipulations)} "
+            f"in {', '.join(selection.splits)}",
+            hints=("ask for other splits or manipulations",),
+        )
+    refuse_duplicates(chosen)
+    return chosen
+
+
+def manifest_digest(videos: Iterable[Video]) -> str:
+    """SHA-256 (hex) of what identifies `videos`, whatever their order and wherever their files are.
+
+    Raises ManifestError if a video is repeated.
+    """
+    rows = list(videos)
+    refuse_duplicates(rows)
+    return digest_of(
+        sorted(
+            [
+                video.dataset,
+                video.video_id,
+                int(video.label),
+                video.split,
+                video.manipulation,
+                video.compression,
+                list(video.identities),
+                video.group,
+            ]
+            for video in rows
+        )
+    )
+
+
+def refuse_duplicates(videos: Iterable[Video]) -> None:
+    """Raise ManifestError, which names both files, if two videos share (dataset, video_id)."""
+    seen: dict[tuple[str, str], Video] = {}
+    for video in videos:
+        first = seen.setdefault((video.dataset, video.video_id), video)
+        if first is not video:
+            raise ManifestError(
+                f"{video.dataset} has the video {video.video_id!r} twice: {first.path} and {video.path}",
+                hints=("a video_id must be unique in its dataset: say where the video comes from in it",),
+            )
+
+
+def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> UnknownNameError:
+    """The error for a `name` that is none of `known`; hints at the nearest ones, then lists all."""
+    hints = [f"did you mean {one!r}?" for one in closest(name, known)]
+    hints.append(f"known: {', '.join(known)}" if known else f"{where} has none")
+    return UnknownNameError(f"no {kind} {name!r} in {where}", hints=hints)

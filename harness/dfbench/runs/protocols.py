@@ -1,0 +1,87 @@
+"""Which tests of a protocol are run, and whether the protocol is fair.
+
+In several widely used benchmarks the validation set is the test set, and checkpoints are chosen on it; here that
+is an error, found before anything is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dfbench.data.manifest import unknown_name
+from dfbench.errors import RunError
+from dfbench.types import ProtocolSpec, Video, VideoSelection
+
+_SHOWN = 3
+
+
+def resolve_protocol(protocol: ProtocolSpec, only: Sequence[str] = ()) -> tuple[VideoSelection, ...]:
+    """The tests of `protocol`, in its order, restricted to the datasets `only` (all if empty).
+
+    Upper and lower case count alike in `only`. Raises UnknownNameError for a dataset that the protocol does not
+    test, RunError if the protocol tests nothing or on what it trains or validates on.
+    """
+    lint_protocol(protocol)
+    names = list(dict.fromkeys(test.dataset for test in protocol.tests))
+    by_key = {name.casefold(): name for name in names}
+    for name in only:
+        if name.casefold() not in by_key:
+            raise unknown_name("test dataset", name, names, where=f"protocol {protocol.name!r}")
+    wanted = {by_key[name.casefold()] for name in only} or set(names)
+    return tuple(test for test in protocol.tests if test.dataset in wanted)
+
+
+def lint_protocol(protocol: ProtocolSpec) -> None:
+    """Raise RunError if `protocol` has no test, or tests videos of its training or validation selection.
+
+    Two selections share videos if they are of the same dataset and have a split and a manipulation in common,
+    in whatever compression.
+    """
+    if not protocol.tests:
+        raise RunError(f"protocol {protocol.name!r} has no test", hints=("give it at least one selection",))
+    for test in protocol.tests:
+        for role, other in (("trains", protocol.train), ("validates", protocol.validation)):
+            if _overlap(test, other):
+                raise RunError(
+                    f"protocol {protocol.name!r} tests on what it {role} on: {_words(test)} and {_words(other)}",
+                    hints=("test on another split, or on another dataset",),
+                )
+
+
+def lint_videos(
+    *, train: Iterable[Video], validation: Iterable[Video], tests: Mapping[str, Iterable[Video]]
+) -> None:
+    """Raise RunError if a test video (same dataset and video_id) is also in `train` or `validation`."""
+    used = {"training": _keys(train), "validation": _keys(validation)}
+    for name, videos in tests.items():
+        tested = _keys(videos)
+        for role, keys in used.items():
+            shared = sorted(tested & keys)
+            if shared:
+                shown = ", ".join(f"{dataset} {video_id}" for dataset, video_id in shared[:_SHOWN])
+                more = f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
+                raise RunError(
+                    f"the test on {name} holds {len(shared)} {role} videos: {shown}{more}",
+                    hints=("take them out of one of the two; a number on seen videos says nothing",),
+                )
+
+
+def _overlap(first: VideoSelection, second: VideoSelection) -> bool:
+    return (
+        first.dataset == second.dataset
+        and _meet(first.splits, second.splits)
+        and _meet(first.manipulations, second.manipulations)
+    )
+
+
+def _meet(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the two have a name in common; empty means all."""
+    return not first or not second or bool(set(first) & set(second))
+
+
+def _keys(videos: Iterable[Video]) -> set[tuple[str, str]]:
+    return {(video.dataset, video.video_id) for video in videos}
+
+
+def _words(selection: VideoSelection) -> str:
+    return f"{selection.dataset} {'+'.join(selection.splits) or 'all'}"

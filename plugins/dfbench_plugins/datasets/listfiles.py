@@ -1,0 +1,111 @@
+"""Reading the list files that datasets ship: text and JSON, written by hand and by script, in every state.
+
+Whatever is wrong with one line or entry becomes a sentence in `problems` (file, place, content, remedy) and
+the rest of the file is still used. Only a file that cannot be opened at all raises LayoutError.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dfbench import LayoutError
+
+_SHOWN = 80
+_BOM = b"\xef\xbb\xbf"
+_RESTORE = "restore the official file"
+JsonT = TypeVar("JsonT", list[Any], dict[str, Any])
+
+
+def describe(path: Path, where: str, content: object, wrong: str, remedy: str) -> str:
+    """One problem as a sentence; `where` is "line 3" or "entry 7", `content` is shown cut to 80 characters."""
+    shown = ascii(content) if isinstance(content, bytes) or not _is_clean(str(content)) else repr(content)
+    if len(shown) > _SHOWN:
+        shown = shown[:_SHOWN] + "..."
+    return f"{path}, {where}: {shown} {wrong}; {remedy}"
+
+
+def read_lines(path: Path, problems: list[str]) -> list[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers from 1; the first and last included.
+
+    A last line without a newline is a line (Celeb-DF's list ends so), a byte-order mark is skipped, and a line
+    that is not UTF-8 goes to `problems`. Raises LayoutError if the file cannot be opened.
+    """
+    lines: list[tuple[int, str]] = []
+    for number, raw in enumerate(_read(path).splitlines(), start=1):
+        try:
+            text = raw.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            problems.append(describe(path, f"line {number}", raw, "is not UTF-8 text", _RESTORE))
+            continue
+        if text:
+            lines.append((number, text))
+    return lines
+
+
+def read_json(path: Path, kind: type[JsonT], problems: list[str]) -> JsonT:
+    """The content of a JSON file whose top is of type `kind` (list or dict); an empty one if it is not.
+
+    Keys that an object repeats go to `problems`, the first value holds: plain `json` would keep the last one
+    without a word. Raises LayoutError if the file cannot be opened.
+    """
+
+    def first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in content:
+                remedy = "the first entry is used; remove one of them"
+                problems.append(describe(path, f"entry {key!a}", value, "repeats this name", remedy))
+            else:
+                content[key] = value
+        return content
+
+    raw = _read(path)
+    try:
+        content = json.loads(raw.decode("utf-8"), object_pairs_hook=first_of_each)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}"
+        problems.append(
+            describe(path, line, _line(raw, error.lineno), f"is not JSON ({error.msg})", _RESTORE)
+        )
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, a thousand brackets
+        problems.append(describe(path, "line 1", raw[:_SHOWN], f"cannot be read as JSON ({error})", _RESTORE))
+    else:
+        if isinstance(content, kind):
+            return content
+        wrong = f"is a {type(content).__name__} where a {kind.__name__} was expected"
+        problems.append(describe(path, "line 1", raw[:_SHOWN], wrong, _RESTORE))
+    return kind()
+
+
+def is_file_name(name: object) -> bool:
+    """Whether `name` is the plain name of an mp4 file: no folders, no control characters, no broken text."""
+    return (
+        isinstance(name, str)
+        and name.endswith(".mp4")
+        and not name.startswith(".")
+        and "/" not in name
+        and "\\" not in name
+        and _is_clean(name)
+    )
+
+
+def _is_clean(text: str) -> bool:
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+
+
+def _line(raw: bytes, number: int) -> bytes:
+    lines = raw.splitlines()
+    return lines[number - 1] if number <= len(lines) else b""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes().removeprefix(_BOM)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise LayoutError(
+            f"the list file {path} cannot be read: {reason}", hints=("restore the file, or make it readable",)
+        ) from error

@@ -1,0 +1,111 @@
+"""What the folder trees of datasets have in common: is this the right root, which compressions are there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dfbench import LayoutError, UsageError
+
+_VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
+
+
+def require_root(root: Path, *, dataset: str, signs: Sequence[str], expected: str) -> None:
+    """Raise LayoutError unless `root` is a folder that holds one of `signs` (glob patterns below it).
+
+    `expected` describes the layout in words. If a subfolder or a parent has the layout, the hint names it.
+    """
+    if root.is_dir() and has_layout(root, signs):
+        return
+    if not root.exists():
+        wrong = f"the {dataset} root {root} does not exist"
+    elif not root.is_dir():
+        wrong = f"the {dataset} root {root} is a file, not a folder"
+    else:
+        wrong = f"{root} does not have the layout of {dataset}: expected {expected}"
+    hints = [f"did you mean {kind} {folder}?" for kind, folder in _near(root, signs)]
+    hints.append(f"point the root of {dataset} at the folder that holds {expected}")
+    raise LayoutError(wrong, hints=hints)
+
+
+def has_layout(root: Path, signs: Sequence[str]) -> bool:
+    """Whether one of the glob patterns `signs` matches below `root`."""
+    try:
+        return any(next(root.glob(sign), None) is not None for sign in signs)
+    except OSError:  # a folder that may not be listed
+        return False
+
+
+def compression_of(name: str | None, *, dataset: str, offered: Sequence[str]) -> str:
+    """`name` as it is called on disk; None means the first of `offered`. "c0", as papers write, is "raw".
+
+    Raises UsageError for a compression that is not offered.
+    """
+    if name is None:
+        return offered[0]
+    on_disk = "raw" if name == "c0" and "raw" in offered else name
+    if on_disk in offered:
+        return on_disk
+    near = difflib.get_close_matches(name, offered, n=1)
+    hints = [f"did you mean {near[0]!r}?"] if near else []
+    hints.append(f"{dataset} has: {', '.join(offered)}")
+    raise UsageError(f"{dataset} has no compression {name!r}", hints=hints)
+
+
+def require_compression(
+    root: Path, sources: Sequence[Path], *, dataset: str, compression: str, offered: Sequence[str]
+) -> None:
+    """Raise LayoutError if none of `sources` has a folder `<compression>/videos`; names the ones there are."""
+    if any((source / compression / "videos").is_dir() for source in sources):
+        return
+    others = [one for one in offered if any((source / one / "videos").is_dir() for source in sources)]
+    there = f"there are videos in: {', '.join(others)}" if others else "nor in any other compression"
+    hints = [f"use --compression {one}" for one in others]
+    hints.append(f"download the {compression} videos to {sources[0] / compression / 'videos'}")
+    raise LayoutError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
+
+
+def video_files(folder: Path) -> list[str]:
+    """The names of the mp4 files in `folder`, sorted; none if there is no such folder.
+
+    Names that begin with a dot are not videos (macOS leaves `._000.mp4` beside `000.mp4`).
+    """
+    try:
+        return sorted(one.name for one in folder.iterdir() if one.suffix == ".mp4" and one.name[0] != ".")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise LayoutError(
+            f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
+        ) from error
+
+
+def _near(root: Path, signs: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """The nearest folder below, or else above `root`, that has the layout."""
+    level = [root]
+    visited = 0
+    for _ in range(2):
+        below: list[Path] = []
+        for folder in level:
+            below.extend(_subfolders(folder))
+        for folder in below:
+            visited += 1
+            if visited > _VISITED:
+                return
+            if has_layout(folder, signs):
+                yield "the subfolder", folder
+                return
+        level = below
+    for folder in list(root.absolute().parents)[:3]:
+        if has_layout(folder, signs):
+            yield "the folder above it,", folder
+            return
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    except OSError:
+        return []
