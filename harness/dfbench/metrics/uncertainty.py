@@ -131,14 +131,17 @@ def _resampled_weights(
     together = how is Resampling.CLUSTERS
     strata = [np.unique(unit)] if together else [np.unique(unit[~fake]), np.unique(unit[fake])]
     block = max(1, _CELLS_AT_ONCE // len(fake))
+    fakes_of = np.bincount(unit, weights=fake)
+    size_of = np.bincount(unit).astype(np.float64)
     left = draws
     while left:
-        weights = _draw_units(strata, rng=rng, draws=min(block, left))[:, unit]
-        in_fakes = weights @ fake
-        kept = weights[(in_fakes > 0) & (in_fakes < weights.sum(axis=1))]
-        left -= len(kept)
-        if len(kept):
-            yield kept
+        counts = _draw_units(strata, rng=rng, draws=min(block, left))
+        if together:  # drawn by class, no class can get lost
+            n_fake = counts @ fakes_of
+            counts = counts[(n_fake > 0) & (n_fake < counts @ size_of)]
+        left -= len(counts)
+        if len(counts):
+            yield counts[:, unit]
 
 
 def _draw_units(

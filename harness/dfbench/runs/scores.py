@@ -171,8 +171,8 @@ def read_scores(folder: Path, *, columns: Sequence[str] = COLUMNS) -> pd.DataFra
     tables = [_read(merged, wanted)] if merged.is_file() else []
     tables += [_read(shard, wanted) for shard in _unmerged(folder)]
     if not tables:
-        return _schema().empty_table().select(list(columns)).to_pandas()
-    scores = pa.concat_tables([table.replace_schema_metadata() for table in tables]).to_pandas()
+        tables = [_schema().empty_table().select(wanted)]
+    scores: pd.DataFrame = pa.concat_tables([table.replace_schema_metadata() for table in tables]).to_pandas()
     if len(tables) > 1:
         part = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
         scores = _last_outcomes(scores, pd.Series(part, index=scores.index), folder)
@@ -279,7 +279,7 @@ def _metadata(merged: int | None = None) -> dict[str, str]:
 
 
 def _schema() -> Any:
-    return pa.schema(list(_COLUMNS), metadata=dict(_metadata()))
+    return pa.schema(list(_COLUMNS)).with_metadata(_metadata())
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:

@@ -1,0 +1,320 @@
+"""Result tables: every number of a run, computed from its stored scores, with its interval and its coverage.
+
+One row for each dataset as a whole (manipulation "all") and one for each manipulation against the dataset's
+reals. A number that is not defined is NaN with the counts beside it; a row is never dropped. Columns are
+documented in results/README.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from dfbench.errors import StoreError, UsageError
+from dfbench.metrics import point
+from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
+from dfbench.results.writing import read_parquet, write_parquet, write_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+SCHEMA_VERSION = 1
+LEVEL = "video"
+ALL = "all"
+MEAN = "mean"
+CONSTANT = "constant scores"
+
+_MEASURES = ("auc", "ap", "eer", "accuracy", "balanced_accuracy")
+_TYPES: dict[str, str] = {
+    "detector": "str",
+    "entry": "str",
+    "protocol": "str",
+    "corpus": "str",
+    "dataset": "str",
+    "manipulation": "str",
+    "level": "str",
+    "auc": "float64",
+    "auc_low": "float64",
+    "auc_high": "float64",
+    "interval": "str",
+    "ap": "float64",
+    "prevalence": "float64",
+    "eer": "float64",
+    "accuracy": "float64",
+    "balanced_accuracy": "float64",
+    "coverage": "float64",
+    "n_real": "int64",
+    "n_fake": "int64",
+    "n_failed_real": "int64",
+    "n_failed_fake": "int64",
+    "auc_if_missing_worst": "float64",
+    "auc_if_missing_best": "float64",
+    "cross_dataset": "boolean",
+    "threshold_source": "str",
+    "note": "str",
+}
+COLUMNS = tuple(_TYPES)
+
+
+def result_table(
+    videos: pd.DataFrame, *, meta: Mapping[str, Any], draws: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """The result table of one run.
+
+    `videos`: what `dfbench.runs.scores.video_scores` returns. `meta`: the content of `run.json`; `detector` (a
+    name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
+    unknown, and a dataset named in `datasets` without any row gets a row of its own. The intervals come from
+    `draws` resamples by a generator for each (seed, dataset, manipulation), so they do not depend on what else
+    is in the table. A last row "mean" over datasets stands only if there are several and all have an AUC.
+    Raises UsageError if `meta` lacks something.
+    """
+    shared = _shared(meta)
+    trained_on = meta.get("trained_on")
+    rows: list[dict[str, Any]] = []
+    drawn: list[NDArray[np.float64]] = []
+    by_dataset = dict(iter(videos.groupby("dataset", sort=False, observed=True)))
+    for dataset in dict.fromkeys([*meta.get("datasets", {}), *by_dataset]):
+        of_dataset = by_dataset.get(dataset, videos.iloc[:0])
+        cross = None if trained_on is None else dataset not in trained_on
+        for manipulation, part in _parts(of_dataset):
+            # An only manipulation repeats the whole dataset, to the last digit of its interval.
+            if manipulation == ALL or len(part) < len(of_dataset):
+                rng = np.random.default_rng(
+                    [seed, crc32(str(dataset).encode()), crc32(manipulation.encode())]
+                )
+                numbers, resampled = _measure(part, draws=draws, rng=rng)
+            if manipulation == ALL:
+                drawn.append(resampled)
+            rows.append(
+                {
+                    **shared,
+                    "dataset": dataset,
+                    "manipulation": manipulation,
+                    "cross_dataset": cross,
+                    **numbers,
+                }
+            )
+    whole = [row for row in rows if row["manipulation"] == ALL]
+    if len(whole) > 1 and all(math.isfinite(row["auc"]) for row in whole):
+        rows.append({**shared, **_mean(whole, np.mean(drawn, axis=0))})
+    return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def write_table(table: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
+    """Write `table.csv` and `table.parquet` to `folder`; each whole or not at all. Raises StoreError."""
+    csv, parquet = folder / "table.csv", folder / "table.parquet"
+    write_text(csv, table.to_csv(index=False, lineterminator="\n"))
+    write_parquet(parquet, table, kind="table", version=SCHEMA_VERSION)
+    return csv, parquet
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A result table from its Parquet file. Raises StoreError if it is damaged or of another version."""
+    table = read_parquet(path, kind="table", version=SCHEMA_VERSION)
+    lacking = [name for name in COLUMNS if name not in table.columns]
+    if lacking:
+        raise StoreError(f"{path} lacks the columns {', '.join(lacking)}", hints=("give the run again",))
+    return _typed(table)
+
+
+def render_table(table: pd.DataFrame) -> Table:
+    """A result table for the terminal, at most 120 columns wide; the caption says what the numbers are."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    entries = list(dict.fromkeys(table["entry"]))
+    title = f"{entries[0]}: {table['protocol'].iloc[0]}" if len(entries) == 1 else "results"
+    shown = Table(title=escape(title), caption=escape(_caption(table)), caption_justify="left")
+    if len(entries) > 1:
+        shown.add_column("entry", overflow="fold", max_width=24)
+    shown.add_column("dataset", no_wrap=True)
+    shown.add_column("manipulation", overflow="fold", max_width=18)
+    for name in ("AUC [95 %]", "AP (chance)", "EER", "acc", "bal.acc", "scored", "real+fake"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    single = _single_manipulation(table)
+    for number, row in enumerate(table.to_dict("records")):
+        if single[number]:
+            continue  # the only manipulation of a dataset repeats its "all" row
+        first = row["manipulation"] == ALL
+        cells = [escape(str(row["entry"]))] if len(entries) > 1 else []
+        cells += [
+            escape(str(row["dataset"])) if first else "",
+            "" if first else escape(str(row["manipulation"])),
+        ]
+        cells += [
+            number_with_interval(row["auc"], row["auc_low"], row["auc_high"]),
+            f"{_number(row['ap'])} ({_number(row['prevalence'], 2)})",
+            _number(row["eer"]),
+            _number(row["accuracy"]),
+            _number(row["balanced_accuracy"]),
+            "-" if math.isnan(row["coverage"]) else f"{row['coverage']:.1%}",
+            f"{row['n_real']}+{row['n_fake']}",
+        ]
+        shown.add_row(*cells, style="bold" if first else "", end_section=_ends_section(table, number))
+    return shown
+
+
+def number_with_interval(value: float, low: float, high: float) -> str:
+    """`0.823 [0.75, 0.89]`; a dash where the value is not defined."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.2f}, {high:.2f}]"
+
+
+def _shared(meta: Mapping[str, Any]) -> dict[str, Any]:
+    lacking = [name for name in ("detector", "entry", "protocol", "corpus") if not meta.get(name)]
+    if lacking:
+        raise UsageError(f"a result table cannot be made without {', '.join(lacking)} of the run")
+    detector = meta["detector"]
+    return {
+        "detector": detector["name"] if isinstance(detector, Mapping) else detector,
+        "entry": meta["entry"],
+        "protocol": meta["protocol"],
+        "corpus": meta["corpus"],
+        "level": LEVEL,
+        "threshold_source": f"fixed {point.DEFAULT_THRESHOLD}",
+    }
+
+
+def _parts(videos: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The whole dataset as "all", then its reals with the fakes of each manipulation."""
+    yield ALL, videos
+    is_real = videos["label"] == 0
+    reals = videos[is_real]
+    for manipulation, fakes in videos[~is_real].groupby("manipulation", sort=False, observed=True):
+        yield str(manipulation), pd.concat([reals, fakes])
+
+
+def _measure(
+    videos: pd.DataFrame, *, draws: int, rng: np.random.Generator
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The numbers of one row, and the bootstrap draws of its AUC (all NaN if it is not defined)."""
+    label = videos["label"].to_numpy(dtype=np.int64)
+    scored = (videos["status"] == "ok").to_numpy()
+    logit = videos["logit"].to_numpy(dtype=np.float64)
+    n_real, n_fake = int((label == 0).sum()), int((label == 1).sum())
+    failed_real, failed_fake = int((~scored & (label == 0)).sum()), int((~scored & (label == 1)).sum())
+    numbers: dict[str, Any] = {
+        **dict.fromkeys(("auc_low", "auc_high", "prevalence", *_MEASURES), math.nan),
+        "interval": "",
+        "n_real": n_real,
+        "n_fake": n_fake,
+        "n_failed_real": failed_real,
+        "n_failed_fake": failed_fake,
+        "coverage": scored.mean() if len(label) else math.nan,
+        "auc_if_missing_worst": math.nan,
+        "auc_if_missing_best": math.nan,
+        "note": "",
+    }
+    if n_real and n_fake:
+        # A failed real scored highest and a failed fake scored lowest is the worst that could have happened.
+        toward_error = np.where(label == 0, np.inf, -np.inf)
+        numbers["auc_if_missing_worst"] = point.auc(np.where(scored, logit, toward_error), label)
+        numbers["auc_if_missing_best"] = point.auc(np.where(scored, logit, -toward_error), label)
+    truth, ranks = label[scored], logit[scored]
+    notes = []
+    if len(ranks) > 1 and ranks.min() == ranks.max():
+        notes.append(CONSTANT)
+    if failed_real or failed_fake:
+        notes.append(f"not scored: {failed_real} real, {failed_fake} fake")
+    if len(truth):
+        score = videos["score"].to_numpy(dtype=np.float64)[scored]
+        numbers["prevalence"] = point.prevalence(truth)
+        numbers["accuracy"] = point.accuracy(score, truth)
+    resampled = np.full(draws, math.nan)
+    if not 0 < truth.sum() < len(truth):
+        missing = "real" if truth.all() else "fake"
+        notes.append(f"no {missing} scored" if len(truth) else "nothing scored")
+        return {**numbers, "note": "; ".join(notes)}, resampled
+    clusters = np.unique(videos["group"].to_numpy(dtype=str)[scored], return_inverse=True)[1]
+    resampled = bootstrap_draws(ranks, truth, clusters, metric=point.auc, rng=rng, draws=draws)
+    auc = point.auc(ranks, truth)
+    interval = percentile_interval(auc, resampled)
+    if interval.low == interval.high and CONSTANT not in notes:
+        notes.append("classes separated: the interval has no width")
+    numbers |= {
+        "auc": auc,
+        "auc_low": interval.low,
+        "auc_high": interval.high,
+        "interval": str(resampling_of(truth, clusters)),
+        "ap": point.average_precision(ranks, truth),
+        "eer": point.eer(ranks, truth),
+        "balanced_accuracy": point.balanced_accuracy(score, truth),
+        "note": "; ".join(notes),
+    }
+    return numbers, resampled
+
+
+def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[str, Any]:
+    """The plain mean over datasets. Datasets are independent, so the mean of their draws is a draw of the mean."""
+    means = {name: float(np.mean([row[name] for row in whole])) for name in _MEASURES}
+    interval = percentile_interval(means["auc"], resampled)
+    counts = {name: sum(row[name] for row in whole) for name in _TYPES if name.startswith("n_")}
+    failed = counts["n_failed_real"] + counts["n_failed_fake"]
+    cross = [row["cross_dataset"] for row in whole]
+    bounds = ("auc_if_missing_worst", "auc_if_missing_best", "prevalence")
+    return {
+        **means,
+        **counts,
+        **{name: float(np.mean([row[name] for row in whole])) for name in bounds},
+        "dataset": MEAN,
+        "manipulation": ALL,
+        "auc_low": interval.low,
+        "auc_high": interval.high,
+        "interval": "mean of independent draws",
+        "coverage": 1.0 - failed / (counts["n_real"] + counts["n_fake"]),
+        "cross_dataset": None if None in cross else all(cross),
+        "note": CONSTANT if any(CONSTANT in row["note"] for row in whole) else "",
+    }
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype(_TYPES)
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _caption(table: pd.DataFrame) -> str:
+    corpora = ", ".join(sorted(set(table["corpus"])))
+    trained = table.loc[table["dataset"] != MEAN, "cross_dataset"]
+    lines = [
+        f"corpus: {corpora} · level: {LEVEL} · 95 % intervals: percentile bootstrap over source identities",
+        "accuracy at the fixed threshold 0.5 · chance of AP = share of fakes · EER on the interpolated ROC curve",
+    ]
+    whole = table[(table["manipulation"] == ALL) & (table["dataset"] != MEAN)]
+    several = len(set(whole["entry"])) > 1
+    for row in whole[whole["note"] != ""].to_dict("records"):
+        name = f"{row['entry']}, {row['dataset']}" if several else row["dataset"]
+        bounds = f"AUC {_number(row['auc_if_missing_worst'])} to {_number(row['auc_if_missing_best'])}"
+        missing = f"; {bounds} had they scored worst or best" if row["coverage"] < 1 else ""
+        lines.append(f"warning: {name}: {row['note']}{missing}")
+    if trained.isna().any():
+        lines.append("training data unknown: no result here counts as cross-dataset")
+    elif not trained.all():
+        inside = sorted(
+            set(table.loc[table["cross_dataset"].eq(False) & (table["dataset"] != MEAN), "dataset"])
+        )
+        lines.append(f"not cross-dataset, trained on it: {', '.join(inside)}")
+    return "\n".join(lines)
+
+
+def _single_manipulation(table: pd.DataFrame) -> list[bool]:
+    """For each row: is it the only manipulation of its entry and dataset?"""
+    size = table.groupby(["entry", "dataset"], sort=False)["manipulation"].transform("size")
+    return ((size == 2) & (table["manipulation"] != ALL)).tolist()
+
+
+def _ends_section(table: pd.DataFrame, number: int) -> bool:
+    if number + 1 == len(table):
+        return False
+    here, following = table.iloc[number], table.iloc[number + 1]
+    return bool(here["entry"] != following["entry"] or following["dataset"] == MEAN)
