@@ -1,0 +1,24 @@
+"""Baselines that every detector should be compared with.
+
+Only specs live here: what they describe is imported when someone asks for it.
+"""
+
+from __future__ import annotations
+
+from dfbench import ClipSpec, DetectorSpec, hookimpl
+
+
+@hookimpl
+def dfbench_detectors() -> list[DetectorSpec]:
+    """Offer the baselines."""
+    return [
+        DetectorSpec(
+            name="chance",
+            summary="Random scores that depend on nothing but the clip and the seed: the floor of every table.",
+            build="dfbench_baselines.chance:ChanceDetector",
+            licence="Apache-2.0",
+            # The demo FakeSTormer asks for the same clips, so both share the prepared faces.
+            clips=ClipSpec(frames=4, size=112, per_video=4, margin=0.25),
+            trained_on=frozenset(),
+        )
+    ]

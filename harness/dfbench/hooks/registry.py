@@ -1,0 +1,234 @@
+"""What the plugins offer, by kind and name, and the way from a spec to the object that it describes.
+
+A name that nobody offers is an error that says what was probably meant; a name that a failed plugin offers is
+an error that shows that plugin's traceback, because "unknown detector" would send its author looking in the
+wrong place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from dfbench.errors import PluginError, UnknownNameError
+from dfbench.types import (
+    CorpusSpec,
+    DatasetSpec,
+    DetectorSpec,
+    FaceFinderSpec,
+    ProtocolSpec,
+    Spec,
+    SynthesizerSpec,
+)
+
+SpecT = TypeVar("SpecT", bound=Spec)
+_BUILD_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_LOADER_FOLDERS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent))
+_LOADER_PARTS = ("<frozen importlib", f"{Path('pluggy') / '_'}")
+
+
+class Kind(StrEnum):
+    """The kinds of things that a plugin offers."""
+
+    DATASET = "dataset"
+    CORPUS = "corpus"
+    SYNTHESIZER = "synthesizer"
+    DETECTOR = "detector"
+    PROTOCOL = "protocol"
+    FACE_FINDER = "face_finder"
+
+    @property
+    def words(self) -> str:
+        """The kind as it reads in a sentence."""
+        return self.value.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One spec and the plugin that it comes from."""
+
+    kind: Kind
+    spec: Spec
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A plugin that offers nothing, why, and the names it would have offered, as far as they are known."""
+
+    plugin: str
+    reason: str
+    traceback: str = ""
+    names: tuple[tuple[Kind, str], ...] = ()
+
+
+class Registry:
+    """Specs by kind and name. Names and aliases are unique within a kind, upper and lower case alike."""
+
+    def __init__(self, offers: Iterable[Offer] = (), failures: Iterable[Failure] = ()) -> None:
+        """Raises PluginError if two offers of a kind share a name (the host refuses such plugins before)."""
+        self._offers: dict[tuple[Kind, str], Offer] = {}
+        self._failures = tuple(failures)
+        for offer in offers:
+            for key in keys_of(offer):
+                taken = self._offers.setdefault(key, offer)
+                if taken is not offer:
+                    raise PluginError(
+                        f"{offer.kind.words} {key[1]!r} is offered by {taken.plugin!r} and by {offer.plugin!r}"
+                    )
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """The dataset called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        return self._get(Kind.DATASET, name, DatasetSpec)
+
+    def corpus(self, name: str) -> CorpusSpec:
+        """The corpus called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        return self._get(Kind.CORPUS, name, CorpusSpec)
+
+    def synthesizer(self, name: str) -> SynthesizerSpec:
+        """The synthesizer called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        return self._get(Kind.SYNTHESIZER, name, SynthesizerSpec)
+
+    def detector(self, name: str) -> DetectorSpec:
+        """The detector called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        return self._get(Kind.DETECTOR, name, DetectorSpec)
+
+    def protocol(self, name: str) -> ProtocolSpec:
+        """The protocol called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        return self._get(Kind.PROTOCOL, name, ProtocolSpec)
+
+    def face_finder(self, name: str) -> FaceFinderSpec:
+        """The face finder called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        return self._get(Kind.FACE_FINDER, name, FaceFinderSpec)
+
+    def names(self, kind: Kind | str) -> tuple[str, ...]:
+        """The names of a kind ("dataset", "face_finder", ...), sorted, without aliases."""
+        wanted = Kind(kind)
+        return tuple(sorted({offer.spec.name for (one, _), offer in self._offers.items() if one is wanted}))
+
+    def offer(self, kind: Kind | str, name: str) -> Offer | None:
+        """Who offers `name` (a name or an alias), or None."""
+        return self._offers.get((Kind(kind), name.casefold()))
+
+    @staticmethod
+    def load_object(path: str) -> object:
+        """The same as the function `load_object`."""
+        return load_object(path)
+
+    def _get(self, kind: Kind, name: str, spec_type: type[SpecT]) -> SpecT:
+        offer = self.offer(kind, name)
+        if offer is not None and isinstance(offer.spec, spec_type):
+            return offer.spec
+        for failure in self._failures:
+            if any(one is kind and known.casefold() == name.casefold() for one, known in failure.names):
+                raise _failed_plugin(kind, name, failure)
+        raise self._unknown(kind, name)
+
+    def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
+        known = self.names(kind)
+        spellings = [name for one, name in self._offers if one is kind]
+        hints = []
+        if close := closest(name, spellings):
+            hints.append(f"did you mean {' or '.join(repr(one) for one in close)}?")
+        hints.append(f"known: {', '.join(known)}" if known else f"no plugin offers a {kind.words}")
+        if self._failures:
+            failed = "; ".join(f"{one.plugin!r} ({one.reason})" for one in self._failures)
+            hints.append(f"plugins that failed, one of which may have offered it: {failed}")
+            hints.append("see why:   dfbench plugins list")
+        return UnknownNameError(f"no {kind.words} is called {name!r}", hints=hints)
+
+
+def keys_of(offer: Offer) -> tuple[tuple[Kind, str], ...]:
+    """What finds `offer`: its kind with its name and its aliases, in lower case, each once."""
+    names = dict.fromkeys(name.casefold() for name in (offer.spec.name, *offer.spec.aliases))
+    return tuple((offer.kind, name) for name in names)
+
+
+def closest(name: str, known: Sequence[str], *, count: int = 2) -> tuple[str, ...]:
+    """The names that `name` may be a misspelling of, nearest first; upper and lower case count alike."""
+    by_key = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), list(by_key), n=count, cutoff=0.6)
+    return tuple(by_key[key] for key in found)
+
+
+def is_build_path(path: object) -> bool:
+    """Whether `path` has the form `"package.module:Name"`."""
+    return isinstance(path, str) and _BUILD_PATH.fullmatch(path) is not None
+
+
+def load_object(path: str) -> object:
+    """Import what `"package.module:Name"` names.
+
+    Raises PluginError with the traceback of the plugin's own code if the path has another form, the module
+    cannot be imported (a call of `sys.exit` included), or the name is not in it.
+    """
+    if not is_build_path(path):
+        raise PluginError(
+            f"{path!r} is no import path",
+            hints=('a spec\'s `build` is written "package.module:Name"',),
+        )
+    module_name, _, attributes = path.partition(":")
+    try:
+        found: object = importlib.import_module(module_name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(
+            f"{path!r} cannot be imported: {one_line(error)}\n\n{plugin_traceback(error)}",
+            hints=("look at the traceback above; `dfbench plugins list` says which plugin offers it",),
+        ) from error
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError as error:
+            close = closest(attribute, dir(found))
+            raise PluginError(
+                f"{path!r} cannot be imported: {one_line(error)}\n\n{plugin_traceback(error)}",
+                hints=tuple(f"did you mean {one!r}?" for one in close[:1]),
+            ) from error
+    return found
+
+
+def one_line(error: BaseException) -> str:
+    """Kind and message of an exception on one line, as in "ModuleNotFoundError: No module named 'x'"."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def plugin_traceback(error: BaseException) -> str:
+    """The traceback of `error` from where the plugin's own code starts, with the causes of `error`."""
+    return "".join(traceback.format_exception(type(error), error, _skip_loader(error.__traceback__))).rstrip()
+
+
+def _skip_loader(trace: TracebackType | None) -> TracebackType | None:
+    """Drop the leading frames of this package, pluggy and importlib: they are the same in every failure."""
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if not filename.startswith(_LOADER_FOLDERS) and not any(part in filename for part in _LOADER_PARTS):
+            return trace
+        trace = trace.tb_next
+    return None
+
+
+def _failed_plugin(kind: Kind, name: str, failure: Failure) -> PluginError:
+    details = f"\n\n{failure.traceback}" if failure.traceback else ""
+    offered = f"{kind.words} {name!r} is offered by plugin {failure.plugin!r}"
+    return PluginError(
+        f"{offered}, which failed: {failure.reason}{details}",
+        hints=(f"mend or uninstall {failure.plugin!r}; `dfbench plugins list` shows every plugin",),
+    )
+
+
+def group_names(names: Iterable[tuple[Kind, str]]) -> Mapping[Kind, tuple[str, ...]]:
+    """Names by kind, in the order of `Kind`, leaving out kinds without a name."""
+    pairs = tuple(names)
+    grouped = {kind: tuple(name for one, name in pairs if one is kind) for kind in Kind}
+    return {kind: found for kind, found in grouped.items() if found}
