@@ -56,6 +56,6 @@ def published_results() -> pd.DataFrame:
 
 def _read(name: str) -> pd.DataFrame:
     file = resources.files("dfbench.results").joinpath("published", name)
-    with file.open("r", encoding="utf-8", newline="") as stream:
+    with file.open("r", encoding="utf-8") as stream:
         table = pd.read_csv(stream, dtype={"value": "float64"}, keep_default_na=False)
     return table.rename(columns={"value": "printed"}).assign(file=name)

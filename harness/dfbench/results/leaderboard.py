@@ -1,0 +1,397 @@
+"""Leaderboards: the result tables of many runs side by side, and only what may be compared.
+
+A board is of one protocol, one corpus and one level. Each dataset's column is of one list of videos, the one that
+most entries were scored on: an entry scored on another list, or trained on unknown data, is shown in a section of its own and
+without a rank. What is left out is said, with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dfbench.errors import DataError, RunError, StoreError
+from dfbench.results.tables import ALL, CONSTANT, LEVEL, MEAN, number_with_interval, read_table
+from dfbench.results.writing import write_parquet, write_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCHEMA_VERSION = 1
+RUN_SCHEMA = 1
+
+RANKED = "ranked"
+UNKNOWN_TRAINING = "training data unknown"
+OTHER_VIDEOS = "other list of videos"
+SECTIONS = (RANKED, UNKNOWN_TRAINING, OTHER_VIDEOS)
+
+_FIRST = ("rank", "entry", "detector", "section")
+_LAST = ("mean", "mean_low", "mean_high", "coverage", "trained_on", "older_hidden", "note", "run")
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
+
+    `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `table` is
+    None where there is a problem. Of an unreadable run only `folder` and `problem` are known.
+    """
+
+    folder: Path
+    problem: str = ""
+    entry: str = ""
+    protocol: str = ""
+    corpus: str = ""
+    finished: datetime = _NO_TIME
+    trained_on: tuple[str, ...] | None = None
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    table: pd.DataFrame | None = None
+
+
+def collect(runs_dir: Path) -> list[RunResult]:
+    """Every run in `runs_dir`, by folder name; a run that cannot be read is listed with its problem."""
+    if not runs_dir.is_dir():
+        return []
+    return [_read_run(path.parent) for path in sorted(runs_dir.glob("*/run.json"))]
+
+
+def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
+    """The corpora that have a usable run of `protocol`, sorted: one board each."""
+    return sorted({run.corpus for run in runs if run.protocol == protocol and run.table is not None})
+
+
+def leaderboard(runs_dir: Path, *, protocol: str, corpus: str | None = None) -> pd.DataFrame:
+    """The board of `protocol` on `corpus`, one row an entry, best mean AUC first.
+
+    Columns: rank (<NA> outside the section "ranked"), entry, detector, section; for each dataset D: D, D_low and
+    D_high (video AUC with its 95 % interval, NaN if there is none) and D_cross (was it not trained on it; <NA> if
+    unknown); mean, mean_low, mean_high (only if every dataset has a value); coverage (the lowest), trained_on,
+    older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol, corpus, level, datasets
+    and left_out (one sentence for each run that could not be used). `corpus` may be left out if there is but one.
+    Raises RunError if there is no run at all, or if several corpora are there and none is named.
+    """
+    runs = collect(runs_dir)
+    if not runs:
+        raise RunError(
+            f"there are no runs in {runs_dir}",
+            hints=(f"make one: dfbench run --detector fakestormer --protocol {protocol}",),
+        )
+    if corpus is None:
+        found = corpora(runs, protocol=protocol)
+        if len(found) > 1:
+            raise RunError(
+                f"runs on different corpora cannot share a leaderboard: {', '.join(found)}",
+                hints=tuple(f"dfbench leaderboard --corpus {name}" for name in found),
+            )
+        corpus = found[0] if found else ""
+    wanted = [run for run in runs if run.protocol == protocol and run.corpus == corpus]
+    usable = [run for run in wanted if not run.problem]
+    manifests = _reference_manifests(usable)
+    chosen, hidden = _chosen(usable, manifests)
+    datasets = _datasets(chosen)
+    rows = [_board_row(run, datasets, manifests, hidden[run.entry]) for run in chosen]
+    board = _ordered(rows, datasets)
+    board.attrs = {
+        "protocol": protocol,
+        "corpus": corpus,
+        "level": LEVEL,
+        "datasets": datasets,
+        "left_out": [
+            f"{r.folder.name}: {r.problem}" for r in runs if r.problem and (r in wanted or not r.corpus)
+        ],
+    }
+    return board
+
+
+def render_leaderboard(board: pd.DataFrame) -> Table:
+    """A board for the terminal: each cell the AUC over its interval, the best ranked of a column starred."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    facts = board.attrs
+    columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
+    title = f"{facts['protocol']} on the {facts['corpus'] or 'unknown'} corpus: {facts['level']} AUC"
+    shown = Table(title=escape(title), caption=escape(_caption(board)), caption_justify="left", min_width=70)
+    shown.add_column("#", justify="right")
+    shown.add_column("entry", overflow="fold", max_width=34)
+    for name in columns:
+        shown.add_column(escape(name), justify="right")
+    shown.add_column("scored", justify="right")
+    best = _best(board, columns)
+    for section in SECTIONS:
+        part = board[board["section"] == section]
+        if len(part) and section != RANKED:
+            shown.add_section()
+            shown.add_row("", f"[italic]not ranked: {section}", *[""] * (len(columns) + 1))
+        for index, row in zip(part.index, part.to_dict("records"), strict=True):
+            cells = [_cell(row, name, starred=index in best[name]) for name in columns]
+            shown.add_row(
+                "" if pd.isna(row["rank"]) else str(row["rank"]),
+                escape(str(row["entry"])),
+                *cells,
+                f"{row['coverage']:.1%}",
+            )
+    return shown
+
+
+def write_leaderboard(board: pd.DataFrame, folder: Path) -> tuple[Path, Path, Path]:
+    """Write `leaderboard.csv`, `.parquet` and `.md` to `folder`. Raises StoreError."""
+    csv, parquet, markdown = (folder / f"leaderboard.{kind}" for kind in ("csv", "parquet", "md"))
+    facts = {name: board.attrs[name] for name in ("protocol", "corpus", "level")}
+    flat = board.assign(**facts)
+    flat.attrs = {}
+    write_text(csv, flat.to_csv(index=False, lineterminator="\n"))
+    write_parquet(parquet, flat, kind="leaderboard", version=SCHEMA_VERSION)
+    write_text(markdown, markdown_of(board))
+    return csv, parquet, markdown
+
+
+def markdown_of(board: pd.DataFrame) -> str:
+    """A board as a Markdown table with its caption."""
+    facts = board.attrs
+    columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
+    best = _best(board, columns)
+    lines = [f"### {facts['protocol']} on the {facts['corpus']} corpus: {facts['level']} AUC [95 %]", ""]
+    lines += [
+        _markdown_row(["#", "entry", *columns, "scored"]),
+        _markdown_row(["--:", "---", *["--:"] * (len(columns) + 1)]),
+    ]
+    for index, row in zip(board.index, board.to_dict("records"), strict=True):
+        cells = []
+        for name in columns:
+            text = number_with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+            text = f"**{text}**" if index in best[name] else text
+            cells.append(text + dagger(row, name))
+        cells.append(f"{row['coverage']:.1%}")
+        entry = (
+            str(row["entry"])
+            if row["section"] == RANKED
+            else f"{row['entry']} (not ranked: {row['section']})"
+        )
+        lines.append(_markdown_row(["" if pd.isna(row["rank"]) else str(row["rank"]), entry, *cells]))
+    return "\n".join([*lines, "", *(f"{line}  " for line in _caption(board).split("\n")), ""])
+
+
+def _read_run(folder: Path) -> RunResult:
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if record["schema"] != RUN_SCHEMA:
+            return RunResult(
+                folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
+            )
+        trained_on = record["trained_on"]
+        run = RunResult(
+            folder,
+            entry=str(record["entry"]),
+            protocol=str(record["protocol"]),
+            corpus=str(record["corpus"]),
+            finished=_time(record.get("finished") or record.get("started") or ""),
+            trained_on=None if trained_on is None else tuple(sorted(trained_on)),
+            manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
+        )
+        status = record["status"]
+    except OSError as error:
+        return RunResult(folder, f"run.json cannot be read: {error.strerror or error}")
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # whatever a damaged JSON file may hold
+        return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
+    if status != "complete":
+        return replace(run, problem="not complete; give the same command again to go on")
+    try:
+        table = read_table(folder / "table.parquet")
+    except StoreError as error:
+        return replace(run, problem=error.message)
+    problem = _mismatch(table, run)
+    return replace(run, problem=problem, table=None if problem else table)
+
+
+def _mismatch(table: pd.DataFrame, run: RunResult) -> str:
+    """Why a table is not the one of its run.json, or ""."""
+    if set(table["level"]) - {LEVEL}:
+        return f"its table holds levels other than {LEVEL}"
+    stored = {"entry": run.entry, "protocol": run.protocol, "corpus": run.corpus}
+    for name, value in stored.items():
+        if set(table[name]) - {value}:
+            return f"its table is of another {name} than its run.json"
+    if table.duplicated(["dataset", "manipulation"]).any():
+        return "its table repeats a dataset and manipulation"
+    return ""
+
+
+def _time(text: str) -> datetime:
+    when = datetime.fromisoformat(text) if text else _NO_TIME
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _chosen(
+    runs: Sequence[RunResult], manifests: Mapping[str, str]
+) -> tuple[list[RunResult], dict[str, int]]:
+    """One run of each entry, and how many others each hides.
+
+    The newest of those that score the board's lists of videos, and among them of those with the most datasets: a
+    later trial on a part of the protocol does not hide the whole.
+    """
+    chosen: dict[str, RunResult] = {}
+    hidden: Counter[str] = Counter()
+    for run in sorted(
+        runs,
+        key=lambda one: (_agrees(one, manifests), len(one.manifests), one.finished, one.folder.name),
+        reverse=True,
+    ):
+        hidden[run.entry] += run.entry in chosen
+        chosen.setdefault(run.entry, run)
+    return list(chosen.values()), dict(hidden)
+
+
+def _agrees(run: RunResult, manifests: Mapping[str, str]) -> bool:
+    return all(manifests[name] == digest for name, digest in run.manifests.items())
+
+
+def _datasets(runs: Sequence[RunResult]) -> list[str]:
+    names: dict[str, None] = {}
+    for run in runs:
+        names.update(dict.fromkeys(_whole(run)["dataset"]))
+    return [name for name in names if name != MEAN]
+
+
+def _whole(run: RunResult) -> pd.DataFrame:
+    if run.table is None:
+        raise DataError(f"{run.folder} has no result table: {run.problem}")
+    return run.table[run.table["manipulation"] == ALL]
+
+
+def _reference_manifests(runs: Sequence[RunResult]) -> dict[str, str]:
+    """The list of videos of each dataset that most entries were scored on; of equally many, the newest."""
+    votes: dict[str, Counter[str]] = {}
+    for entry, name, digest in dict.fromkeys(
+        (run.entry, name, digest)
+        for run in sorted(runs, key=lambda one: one.finished, reverse=True)
+        for name, digest in run.manifests.items()
+    ):
+        del entry
+        votes.setdefault(name, Counter())[digest] += 1
+    return {name: counted.most_common(1)[0][0] for name, counted in votes.items()}
+
+
+def _board_row(
+    run: RunResult, datasets: Sequence[str], manifests: Mapping[str, str], hidden: int
+) -> dict[str, Any]:
+    whole = _whole(run).set_index("dataset")
+    row: dict[str, Any] = {"entry": run.entry, "detector": whole["detector"].iloc[0]}
+    row["section"] = RANKED
+    if run.trained_on is None:
+        row["section"] = UNKNOWN_TRAINING
+    if not _agrees(run, manifests):
+        row["section"] = OTHER_VIDEOS
+    complete = True
+    for name in datasets:
+        values = whole.loc[name].to_dict() if name in whole.index else None
+        complete &= values is not None and not math.isnan(values["auc"])
+        for suffix in ("", "_low", "_high"):
+            row[name + suffix] = math.nan if values is None else values["auc" + suffix]
+        row[f"{name}_cross"] = None if values is None else values["cross_dataset"]
+    has_mean = complete and MEAN in whole.index
+    for suffix in ("", "_low", "_high"):
+        row[MEAN + suffix] = whole.loc[MEAN, "auc" + suffix] if has_mean else math.nan
+    if complete and len(datasets) == 1:
+        row |= {MEAN + suffix: row[datasets[0] + suffix] for suffix in ("", "_low", "_high")}
+    notes = {name: note for name, note in whole["note"].items() if note and name != MEAN}
+    return {
+        **row,
+        "coverage": whole.drop(index=MEAN, errors="ignore")["coverage"].min(),
+        "trained_on": "unknown" if run.trained_on is None else "+".join(run.trained_on) or "nothing",
+        "older_hidden": hidden,
+        "note": "; ".join(f"{name}: {note}" for name, note in notes.items()),
+        "run": run.folder.name,
+    }
+
+
+def _ordered(rows: list[dict[str, Any]], datasets: Sequence[str]) -> pd.DataFrame:
+    """Sections in their order; within one by mean, entries without a mean last, then by name."""
+    rows = sorted(
+        rows,
+        key=lambda row: (
+            SECTIONS.index(row["section"]),
+            math.inf if math.isnan(row[MEAN]) else -row[MEAN],
+            row["entry"],
+        ),
+    )
+    for place, row in enumerate(rows, start=1):
+        row["rank"] = place if row["section"] == RANKED and not math.isnan(row[MEAN]) else None
+    cells = [name + suffix for name in datasets for suffix in ("", "_low", "_high", "_cross")]
+    board = pd.DataFrame(rows, columns=[*_FIRST, *cells, *_LAST])
+    kinds = {"rank": "Int64", "older_hidden": "int64", "coverage": "float64"}
+    kinds |= dict.fromkeys(("entry", "detector", "section", "trained_on", "note", "run"), "str")
+    kinds |= {name: "boolean" if name.endswith("_cross") else "float64" for name in cells}
+    kinds |= dict.fromkeys(("mean", "mean_low", "mean_high"), "float64")
+    return board.astype(kinds)
+
+
+def _best(board: pd.DataFrame, columns: Sequence[str]) -> dict[str, set[Any]]:
+    """The index of the best ranked entries of each column; nobody is the best of one."""
+    ranked = board[board["section"] == RANKED]
+    best: dict[str, set[Any]] = {}
+    for name in columns:
+        values = ranked[name].dropna()
+        best[name] = set(values.index[values == values.max()]) if len(values) > 1 else set()
+    return best
+
+
+def _cell(row: Mapping[Any, Any], name: str, *, starred: bool) -> str:
+    value = row[name]
+    if math.isnan(value):
+        return "-"
+    text = f"{value:.3f}{dagger(row, name)}"
+    text = f"[bold green]*{text}[/]" if starred else text
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return text if math.isnan(low) else f"{text}\n[dim]{low:.2f}-{high:.2f}[/]"
+
+
+def dagger(row: Mapping[Any, Any], name: str) -> str:
+    """A dagger where the entry was trained on the dataset that the cell tests, or on one within the mean."""
+    crosses = [
+        value for key, value in row.items() if key == f"{name}_cross" or (name == MEAN and _is_cross(key))
+    ]
+    return "\u2020" if any(not pd.isna(value) and not value for value in crosses) else ""
+
+
+def _is_cross(column: object) -> bool:
+    return isinstance(column, str) and column.endswith("_cross")
+
+
+def _caption(board: pd.DataFrame) -> str:
+    facts = board.attrs
+    if board.empty:
+        lines = ["no complete run of this protocol on this corpus"]
+    else:
+        lines = [
+            "95 % intervals: percentile bootstrap over source identities \u00b7 * best of its column",
+            "scored: share of the expected videos, of the dataset where it is lowest",
+        ]
+    crosses = board[[f"{name}_cross" for name in facts["datasets"]]]
+    if crosses.eq(False).to_numpy(dtype=bool, na_value=False).any():
+        lines.append("\u2020 trained on this dataset: not a cross-dataset result")
+    if board["mean"].isna().any():
+        lines.append("no mean, no rank: not every dataset has a value")
+    constant = board[board["note"].str.contains(CONSTANT, regex=False)]
+    lines += [f"warning: {row['entry']}: {row['note']}" for row in constant.to_dict("records")]
+    older = board[board["older_hidden"] > 0]
+    lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]
+    return "\n".join([*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
