@@ -128,15 +128,8 @@ def describe(weights: Path) -> DetectorCard:
 
 def released_recipe() -> Recipe:
     """The `base` recipe with the two switches of the network as the authors' checkpoints need them."""
-    return load_recipe(
-        "base",
-        {
-            "name": "released",
-            "temporal_token": "patch0",
-            "embed_order": "released",
-            "temporal_target": "released",
-        },
-    )
+    switches = {"temporal_token": "patch0", "embed_order": "released", "derivative": "released"}
+    return load_recipe("base", {"name": "released", **switches})
 
 
 def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:

@@ -7,7 +7,6 @@ their order changes what is trained on. Only real videos are read; every fake is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-import dfbench
-from dfbench import FaceTrack, Synthesizer, TooShortError
+from dfbench import StoredFaces, Synthesizer, cut_crops, cut_landmarks, read_faces
 from dfbench_fakestormer.recipe import Recipe
-from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
+from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +40,8 @@ class Address(NamedTuple):
 class Batch(NamedTuple):
     """Clips with their targets, after collation.
 
-    clips (B, T, S, S, 3) uint8; label (B, 1) float32; frame_labels (B, T) float32; heatmap and keep
-    (B, 1, T, h, w) float32.
+    clips (B, T, S, S, 3) uint8; label (B, 1) float32; frame_labels (B, T) float32; heatmap (B, 1, T, h, w)
+    float32; keep (B, 1, T, h, w) uint8.
     """
 
     clips: Tensor
@@ -50,69 +49,6 @@ class Batch(NamedTuple):
     frame_labels: Tensor
     heatmap: Tensor
     keep: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceClip:
-    """Square crops around one face: frames (T, S, S, 3) uint8 RGB, landmarks (T, 81, 2) float32 in their pixels."""
-
-    frames: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-
-
-class VideoFaces:
-    """The stored faces of one video, cut on demand; `keep` holds the decoded crops in memory."""
-
-    def __init__(self, path: Path, *, frames: Sequence[int] | None = None) -> None:
-        stored = dfbench.read_faces(path) if frames is None else dfbench.read_faces(path, frames=frames)
-        self._crops = [np.ascontiguousarray(crop) for crop in stored.crops]
-        self._crop_boxes = np.asarray(stored.crop_boxes, dtype=np.float64)
-        self._track: FaceTrack = stored.track
-        self._rows = {position: i for i, position in enumerate(frames)} if frames is not None else None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held, in bytes."""
-        return sum(crop.nbytes for crop in self._crops)
-
-    def clip(self, positions: Sequence[int], *, margin: float, size: int) -> FaceClip:
-        """Crops of the stored frames at `positions`, `margin` (of the face box's longer side) beyond the box."""
-        rows = list(positions) if self._rows is None else [self._rows[p] for p in positions]
-        frames = np.empty((len(rows), size, size, 3), dtype=np.uint8)
-        landmarks = np.empty((len(rows), *self._track.landmarks.shape[1:]), dtype=np.float32)
-        for i, row in enumerate(rows):
-            left, top, side = square_around(self._track.boxes[row], margin)
-            x0, y0, x1, y1 = self._crop_boxes[row]
-            crop = self._crops[row]
-            # Frame pixels (edges at integers) to crop pixels to output pixels (centres at halves).
-            ratio = crop.shape[1] / (x1 - x0), crop.shape[0] / (y1 - y0)
-            scale = side / size
-            matrix = np.array(
-                [
-                    [scale * ratio[0], 0, (left - x0 + 0.5 * scale) * ratio[0] - 0.5],
-                    [0, scale * ratio[1], (top - y0 + 0.5 * scale) * ratio[1] - 0.5],
-                ]
-            )
-            frames[i] = _sample(crop, matrix, size)
-            landmarks[i] = (self._track.landmarks[row] - (left, top)) / scale
-        return FaceClip(frames, landmarks)
-
-
-def square_around(box: NDArray[np.float32], margin: float) -> tuple[float, float, float]:
-    """Left, top and side of the square about the box's centre that reaches `margin` beyond its longer side."""
-    x0, y0, x1, y1 = (float(v) for v in box)
-    side = max(x1 - x0, y1 - y0) * (1 + 2 * margin)
-    return (x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side
-
-
-def _sample(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
-    shrink = max(matrix[0, 0], matrix[1, 1])
-    if shrink > 1.5:  # bilinear sampling alone would alias
-        sigma = 0.4 * (shrink - 1)
-        image = cv2.GaussianBlur(image, (0, 0), sigma)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    out = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(out, dtype=np.uint8)
 
 
 def successive_starts(
@@ -191,49 +127,68 @@ class Library:
     def __init__(self, paths: Sequence[Path], *, cache_bytes: int = 1 << 30) -> None:
         self._paths = paths
         self._free = cache_bytes
-        self._kept: dict[int, VideoFaces] = {}
+        self._kept: dict[int, StoredFaces] = {}
 
-    def clip(self, video: int, positions: Sequence[int], *, recipe: Recipe) -> FaceClip:
-        """Training crops of a video, generous enough for the synthesizer."""
-        faces = self._kept.get(video)
-        if faces is None and self._free > 0:
-            faces = VideoFaces(self._paths[video])
-            if faces.nbytes <= self._free:
-                self._kept[video] = faces
-                self._free -= faces.nbytes
-            else:
-                self._free = 0
-        elif faces is None:
-            faces = VideoFaces(self._paths[video], frames=positions)
-        return faces.clip(positions, margin=recipe.train_margin, size=recipe.train_crop)
+    def cut(
+        self, video: int, positions: Sequence[int], *, recipe: Recipe
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Training crops (T, S, S, 3) uint8 RGB at stored `positions`, landmarks (T, 81, 2) float32 in their pixels."""
+        faces = self._whole(video)
+        if faces is None:
+            faces, positions = read_faces(self._paths[video], frames=positions), range(len(positions))
+        size, margin = recipe.train_crop, recipe.train_margin
+        return (
+            cut_crops(faces, positions, size=size, margin=margin),
+            cut_landmarks(faces, positions, size=size, margin=margin),
+        )
+
+    def _whole(self, video: int) -> StoredFaces | None:
+        if video not in self._kept and self._free > 0:
+            faces = read_faces(self._paths[video])
+            self._free -= sum(crop.nbytes for crop in faces.crops)
+            self._kept[video] = faces
+        return self._kept.get(video)
 
 
 class TrainingClips(Dataset[Batch]):
-    """One item: a real clip and the fake that is made of it, with all targets, augmented."""
+    """One item: a real clip and the fake that is made of it, with all targets, augmented.
+
+    Where no fake can be made of a clip, others are drawn; what was drawn for the failed one is forgotten.
+    """
+
+    ATTEMPTS = 8
 
     def __init__(self, library: Library, *, recipe: Recipe, synthesizer: Synthesizer, seed: int) -> None:
         self._library, self._recipe, self._synthesizer, self._seed = library, recipe, synthesizer, seed
-        self._settings = sample_settings(recipe)
+        self._settings = sample_settings(recipe, augment=True)
 
     def __getitem__(self, address: Address) -> Batch:
         positions = [address.start + i * address.stride for i in range(self._recipe.frames)]
-        clip = self._library.clip(address.video, positions, recipe=self._recipe)
-        rng = np.random.default_rng([self._seed, TRAINING, address.epoch, address.video, address.clip])
-        sample = make_sample(
-            clip.frames, clip.landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
-        )
-        keep = np.asarray(sample.keep, dtype=np.float32)
-        return Batch(
-            clips=torch.from_numpy(np.stack([sample.real, sample.fake])),
-            label=torch.tensor([[0.0], [1.0]]),
-            frame_labels=torch.from_numpy(
-                np.stack([sample.temporal_real, sample.temporal_fake]).astype(np.float32)
-            ),
-            heatmap=torch.from_numpy(
-                np.stack([sample.heatmap_real, sample.heatmap_fake]).astype(np.float32)
-            ).unsqueeze(1),
-            keep=torch.from_numpy(np.stack([keep, keep])).unsqueeze(1),
-        )
+        frames, landmarks = self._library.cut(address.video, positions, recipe=self._recipe)
+        for attempt in range(self.ATTEMPTS):
+            rng = np.random.default_rng(
+                [self._seed, TRAINING, address.epoch, address.video, address.clip, attempt]
+            )
+            try:
+                sample = make_sample(
+                    frames, landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
+                )
+            except SynthesisError:
+                if attempt == self.ATTEMPTS - 1:
+                    raise
+            else:
+                return _batch_of(sample)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _batch_of(sample: TrainingSample) -> Batch:
+    return Batch(
+        clips=torch.from_numpy(np.stack([sample.real, sample.fake])),
+        label=torch.tensor([[0.0], [1.0]]),
+        frame_labels=torch.from_numpy(np.stack([sample.temporal_real, sample.temporal_fake])),
+        heatmap=torch.from_numpy(np.stack([sample.heatmap_real, sample.heatmap_fake])).unsqueeze(1),
+        keep=torch.from_numpy(np.stack([sample.keep, sample.keep])).unsqueeze(1),
+    )
 
 
 class ValidationBatch(NamedTuple):
@@ -259,6 +214,7 @@ class ValidationClips(Dataset[ValidationBatch]):
     ) -> None:
         self._library, self._clips, self._recipe = library, clips, recipe
         self._synthesizer, self._seed = synthesizer, seed
+        self._settings = sample_settings(recipe, augment=False)
         self._free = cache_bytes
         self._kept: dict[int, ValidationBatch] = {}
 
@@ -269,11 +225,13 @@ class ValidationClips(Dataset[ValidationBatch]):
         if index in self._kept:
             return self._kept[index]
         video, positions = self._clips[index]
-        clip = self._library.clip(video, positions, recipe=self._recipe)
+        frames, landmarks = self._library.cut(video, positions, recipe=self._recipe)
         rng = np.random.default_rng([self._seed, VALIDATION, index])
-        pair = self._synthesizer.synthesize(clip.frames, clip.landmarks, rng)
+        sample = make_sample(
+            frames, landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
+        )
         item = ValidationBatch(
-            clips=torch.from_numpy(np.stack([self._scored_part(pair.real), self._scored_part(pair.fake)])),
+            clips=torch.from_numpy(np.stack([sample.real, sample.fake])),
             label=torch.tensor([0, 1]),
             video=torch.tensor([video, video]),
         )
@@ -281,15 +239,6 @@ class ValidationClips(Dataset[ValidationBatch]):
             self._kept[index] = item
             self._free -= item.clips.nbytes
         return item
-
-    def _scored_part(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What the detector would be handed of training crops: the smaller margin, at its size."""
-        recipe = self._recipe
-        inner = frames.shape[1] * (1 + 2 * recipe.clip_margin) / (1 + 2 * recipe.train_margin)
-        scale = inner / recipe.size
-        begin = (frames.shape[1] - inner) / 2 + 0.5 * scale - 0.5
-        matrix = np.array([[scale, 0, begin], [0, scale, begin]])
-        return np.stack([_sample(frame, matrix, recipe.size) for frame in frames])
 
 
 def join(items: Sequence[Batch]) -> Batch:
@@ -308,14 +257,21 @@ def start_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def sample_settings(recipe: Recipe) -> SampleSettings:
-    """The recipe's part for the synthesis of a sample."""
-    return SampleSettings(size=recipe.size, grid=recipe.size // recipe.patch)
+def sample_settings(recipe: Recipe, *, augment: bool) -> SampleSettings:
+    """The recipe's part for the synthesis of a sample; without augmentation, exactly the detector's own margin."""
+    return SampleSettings(
+        size=recipe.size,
+        grid=recipe.size // recipe.patch,
+        augment=augment,
+        heatmap=recipe.heatmap,
+        derivative=recipe.derivative,
+        mask_out=recipe.mask_out,
+        margin_fixed=(1 - (1 + 2 * recipe.clip_margin) / (1 + 2 * recipe.train_margin)) / 2,
+        mirror=recipe.mirror,
+        jpeg=recipe.jpeg,
+    )
 
 
 def frame_indices(path: Path) -> NDArray[np.int64]:
-    """Which frames of its video a face file holds. Raises TooShortError if none."""
-    found: NDArray[np.int64] = dfbench.read_faces(path, frames=[]).track.frame_indices
-    if not len(found):
-        raise TooShortError(f"{path} holds no faces")
-    return found
+    """Which frames of its video a face file holds, (n,)."""
+    return read_faces(path).track.frame_indices

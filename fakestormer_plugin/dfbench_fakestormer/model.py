@@ -216,7 +216,7 @@ class Backbone(nn.Module):
         self.time_embed = nn.Parameter(torch.zeros(1, config.frames + 1, width))
         embed = PatchEmbed if config.stem == "patch" else ConvStem
         self.patch_embed: nn.Module = embed(config.patch, width)
-        rates = torch.linspace(0, config.drop_path, config.depth, dtype=torch.float64).tolist()
+        rates = [config.drop_path * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.ModuleList(Block(config, rate) for rate in rates)
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.norm_s_cls = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
@@ -234,10 +234,12 @@ class Backbone(nn.Module):
         patches = grid.flatten(2).view(b, t, grid.shape[1], -1).permute(0, 3, 1, 2)  # b n t d
         patches = patches + self.pos_embed[:, 1:].unsqueeze(2) + self.time_embed[:, :t].unsqueeze(1)
         cls = (self.cls_token[:, 0] + self.pos_embed[:, 0]).expand(b, -1)
+        # As in the source, a learned token that is not used has a gradient, zero, so that weight decay moves it.
+        unused = 0 * self.temp_token[:, 0]
         if temporal_source is not None:
-            temp = patches[temporal_source, torch.arange(b, device=clips.device), 0]
+            temp = patches[temporal_source, torch.arange(b, device=clips.device), 0] + unused
         elif self.config.temporal_token == "patch0":
-            temp = patches[:, 0, 0]
+            temp = patches[:, 0, 0] + unused
         else:
             temp = (self.temp_token[:, 0] + self.time_embed[:, t]).expand(b, -1)
         return cls, patches, temp

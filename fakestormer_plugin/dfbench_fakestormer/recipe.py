@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -59,7 +59,10 @@ class Recipe(BaseModel):
 
     # The pseudo-fake sample; `synthesis.sample.SampleSettings` explains the fields.
     mask_out: float = Field(ge=0, le=1)
-    temporal_target: Literal["released", "mended"]
+    heatmap: Literal["m_std_normalized", "gaussian"]
+    derivative: Literal["mended", "absolute", "released"]
+    mirror: Literal["mended", "released"]
+    jpeg: Literal["mended", "released"]
 
     # The loss; `losses.LossWeights` explains the fields.
     heatmap_weight: float = Field(ge=0)
@@ -139,9 +142,7 @@ def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe
             f"fakestormer has no recipe {name!r}{_did_you_mean(name, RECIPES)}",
             hints=(f"use one of: {', '.join(RECIPES)}",),
         )
-    text = (
-        resources.files("dfbench_fakestormer").joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8")
-    )
+    text = (Path(__file__).parent / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
     return parse_recipe({"name": name, **tomllib.loads(text), **(overrides or {})})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from dfbench import FaceFile, FrameChoice, RunError, Synthesizer, TrainingNeeds, TrainingRequest
 from dfbench.metrics.point import auc
-from dfbench.runs.training import BEST, LAST, FitPlan, fit_module
+from dfbench.runs.training import BEST, LAST, FitPlan, fit_module, resolve_device
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
     Batch,
@@ -97,7 +98,10 @@ class FakeSTormerTrainer:
             samples=stream.batch,
         )
         title = f"train fakestormer ({self._recipe.name})"
-        result = fit_module(module, folder=request.folder, plan=plan, progress=request.progress, title=title)
+        with _compute_threads(request):
+            result = fit_module(
+                module, folder=request.folder, plan=plan, progress=request.progress, title=title
+            )
         used = [
             (file.video.dataset, file.video.compression) for file in (*request.train, *request.validation)
         ]
@@ -124,8 +128,8 @@ class FakeSTormerTrainer:
             for start in successive_starts(track, length=recipe.frames)
         ]
         workers: dict[str, Any] = {
-            "num_workers": request.workers,
-            "persistent_workers": request.workers > 0,
+            "num_workers": _loader_workers(request),
+            "persistent_workers": _loader_workers(request) > 0,
             "worker_init_fn": start_worker,
         }
         return TrainingModule(
@@ -225,7 +229,7 @@ class TrainingModule(pl.LightningModule):
         if recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip_norm)
         optimizer.step()
-        self._log_losses(losses, len(batch.clips))
+        self._log_losses(losses, len(batch.clips), step)
 
     def validation_step(self, batch: ValidationBatch, batch_idx: int) -> None:
         """Collect logits."""
@@ -257,10 +261,30 @@ class TrainingModule(pl.LightningModule):
             start_decay=recipe.start_decay,
         )
 
-    def _log_losses(self, losses: Losses, count: int) -> None:
+    def _log_losses(self, losses: Losses, count: int, step: int) -> None:
         values: dict[str, Tensor] = {"loss": losses.total, **losses._asdict()}
         detached = {name: value.detach() for name, value in values.items()}
         self.log_dict(detached, on_step=True, on_epoch=True, batch_size=count)
+        self.log("lr", self._learning_rate(step), batch_size=count)
+
+
+def _loader_workers(request: TrainingRequest) -> int:
+    """Workers for the data; on the CPU at most half of the cores, because the network needs the others."""
+    if resolve_device(request.device).type != "cpu":
+        return request.workers
+    return min(request.workers, max(1, (os.cpu_count() or 1) // 2))
+
+
+@contextmanager
+def _compute_threads(request: TrainingRequest) -> Iterator[None]:
+    """On the CPU, one thread for each core that no data worker has: more wait for one another (five times slower)."""
+    before = torch.get_num_threads()
+    if resolve_device(request.device).type == "cpu":
+        torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) - _loader_workers(request))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ from dfbench.version import VERSION
 
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
-    from dfbench.data.clips import cut_crops
+    from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.store import StoredFaces, read_faces
     from dfbench.runs.training import FitPlan, FitResult, fit_module, resolve_device
 
@@ -83,6 +83,7 @@ _LAZY = {
     "run": "dfbench.api",
     "train": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
+    "cut_landmarks": "dfbench.data.clips",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
     "FitPlan": "dfbench.runs.training",
@@ -158,6 +159,7 @@ __all__ = [
     "__version__",
     "canonical_json",
     "cut_crops",
+    "cut_landmarks",
     "digest_of",
     "fit_module",
     "hookimpl",

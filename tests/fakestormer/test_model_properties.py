@@ -1,0 +1,80 @@
+"""What must hold of the network whatever its weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dfbench_fakestormer.model import (
+    ConvStem,
+    DropPath,
+    EmbedOrder,
+    FakeSTormerNet,
+    ModelConfig,
+    Stem,
+    TemporalToken,
+)
+
+SMALL = ModelConfig(size=32, patch=8, width=24, depth=2, heads=2, drop_path=0.2)
+
+
+def random_clips(count: int) -> torch.Tensor:
+    return torch.randn(count, 3, 4, 32, 32, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+@pytest.mark.parametrize("token", ["learned", "patch0"])
+@pytest.mark.parametrize("order", ["released", "mended"])
+def test_a_clip_scores_the_same_alone_and_in_any_batch(
+    stem: Stem, token: TemporalToken, order: EmbedOrder
+) -> None:
+    config = replace(SMALL, stem=stem, temporal_token=token, embed_order=order)
+    net = FakeSTormerNet(config, seed=1).double().eval()
+    x = random_clips(5).double()
+    with torch.inference_mode():
+        together, alone = net(x), [net(x[i : i + 1]) for i in range(5)]
+        fast = net.logit(x)
+    for field in range(3):
+        torch.testing.assert_close(
+            together[field], torch.cat([one[field] for one in alone]), rtol=1e-10, atol=1e-12
+        )
+    torch.testing.assert_close(fast, together.logit[:, 0], rtol=1e-10, atol=1e-12)
+    assert together.logit.std() > 0
+
+
+def test_the_seed_alone_decides_the_weights() -> None:
+    one, same, other = (FakeSTormerNet(SMALL, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    key = "backbone.blocks.1.attn.qkv.weight"
+    assert not torch.equal(one[key], other[key])
+
+
+def test_mended_order_puts_each_token_at_its_place() -> None:
+    net = FakeSTormerNet(SMALL)
+    tokens = torch.arange(16 * 4).view(1, 16, 4, 1).expand(1, 16, 4, 24).float()  # token (n, t) holds 4 n + t
+    volume = net.backbone._volume(tokens)
+    assert volume.shape == (1, 24, 4, 4, 4)
+    assert volume[0, 0, 3, 2, 1] == 4 * (2 * 4 + 1) + 3
+
+
+def test_released_order_is_scrambled_as_stated() -> None:
+    net = FakeSTormerNet(replace(SMALL, embed_order="released"))
+    tokens = torch.arange(16 * 4).view(1, 16, 4, 1).expand(1, 16, 4, 24).float()
+    assert net.backbone._volume(tokens)[0, 0, 3, 2, 1] == 3 * 16 + 2 * 4 + 1
+
+
+def test_drop_path_drops_rows_and_keeps_the_mean() -> None:
+    layer = DropPath(0.25).train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        out = layer(torch.ones(4000, 3))
+    assert out.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert torch.equal(out.min(dim=1).values, out.max(dim=1).values)
+    assert out.mean().item() == pytest.approx(1.0, abs=0.03)
+    assert torch.equal(layer.eval()(torch.ones(5, 3)), torch.ones(5, 3))
+
+
+def test_conv_stem_has_one_token_a_patch() -> None:
+    assert ConvStem(16, 96)(torch.zeros(2, 3, 112, 112)).shape == (2, 96, 7, 7)

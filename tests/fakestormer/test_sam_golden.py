@@ -1,0 +1,135 @@
+"""Sharpness-aware steps against the stored ones: a toy net for three steps, the tiny model for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
+from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
+from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, Any]:
+    with np.load(GOLDEN / "losses.npz") as file:
+        return {key: file[key] for key in file.files if key.startswith("sam")}
+
+
+def test_three_steps_of_a_toy_net(golden: dict[str, Any]) -> None:
+    net = nn.Sequential(nn.Linear(5, 7), nn.GELU(), nn.Linear(7, 1)).double()
+    net.load_state_dict(
+        {k.removeprefix("sam/init/"): torch.tensor(v) for k, v in golden.items() if "/init/" in k}
+    )
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, betas=(0.9, 0.995), weight_decay=1e-4)
+    sam = SharpnessAware(net.parameters(), rho=0.05)
+    x, y = torch.tensor(golden["sam/x"]), torch.tensor(golden["sam/y"])
+    for step in range(3):
+        optimizer.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(net(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = sam.step_aside()
+        np.testing.assert_allclose(loss.item(), golden[f"sam/step{step}/loss0"], rtol=1e-9)
+        np.testing.assert_allclose(norm, golden[f"sam/step{step}/grad_norm"], rtol=1e-9)
+        for name, value in net.state_dict().items():
+            key = f"sam/step{step}/perturbed/{name}"
+            if key in golden:
+                np.testing.assert_allclose(value, golden[key], rtol=1e-9)
+        second = F.binary_cross_entropy_with_logits(net(x), y)
+        second.backward()  # type: ignore[no-untyped-call]
+        np.testing.assert_allclose(second.item(), golden[f"sam/step{step}/loss1"], rtol=1e-9)
+        sam.step_back()
+        optimizer.step()
+        for name, value in net.state_dict().items():
+            np.testing.assert_allclose(value, golden[f"sam/step{step}/after/{name}"], rtol=1e-9)
+
+
+def test_one_step_of_the_tiny_model(golden: dict[str, Any]) -> None:
+    config = ModelConfig(
+        size=64,
+        width=48,
+        depth=3,
+        heads=4,
+        drop_path=0,
+        head_dropout=0,
+        temporal_token="patch0",
+        embed_order="released",
+    )
+    net = FakeSTormerNet(config)
+    with np.load(GOLDEN / "model_tiny.npz") as file:
+        net.load_state_dict(
+            {k.removeprefix("param/"): torch.tensor(file[k]) for k in file.files if "param/" in k}
+        )
+        x = torch.tensor(file["input"]).double()
+    net.double().train()
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.995), weight_decay=1e-4)
+    sam = SharpnessAware(net.parameters(), rho=0.05)
+    targets = Targets(
+        *(torch.tensor(golden[f"sam_tiny/{n}"]) for n in ("label", "temp_loc_target", "hm_target", "hm_mask"))
+    )
+
+    def forward(number: int) -> None:
+        losses = combined_loss(
+            net(x, temporal_source=torch.zeros(2, dtype=torch.int64)), targets, LossWeights()
+        )
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        terms = {
+            "hm": losses.heatmap,
+            "cls": losses.classes,
+            "temp_loc": losses.temporal,
+            "total": losses.total,
+        }
+        for name, value in terms.items():
+            np.testing.assert_allclose(value.item(), golden[f"sam_tiny/forward{number}/{name}"], rtol=1e-9)
+
+    def gradient_norms() -> list[float]:
+        own = dict(net.named_parameters())
+        gradients = [own[str(name)].grad for name in golden["sam_tiny/param_names"]]
+        return [float("nan") if g is None else g.norm().item() for g in gradients]
+
+    forward(0)
+    np.testing.assert_allclose(gradient_norms(), golden["sam_tiny/grad0_norms"], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(sam.step_aside(), golden["sam_tiny/grad_norm"], rtol=1e-9)
+    forward(1)  # as released, the running statistics count the batch twice
+    np.testing.assert_allclose(gradient_norms(), golden["sam_tiny/grad1_norms"], rtol=1e-8, atol=1e-12)
+    sam.step_back()
+    optimizer.step()
+    moved = [(p.detach() - before[n]).norm().item() for n, p in net.named_parameters()]
+    np.testing.assert_allclose(moved, golden["sam_tiny/update_norms"], rtol=1e-6)
+    state = net.state_dict()
+    for key in (k for k in golden if k.startswith("sam_tiny/after/")):
+        np.testing.assert_allclose(
+            state[key.removeprefix("sam_tiny/after/")], golden[key], rtol=1e-9, atol=1e-11
+        )
+
+
+def test_frozen_running_stats_change_no_output_and_no_buffer() -> None:
+    norm = nn.BatchNorm3d(3).train()
+    x = torch.randn(2, 3, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    with frozen_running_stats(norm):
+        frozen = norm(x)
+    assert torch.equal(norm.running_mean, torch.zeros(3)) if norm.running_mean is not None else False
+    assert int(norm.num_batches_tracked or 0) == 0
+    torch.testing.assert_close(frozen, norm(x))
+    assert int(norm.num_batches_tracked or 0) == 1
+
+
+def test_step_back_returns_exactly_where_no_gradient_flowed() -> None:
+    used, unused = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    used.grad = torch.tensor([3.0, 4.0])
+    sam = SharpnessAware([used, unused], rho=0.5)
+    assert sam.step_aside().item() == 5.0
+    torch.testing.assert_close(used.detach(), torch.tensor([1.3, 1.4]))
+    assert used.grad is None
+    sam.step_back()
+    torch.testing.assert_close(used.detach(), torch.ones(2))
+    assert torch.equal(unused.detach(), torch.ones(2))
