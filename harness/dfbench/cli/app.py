@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from dfbench.cli import data, doctor, leaderboard, plugins, run, train
+import dfbench.cli.plugins as plugins_command
+from dfbench.cli import data, doctor, leaderboard, run, train
 from dfbench.version import VERSION
 
 
@@ -38,7 +39,7 @@ def build_app() -> typer.Typer:
     app.command("leaderboard")(leaderboard.leaderboard_command)
     app.command("doctor")(doctor.doctor_command)
     app.add_typer(data.app, name="data")
-    app.add_typer(plugins.app, name="plugins")
+    app.add_typer(plugins_command.app, name="plugins")
 
     from dfbench.hooks.host import Host
 

@@ -1,0 +1,126 @@
+"""`dfbench plugins`: what is installed, what is wrong with it, and how to begin one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfbench.errors import PluginError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dfbench.hooks.host import PluginRecord
+
+app = typer.Typer(help="List, check and begin plugins.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any plugin failed.")] = False,
+) -> None:
+    """Show every plugin, what it offers, and why it failed if it did."""
+    from dfbench.hooks.host import Host, PluginStatus
+
+    records = Host.load().plugins
+    if as_json:
+        typer.echo(json.dumps([_as_json(record) for record in records], indent=2))
+    else:
+        _print_records(records)
+    failed = [record.name for record in records if record.status is PluginStatus.FAILED]
+    if strict and failed:
+        raise PluginError(
+            f"{len(failed)} of {len(records)} plugins failed: {', '.join(failed)}",
+            hints=("see why:   dfbench plugins list",),
+        )
+
+
+@app.command("new")
+def new_plugin(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to begin: detector.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, a lower-case Python identifier.")],
+    folder: Annotated[Path | None, typer.Option(help="Where to write it [default: ./NAME].")] = None,
+) -> None:
+    """Write a minimal package that can be installed and run at once."""
+    from dfbench.hooks.scaffold import new_detector
+
+    if kind != "detector":
+        raise UsageError(
+            f"there is no template for a {kind!r}",
+            hints=(f"a detector:   dfbench plugins new detector {name}",),
+        )
+    written = new_detector(name, folder or Path(name))
+    typer.echo(f"wrote {written}; now:")
+    typer.echo(f"  pip install --no-deps --no-build-isolation {written}")
+    typer.echo(f"  dfbench plugins check {name}")
+    typer.echo(f"  dfbench run --detector {name} --protocol cross-dataset")
+
+
+@app.command("check")
+def check_plugin(
+    name: Annotated[str, typer.Argument(metavar="DETECTOR", help="The name of a detector.")],
+    device: Annotated[str, typer.Option(help="Where to run it: cpu, cuda, cuda:1, ...")] = "cpu",
+    weights: Annotated[Path | None, typer.Option(help="Its weights, if it needs any.")] = None,
+) -> None:
+    """Check that a detector behaves: shapes, same score alone and in any batch, repeatable, ..."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from dfbench.hooks.conformance import check_detector
+    from dfbench.hooks.host import Host
+
+    results = check_detector(Host.load().registry.detector(name), device=device, weights=weights)
+    console = Console(soft_wrap=True, highlight=False)
+    for result in results:
+        console.print(f"[green]ok[/]     {result.name}" if result.passed else f"[red]failed[/] {result.name}")
+        for line in result.detail.splitlines():
+            console.print(f"         {escape(line)}")
+    failed = sum(not result.passed for result in results)
+    if failed:
+        raise PluginError(
+            f"detector {name!r} failed {failed} of {len(results)} checks",
+            hints=("each check is described in docs/plugins.md",),
+        )
+    console.print(f"detector {escape(repr(name))} passed all {len(results)} checks")
+
+
+def _as_json(record: PluginRecord) -> dict[str, object]:
+    return {
+        "name": record.name,
+        "distribution": record.distribution,
+        "version": record.version,
+        "status": record.status.value,
+        "offers": {kind.value: list(names) for kind, names in record.offers.items()},
+        "hooks": list(record.hooks),
+        "error": record.error,
+        "traceback": record.traceback,
+    }
+
+
+def _print_records(records: Sequence[PluginRecord]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from dfbench.hooks.host import EVENT_HOOKS, PluginStatus
+
+    colours = {PluginStatus.OK: "green", PluginStatus.FAILED: "red", PluginStatus.DISABLED: "yellow"}
+    table = Table("plugin", "distribution", "status", "offers")
+    for record in records:
+        offers = [f"{kind.words}: {', '.join(names)}" for kind, names in record.offers.items()]
+        offers += [hook for hook in record.hooks if hook in EVENT_HOOKS]
+        origin = f"{record.distribution} {record.version}".strip() or "(object)"
+        status = f"[{colours[record.status]}]{record.status}[/]"
+        shown = escape("\n".join(offers)) if record.status is PluginStatus.OK else ""
+        table.add_row(escape(record.name), escape(origin), status, shown)
+    console = Console(highlight=False)
+    console.print(table)
+    for record in records:
+        if record.error:
+            console.print(f"{record.status} {record.name!r}: {record.error}", markup=False, soft_wrap=True)
+            for line in record.traceback.splitlines():
+                console.print(f"    {line}", markup=False, soft_wrap=True)

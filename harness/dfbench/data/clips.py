@@ -1,0 +1,102 @@
+"""Which stored frames make a clip, and the square crops that a detector sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.data.store import StoredFaces, read_faces
+from dfbench.errors import TooShortError
+from dfbench.types import ClipSpec, Sampling
+
+ALIASING = 1.5
+
+
+def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDArray[np.int64]]:
+    """Positions (T,) among the stored frames of each clip, at most `spec.per_video` of them.
+
+    UNIFORM: the stored frames in order, cut into clips of T, the incomplete tail dropped. CONSECUTIVE: runs of T
+    stored frames that are successive in the video. Raises TooShortError if there is no clip.
+    """
+    count, length = len(frame_indices), spec.frames
+    if spec.sampling is Sampling.UNIFORM:
+        starts = list(range(0, count - length + 1, length))
+    else:
+        starts, row = [], 0
+        while row + length <= count:
+            if frame_indices[row + length - 1] - frame_indices[row] == length - 1:
+                starts.append(row)
+                row += length
+            else:
+                row += 1
+    if not starts:
+        raise TooShortError(f"{count} frames with a face, and a clip needs {length}")
+    return [np.arange(start, start + length) for start in starts[: spec.per_video]]
+
+
+def square_around(box: NDArray[np.float32], margin: float) -> tuple[float, float, float]:
+    """Left, top and side of the square about the box's centre that reaches `margin` beyond its longer side."""
+    x0, y0, x1, y1 = (float(one) for one in box)
+    side = max(x1 - x0, y1 - y0) * (1 + 2 * margin)
+    return (x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side
+
+
+def cut_crops(
+    stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float
+) -> NDArray[np.uint8]:
+    """Square crops (n, size, size, 3) uint8 RGB, `margin` of the box's longer side beyond it on every side.
+
+    One bilinear warp a frame; where it shrinks by more than 1.5, a Gaussian before it keeps it from aliasing.
+    What lies outside of the stored crop repeats its edge.
+    """
+    out = np.empty((len(positions), size, size, 3), dtype=np.uint8)
+    for i, row in enumerate(positions):
+        crop = stored.crops[row]
+        matrix = _crop_matrix(stored, row, size=size, margin=margin)
+        shrink = float(matrix[0, 0])
+        if shrink > ALIASING:
+            crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), 0.4 * (shrink - 1)), dtype=np.uint8)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        out[i] = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return out
+
+
+def cut_landmarks(
+    stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float
+) -> NDArray[np.float32]:
+    """Landmarks (n, 81, 2) float32 in the pixels of `cut_crops` with the same arguments."""
+    out = np.empty((len(positions), *stored.track.landmarks.shape[1:]), dtype=np.float32)
+    for i, row in enumerate(positions):
+        left, top, side = square_around(stored.track.boxes[row], margin)
+        out[i] = (stored.track.landmarks[row] - (left, top)) * (size / side)
+    return out
+
+
+def read_clips(path: Path, spec: ClipSpec) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The clips of a prepared video: (K, T, S, S, 3) uint8 RGB, and their positions in the video (K, T) int64.
+
+    Raises TooShortError, StoreError.
+    """
+    stored = read_faces(path)
+    positions = np.stack(clip_positions(stored.track.frame_indices, spec))
+    crops = cut_crops(stored, positions.ravel().tolist(), size=spec.size, margin=spec.margin)
+    return crops.reshape(*positions.shape, *crops.shape[1:]), stored.track.frame_indices[positions]
+
+
+def _crop_matrix(stored: StoredFaces, row: int, *, size: int, margin: float) -> NDArray[np.float64]:
+    """Output pixel centres to stored-crop pixel centres, (2, 3)."""
+    left, top, side = square_around(stored.track.boxes[row], margin)
+    x0, y0, x1, y1 = (float(one) for one in stored.crop_boxes[row])
+    height, width = stored.crops[row].shape[:2]
+    across, down = width / (x1 - x0), height / (y1 - y0)
+    scale = side / size
+    return np.array(
+        [
+            [scale * across, 0.0, (left - x0 + 0.5 * scale) * across - 0.5],
+            [0.0, scale * down, (top - y0 + 0.5 * scale) * down - 0.5],
+        ]
+    )

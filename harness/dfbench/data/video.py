@@ -1,0 +1,113 @@
+"""Decoding with PyAV: only the wanted frames become arrays, and every failure says which file and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.errors import MissingVideoError, UndecodableVideoError
+from dfbench.types import FrameChoice
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a container says of its first video stream; `frames` is counted packet by packet."""
+
+    frames: int
+    width: int
+    height: int
+    fps: float
+
+
+def wanted_indices(choice: FrameChoice, frames: int) -> NDArray[np.int64]:
+    """Positions of the wanted frames among `frames`, ascending and unique, (n,) int64. Raises ValueError."""
+    if choice.how == "uniform":
+        spots = np.linspace(0, frames - 1, min(choice.count, frames))
+        return np.unique(np.round(spots).astype(np.int64))
+    if choice.how == "runs":
+        starts = np.linspace(0, max(0, frames - choice.length), choice.count).round().astype(np.int64)
+        spread = (starts[:, None] + np.arange(choice.length)).ravel()
+        return np.unique(spread[spread < frames])
+    if choice.how == "first":
+        return np.arange(min(choice.count, frames), dtype=np.int64)
+    raise ValueError(f"unknown frame choice {choice.how!r}")
+
+
+def probe(path: Path) -> VideoInfo:
+    """Size, rate and exact number of packets of the video stream. Raises VideoError."""
+    with _opened(path) as container:
+        stream = _video_stream(container, path)
+        size = (stream.codec_context.width, stream.codec_context.height)
+        fps = float(stream.average_rate or 0)
+        try:
+            # Demuxing does not decode, so this costs little, and unlike nb_frames it cannot lie.
+            count = sum(1 for packet in container.demux(stream) if packet.size)
+        except av.error.FFmpegError as error:
+            raise UndecodableVideoError(f"{path}: the container is damaged ({error.strerror})") from error
+    if not count:
+        raise UndecodableVideoError(f"{path}: the video stream has no frames", hints=("download it again",))
+    return VideoInfo(count, *size, fps)
+
+
+def read_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, upright.
+
+    Decoding is sequential and stops after the last wanted frame; only wanted frames are converted. Raises
+    MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
+    """
+    wanted = [int(one) for one in wanted_indices(choice, probe(path).frames)]
+    got = 0
+    with _opened(path) as container:
+        stream = _video_stream(container, path)
+        stream.thread_type = "AUTO"
+        try:
+            for position, frame in enumerate(container.decode(stream)):
+                if position == wanted[got]:
+                    yield position, _upright(frame)
+                    got += 1
+                    if got == len(wanted):
+                        return
+        except av.error.FFmpegError as error:
+            raise UndecodableVideoError(
+                f"{path}: only {got} of {len(wanted)} wanted frames can be decoded ({error.strerror})",
+                hints=("the file is damaged: download it again",),
+            ) from error
+    raise UndecodableVideoError(
+        f"{path}: only {got} of {len(wanted)} wanted frames can be decoded (the file ends early)",
+        hints=("the file is truncated: download it again",),
+    )
+
+
+def _opened(path: Path) -> av.container.InputContainer:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise MissingVideoError(f"{path}: no such file") from error
+    except OSError as error:
+        raise UndecodableVideoError(f"{path}: cannot be read ({error.strerror})") from error
+    if size == 0:
+        raise UndecodableVideoError(f"{path}: the file is empty", hints=("download it again",))
+    try:
+        return av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise UndecodableVideoError(
+            f"{path}: not a readable video ({error.strerror or error})", hints=("download it again",)
+        ) from error
+
+
+def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    if not container.streams.video:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
+        raise UndecodableVideoError(f"{path}: no video stream, only {kinds} streams")
+    return container.streams.video[0]
+
+
+def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4  # degrees counter-clockwise that the display matrix asks for
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
