@@ -70,7 +70,7 @@ class CelebDF:
         problems: list[str] = []
         test, listed = self._listed(path, problems)
         if not test:
-            raise LayoutError(f"{path} names no video", hints=problems[:5])
+            raise listfiles.no_video(f"{path} names", problems)
         return DatasetIndex((*test, *self._others(listed, problems)), tuple(problems))
 
     def _listed(self, path: Path, problems: list[str]) -> tuple[list[Video], set[str]]:

@@ -68,7 +68,10 @@ class DeepFakeDetection:
             *self._folder(_FAKES, _FAKE_NAME, Label.FAKE, masks, problems),
         ]
         if not videos:
-            raise LayoutError(f"{self._root} holds no video named as DFD names them", hints=problems[:5])
+            raise LayoutError(
+                f"{self._root} holds no video named as DFD names them",
+                hints=problems[:5] or [f"download the {self._compression} videos"],
+            )
         return DatasetIndex(tuple(videos), tuple(problems))
 
     def _folder(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, Video
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -76,7 +76,7 @@ class DeepfakeDetectionChallenge:
             *self._train(problems),
         ]
         if not videos:
-            raise LayoutError(f"the list files below {self._root} name no video", hints=problems[:5])
+            raise listfiles.no_video(f"the list files below {self._root} name", problems)
         return DatasetIndex(tuple(videos), tuple(problems))
 
     def _test_rows(self, problems: list[str]) -> list[_Row]:

@@ -82,7 +82,7 @@ class FaceForensics:
             for video in self._videos(split, pairs, masks)
         ]
         if not videos:
-            raise LayoutError(f"the split files of {SPEC.name} name no video", hints=problems[:5])
+            raise listfiles.no_video(f"the split files below {self._root} name", problems)
         return DatasetIndex(tuple(videos), tuple(problems))
 
     def _pairs(self, problems: list[str]) -> dict[str, list[tuple[str, str]]]:

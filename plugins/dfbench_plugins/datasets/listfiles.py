@@ -80,6 +80,11 @@ def read_json(path: Path, kind: type[JsonT], problems: list[str]) -> JsonT:
     return kind()
 
 
+def no_video(what: str, problems: list[str]) -> LayoutError:
+    """The error for lists that name no usable video; its hints are the first five `problems`."""
+    return LayoutError(f"{what} no video", hints=problems[:5] or [f"the lists are empty: {_RESTORE}"])
+
+
 def is_file_name(name: object) -> bool:
     """Whether `name` is the plain name of an mp4 file: no folders, no control characters, no broken text."""
     return (

@@ -1,0 +1,193 @@
+"""The inventory: what is missing, empty, extra, and how the counts compare with the published ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dfbench.data.inventory import CORPUS_FILE, check, corpus_name
+from dfbench.data.manifest import manifest_digest
+from dfbench.errors import LayoutError
+from dfbench.interfaces import DatasetIndex
+from dfbench.types import Counts, DatasetSpec, Label, Video
+
+SPEC = DatasetSpec(
+    name="sample",
+    summary="Four videos.",
+    build="",
+    title="Sample",
+    official={"train": Counts(9, 9), "test": Counts(2, 1), "test/Later": Counts(0, 1)},
+)
+
+
+def video(root: Path, video_id: str, manipulation: str = "real", split: str = "test") -> Video:
+    label = Label.REAL if manipulation == "real" else Label.FAKE
+    path = root / manipulation / f"{video_id}.mp4"
+    return Video("sample", video_id, path, label, split, manipulation, "original", (), video_id)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "Ein Ordner mit Straße"
+
+
+@pytest.fixture
+def index(root: Path) -> DatasetIndex:
+    videos = (video(root, "a"), video(root, "b"), video(root, "c", "Swap"))
+    for one in videos:
+        one.path.parent.mkdir(parents=True, exist_ok=True)
+        one.path.write_bytes(b"video")
+    return DatasetIndex(videos)
+
+
+def test_a_complete_copy(root: Path, index: DatasetIndex) -> None:
+    inventory = check(SPEC, root, index)
+    assert inventory.complete
+    assert [(row.split, row.manipulation, row.expected, row.found) for row in inventory.rows] == [
+        ("test", "real", Counts(2, 0), Counts(2, 0)),
+        ("test", "Swap", Counts(0, 1), Counts(0, 1)),
+    ]
+    assert inventory.corpus == "official"
+    assert inventory.list_hash == manifest_digest(index.videos)
+    assert inventory.lines()[-1] == "complete"
+    assert any("not needed for testing" in line for line in inventory.lines())
+
+
+def test_a_missing_video_is_named(root: Path, index: DatasetIndex) -> None:
+    index.videos[1].path.unlink()
+    inventory = check(SPEC, root, index)
+    assert inventory.missing == ("real/b.mp4",)
+    assert inventory.rows[0].found == Counts(1, 0)
+    assert not inventory.complete
+    assert "    real/b.mp4" in inventory.lines()
+    assert inventory.lines()[-1].startswith("INCOMPLETE")
+
+
+def test_a_missing_folder_is_as_many_missing_videos(root: Path, index: DatasetIndex) -> None:
+    index.videos[2].path.unlink()
+    index.videos[2].path.parent.rmdir()
+    assert check(SPEC, root, index).missing == ("Swap/c.mp4",)
+
+
+def test_an_empty_file_and_a_dangling_link_are_not_found(root: Path, index: DatasetIndex) -> None:
+    index.videos[0].path.write_bytes(b"")
+    index.videos[1].path.unlink()
+    index.videos[1].path.symlink_to(root / "gone")
+    inventory = check(SPEC, root, index)
+    assert (inventory.empty, inventory.missing) == (("real/a.mp4",), ("real/b.mp4",))
+    assert inventory.rows[0].found == Counts(0, 0)
+    assert not inventory.complete
+
+
+def test_an_extra_video_is_told_but_is_no_shortfall(root: Path, index: DatasetIndex) -> None:
+    for name in ("extra.mp4", "notes.txt", "._a.mp4"):
+        (root / "real" / name).write_bytes(b"video")
+    inventory = check(SPEC, root, index)
+    assert inventory.extra == ("real/extra.mp4",)
+    assert inventory.complete
+
+
+def test_problems_of_the_lists_are_a_shortfall(root: Path, index: DatasetIndex) -> None:
+    inventory = check(SPEC, root, replace(index, problems=("list.txt, line 3: bad",)))
+    assert not inventory.complete
+    assert "    list.txt, line 3: bad" in inventory.lines()
+
+
+@pytest.mark.parametrize("official", [Counts(3, 1), Counts(1, 1), Counts(2, 2)])
+def test_a_list_of_another_length_than_published_differs(
+    root: Path, index: DatasetIndex, official: Counts
+) -> None:
+    inventory = check(replace(SPEC, official={"test": official}), root, index)
+    assert not inventory.complete
+    assert any("DIFFERS" in line for line in inventory.lines())
+
+
+def test_a_later_manipulation_is_counted_apart_and_only_if_it_is_there(
+    root: Path, index: DatasetIndex
+) -> None:
+    later = video(root, "d", "Later")
+    later.path.parent.mkdir()
+    later.path.write_bytes(b"video")
+    assert [one.part for one in check(SPEC, root, index).official] == ["train", "test"]
+    inventory = check(SPEC, root, DatasetIndex((*index.videos, later)))
+    assert [(one.part, one.listed) for one in inventory.official] == [
+        ("train", None),
+        ("test", Counts(2, 1)),
+        ("test/Later", Counts(0, 1)),
+    ]
+    assert inventory.complete
+
+
+def test_an_absent_test_split_and_a_split_asked_for_are_shortfalls(root: Path, index: DatasetIndex) -> None:
+    spec = replace(SPEC, official={**SPEC.official, "val": Counts(1, 1)})
+    assert not check(spec, root, index).complete
+    assert check(spec, root, index, splits=("test",)).complete
+    assert not check(spec, root, index, splits=("train",)).complete
+
+
+def test_a_corpus_file_names_the_corpus_and_replaces_the_counts(root: Path, index: DatasetIndex) -> None:
+    content = {"corpus": "demo", "official": {"test": {"real": 2, "fake": 1}, "val": {"real": 5, "fake": 5}}}
+    (root / CORPUS_FILE).write_text(json.dumps(content))
+    assert corpus_name(root) == "demo"
+    inventory = check(replace(SPEC, official={"test": Counts(2500, 2500)}), root, index)
+    assert (inventory.corpus, [one.part for one in inventory.official]) == ("demo", ["test", "val"])
+    assert inventory.official[0].agrees
+    assert not inventory.complete  # val is promised and not there
+
+
+def test_a_corpus_file_without_counts_keeps_the_published_ones(root: Path, index: DatasetIndex) -> None:
+    (root / CORPUS_FILE).write_text('{"corpus": "mirror"}')
+    inventory = check(SPEC, root, index)
+    assert (inventory.corpus, inventory.complete) == ("mirror", True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"\xff", b"{}", b'{"corpus": 3}', b'{"corpus": " "}', b'{"corpus": "a\\u0000"}',
+        b'{"corpus": "x", "official": []}',
+        b'{"corpus": "x", "official": {"test": {"real": 1}}}',
+        b'{"corpus": "x", "official": {"test": {"real": -1, "fake": 0}}}',
+        b'{"corpus": "x", "official": {"test": {"real": true, "fake": 0}}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_corpus_file_is_an_error_that_shows_its_form(
+    root: Path, index: DatasetIndex, content: bytes
+) -> None:
+    (root / CORPUS_FILE).write_bytes(content)
+    for use in (lambda: corpus_name(root), lambda: check(SPEC, root, index)):
+        with pytest.raises(LayoutError, match=CORPUS_FILE) as caught:
+            use()
+        assert '"corpus": NAME' in caught.value.hints[0]
+
+
+def test_a_wrong_root_is_an_error(root: Path, index: DatasetIndex) -> None:
+    assert corpus_name(root / "nowhere") == "official"
+    with pytest.raises(LayoutError, match="does not exist"):
+        check(SPEC, root / "nowhere", index)
+    with pytest.raises(LayoutError, match="is a file, not a folder"):
+        check(SPEC, index.videos[0].path, index)
+
+
+def test_json_has_everything_and_lines_are_cut(root: Path, index: DatasetIndex) -> None:
+    absent = tuple(video(root, f"x{number:02d}") for number in range(30))
+    inventory = check(SPEC, root, DatasetIndex((*index.videos, *absent)))
+    content = json.loads(json.dumps(inventory.to_json()))
+    assert content["missing"] == [f"real/x{number:02d}.mp4" for number in range(30)]
+    assert content["complete"] is False
+    assert content["splits"][0] == {
+        "split": "test",
+        "manipulation": "real",
+        "expected": {"real": 32, "fake": 0},
+        "found": {"real": 2, "fake": 0},
+    }
+    assert content["official"][0] == {
+        "part": "train",
+        "official": {"real": 9, "fake": 9},
+        "listed": None,
+        "agrees": True,
+    }
+    assert "    ... and 10 more (--json names all)" in inventory.lines()

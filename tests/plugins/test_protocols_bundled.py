@@ -1,0 +1,85 @@
+"""The bundled protocols, choosing tests of a protocol, and the two lints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection
+from dfbench.runs.protocols import lint_protocol, lint_videos, resolve_protocol
+from dfbench_plugins.protocols import dfbench_protocols
+
+PROTOCOLS = {protocol.name: protocol for protocol in dfbench_protocols()}
+CROSS = PROTOCOLS["cross-dataset"]
+
+
+def video(video_id: str, dataset: str = "ffpp") -> Video:
+    return Video(dataset, video_id, Path(video_id), Label.REAL, "test", "real", "c23", (), video_id)
+
+
+def test_the_three_protocols() -> None:
+    assert list(PROTOCOLS) == ["cross-dataset", "in-dataset", "cross-manipulation"]
+    assert [test.dataset for test in CROSS.tests] == ["celeb_df_v2", "dfdc", "dfd"]
+    assert all(test.splits == ("test",) for protocol in PROTOCOLS.values() for test in protocol.tests)
+    assert PROTOCOLS["in-dataset"].tests == PROTOCOLS["cross-manipulation"].tests
+    assert "per manipulation" in PROTOCOLS["cross-manipulation"].summary
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.name)
+def test_each_is_fair(protocol: ProtocolSpec) -> None:
+    assert resolve_protocol(protocol) == protocol.tests
+    assert protocol.train.dataset == protocol.validation.dataset == "ffpp"
+    assert protocol.train.compression == "c23"
+    assert "FaceShifter" not in (*protocol.train.manipulations, *protocol.tests[0].manipulations)
+
+
+def test_only_keeps_the_order_of_the_protocol() -> None:
+    assert [test.dataset for test in resolve_protocol(CROSS, ["DFD", "celeb_df_v2"])] == [
+        "celeb_df_v2",
+        "dfd",
+    ]
+
+
+def test_an_unknown_dataset_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="'dfcd' in protocol 'cross-dataset'") as caught:
+        resolve_protocol(CROSS, ["dfcd"])
+    assert caught.value.hints[0] in {"did you mean 'dfdc'?", "did you mean 'dfd'?"}
+    assert caught.value.hints[-1] == "known: celeb_df_v2, dfdc, dfd"
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (VideoSelection("ffpp", ("val",)), "validates on"),
+        (VideoSelection("ffpp", ("train",), ("real",), "raw"), "trains on"),
+        (VideoSelection("ffpp"), "trains on"),
+    ],
+)
+def test_testing_on_what_was_used_is_refused(test: VideoSelection, words: str) -> None:
+    with pytest.raises(RunError, match=f"tests on what it {words}"):
+        resolve_protocol(replace(CROSS, tests=(*CROSS.tests, test)), ["dfd"])
+
+
+def test_other_manipulations_of_a_split_are_other_videos() -> None:
+    one = VideoSelection("ffpp", ("train",), ("Deepfakes",))
+    lint_protocol(replace(CROSS, train=one, tests=(replace(one, manipulations=("FaceSwap",)),)))
+
+
+def test_a_protocol_without_tests_is_refused() -> None:
+    with pytest.raises(RunError, match="has no test"):
+        resolve_protocol(ProtocolSpec(name="empty", summary="", build=""))
+
+
+def test_a_test_video_that_was_trained_on_is_refused() -> None:
+    seen = [video(f"youtube/{number:03d}") for number in range(5)]
+    fresh = [video("youtube/900"), video("youtube/000", "dfd")]
+    lint_videos(train=seen, validation=[], tests={"ffpp": fresh})
+    with pytest.raises(
+        RunError, match="the test on ffpp holds 5 validation videos: ffpp youtube/000"
+    ) as caught:
+        lint_videos(train=[], validation=seen, tests={"dfd": fresh, "ffpp": iter(seen + fresh)})
+    assert "and 2 more" in caught.value.message
+    with pytest.raises(RunError, match="1 training videos: ffpp youtube/900"):
+        lint_videos(train=[video("youtube/900")], validation=seen, tests={"ffpp": fresh})
