@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -182,11 +183,17 @@ def read_released(path: Path) -> dict[str, Tensor]:
 
     _require_file(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Torch warns of unusual pickles before it refuses them; the refusal is what counts.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if "unsupported" not in str(error).lower():
+            raise WeightsError(
+                f"{path} is not a readable checkpoint: {_first_line(error)}", hints=_HINTS
+            ) from error
         raise WeightsError(
-            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code "
-            f"({_first_line(error)})",
+            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code",
             hints=("ask its author for a file with tensors only, best as safetensors",),
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

@@ -1,0 +1,203 @@
+"""Weights files: ours, the authors', and those that must be refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dfbench import ClipSpec, StoreError, WeightsError
+from dfbench_fakestormer.checkpoints import (
+    Header,
+    describe,
+    load_network,
+    network_config,
+    network_from,
+    read_header,
+    read_released,
+    resize_positions,
+    write_weights,
+)
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SMALL = load_recipe(
+    "demo", {"size": "32", "patch": "16", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
+)
+TINY = load_recipe(
+    "base",
+    {
+        "size": "64",
+        "width": "48",
+        "depth": "3",
+        "heads": "4",
+        "drop_path": "0",
+        "temporal_token": "patch0",
+        "embed_order": "released",
+    },
+)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    net = FakeSTormerNet(network_config(SMALL), seed=5)
+    write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", {"seed": 5}))
+    return path
+
+
+def test_our_file_brings_back_network_recipe_and_card(weights: Path) -> None:
+    net, recipe = load_network(weights)
+    assert recipe == SMALL
+    expected = FakeSTormerNet(network_config(SMALL), seed=5).state_dict()
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+    assert not net.training
+    card = describe(weights)
+    assert card.clips == ClipSpec(frames=4, size=32, per_video=4, margin=SMALL.clip_margin)
+    assert (card.trained_on, card.train_compression, card.recipe) == (frozenset({"ffpp"}), "c23", "demo")
+    assert card.details["provenance"] == {"seed": 5}
+    assert card.details["recipe"]["width"] == 24
+    assert [p.name for p in weights.parent.iterdir()] == ["weights.safetensors"]
+
+
+def test_a_full_disk_leaves_nothing_behind(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(28, "No space left on device")
+
+    before = weights.read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    net = FakeSTormerNet(network_config(SMALL))
+    with pytest.raises(StoreError, match="No space left on device"):
+        write_weights(weights, net.state_dict(), Header(SMALL, (), "", {}))
+    assert weights.read_bytes() == before
+    assert len(list(weights.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str, wrapped: bool) -> None:
+    with np.load(GOLDEN / "model_tiny.npz") as file:
+        stored = {
+            k.removeprefix("param/"): torch.tensor(file[k]) for k in file.files if k.startswith("param/")
+        }
+        clip, logit = torch.tensor(file["input"][:1]).double(), file["single0/out_cls"]
+    content: dict[str, Any] = {prefix + key: value for key, value in stored.items()}
+    if wrapped:
+        content = {
+            "epoch": 3,
+            "state_dict": content,
+            "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]},
+        }
+    path = tmp_path / "checkpoint.pth"
+    torch.save(content, path)
+    net = network_from(read_released(path), TINY, origin=path).double()
+    with torch.inference_mode():
+        np.testing.assert_allclose(net.logit(clip), logit[:, 0], rtol=1e-9)
+    card = describe(path)
+    assert card.trained_on == frozenset({"ffpp"})
+    assert card.recipe == "released"
+    assert card.clips.size == 224
+    assert card.details["recipe"]["temporal_token"] == "patch0"
+
+
+class Malicious:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.target),)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path, how: str) -> None:
+    target, path = tmp_path / "owned", tmp_path / "evil.pth"
+    content = {"epoch": 1, "state_dict": Malicious(target), "optimizer": {}}
+    if how == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content))
+    with pytest.raises(WeightsError, match="could run code") as caught:
+        load_network(path)
+    assert str(path) in caught.value.message
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"PK\x03\x04 truncated"])
+@pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
+def test_damaged_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=name):
+        load_network(path)
+
+
+def test_a_truncated_file_of_ours_is_named(weights: Path) -> None:
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match=r"weights\.safetensors"):
+        load_network(weights)
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    for name in ("none.pth", "none.safetensors"):
+        with pytest.raises(WeightsError, match=name) as caught:
+            describe(tmp_path / name)
+        assert any("dfbench train" in hint for hint in caught.value.hints)
+
+
+def test_foreign_and_future_files_are_told_apart(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    foreign, future = tmp_path / "foreign.safetensors", tmp_path / "future.safetensors"
+    save_file({"w": torch.zeros(1)}, foreign)
+    save_file({"w": torch.zeros(1)}, future, {"format": "dfbench-fakestormer", "version": "99"})
+    with pytest.raises(WeightsError, match="was not written by dfbench"):
+        read_header(foreign)
+    with pytest.raises(WeightsError, match="format version 99"):
+        read_header(future)
+
+
+def test_what_does_not_fit_is_named_with_its_probable_origin() -> None:
+    state = FakeSTormerNet(network_config(SMALL)).state_dict()
+    with pytest.raises(WeightsError) as caught:
+        network_from(state, TINY, origin=Path("x.pth"))
+    message = caught.value.message
+    assert "backbone.cls_token is 1x1x24 and should be 1x1x48" in message
+    assert "width 24, depth 1, 4 frames, a 2 x 2 grid of patches and a conv stem" in message
+    assert "more" in message
+    with pytest.raises(WeightsError, match="another model"):
+        network_from({"conv1.weight": torch.zeros(2)}, TINY, origin=Path("x.pth"))
+
+
+def test_nan_weights_are_refused_before_scoring() -> None:
+    state = FakeSTormerNet(network_config(SMALL)).state_dict()
+    state["backbone.norm.weight"][3] = float("nan")
+    with pytest.raises(WeightsError, match=r"NaN or infinite weights, first in backbone\.norm\.weight"):
+        network_from(state, SMALL, origin=Path("x.pth"))
+
+
+def test_a_damaged_header_is_named(weights: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    recipe = json.loads(SMALL.model_dump_json()) | {"surprise": 1}
+    metadata = {"format": "dfbench-fakestormer", "version": "1", "recipe": json.dumps(recipe)}
+    save_file(load_file(weights), weights, metadata)
+    with pytest.raises(WeightsError, match=r"header of .* is damaged"):
+        read_header(weights)
+
+
+def test_position_embeddings_are_resized_as_released() -> None:
+    with np.load(GOLDEN / "pos_embed_resize.npz") as file:
+        resized = resize_positions(torch.tensor(file["src"]), 14)
+        np.testing.assert_allclose(resized, file["dst"], atol=1e-5)
+    same = torch.randn(1, 50, 8, generator=torch.Generator().manual_seed(0))
+    assert resize_positions(same, 7) is same

@@ -1,0 +1,104 @@
+"""The detector's contract: uint8 clips in, one logit a clip out, whatever else is in the batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dfbench import Detector, ScoreError, UsageError, WeightsError
+from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.detector import FakeSTormer, build, normalise, untrained
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+
+SMALL = load_recipe(
+    "demo", {"size": "32", "patch": "16", "width": "24", "depth": "2", "heads": "2", "train_crop": "48"}
+)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> FakeSTormer:
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    net = FakeSTormerNet(network_config(SMALL), seed=2)
+    write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", {}))
+    return build(weights=path, device="cpu", seed=0)
+
+
+def some_clips(count: int, size: int = 32) -> torch.Tensor:
+    return torch.from_numpy(
+        np.random.default_rng(1).integers(0, 256, (count, 4, size, size, 3), dtype=np.uint8)
+    )
+
+
+def test_one_logit_a_clip_the_same_alone_and_in_any_batch(detector: FakeSTormer) -> None:
+    clips = some_clips(7)
+    together = detector.score(clips)
+    assert isinstance(detector, Detector)
+    assert together.shape == (7,)
+    assert together.dtype == torch.float32
+    assert torch.isfinite(together).all()
+    assert together.std() > 0
+    alone = torch.cat([detector.score(clip[None]) for clip in clips])
+    reversed_order = detector.score(clips.flip(0)).flip(0)
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(together, reversed_order, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 48, 48, 3), (2, 8, 32, 32, 3), (2, 4, 32, 32), (2, 3, 4, 32, 32)])
+def test_clips_of_another_shape_are_refused(detector: FakeSTormer, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ScoreError, match="these weights want"):
+        detector.score(torch.zeros(shape, dtype=torch.uint8))
+
+
+def test_float_clips_are_refused(detector: FakeSTormer) -> None:
+    with pytest.raises(ScoreError, match=r"torch\.float32"):
+        detector.score(torch.zeros(1, 4, 32, 32, 3))
+
+
+def test_no_weights_is_an_error_with_the_ways_out() -> None:
+    with pytest.raises(WeightsError) as caught:
+        build(weights=None, device="cpu", seed=0)
+    assert any("dfbench train" in hint for hint in caught.value.hints)
+
+
+def test_untrained_scores_depend_on_the_seed_alone() -> None:
+    clips = some_clips(2, 112)
+    one, same, other = (untrained(weights=None, device="cpu", seed=s).score(clips) for s in (0, 0, 1))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    with pytest.raises(WeightsError, match="takes no weights"):
+        untrained(weights=Path("x"), device="cpu", seed=0)
+
+
+def test_a_device_that_is_absent_or_unknown_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="unknown device 'quantum'"):
+        untrained(weights=None, device="quantum", seed=0)
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="'cuda' was asked for"):
+            untrained(weights=None, device="cuda", seed=0)
+
+
+def test_normalise_is_imagenets() -> None:
+    clip = torch.tensor([0, 128, 255], dtype=torch.uint8).view(1, 1, 1, 1, 3)
+    got = normalise(clip)[0, :, 0, 0, 0]
+    expected = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    assert got.tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_entry_module_and_describing_weights_import_no_torch(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    net = FakeSTormerNet(network_config(SMALL))
+    write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", {}))
+    code = (
+        "import sys, pathlib, dfbench_fakestormer as plugin\n"
+        "plugin.dfbench_detectors(); plugin.dfbench_synthesizers()\n"
+        "from dfbench_fakestormer.checkpoints import describe\n"
+        f"describe(pathlib.Path({str(path)!r}))\n"
+        "assert not {'torch', 'cv2', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

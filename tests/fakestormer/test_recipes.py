@@ -1,0 +1,93 @@
+"""Recipes: what they say, how they are overridden, and that nothing unknown passes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfbench import UnknownNameError, UsageError
+from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recipe
+
+
+def test_base_is_the_published_c23_configuration() -> None:
+    base = load_recipe("base")
+    assert (base.width, base.depth, base.heads, base.patch, base.size, base.frames) == (
+        768,
+        12,
+        12,
+        16,
+        224,
+        4,
+    )
+    assert (base.optimizer, base.sam_rho, base.beta1, base.beta2, base.weight_decay) == (
+        "sam_adam", 0.05, 0.9, 0.995, 1e-4,
+    )  # fmt: skip
+    assert (base.heatmap_weight, base.class_weight, base.temporal_weight, base.temperature) == (
+        100,
+        0.8,
+        0.2,
+        2,
+    )
+    assert (base.lr, base.lr_boost, base.epochs, base.start_decay, base.frozen_epochs) == (
+        1e-7,
+        500,
+        200,
+        4,
+        5,
+    )
+    assert (base.temporal_token, base.embed_order, base.derivative) == ("learned", "mended", "mended")
+
+
+def test_specs_say_what_the_recipes_say() -> None:
+    plugin = import_module("dfbench_fakestormer")
+    detectors = {spec.name: spec for spec in plugin.dfbench_detectors()}
+    assert detectors["fakestormer"].clips == load_recipe("base").clips()
+    assert detectors["fakestormer"].recipes == RECIPES
+    assert detectors["fakestormer-untrained"].clips == load_recipe("demo").clips()
+    assert detectors["fakestormer-untrained"].trained_on == frozenset()
+    assert detectors["fakestormer"].trained_on is None
+    assert [spec.name for spec in plugin.dfbench_synthesizers()] == [load_recipe("base").synthesizer]
+
+
+def test_overrides_are_parsed_by_their_fields_type() -> None:
+    recipe = load_recipe("demo", {"lr": "1e-4", "epochs": "3", "stem": "patch"})
+    assert (recipe.lr, recipe.epochs, recipe.stem) == (1e-4, 3, "patch")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"learning_rte": "1"}, "unknown recipe field 'learning_rte'"),
+        ({"epoch": "1"}, "did you mean 'epochs'?"),
+        ({"lr": "fast"}, "lr: "),
+        ({"lr": "nan"}, "lr: "),
+        ({"epochs": "0"}, "epochs: "),
+        ({"stem": "resnet"}, "stem: "),
+        ({"size": "100"}, "size 100 is no multiple of patch 16"),
+        ({"heads": "5"}, "width 96 is no multiple of heads 5"),
+        ({"patch": "14"}, "a power of two"),
+        ({"clip_margin": "0.4"}, "clip_margin must not exceed train_margin"),
+    ],
+)
+def test_what_does_not_fit_is_named(overrides: dict[str, str], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_recipe("demo", overrides)
+    assert says in caught.value.message
+
+
+def test_an_unknown_recipe_names_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_recipe("dmo")
+    assert "did you mean 'demo'?" in caught.value.message
+    assert "base, demo" in caught.value.hints[0]
+
+
+@given(lr=st.floats(1e-9, 10), epochs=st.integers(1, 10_000), token=st.sampled_from(["learned", "patch0"]))
+@settings(deadline=None, max_examples=25)
+def test_a_recipe_survives_the_way_through_json(lr: float, epochs: int, token: str) -> None:
+    recipe = load_recipe("demo", {"lr": repr(lr), "epochs": str(epochs), "temporal_token": token})
+    assert parse_recipe(recipe.model_dump(mode="json")) == recipe
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
