@@ -17,7 +17,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             summary="Random scores that depend on nothing but the clip and the seed: the floor of every table.",
             build="dfbench_baselines.chance:ChanceDetector",
             licence="Apache-2.0",
-            # The demo FakeSTormer asks for the same clips, so both share the prepared faces.
+            # The demo FakeSTormer wants the same frames, so both share the prepared faces.
             clips=ClipSpec(frames=4, size=112, per_video=4, margin=0.25),
             trained_on=frozenset(),
         )

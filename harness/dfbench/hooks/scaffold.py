@@ -1,0 +1,84 @@
+"""`dfbench plugins new`: a minimal package of a plugin that can be installed and run at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import shutil
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from dfbench.errors import StoreError, UsageError
+from dfbench.hooks.host import Host
+from dfbench.hooks.registry import Kind
+
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
+_EXAMPLE = "dfbench plugins new detector my_detector"
+
+
+def new_detector(name: str, folder: Path, *, host: Host | None = None) -> Path:
+    """Write the package of a detector called `name` into `folder`, which must not exist, and return `folder`.
+
+    Raises UsageError if `name` is no lower-case Python identifier or is taken by a detector, a plugin or an
+    importable module, or if `folder` exists; StoreError if it cannot be written. The folder appears whole or
+    not at all.
+    """
+    _check_name(name, Host.load() if host is None else host)
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(
+            f"{folder} exists already",
+            hints=(f"write elsewhere:   dfbench plugins new detector {name} --folder ANOTHER_FOLDER",),
+        )
+    class_name = "".join(part.capitalize() for part in name.split("_")) + "Detector"
+    values = {"name": name, "dashed": name.replace("_", "-").strip("-"), "class_name": class_name}
+    targets = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        "__init__.py": f"{name}/__init__.py",
+        "detector.py": f"{name}/detector.py",
+        "test_detector.py": f"tests/test_{name}.py",
+    }
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for template, target in targets.items():
+                path = unfinished / target
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(_filled(template, values), encoding="utf-8")
+            unfinished.chmod(0o755)  # mkdtemp makes it private
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written: {error}", hints=("choose another --folder",)
+        ) from error
+    return folder
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    source = files("dfbench.hooks") / "templates" / "detector" / f"{template}.template"
+    return Template(source.read_text(encoding="utf-8")).substitute(values)
+
+
+def _check_name(name: str, host: Host) -> None:
+    if not _IDENTIFIER.fullmatch(name) or name.endswith("_") or keyword.iskeyword(name):
+        raise UsageError(
+            f"{name!r} cannot name a detector: lower-case letters, digits and _ only, beginning with a letter",
+            hints=(f"for example:   {_EXAMPLE}",),
+        )
+    offer = host.registry.offer(Kind.DETECTOR, name)
+    if offer is not None:
+        raise UsageError(
+            f"a detector called {name!r} is offered by plugin {offer.plugin!r} already",
+            hints=("choose another name; `dfbench plugins list` shows those that are taken",),
+        )
+    if name in {record.name for record in host.plugins} or importlib.util.find_spec(name) is not None:
+        raise UsageError(
+            f"{name!r} is the name of an installed plugin or Python module",
+            hints=(f"choose another name, such as {name}_detector",),
+        )
