@@ -72,11 +72,11 @@ def blend(
     source: NDArray[np.uint8], target: NDArray[np.uint8], masks: NDArray[np.float32], ratio: float
 ) -> NDArray[np.uint8]:
     """Clips source and target (T, H, W, 3) mixed by masks (T, H, W) in [0, 1] times `ratio`; truncated to uint8."""
-    out = target.copy()
-    for one, into, mask in zip(source, out, masks, strict=True):
+    out = np.empty_like(target)
+    for front, back, mask, into in zip(source, target, masks, out, strict=True):
         share = (mask * np.float32(ratio))[..., None]
-        mixed = share * one + (1 - share) * into
-        into[:] = mixed.astype(np.uint8)
+        # Assigning to uint8 truncates.
+        np.copyto(into, share * front + (1 - share) * back, casting="unsafe")
     return out
 
 

@@ -12,7 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Number = TypeVar("Number", np.uint8, np.float64)
+Number = TypeVar("Number", np.uint8, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @classmethod
+    def whole(cls, images: NDArray[np.generic]) -> Window:
+        """All of (T, H, W, ...) images."""
+        return cls(0, 0, images.shape[2], images.shape[1])
+
+    @classmethod
+    def around(cls, masks: NDArray[np.float32]) -> Window:
+        """The smallest window outside of which masks (T, H, W), not negative, are 0 in all frames."""
+        return cls(*cv2.boundingRect((masks.max(axis=0) > 0).astype(np.uint8)))
+
+    def of(self, images: NDArray[Number]) -> NDArray[Number]:
+        """This part of (T, H, W, ...) images, as a view."""
+        return images[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +52,31 @@ class Affine:
         """(2, 3) float64, forward."""
         return np.array([[self.scale_x, 0, self.offset_x], [0, self.scale_y, self.offset_y]], np.float64)
 
-    def warp_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """frames (T, H, W, 3) uint8, bilinear, black where nothing comes from."""
-        return self._warp(frames, cv2.INTER_LINEAR)
+    def warp_frames(self, frames: NDArray[np.uint8], window: Window | None = None) -> NDArray[np.uint8]:
+        """frames (T, H, W, 3) uint8, bilinear, black where nothing comes from; only `window` of it, if given."""
+        window = window or Window.whole(frames)
+        matrix = self.matrix() - [[0, 0, window.left], [0, 0, window.top]]
+        out = np.empty((len(frames), window.height, window.width, 3), np.uint8)
+        for frame, target in zip(frames, out, strict=True):
+            cv2.warpAffine(frame, matrix, (window.width, window.height), dst=target, flags=cv2.INTER_LINEAR)
+        return out
 
     def warp_masks(self, masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """masks (T, H, W) uint8, nearest neighbour, 0 where nothing comes from."""
-        # OpenCV 5 rounds ties differently for uint8 than for float64; the latter is as in OpenCV 4.
-        return self._warp(masks.astype(np.float64), cv2.INTER_NEAREST).astype(np.uint8)
+        # As cv2.warpAffine up to version 4; version 5 breaks ties differently for uint8. Axes do not mix here, so
+        # picking rows and columns is also faster.
+        rows = _nearest(masks.shape[1], self.scale_y, self.offset_y)
+        columns = _nearest(masks.shape[2], self.scale_x, self.offset_x)
+        warped = masks.take(rows, axis=1, mode="clip").take(columns, axis=2, mode="clip")
+        warped[:, (rows < 0) | (rows >= masks.shape[1])] = 0
+        warped[:, :, (columns < 0) | (columns >= masks.shape[2])] = 0
+        return warped
 
-    def _warp(self, images: NDArray[Number], interpolation: int) -> NDArray[Number]:
-        size = (images.shape[2], images.shape[1])
-        matrix = self.matrix()
-        out = np.empty_like(images)
-        for image, target in zip(images, out, strict=True):
-            cv2.warpAffine(image, matrix, size, dst=target, flags=interpolation)
-        return out
+
+def _nearest(length: int, scale: float, offset: float) -> NDArray[np.int64]:
+    """The source position of each of `length` positions along one axis, in OpenCV's fixed-point arithmetic."""
+    steps = np.rint(np.arange(length) / scale * 1024).astype(np.int64)
+    return (steps + round(-offset / scale * 1024) + 512) >> 10
 
 
 def draw_affine(rng: np.random.Generator, height: int, width: int) -> Affine:
@@ -82,7 +115,7 @@ class Elastic:
         dx, dy = self.field(height, width)
         dx += np.arange(width, dtype=np.float32)
         dy += np.arange(height, dtype=np.float32)[:, None]
-        out = np.empty_like(masks)
+        out = np.empty(masks.shape, np.uint8)
         for mask, target in zip(masks, out, strict=True):
             cv2.remap(mask, dx, dy, cv2.INTER_NEAREST, dst=target, borderMode=cv2.BORDER_REFLECT_101)
         return out

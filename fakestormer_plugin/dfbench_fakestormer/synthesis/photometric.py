@@ -63,8 +63,7 @@ class HueSaturationValue:
         """frames (T, H, W, 3) uint8 RGB."""
         tall = frames.reshape(-1, *frames.shape[2:])
         hsv = cv2.LUT(cv2.cvtColor(tall, cv2.COLOR_RGB2HSV), self.table()[None])
-        rgb: Image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).reshape(frames.shape)
-        return rgb
+        return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8).reshape(frames.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +187,10 @@ def _look_up(frames: Image, table: Image | None) -> Image:
     if table is None:
         return frames
     tall = np.ascontiguousarray(frames).reshape(-1, *frames.shape[2:])
-    result: Image = cv2.LUT(tall, table[None]).reshape(frames.shape)
-    return result
+    looked_up: Image = cv2.LUT(tall, table[None])
+    return looked_up.reshape(frames.shape)
 
 
 def _truncate(values: NDArray[np.floating]) -> Image:
-    return np.clip(values, 0, 255).astype(np.uint8)
+    clipped: Image = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped

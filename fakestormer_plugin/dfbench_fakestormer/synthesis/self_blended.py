@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dfbench import PseudoFake, UsageError
 from dfbench_fakestormer.synthesis.blending import Softening, blend, draw_ratio, draw_softening, soften
 from dfbench_fakestormer.synthesis.errors import SynthesisError
-from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, draw_affine
+from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, Window, draw_affine
 from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
 from dfbench_fakestormer.synthesis.photometric import Step, apply_steps, draw_blend_steps
 
@@ -118,7 +118,11 @@ def apply(
 
     altered = apply_steps(frames, parameters.photometric)
     source, target = (altered, frames) if parameters.on_source else (frames, altered)
-    fake = blend(parameters.affine.warp_frames(source), target, masks, parameters.ratio)
+    # Outside of the mask, the fake is the target: the foreground is only computed where it shows.
+    window = Window.around(masks)
+    foreground = parameters.affine.warp_frames(source, window)
+    fake = target.copy()
+    window.of(fake)[:] = blend(foreground, window.of(target), window.of(masks), parameters.ratio)
     return PseudoFake(real=target, fake=fake, mask=masks)
 
 
