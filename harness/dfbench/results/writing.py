@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         os.replace(temporary, path)  # noqa: PTH105 # the atomic one, by its own name
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            temporary.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:
             hints = (f"free some space on the disk that holds {path.parent} and give the command again",)
             raise StoreError(f"no space left on the device while writing {path}", hints=hints) from error

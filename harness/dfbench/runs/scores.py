@@ -12,6 +12,7 @@ import errno
 import math
 import os
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -292,7 +293,8 @@ def _write(table: Any, target: Path) -> None:
         pq.write_table(table, temporary, compression="zstd")
         os.replace(temporary, target)  # noqa: PTH105 # the atomic one, by its own name
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            temporary.unlink(missing_ok=True)
         raise _cannot_write(target, error) from error
 
 

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from dfbench.errors import RunError, StoreError
+from dfbench.results.figures import auc_figure
+from dfbench.results.leaderboard import (
+    OTHER_VIDEOS,
+    RANKED,
+    UNKNOWN_TRAINING,
+    collect,
+    corpora,
+    leaderboard,
+    markdown_of,
+    render_leaderboard,
+    write_leaderboard,
+)
+from dfbench.results.tables import result_table, write_table
+from dfbench.runs.scores import sigmoid
+
+MakeRun = Callable[..., Path]
+
+
+def videos(datasets: Sequence[str], *, shift: float) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    label = np.tile([0, 1], 20)
+    parts = []
+    for dataset in datasets:
+        logit = rng.normal(size=40) + shift * label
+        facts = {"dataset": dataset, "manipulation": np.where(label, "swap", "real"), "label": label}
+        ids = [str(number) for number in range(40)]
+        parts.append(
+            pd.DataFrame({**facts, "video_id": ids, "group": ids, "logit": logit, "score": sigmoid(logit)})
+        )
+    return pd.concat(parts, ignore_index=True).assign(status="ok", reason="")
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    def make(
+        entry: str,
+        *,
+        shift: float = 1.0,
+        datasets: Sequence[str] = ("dfdc", "dfd"),
+        day: int = 1,
+        folder: str = "",
+        table: bool = True,
+        manifest: str = "a",
+        **changes: Any,
+    ) -> Path:
+        record = {
+            "schema": 1,
+            "status": "complete",
+            "detector": {"name": entry.partition(" ")[0]},
+            "entry": entry,
+            "protocol": "cross-dataset",
+            "corpus": "demo",
+            "trained_on": ["ffpp"],
+            "datasets": {name: {"manifest": manifest, "videos": 40} for name in datasets},
+            "started": "2026-01-01T00:00:00+00:00",
+            "finished": f"2026-02-{day:02d}T00:00:00+00:00",
+            **changes,
+        }
+        path = tmp_path / "runs" / (folder or f"{entry}-{day}")
+        path.mkdir(parents=True)
+        (path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        if table:
+            write_table(result_table(videos(datasets, shift=shift), meta=record, draws=100), path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def board_of(runs: Path, corpus: str | None = None) -> pd.DataFrame:
+    return leaderboard(runs, protocol="cross-dataset", corpus=corpus)
+
+
+def text_of(board: pd.DataFrame) -> str:
+    console = Console(width=120, file=io.StringIO(), record=True, color_system=None)
+    console.print(render_leaderboard(board))
+    return console.export_text()
+
+
+def test_entries_are_ranked_by_their_mean(make_run: MakeRun, runs: Path) -> None:
+    make_run("weak", shift=0.5)
+    make_run("strong", shift=2.0)
+    board = board_of(runs)
+    assert board["entry"].tolist() == ["strong", "weak"]
+    assert board["rank"].tolist() == [1, 2]
+    assert board.attrs["datasets"] == ["dfdc", "dfd"]
+    assert (board["mean"] == (board["dfdc"] + board["dfd"]) / 2).all()
+    assert (board["dfdc_low"] < board["dfdc"]).all()
+    assert (board["mean_low"] < board["mean"]).all()
+    text = text_of(board)
+    assert text.count("*0.") == 3
+    assert "demo corpus: video AUC" in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_no_mean_and_no_rank_without_every_dataset(make_run: MakeRun, runs: Path) -> None:
+    make_run("full", shift=0.1)
+    make_run("part", shift=3.0, datasets=("dfdc",))
+    board = board_of(runs)
+    assert board["entry"].tolist() == ["full", "part"]
+    assert board["mean"].isna().tolist() == [False, True]
+    assert board["rank"].isna().tolist() == [False, True]
+    assert board["dfdc"][1] > board["dfdc"][0]
+    assert "no mean, no rank" in text_of(board)
+
+
+def test_corpora_and_protocols_never_mix(make_run: MakeRun, runs: Path) -> None:
+    make_run("demo-entry")
+    make_run("real-entry", corpus="official")
+    make_run("inside-entry", protocol="in-dataset")
+    with pytest.raises(RunError, match="demo, official") as caught:
+        board_of(runs)
+    assert caught.value.hints[0] == "dfbench leaderboard --corpus demo"
+    assert board_of(runs, "demo")["entry"].tolist() == ["demo-entry"]
+    assert board_of(runs, "official")["entry"].tolist() == ["real-entry"]
+    assert leaderboard(runs, protocol="in-dataset")["entry"].tolist() == ["inside-entry"]
+    assert corpora(collect(runs), protocol="cross-dataset") == ["demo", "official"]
+
+
+def test_the_newest_run_of_an_entry_counts(make_run: MakeRun, runs: Path) -> None:
+    make_run("same", shift=0.1, day=1)
+    newest = make_run("same", shift=2.0, day=3)
+    make_run("same", shift=0.1, day=2)
+    make_run("same", day=9, status="running", table=False)
+    board = board_of(runs)
+    assert board["run"].tolist() == [newest.name]
+    assert board["older_hidden"].tolist() == [2]
+    assert board.attrs["left_out"] == ["same-9: not complete; give the same command again to go on"]
+    assert "other runs hidden: 2" in text_of(board)
+
+
+def test_a_later_trial_on_a_part_does_not_hide_the_whole(make_run: MakeRun, runs: Path) -> None:
+    whole = make_run("same", day=1)
+    make_run("same", day=5, datasets=("dfd",))
+    assert board_of(runs)["run"].tolist() == [whole.name]
+
+
+def test_unknown_training_data_is_a_section_of_its_own(make_run: MakeRun, runs: Path) -> None:
+    make_run("known", shift=0.5)
+    make_run("mystery", shift=4.0, trained_on=None)
+    board = board_of(runs)
+    assert board["section"].tolist() == [RANKED, UNKNOWN_TRAINING]
+    assert board["rank"].isna().tolist() == [False, True]
+    assert board["dfd_cross"].isna().tolist() == [False, True]
+    assert board["trained_on"].tolist() == ["ffpp", "unknown"]
+    text = text_of(board)
+    assert "not ranked: training data unknown" in text
+    assert "*" not in text.replace("* best of its column", "")
+
+
+def test_other_lists_of_videos_are_not_ranked_together(make_run: MakeRun, runs: Path) -> None:
+    make_run("first", manifest="full", day=1)
+    make_run("second", manifest="full", day=2)
+    make_run("third", manifest="small", day=3, shift=3.0)
+    make_run("fourth", manifest="full", day=1)
+    make_run("first", manifest="small", day=4)
+    board = board_of(runs).set_index("entry")
+    sections = {"first": RANKED, "second": RANKED, "third": OTHER_VIDEOS, "fourth": RANKED}
+    assert board["section"].to_dict() == sections
+    assert board["run"]["first"] == "first-1"
+
+
+def test_training_on_a_tested_dataset_is_marked(make_run: MakeRun, runs: Path) -> None:
+    make_run("inside", trained_on=["ffpp", "dfd"])
+    board = board_of(runs)
+    assert board["dfd_cross"].tolist() == [False]
+    assert board["dfdc_cross"].tolist() == [True]
+    assert "\u2020 trained on this dataset" in text_of(board)
+    assert markdown_of(board).count("\u2020") == 3  # the cell, the mean, the caption
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"schema": 7}', '{"schema": 1, "trained_on": 3}', "\x00"],
+)
+def test_an_unreadable_run_is_listed_and_not_fatal(make_run: MakeRun, runs: Path, content: str) -> None:
+    make_run("good")
+    (make_run("bad") / "run.json").write_text(content, encoding="utf-8")
+    board = board_of(runs)
+    assert board["entry"].tolist() == ["good"]
+    assert len(board.attrs["left_out"]) == 1
+    assert board.attrs["left_out"][0].startswith("bad-1: run.json is ")
+    assert "left out: bad-1" in text_of(board)
+
+
+def test_undecodable_text_is_listed_too(make_run: MakeRun, runs: Path) -> None:
+    (make_run("bad") / "run.json").write_bytes(b"\xff\xfe\xff")
+    assert collect(runs)[0].problem.startswith("run.json is damaged")
+
+
+def test_a_table_that_is_absent_or_of_another_run_is_left_out(make_run: MakeRun, runs: Path) -> None:
+    make_run("good")
+    make_run("empty", table=False)
+    foreign = make_run("foreign")
+    record = json.loads((foreign / "run.json").read_text())
+    (foreign / "run.json").write_text(json.dumps({**record, "corpus": "demo", "entry": "renamed"}))
+    problems = {run.folder.name: run.problem for run in collect(runs)}
+    assert problems["good-1"] == ""
+    assert "cannot be read" in problems["empty-1"]
+    assert problems["foreign-1"] == "its table is of another entry than its run.json"
+    assert len(board_of(runs)) == 1
+
+
+def test_nothing_to_rank(make_run: MakeRun, runs: Path) -> None:
+    with pytest.raises(RunError, match="no runs") as caught:
+        board_of(runs)
+    assert caught.value.hints[0].startswith("make one: dfbench run")
+    assert collect(runs) == []
+    make_run("other", protocol="in-dataset")
+    board = board_of(runs)
+    assert board.empty
+    assert "no complete run" in text_of(board)
+    with pytest.raises(RunError, match="no figure"):
+        auc_figure(board, runs / "x.png")
+
+
+def test_constant_scores_are_called_out(make_run: MakeRun, runs: Path) -> None:
+    path = make_run("flat")
+    flat = videos(("dfdc", "dfd"), shift=1.0).assign(logit=0.0, score=0.5)
+    record = json.loads((path / "run.json").read_text())
+    write_table(result_table(flat, meta=record, draws=20), path)
+    assert "warning: flat: dfdc: constant scores; dfd: constant scores" in text_of(board_of(runs))
+
+
+def test_written_boards(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
+    make_run("weak | odd", folder="weak", shift=0.5)
+    make_run("strong", shift=2.0)
+    board = board_of(runs)
+    csv, parquet, markdown = write_leaderboard(board, tmp_path / "out")
+    for stored in (pd.read_csv(csv), pd.read_parquet(parquet)):
+        assert stored["entry"].tolist() == ["strong", "weak | odd"]
+        assert stored["corpus"].tolist() == ["demo", "demo"]
+        assert stored["mean"].tolist() == pytest.approx(board["mean"].tolist())
+    text = markdown.read_text(encoding="utf-8")
+    assert "weak \\| odd" in text
+    assert f"**{board['dfd'][0]:.3f} [" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {7}
+
+
+@pytest.mark.parametrize("name", ["board.png", "board.svg"])
+def test_figure(make_run: MakeRun, runs: Path, tmp_path: Path, name: str) -> None:
+    make_run("weak", shift=0.0)
+    make_run("a long name of an entry (base, ffpp+dfd/c23, seed 0)", shift=2.0, trained_on=None)
+    make_run("part", datasets=("dfd",))
+    path = auc_figure(board_of(runs), tmp_path / name)
+    content = path.read_bytes()
+    assert len(content) > 10_000
+    assert content.startswith(b"\x89PNG") or b"<svg" in content[:1000]
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == [name]
+
+
+def test_a_figure_that_cannot_be_written(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
+    make_run("weak")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="cannot write"):
+        auc_figure(board_of(runs), tmp_path / "file" / "board.png")
