@@ -12,11 +12,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench_fakestormer.synthesis.geometric import warp_to
+
 HeatmapKind = Literal["m_std_normalized", "gaussian"]
 Derivative = Literal["mended", "absolute", "released"]
+Cells = Literal["area", "point"]
 
 _GAUSSIAN_SIGMA = 0.5  # cells and frames
 
@@ -32,6 +36,24 @@ def vulnerability(masks: NDArray[np.float32]) -> NDArray[np.uint8]:
     """4 m (1 - m) times 255, truncated, of blending masks in [0, 1] of any shape."""
     strength = 4 * masks * (1 - masks) * 255
     return strength.astype(np.uint8)
+
+
+def vulnerability_grid(masks: NDArray[np.float32], size: int, *, cells: Cells = "area") -> NDArray[np.uint8]:
+    """The vulnerability of blending masks (T, H, W) on a grid of (T, size, size) cells, one a patch of the model.
+
+    "point" takes one bilinear sample a cell, corner on corner, as the released code does. The band where faces are
+    blended is often thinner than a cell, and then slips between the samples. "area" takes the mean over each cell,
+    times the one factor that makes the clip's most vulnerable cell 255 (soft labels are relative to that; the
+    normalised heat maps do not depend on it).
+    """
+    strength = vulnerability(masks)
+    if cells == "point":
+        return warp_to(strength, size)
+    means = np.stack(
+        [cv2.resize(one, (size, size), interpolation=cv2.INTER_AREA) for one in strength.astype(np.float32)]
+    )
+    peak = float(means.max())
+    return np.rint(means * (255 / peak)).astype(np.uint8) if peak > 0 else np.zeros(means.shape, np.uint8)
 
 
 def temporal_heatmaps(

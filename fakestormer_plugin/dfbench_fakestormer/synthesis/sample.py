@@ -20,13 +20,14 @@ from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_lan
 from dfbench_fakestormer.synthesis.photometric import apply_steps, draw_final_steps
 from dfbench_fakestormer.synthesis.self_blended import REFERENCE_SIDE, check_clip
 from dfbench_fakestormer.targets import (
+    Cells,
     Derivative,
     HeatmapKind,
     MaskOut,
     hide_patches,
     mask_out,
     temporal_heatmaps,
-    vulnerability,
+    vulnerability_grid,
 )
 
 
@@ -38,7 +39,8 @@ class SampleSettings:
     `augment` false is for validation: no mirror image, no photometric steps, no mask-out, the fixed `margin_fixed`.
     Margins, cut from each side, are shares of the crop's side; `margin_range` holds the ends of the uniform draw.
     `mask_out` is the probability that the most vulnerable cells of a clip are hidden, and `mask_out_share` the least
-    share of cells to hide. `derivative` and `heatmap` are explained at `targets.temporal_heatmaps`.
+    share of cells to hide. `derivative` and `heatmap` are explained at `targets.temporal_heatmaps`, `cells` at
+    `targets.vulnerability_grid`.
     `mirror`: "released" leaves landmarks of a mirrored clip one pixel off. `jpeg`: "released" compresses
     RGB as if it were BGR. `smooth` shortens sudden jumps of landmarks between frames.
     """
@@ -48,6 +50,7 @@ class SampleSettings:
     augment: bool = True
     heatmap: HeatmapKind = "m_std_normalized"
     derivative: Derivative = "mended"
+    cells: Cells = "area"
     flip: float = 0.5
     mask_out: float = 0.5
     mask_out_share: float = 0.01
@@ -117,11 +120,11 @@ def make_sample(
     margin = rng.uniform(*settings.margin_range) if settings.augment else settings.margin_fixed
     cut = round(margin * min(height, width))
     inner = np.s_[:, cut : height - cut, cut : width - cut]
-    maps = warp_to(vulnerability(pair.mask[inner]), settings.grid)
-    if not maps.any():
+    if not pair.mask[inner].any():
         raise SynthesisError(
             "the pseudo-fake does not differ from its original inside the crop", hints=("use another clip",)
         )
+    maps = vulnerability_grid(pair.mask[inner], settings.grid, cells=settings.cells)
     clips = np.concatenate(
         [warp_to(pair.real[inner], settings.size), warp_to(pair.fake[inner], settings.size)]
     )
