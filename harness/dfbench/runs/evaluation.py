@@ -24,7 +24,7 @@ from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sources import prepare_selected
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
-from dfbench.types import DetectorCard, DetectorSpec, PrepareSpec, Video
+from dfbench.types import DetectorCard, DetectorSpec, PrepareSpec, Status, Video
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -46,7 +46,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
     stage = open_stage(request, progress)
     spec = stage.spec
-    tests = resolve_protocol(stage.protocol, request.only)
+    only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
+    tests = resolve_protocol(stage.protocol, only)
     videos = {test.dataset: stage.videos(test) for test in tests}
     weights = request.weights
     if weights is not None and not weights.is_file():
@@ -82,8 +83,20 @@ def _score(
     videos: Mapping[str, list[Video]],
     folder: Path,
 ) -> None:
-    writer = ScoreWriter(folder)
-    done = writer.done_videos()
+    with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
+        _score_datasets(request, stage, card, weights, videos, writer)
+        writer.finish()
+
+
+def _score_datasets(
+    request: RunRequest,
+    stage: Stage,
+    card: DetectorCard,
+    weights: Path | None,
+    videos: Mapping[str, list[Video]],
+    writer: ScoreWriter,
+) -> None:
+    done = writer.done_videos(retry=(Status.MISSING, Status.ERROR))
     detector: Detector | None = None
     for dataset, expected in videos.items():
         left = [video for video in expected if (dataset, video.video_id) not in done]
@@ -110,7 +123,6 @@ def _score(
             description=f"score {dataset} with {stage.spec.name}",
         )
         writer.flush()
-    writer.finish()
 
 
 def _card(spec: DetectorSpec, weights: Path | None, registry: Registry) -> DetectorCard:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from dfbench.data.manifest import manifest_digest
 from dfbench.errors import RunError, UsageError, WeightsError
 from dfbench.interfaces import FaceFile, Progress, Trainer, TrainerFactory, TrainingRequest
+from dfbench.runs.protocols import lint_videos
 from dfbench.runs.provenance import environment, run_identity
 from dfbench.runs.sources import prepare_selected
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
@@ -51,6 +52,12 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         [video for video in stage.videos(which) if int(video.label) in needs.labels]
         for which in (stage.protocol.train, stage.protocol.validation)
     )
+    tests = {
+        selection.dataset: stage.videos(selection)
+        for selection in stage.protocol.tests
+        if selection.dataset in stage.source.roots
+    }
+    lint_videos(train=train, validation=validation, tests=tests)
     identity = {
         "detector": spec.name,
         "version": spec.version,
