@@ -153,22 +153,33 @@ class Library:
 class TrainingClips(Dataset[Batch]):
     """One item: a real clip and the fake that is made of it, with all targets, augmented.
 
-    Where no fake can be made of a clip, others are drawn; what was drawn for the failed one is forgotten.
+    Where no fake can be made of a clip, another is drawn in its place. Each attempt has its own generator, so nothing
+    that was drawn for a failed one is handed on.
     """
 
-    ATTEMPTS = 8
+    ATTEMPTS, ELSEWHERE_AFTER = 16, 4
 
-    def __init__(self, library: Library, *, recipe: Recipe, synthesizer: Synthesizer, seed: int) -> None:
-        self._library, self._recipe, self._synthesizer, self._seed = library, recipe, synthesizer, seed
+    def __init__(
+        self,
+        library: Library,
+        tracks: Sequence[NDArray[np.int64]],
+        *,
+        recipe: Recipe,
+        synthesizer: Synthesizer,
+        seed: int,
+    ) -> None:
+        self._library, self._tracks = library, tracks
+        self._recipe, self._synthesizer, self._seed = recipe, synthesizer, seed
         self._settings = sample_settings(recipe, augment=True)
 
     def __getitem__(self, address: Address) -> Batch:
-        positions = [address.start + i * address.stride for i in range(self._recipe.frames)]
-        frames, landmarks = self._library.cut(address.video, positions, recipe=self._recipe)
         for attempt in range(self.ATTEMPTS):
-            rng = np.random.default_rng(
-                [self._seed, TRAINING, address.epoch, address.video, address.clip, attempt]
-            )
+            seed = [self._seed, TRAINING, address.epoch, address.video, address.clip, attempt]
+            rng = np.random.default_rng(seed)
+            if attempt >= self.ELSEWHERE_AFTER:
+                address = self._elsewhere(address, rng)
+            positions = [address.start + i * address.stride for i in range(self._recipe.frames)]
+            frames, landmarks = self._library.cut(address.video, positions, recipe=self._recipe)
             try:
                 sample = make_sample(
                     frames, landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
@@ -179,6 +190,12 @@ class TrainingClips(Dataset[Batch]):
             else:
                 return _batch_of(sample)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _elsewhere(self, address: Address, rng: np.random.Generator) -> Address:
+        video = int(rng.integers(len(self._tracks)))
+        length, stride = self._recipe.frames, address.stride
+        starts = successive_starts(self._tracks[video], length=length, stride=stride)
+        return address._replace(video=video, start=int(rng.choice(starts)))
 
 
 def _batch_of(sample: TrainingSample) -> Batch:
@@ -200,7 +217,12 @@ class ValidationBatch(NamedTuple):
 
 
 class ValidationClips(Dataset[ValidationBatch]):
-    """Real validation clips and one unaugmented pseudo-fake of each, the same in every epoch; kept in memory."""
+    """Real validation clips and one unaugmented pseudo-fake of each, the same in every epoch; kept in memory.
+
+    A clip of which no fake can be made is an empty item.
+    """
+
+    ATTEMPTS = 8
 
     def __init__(
         self,
@@ -226,10 +248,20 @@ class ValidationClips(Dataset[ValidationBatch]):
             return self._kept[index]
         video, positions = self._clips[index]
         frames, landmarks = self._library.cut(video, positions, recipe=self._recipe)
-        rng = np.random.default_rng([self._seed, VALIDATION, index])
-        sample = make_sample(
-            frames, landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
-        )
+        sample = None
+        for attempt in range(self.ATTEMPTS):
+            rng = np.random.default_rng([self._seed, VALIDATION, index, attempt])
+            try:
+                sample = make_sample(
+                    frames, landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
+                )
+                break
+            except SynthesisError:
+                continue
+        if sample is None:
+            nothing = torch.empty(0, dtype=torch.int64)
+            shape = (0, self._recipe.frames, self._recipe.size, self._recipe.size, 3)
+            return ValidationBatch(torch.empty(shape, dtype=torch.uint8), nothing, nothing)
         item = ValidationBatch(
             clips=torch.from_numpy(np.stack([sample.real, sample.fake])),
             label=torch.tensor([0, 1]),

@@ -139,7 +139,11 @@ class FakeSTormerTrainer:
             stream=stream,
             train=DataLoader(
                 TrainingClips(
-                    Library([f.path for f in train]), recipe=recipe, synthesizer=synthesizer, seed=seed
+                    Library([f.path for f in train]),
+                    tracks,
+                    recipe=recipe,
+                    synthesizer=synthesizer,
+                    seed=seed,
                 ),
                 batch_size=stream.batch,
                 sampler=stream,
@@ -234,6 +238,8 @@ class TrainingModule(pl.LightningModule):
     def validation_step(self, batch: ValidationBatch, batch_idx: int) -> None:
         """Collect logits."""
         del batch_idx
+        if not len(batch.label):
+            return
         logits = self.net.logit(normalise(batch.clips)).float().cpu().tolist()
         for logit, label, video in zip(logits, batch.label.tolist(), batch.video.tolist(), strict=True):
             self._logits[(label, video)].append(logit)

@@ -1,0 +1,357 @@
+"""Training: it learns to separate, it resumes exactly, it survives `kill -9`, and it says what it cannot use."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dfbench import (
+    FaceFile,
+    FaceTrack,
+    Label,
+    RunError,
+    StoredFaces,
+    StoreError,
+    Trainer,
+    TrainingRequest,
+    Video,
+)
+from dfbench.data.store import write_faces
+from dfbench.progress import SilentProgress
+from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
+from dfbench_fakestormer.clipdata import ClipStream, successive_starts
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.synthesis import build as build_synthesizer
+from dfbench_fakestormer.training import TrainingModule, make_trainer
+
+OVERRIDES = {
+    "size": "32",
+    "patch": "8",
+    "width": "24",
+    "depth": "1",
+    "heads": "2",
+    "drop_path": "0.1",
+    "train_crop": "64",
+    "epochs": "3",
+    "batch": "4",
+    "checkpoint_steps": "2",
+    "warmup_steps": "2",
+    "validation_clips": "1",
+}
+
+
+def write_face_file(path: Path, video_id: str, *, frames: int, seed: int) -> FaceFile:
+    """A smooth random texture with an ellipse of landmarks, which is all that training asks of a face."""
+    rng = np.random.default_rng([7, seed])
+    side, centre, box = 96, np.array([160.0, 120.0]), 48.0
+    texture = cv2.resize(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), (side, side))
+    crops = [
+        np.clip(texture + rng.integers(-6, 7, texture.shape), 0, 255).astype(np.uint8) for _ in range(frames)
+    ]
+    angles = np.linspace(0, 2 * np.pi, 81, endpoint=False)
+    points = centre + box * np.stack([0.4 * np.cos(angles), 0.5 * np.sin(angles)], axis=1)
+
+    def around(length: float) -> np.ndarray[Any, np.dtype[np.float32]]:
+        corners = [*(centre - length / 2), *(centre + length / 2)]
+        return np.tile(np.array(corners), (frames, 1)).astype(np.float32)
+
+    track = FaceTrack(
+        frame_indices=np.arange(frames, dtype=np.int64),
+        boxes=around(box),
+        scores=np.ones(frames, np.float32),
+        landmarks=np.tile(points, (frames, 1, 1)).astype(np.float32),
+        landmark_kind="template",
+        frame_size=(320, 240),
+    )
+    write_faces(path, StoredFaces(crops=crops, crop_boxes=around(side), track=track))
+    video = Video("ffpp", video_id, path, Label.REAL, "train", "real", "c23", (video_id,), video_id)
+    return FaceFile(video, path)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[FaceFile], list[FaceFile]]:
+    folder = tmp_path_factory.mktemp("faces")
+    train = [write_face_file(folder / f"t{i}.faces", f"original/{i:03}", frames=12, seed=i) for i in range(8)]
+    held_out = [
+        write_face_file(folder / f"v{i}.faces", f"original/9{i:02}", frames=4, seed=90 + i) for i in range(4)
+    ]
+    return train, held_out
+
+
+def request(
+    faces: tuple[Sequence[FaceFile], Sequence[FaceFile]], folder: Path, *, seed: int = 1, workers: int = 0
+) -> TrainingRequest:
+    return TrainingRequest(
+        train=faces[0],
+        validation=faces[1],
+        folder=folder,
+        device="cpu",
+        workers=workers,
+        seed=seed,
+        synthesizer=build_synthesizer({}),
+        provenance={"manifest": "abc"},
+        progress=SilentProgress(),
+    )
+
+
+def states_equal(one: Path, other: Path) -> bool:
+    first, second = load_network(one)[0].state_dict(), load_network(other)[0].state_dict()
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+class _CutError(Exception):
+    """Stands for whatever ends a training."""
+
+
+def cut_off_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    original, done = TrainingModule.training_step, [0]
+
+    def step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        if done[0] == steps:
+            raise _CutError
+        done[0] += 1
+        original(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "training_step", step)
+
+
+def test_a_training_writes_weights_that_say_what_they_are(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    trainer = make_trainer("demo", OVERRIDES)
+    assert isinstance(trainer, Trainer)
+    assert trainer.recipe()["width"] == 24
+    needs = trainer.needs()
+    assert needs.labels == frozenset({0})
+    assert needs.prepare.landmarks
+    assert needs.prepare_validation.frames.length == 4
+    weights = trainer.fit(request(faces, tmp_path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "weights.safetensors"]
+    header = read_header(weights)
+    assert header.recipe.model_dump(mode="json") == trainer.recipe()
+    assert header.provenance["manifest"] == "abc"
+    assert 0 <= header.provenance["training"]["validation_video_auc"] <= 1
+    card = describe(weights)
+    assert (card.trained_on, card.train_compression) == (frozenset({"ffpp"}), "c23")
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert {"loss", "heatmap", "classes", "temporal", "lr", "val_auc", "seconds"} <= set(rows[0])
+    assert [bool(row["val_auc"]) for row in rows] == [False, True] * 3
+    stamp = weights.stat().st_mtime_ns
+    assert trainer.fit(request(faces, tmp_path)) == weights
+    assert weights.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
+def test_interrupted_and_resumed_is_uninterrupted(
+    faces: tuple[list[FaceFile], list[FaceFile]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
+) -> None:
+    trainer = make_trainer("demo", OVERRIDES | {"optimizer": optimizer, "sam_rho": "0.05"})
+    whole = trainer.fit(request(faces, tmp_path / "whole"))
+    cut = tmp_path / "cut"
+    for steps in (5, 3):  # inside the second epoch, and later in its other round
+        with monkeypatch.context() as patch:
+            cut_off_after(patch, steps)
+            with pytest.raises(_CutError):
+                trainer.fit(request(faces, cut))
+        assert (cut / "last.ckpt").is_file()
+        assert not (cut / "weights.safetensors").exists()
+    resumed = trainer.fit(request(faces, cut))
+    assert states_equal(whole, resumed)
+    columns = [[row["loss"], row["val_auc"], row["lr"]] for row in rows_of(cut / "log.csv")]
+    assert columns == [
+        [row["loss"], row["val_auc"], row["lr"]] for row in rows_of(tmp_path / "whole" / "log.csv")
+    ]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_workers_change_nothing_and_the_seed_does(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    trainer = make_trainer("demo", OVERRIDES | {"epochs": "1"})
+    alone = trainer.fit(request(faces, tmp_path / "0"))
+    helped = trainer.fit(request(faces, tmp_path / "1", workers=1))
+    other = trainer.fit(request(faces, tmp_path / "2", seed=2))
+    assert states_equal(alone, helped)
+    assert not states_equal(alone, other)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import test_training_fakestormer as t
+folder = Path(sys.argv[1])
+faces = (
+    [t.write_face_file(folder / f"t{{i}}.faces", f"o/{{i}}", frames=12, seed=i) for i in range(8)],
+    [t.write_face_file(folder / f"v{{i}}.faces", f"o/9{{i}}", frames=4, seed=90 + i) for i in range(4)],
+)
+t.make_trainer("demo", t.OVERRIDES | {{"epochs": sys.argv[2]}}).fit(t.request(faces, folder / "run"))
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_then_the_same_command_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent)), str(tmp_path), "12"]
+    last = tmp_path / "run" / "last.ckpt"
+    process = subprocess.Popen(command)
+    try:
+        deadline = time.monotonic() + 120
+        while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
+            os.sched_yield()
+        assert process.poll() is None, "it ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    assert last.is_file()
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    subprocess.run(command, check=True, timeout=300)
+    assert load_network(tmp_path / "run" / "weights.safetensors")[1].epochs == 12
+    assert len(rows_of(tmp_path / "run" / "log.csv")) == 24
+    assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def test_what_is_too_short_is_left_out_by_name_and_nothing_is_an_error(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    class Notes(SilentProgress):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def note(self, message: str) -> None:
+            self.lines.append(message)
+
+    short = write_face_file(tmp_path / "s.faces", "original/short", frames=3, seed=0)
+    trainer = make_trainer("demo", OVERRIDES | {"epochs": "1"})
+    notes = Notes()
+    trainer.fit(replace(request(([*faces[0], short], faces[1]), tmp_path / "a"), progress=notes))
+    assert any("1 training videos are left out" in line and "original/short" in line for line in notes.lines)
+    with pytest.raises(RunError, match="no training video has"):
+        trainer.fit(request(([short], faces[1]), tmp_path / "b"))
+    with pytest.raises(RunError, match="no validation video has"):
+        trainer.fit(request((faces[0], []), tmp_path / "c"))
+    with pytest.raises(RunError, match="needs the synthesizer 'self_blended_video'"):
+        trainer.fit(replace(request(faces, tmp_path / "d"), synthesizer=None))
+
+
+def test_divergence_is_an_error_and_not_a_result(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    trainer = make_trainer("demo", OVERRIDES | {"lr": "1e30", "clip_norm": "0"})
+    with pytest.raises(RunError, match="training diverged"):
+        trainer.fit(request(faces, tmp_path))
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_a_damaged_checkpoint_names_the_folder_to_delete(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    (tmp_path / "last.ckpt").write_bytes(b"half a file")
+    with pytest.raises(StoreError, match=r"last\.ckpt is damaged") as caught:
+        make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
+    assert str(tmp_path) in caught.value.hints[0]
+
+
+def test_a_full_disk_ends_training_with_a_way_out(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="No space left on device") as caught:
+        make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
+    assert "it goes on" in caught.value.hints[0]
+
+
+def test_frozen_epochs_leave_the_backbone_alone(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    weights = make_trainer("demo", OVERRIDES | {"epochs": "1", "frozen_epochs": "1"}).fit(
+        request(faces, tmp_path)
+    )
+    before = FakeSTormerNet(network_config(load_recipe("demo", OVERRIDES)), seed=1).state_dict()
+    after = load_network(weights)[0].state_dict()
+    for key, value in after.items():
+        if key.startswith("backbone."):
+            assert torch.equal(value, before[key]), key
+    assert not torch.equal(
+        after["keypoint_head.cls.fc_out.weight"], before["keypoint_head.cls.fc_out.weight"]
+    )
+
+
+def test_the_global_generators_are_left_alone(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    weights = []
+    for name, seed in (("a", 11), ("b", 12)):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            weights.append(
+                make_trainer("demo", OVERRIDES | {"epochs": "1"}).fit(request(faces, tmp_path / name))
+            )
+    assert states_equal(*weights)
+
+
+def test_clips_of_successive_frames_have_no_gap_and_no_frame_twice() -> None:
+    indices = np.array([0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14])
+    assert successive_starts(indices, length=4) == [0, 5, 9]
+    assert successive_starts(indices, length=4, offset=2) == [5, 9]
+    assert successive_starts(np.arange(16), length=4, stride=2) == [0, 1, 8, 9]
+    assert successive_starts(np.arange(3), length=4) == []
+
+
+def test_an_epoch_shows_every_clip_once_in_a_new_order() -> None:
+    recipe = load_recipe("demo", {"batch": "4", "checkpoint_steps": "2"})
+    stream = ClipStream([np.arange(18), np.arange(18)], recipe=recipe, seed=0)
+    assert (stream.steps, stream.rounds_per_epoch, stream.batch, len(stream)) == (2, 1, 4, 8)
+
+    def epoch(number: int) -> list[tuple[int, int]]:
+        stream.set_epoch(number)
+        return [(a.video, a.start) for a in stream]
+
+    assert sorted(epoch(0)) == [(v, s) for v in (0, 1) for s in (0, 4, 8, 12)]
+    assert epoch(3) == epoch(3)
+    assert epoch(1) != epoch(2)
+    starts = {start for number in range(1, 12) for _, start in epoch(number)}
+    assert {0, 1, 2} <= starts
+
+
+def test_two_processes_share_a_round_without_overlap() -> None:
+    recipe = load_recipe("demo", {"batch": "4"})
+    tracks = [np.arange(40)] * 3
+    whole = list(ClipStream(tracks, recipe=recipe, seed=0))
+    parts = [list(ClipStream(tracks, recipe=recipe, seed=0, rank=r, world=2)) for r in (0, 1)]
+    assert sorted(parts[0] + parts[1]) == sorted(whole)
+    assert not set(parts[0]) & set(parts[1])
