@@ -19,27 +19,28 @@ class SampleDataset:
 
     def index(self) -> DatasetIndex:
         """List the two folders. Raises LayoutError if one is missing."""
-        videos = []
+        videos: list[Video] = []
         for folder in _FILES:
             if not (self._root / folder).is_dir():
                 raise LayoutError(
                     f"{self._root} has no folder {folder}/", hints=("name the folder above it",)
                 )
-            for path in sorted((self._root / folder).glob("*.mp4")):
-                videos.append(
-                    Video(
-                        dataset="sample_videos",
-                        video_id=f"{folder}/{path.stem}",
-                        path=path,
-                        label=Label.REAL if folder == "real" else Label.FAKE,
-                        split="test",
-                        manipulation=folder,
-                        compression="",
-                        identities=(path.stem,),
-                        group=path.stem,
-                    )
-                )
+            videos.extend(_video(path, folder) for path in sorted((self._root / folder).glob("*.mp4")))
         return DatasetIndex(tuple(videos))
+
+
+def _video(path: Path, folder: str) -> Video:
+    return Video(
+        dataset="sample_videos",
+        video_id=f"{folder}/{path.stem}",
+        path=path,
+        label=Label.REAL if folder == "real" else Label.FAKE,
+        split="test",
+        manipulation=folder,
+        compression="",
+        identities=(path.stem,),
+        group=path.stem,
+    )
 
 
 def write_corpus(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]:

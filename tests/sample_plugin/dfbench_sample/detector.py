@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from dfbench import Faces
 from numpy.typing import NDArray
 from torch import Tensor
+
+from dfbench import Faces
 
 
 class BrightnessDetector:

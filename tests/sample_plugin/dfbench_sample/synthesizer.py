@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from dfbench import PseudoFake
 from numpy.typing import NDArray
+
+from dfbench import PseudoFake
 
 
 class MirroredMouth:

@@ -1,0 +1,77 @@
+"""`plugins new detector`: what it writes installs, is found, and passes its own test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dfbench import StoreError, UsageError
+from dfbench.hooks.host import Host
+from dfbench.hooks.scaffold import new_detector
+
+
+def test_the_package_installs_and_passes_its_own_test(
+    tmp_path: Path, pip_install: Callable[[Path, Path], None]
+) -> None:
+    folder = new_detector("blink_rate2", tmp_path / "with space" / "blink")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        "README.md",
+        "blink_rate2/__init__.py",
+        "blink_rate2/detector.py",
+        "pyproject.toml",
+        "tests/test_blink_rate2.py",
+    ]
+    assert "$" not in "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    pip_install(folder, tmp_path / "site")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["", "My", "my-detector", "2fast", "class", "a b", "../x", "ünder", "x_", "_x"]
+)
+def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot name a detector") as caught:
+        new_detector(name, tmp_path / "new")
+    assert caught.value.hints
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("chance", "offered by plugin 'baselines'"),
+        ("baselines", "installed plugin"),
+        ("json", "Python module"),
+    ],
+)
+def test_a_taken_name_is_refused(name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=reason):
+        new_detector(name, tmp_path / "new", host=Host.load())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="exists already"):
+        new_detector("fresh_name", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written"):
+        new_detector("fresh_name", tmp_path / "file" / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
