@@ -26,7 +26,7 @@ BROKEN = {
     "missing_module": (
         "import no_such_module_anywhere",
         "No module named 'no_such_module_anywhere'",
-        "line 8",
+        "import no_such_module_anywhere",
     ),
     "syntax_error": ("def f(:", "cannot be imported: SyntaxError", "def f(:"),
     "exit_at_import": ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3", "sys.exit(3)"),
