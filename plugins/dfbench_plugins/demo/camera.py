@@ -73,9 +73,16 @@ def film(keys: Sequence[PersonKey], style: Style, *, frames: int, rng: np.random
     points = np.empty((frames, len(keys), 68, 2), dtype=np.float32)
     for index in range(frames):
         move = np.array([[1, 0, path[index, 0] - MARGIN], [0, 1, path[index, 1] - MARGIN]], dtype=np.float32)
-        image = cast(U8, cv2.warpAffine(place, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        image = cast(
+            U8,
+            cv2.warpAffine(
+                place, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            ),
+        )
         for number in reversed(range(len(actors))):
-            points[index, number] = _stand(image, actors[number], bodies[number], index=index, offset=path[index])
+            points[index, number] = _stand(
+                image, actors[number], bodies[number], index=index, offset=path[index]
+            )
         image = cv2.transform(blur(image, softness), np.diag(exposure))
         shots[index] = sense(cast(U8, image), grain, rng=rng)
     return Footage(shots, points, tuple(actors), fps, noise, softness)

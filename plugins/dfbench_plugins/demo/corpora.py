@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-import numpy as np
-
 from dfbench import Progress, ProgressTask, StoreError, UsageError
 from dfbench_plugins.demo.layouts import GENERATOR, ROOTS, write_card, write_lists, write_text
 from dfbench_plugins.demo.plan import SIZES, Cut, Job, Shot, plan
@@ -77,12 +75,15 @@ def _missing(root: Path, shot: Shot) -> list[Cut]:
 
 
 def _render(jobs: tuple[Job, ...], roots: Mapping[str, Path], progress: Progress) -> None:
-    todo = [(job, sum(cut.frames for shot in job.shots for cut in _missing(roots[job.corpus], shot))) for job in jobs]
+    todo = [
+        (job, sum(cut.frames for shot in job.shots for cut in _missing(roots[job.corpus], shot)))
+        for job in jobs
+    ]
     todo = [(job, frames) for job, frames in todo if frames]
     workers = min(os.cpu_count() or 1, len(todo))
     with progress.task("demo corpora, frames", sum(frames for _, frames in todo)) as task:
         if workers <= 1:
-            for job, frames in todo:
+            for job, _ in todo:
                 task.advance(render_job(job, roots[job.corpus]), note=job.corpus)
             return
         _render_parallel(todo, roots, task, workers=workers)
@@ -91,7 +92,9 @@ def _render(jobs: tuple[Job, ...], roots: Mapping[str, Path], progress: Progress
 def _render_parallel(
     todo: list[tuple[Job, int]], roots: Mapping[str, Path], task: ProgressTask, *, workers: int
 ) -> None:
-    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of threads that may be running
+    context = multiprocessing.get_context(
+        "spawn"
+    )  # a fork would copy the locks of threads that may be running
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         running = {pool.submit(render_job, job, roots[job.corpus]): job for job, _ in todo}
         try:
@@ -129,14 +132,16 @@ def render_job(job: Job, root: Path) -> int:
         for cut in wanted[index]:
             assert own is not None
             if not cut.method:
-                write_video(root / cut.path, own.frames[cut.start : cut.start + cut.frames], fps=own.fps, crf=crf)
+                write_video(
+                    root / cut.path, own.frames[cut.start : cut.start + cut.frames], fps=own.fps, crf=crf
+                )
             else:
                 assert other is not None
                 rng = shot.people[0].generator(5, cut.number)
                 recipe = draw_recipe(cut.method, rng=rng)
                 frames, masks = forge(own, other, recipe, start=cut.start, frames=cut.frames, rng=rng)
                 if cut.mask is not None:
-                    write_video(root / cut.mask, masks, fps=own.fps, crf=18)
+                    write_video(root / cut.mask, masks, fps=own.fps, crf=20, preset="ultrafast")
                 write_video(root / cut.path, frames, fps=own.fps, crf=crf)
             written += cut.frames
     return written

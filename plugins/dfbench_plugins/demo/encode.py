@@ -12,7 +12,7 @@ import numpy as np
 from dfbench_plugins.demo.pixels import U8
 
 
-def write_video(path: Path, frames: U8, *, fps: int, crf: int) -> None:
+def write_video(path: Path, frames: U8, *, fps: int, crf: int, preset: str = "superfast") -> None:
     """Encode `frames` (n, h, w, 3) RGB or (n, h, w) grey, uint8, to `path`, through a temporary name beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -23,7 +23,7 @@ def write_video(path: Path, frames: U8, *, fps: int, crf: int) -> None:
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = "yuv420p"
             stream.codec_context.thread_count = 1
-            stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "flags": "+bitexact"}
+            stream.options = {"crf": str(crf), "preset": preset, "threads": "1", "flags": "+bitexact"}
             for image in frames:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=kind)
                 container.mux(stream.encode(frame))

@@ -14,7 +14,7 @@ import numpy as np
 from dfbench_plugins.demo.head import LEFT, PIXELS, TOP, HeadTexture, lip_edges
 from dfbench_plugins.demo.motion import Expression
 from dfbench_plugins.demo.people import Person
-from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes
+from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes, vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,16 +94,18 @@ def _eye(owner: Person, sign: float, *, veins: F32, glint: tuple[float, float, f
     upper = -owner.eye_height * arch**0.62 * (1.0 - 0.10 * across)
     lower = owner.eye_height * 0.62 * arch**0.8 * (1.0 + 0.12 * across)
     ball = _eyeball(owner, x - centre, height, veins=veins, glint=glint, shade=shade)
-    return Eye(left, top, across.astype(np.float32), upper.astype(np.float32), lower.astype(np.float32), height, ball)
+    return Eye(
+        left, top, across.astype(np.float32), upper.astype(np.float32), lower.astype(np.float32), height, ball
+    )
 
 
 def _eyeball(
     owner: Person, x: F32, y: F32, *, veins: F32, glint: tuple[float, float, float], shade: float
 ) -> F32:
     white = np.array((226.0, 220.0, 214.0), dtype=np.float32) * shade
-    image = np.broadcast_to(white, (*x.shape, 3)).astype(np.float32)
-    image = image * (1.0 - 0.42 * np.clip(np.abs(x) / owner.eye_width, 0, 1)[..., None] ** 3)
-    image = image + 4.0 * cv2.resize(veins, (x.shape[1], x.shape[0]))[..., None] * np.float32((0.4, -0.6, -0.6))
+    fall = 1.0 - 0.42 * np.clip(np.abs(x) / owner.eye_width, 0, 1)[..., None] ** 3
+    image = cast(F32, (white * fall).astype(np.float32))
+    image = image + cv2.resize(veins, (x.shape[1], x.shape[0]))[..., None] * vector(1.6, -2.4, -2.4)
     radius = np.sqrt(x**2 + (y + 0.012) ** 2).astype(np.float32)
     size = 0.098
     spokes = 1.0 + 0.16 * np.sin(np.arctan2(y, x) * 19.0) + 0.35 * smoothstep(0.0, size, radius) - 0.2
@@ -120,10 +122,15 @@ def _lay_eye(image: U8, eye: Eye, owner: Person, expression: Expression) -> None
     height, width = eye.height.shape
     view = image[eye.top : eye.top + height, eye.left : eye.left + width]
     move = np.array(
-        [[1, 0, expression.gaze[0] * owner.eye_width * PIXELS], [0, 1, expression.gaze[1] * owner.eye_width * PIXELS]],
+        [
+            [1, 0, expression.gaze[0] * owner.eye_width * PIXELS],
+            [0, 1, expression.gaze[1] * owner.eye_width * PIXELS],
+        ],
         dtype=np.float32,
     )
-    ball = cv2.warpAffine(eye.ball, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    ball = cv2.warpAffine(
+        eye.ball, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     squint = 1.0 - 0.18 * max(expression.smile, 0.0) + 0.10 * expression.brow
     upper = eye.upper * squint * (1.0 - expression.blink) + eye.lower * (0.85 * expression.blink)
     under = eye.height - upper
@@ -145,17 +152,23 @@ def _mouth(owner: Person, *, shade: float) -> Mouth:
     _, line, _ = lip_edges(owner, x)
     below = y - line
     share = np.clip(1.0 - (x / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0) ** 0.6
-    fade = smoothstep(-0.28, -0.12, below.astype(np.float32)) * smoothstep(0.44, 0.30, below.astype(np.float32))
+    fade = smoothstep(-0.28, -0.12, below.astype(np.float32)) * smoothstep(
+        0.44, 0.30, below.astype(np.float32)
+    )
     fade = fade * smoothstep(0.60, 0.45, np.abs(x))
-    rows = np.linspace(0.0, 1.0, 40, dtype=np.float32)[:, None]  # from the upper lip down, times 0.2 face units
+    rows = np.linspace(0.0, 1.0, 40, dtype=np.float32)[
+        :, None
+    ]  # from the upper lip down, times 0.2 face units
     columns = np.linspace(-1.0, 1.0, 96, dtype=np.float32)[None, :]
-    inside = np.broadcast_to(np.float32((58.0, 24.0, 24.0)), (40, 96, 3)).copy()
+    inside = np.broadcast_to(vector(58.0, 24.0, 24.0), (40, 96, 3)).copy()
     tongue = smoothstep(0.45, 0.9, rows) * np.exp(-((columns / 0.7) ** 2))
     inside = mix(inside, (142.0, 74.0, 70.0), 0.7 * cast(F32, tongue))
     gaps = 1.0 - 0.22 * np.exp(-((np.mod(columns * 5.0 + 0.5, 1.0) - 0.5) ** 2) / 0.006)
     teeth = smoothstep(0.42, 0.34, rows) * smoothstep(0.95, 0.6, np.abs(columns)) * np.float32(0.92)
-    white = (np.float32((228.0, 220.0, 206.0)) * (gaps * (1.0 - 0.35 * columns**2))[..., None]).astype(np.float32)
-    inside = mix(inside, np.broadcast_to(white, inside.shape).astype(np.float32), cast(F32, teeth)) * np.float32(shade)
+    white = (vector(228.0, 220.0, 206.0) * (gaps * (1.0 - 0.35 * columns**2))[..., None]).astype(np.float32)
+    inside = mix(
+        inside, np.broadcast_to(white, inside.shape).astype(np.float32), cast(F32, teeth)
+    ) * np.float32(shade)
     return Mouth(left, top, x, below.astype(np.float32), share.astype(np.float32), blur(inside, 0.8), fade)
 
 
@@ -165,16 +178,28 @@ def _lay_mouth(image: U8, mouth: Mouth, opening: float) -> None:
     rise, fall = 0.25 * opening * mouth.share, 0.75 * opening * mouth.share
     over = mouth.below + rise  # negative above the parted upper lip
     under = mouth.below - fall  # positive below the parted lower lip
-    source = np.where(mouth.below < 0, mouth.below + rise * np.exp(-((over / 0.15) ** 2)), mouth.below - fall * np.exp(-((under / 0.28) ** 2)))
+    source = np.where(
+        mouth.below < 0,
+        mouth.below + rise * np.exp(-((over / 0.15) ** 2)),
+        mouth.below - fall * np.exp(-((under / 0.28) ** 2)),
+    )
     move = (source - mouth.below) * mouth.fade * PIXELS
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    moved = cv2.remap(view, columns, (rows + move).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    hole = smoothstep(-0.006, 0.014, over.astype(np.float32)) * smoothstep(0.008, -0.012, under.astype(np.float32))
+    moved = cv2.remap(
+        view, columns, (rows + move).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    hole = smoothstep(-0.006, 0.014, over.astype(np.float32)) * smoothstep(
+        0.008, -0.012, under.astype(np.float32)
+    )
     hole = hole * smoothstep(0.02, 0.25, mouth.share)
     seen_x = (mouth.x / 0.36 * 0.5 + 0.5) * 95.0
     seen_y = over / 0.2 * 39.0
     inside = cv2.remap(
-        mouth.inside, seen_x.astype(np.float32), seen_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        mouth.inside,
+        seen_x.astype(np.float32),
+        seen_y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     shadow = 0.55 + 0.45 * smoothstep(0.0, 0.05, over.astype(np.float32))
     view[...] = to_bytes(mix(moved.astype(np.float32), inside * shadow[..., None], hole.astype(np.float32)))

@@ -16,17 +16,31 @@ def strand_noise(owner: Person, x: F32, y: F32, *, rng: np.random.Generator) -> 
     if owner.cut in ("curly", "buzz"):
         scale = 5.0 if owner.cut == "curly" else 1.6
         shape = (x.shape[0], x.shape[1])
-        return cast(F32, (0.75 * smooth_noise(shape, scale=scale, rng=rng) + 0.5 * smooth_noise(shape, scale=1.7, rng=rng)))
+        return cast(
+            F32,
+            (
+                0.75 * smooth_noise(shape, scale=scale, rng=rng)
+                + 0.5 * smooth_noise(shape, scale=1.7, rng=rng)
+            ),
+        )
     sheet = np.zeros((128, 1024), dtype=np.float32)
     for sigma_x, sigma_y, share in ((0.8, 14.0, 0.7), (2.4, 22.0, 0.7), (8.0, 30.0, 0.5)):
-        layer = cv2.GaussianBlur(rng.standard_normal(sheet.shape, dtype=np.float32), (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)
+        layer = cv2.GaussianBlur(
+            rng.standard_normal(sheet.shape, dtype=np.float32), (0, 0), sigmaX=sigma_x, sigmaY=sigma_y
+        )
         sheet += share * layer / float(layer.std())
     from_x, from_y = owner.parting * 0.7, -1.25 - 0.5 * owner.volume
     angle = np.arctan2(x - from_x, y - from_y + 0.9)
     reach = np.sqrt((x - from_x) ** 2 + (0.75 * (y - from_y)) ** 2)
     across = 512.0 + angle * 250.0 + 10.0 * np.sin(reach * 4.0)
     along = reach * 30.0
-    noise = cv2.remap(sheet, across.astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    noise = cv2.remap(
+        sheet,
+        across.astype(np.float32),
+        along.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )
     return cast(F32, noise)
 
 
@@ -44,7 +58,10 @@ def front_hair(owner: Person, x: F32, y: F32, *, face: F32, rng: np.random.Gener
     inside = smoothstep(-0.015, 0.03, (outline + out_jag - side).astype(np.float32))
     cover = inside * _below_line(owner, x, y, jag=jag.astype(np.float32))
     tint = np.array(owner.hair, dtype=np.float32)
-    colour = tint * np.clip(1.0 + 0.26 * strands + 0.08 * rough, 0.35, 2.0)[..., None] + 7.0 * np.clip(strands - 0.7, 0, 2)[..., None]
+    colour = (
+        tint * np.clip(1.0 + 0.26 * strands + 0.08 * rough, 0.35, 2.0)[..., None]
+        + 7.0 * np.clip(strands - 0.7, 0, 2)[..., None]
+    )
     depth = blur(cover, 4.0)
     colour = colour * (0.62 + 0.38 * depth)[..., None]
     if owner.cut == "buzz":
@@ -89,4 +106,6 @@ def back_outline(owner: Person, x: F32, y: F32) -> F32:
     wide = (1.0 + owner.volume) * np.where(y < 0, dome, 1.0 + 0.10 * np.sin(np.clip(y / ends, 0, 1) * np.pi))
     wave = 0.03 * np.sin(y * 6.0 + 4.0 * owner.parting)
     wide = np.where(y > top, wide, -1.0)
-    return smoothstep(-0.02, 0.05, (wide + wave - np.abs(x)).astype(np.float32)) * smoothstep(ends + 0.15, ends - 0.1, y)
+    return smoothstep(-0.02, 0.05, (wide + wave - np.abs(x)).astype(np.float32)) * smoothstep(
+        ends + 0.15, ends - 0.1, y
+    )

@@ -18,7 +18,9 @@ def write_lists(root: Path, corpus: str, jobs: Sequence[Job]) -> None:
     """Write the official list files of `corpus` below `root`. DFD has none."""
     if corpus == "ffpp":
         for split in ("train", "val", "test"):
-            pairs = [[f"{shot.people[0].number:03d}" for shot in job.shots] for job in jobs if job.split == split]
+            pairs = [
+                [f"{shot.people[0].number:03d}" for shot in job.shots] for job in jobs if job.split == split
+            ]
             write_text(root / "splits" / f"{split}.json", json.dumps(pairs, indent=2) + "\n")
     elif corpus == "celeb_df_v2":
         # Label 1 is real here, and the last line has no newline: so the official file has it.

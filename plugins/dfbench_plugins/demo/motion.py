@@ -51,24 +51,38 @@ def perform(frames: int, *, fps: float, rng: np.random.Generator, yaw_range: flo
     blink = _blinks(seconds, rng)
     gaze_x, gaze_y = (0.16 * np.round(2.0 * _drift(seconds, 0.9, rng)) / 2.0 for _ in range(2))
     speaking = rng.random() < 0.8
-    rhythm = np.abs(_drift(seconds, rng.uniform(2.2, 3.6), rng)) * np.clip(0.7 + _drift(seconds, 0.7, rng), 0.0, 1.0)
+    rhythm = np.abs(_drift(seconds, rng.uniform(2.2, 3.6), rng)) * np.clip(
+        0.7 + _drift(seconds, 0.7, rng), 0.0, 1.0
+    )
     opening = np.clip(rhythm * (0.15 if speaking else 0.02), 0.0, 0.22)
     smile = np.clip(rng.normal(0.35, 0.3) + 0.25 * _drift(seconds, 0.5, rng), -0.2, 1.0)
     brow = np.clip(rng.normal(0.0, 0.2) + 0.3 * _drift(seconds, 0.6, rng), -0.8, 1.0)
     poses = tuple(
-        Pose(float(yaw[i]), float(pitch[i]), float(roll[i]), (float(shift_x[i]), float(shift_y[i])), float(scale[i]))
+        Pose(
+            float(yaw[i]),
+            float(pitch[i]),
+            float(roll[i]),
+            (float(shift_x[i]), float(shift_y[i])),
+            float(scale[i]),
+        )
         for i in range(frames)
     )
     expressions = tuple(
         Expression(
-            float(blink[i]), (float(gaze_x[i]), 0.4 * float(gaze_y[i])), float(opening[i]), float(smile[i]), float(brow[i])
+            float(blink[i]),
+            (float(gaze_x[i]), 0.4 * float(gaze_y[i])),
+            float(opening[i]),
+            float(smile[i]),
+            float(brow[i]),
         )
         for i in range(frames)
     )
     return Performance(poses, expressions)
 
 
-def _drift(seconds: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rate: float, rng: np.random.Generator) -> F32:
+def _drift(
+    seconds: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rate: float, rng: np.random.Generator
+) -> F32:
     """A sum of three sines around `rate` Hz, of about unit size."""
     total = np.zeros(len(seconds))
     for share in (1.0, 0.6, 0.35):

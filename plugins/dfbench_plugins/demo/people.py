@@ -30,7 +30,14 @@ HAIRS: tuple[Colour, ...] = (
     (132, 66, 38),
     (150, 146, 142),
 )
-IRISES: tuple[Colour, ...] = ((62, 42, 28), (86, 58, 34), (104, 92, 52), (84, 112, 122), (92, 124, 156), (74, 104, 74))
+IRISES: tuple[Colour, ...] = (
+    (62, 42, 28),
+    (86, 58, 34),
+    (104, 92, 52),
+    (84, 112, 122),
+    (92, 124, 156),
+    (74, 104, 74),
+)
 CUTS = ("short", "side", "long", "bob", "curly", "buzz", "receding", "fringe")
 
 
@@ -102,7 +109,11 @@ def person(key: PersonKey) -> Person:
     iris = IRISES[int(rng.integers(0, len(IRISES) if tone < 2.2 else 2))]
     lips = skin * (0.86, 0.62, 0.60) + (14.0, 4.0, 6.0) + rng.normal(0.0, 5.0, 3)
     makeup = 0.0 if masculine else float(rng.random())
-    cuts = ("short", "side", "buzz", "receding", "curly") if masculine else ("long", "bob", "fringe", "curly", "side", "long")
+    cuts = (
+        ("short", "side", "buzz", "receding", "curly")
+        if masculine
+        else ("long", "bob", "fringe", "curly", "side", "long")
+    )
     cut = "buzz" if masculine and tone > 3.4 and rng.random() < 0.6 else str(rng.choice(cuts))
     bearded = masculine and rng.random() < 0.5
     return Person(
@@ -115,7 +126,9 @@ def person(key: PersonKey) -> Person:
         cut=cut,
         parting=float(rng.uniform(-0.55, 0.55)),
         hairline=float(rng.normal(-0.86, 0.06)) - (0.14 if cut == "receding" else 0.0),
-        volume=float(rng.uniform(0.10, 0.20)) + (0.16 if cut == "curly" else 0.0) - (0.07 if cut == "buzz" else 0.0),
+        volume=float(rng.uniform(0.10, 0.20))
+        + (0.16 if cut == "curly" else 0.0)
+        - (0.07 if cut == "buzz" else 0.0),
         jaw=float(rng.normal(2.75 if masculine else 2.25, 0.25)),
         chin=float(rng.normal(1.50 if masculine else 1.42, 0.06)),
         crown=float(rng.normal(1.36, 0.05)),
@@ -137,7 +150,9 @@ def person(key: PersonKey) -> Person:
         age=age,
         oil=float(rng.uniform(0.3, 1.0)),
         freckles=float(max(0.0, rng.normal(0.1, 0.4))) if tone < 2.5 else 0.0,
-        beard=float(rng.uniform(0.15, 0.95)) if bearded else (float(rng.uniform(0, 0.16)) if masculine else 0.0),
+        beard=float(rng.uniform(0.15, 0.95))
+        if bearded
+        else (float(rng.uniform(0, 0.16)) if masculine else 0.0),
         moustache=float(rng.uniform(0.1, 0.9)) if bearded else 0.0,
         makeup=makeup,
         glasses=bool(rng.random() < 0.14),

@@ -12,7 +12,12 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 
-def smoothstep(low: float, high: float, value: F32) -> F32:
+def vector(*values: float) -> F32:
+    """A float32 array of `values`: a colour or a point."""
+    return np.array(values, dtype=np.float32)
+
+
+def smoothstep(low: float, high: float, value: NDArray[np.floating[Any]]) -> F32:
     """0 below `low`, 1 above `high`, a cubic between; `low` may exceed `high` to fall instead of rise."""
     share = np.clip((value - low) / (high - low), 0.0, 1.0)
     return cast(F32, (share * share * (3.0 - 2.0 * share)).astype(np.float32))

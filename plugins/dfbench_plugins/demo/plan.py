@@ -30,9 +30,9 @@ class Size:
 
 
 SIZES = {
-    "full": Size(splits=(72, 16, 24), tests=44, youtube=8, frames=(32, 46)),
+    "full": Size(splits=(72, 16, 24), tests=44, youtube=8, frames=(28, 38)),
     "small": Size(splits=(8, 4, 4), tests=4, youtube=0, frames=(16, 20)),
-    "cues": Size(splits=(0, 0, 44), tests=44, youtube=0, frames=(8, 11)),  # for the separability test only
+    "cues": Size(splits=(0, 0, 24), tests=40, youtube=0, frames=(6, 9)),  # for the separability test only
 }
 
 
@@ -93,7 +93,9 @@ class _Cutter:
         frames = int(self.rng.integers(self.low, self.high + 1))
         start = int(self.rng.integers(self.high - frames + 1))
         self.count += 1
-        return Cut(PurePosixPath(path), start, frames, method, PurePosixPath(mask) if mask else None, self.count)
+        return Cut(
+            PurePosixPath(path), start, frames, method, PurePosixPath(mask) if mask else None, self.count
+        )
 
     def shot(self, people: tuple[PersonKey, ...], cuts: tuple[Cut, ...]) -> Shot:
         """A shot long enough for all its cuts."""
@@ -113,7 +115,9 @@ def _ffpp(size: Size, seed: int) -> list[Job]:
                 cuts = [cutter.cut(f"original_sequences/youtube/c23/videos/{target:03d}.mp4")]
                 for method in FFPP_METHODS:
                     folder, name = f"manipulated_sequences/{method}", f"{target:03d}_{source:03d}.mp4"
-                    cuts.append(cutter.cut(f"{folder}/c23/videos/{name}", method, f"{folder}/masks/videos/{name}"))
+                    cuts.append(
+                        cutter.cut(f"{folder}/c23/videos/{name}", method, f"{folder}/masks/videos/{name}")
+                    )
                 shots.append(cutter.shot((PersonKey(seed, "ffpp", target),), tuple(cuts)))
             jobs.append(Job("ffpp", split, (shots[0], shots[1])))
         at += count

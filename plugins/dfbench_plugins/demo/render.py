@@ -48,9 +48,12 @@ def render_head(head: Head, pose: Pose, expression: Expression, view: View) -> t
     map_y = (y - move_y - TOP) * PIXELS - 0.5
     size = (across * STEP, down * STEP)
     full_x, full_y, full_light = (
-        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for part in (map_x, map_y, light)
+        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        for part in (map_x, map_y, light)
     )
-    layer = cv2.remap(express(head, expression), full_x, full_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    layer = cv2.remap(
+        express(head, expression), full_x, full_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
     colour = cv2.multiply(layer[..., :3], cv2.merge([full_light] * 3), dtype=cv2.CV_8U)
     return cast(U8, cv2.merge([*cv2.split(colour), layer[..., 3]])), left, top
 
@@ -74,7 +77,10 @@ def landmarks(owner: Person, pose: Pose, expression: Expression, view: View) -> 
     return cast(
         F32,
         np.stack(
-            (seen_x * scale + view.x + pose.shift[0] * view.scale, seen_y * scale + view.y + pose.shift[1] * view.scale),
+            (
+                seen_x * scale + view.x + pose.shift[0] * view.scale,
+                seen_y * scale + view.y + pose.shift[1] * view.scale,
+            ),
             axis=-1,
         ).astype(np.float32),
     )
@@ -95,7 +101,8 @@ def _project(owner: Person, x: F32, y: F32, pose: Pose) -> tuple[F32, F32]:
     y1 = y * cos_p + z * sin_p
     z1 = z * cos_p - y * sin_p
     x1 = x * cos_y + z1 * sin_y
-    return x1 * cos_r - y1 * sin_r, x1 * sin_r + y1 * cos_r
+    seen_x, seen_y = x1 * cos_r - y1 * sin_r, x1 * sin_r + y1 * cos_r
+    return cast(F32, seen_x.astype(np.float32)), cast(F32, seen_y.astype(np.float32))
 
 
 def _unproject(owner: Person, goal_x: F32, goal_y: F32, pose: Pose) -> tuple[F32, F32]:
@@ -125,13 +132,19 @@ def _relight(x: F32, y: F32, pose: Pose, light: Light) -> F32:
 def _expression_field(owner: Person, x: F32, y: F32, expression: Expression) -> tuple[F32, F32]:
     """How far each place of the face has moved (dx, dy), face units."""
     side, sign = np.abs(x), np.sign(x)
-    corner = bump(side, y, at=(owner.mouth_width, owner.mouth_y), size=(0.2, 0.2)) * np.float32(expression.smile)
+    corner = bump(side, y, at=(owner.mouth_width, owner.mouth_y), size=(0.2, 0.2)) * np.float32(
+        expression.smile
+    )
     cheek = bump(side, y, at=(0.52, 0.45), size=(0.26, 0.24)) * np.float32(max(expression.smile, 0.0))
-    brow = bump(side, y, at=(owner.eye_gap, -owner.brow_height - 0.04), size=(0.42, 0.16)) * np.float32(expression.brow)
-    jaw = np.clip((y - owner.mouth_y) / (owner.chin - owner.mouth_y), 0.0, 1.0) ** 1.5 * np.float32(0.5 * expression.opening)
+    brow = bump(side, y, at=(owner.eye_gap, -owner.brow_height - 0.04), size=(0.42, 0.16)) * np.float32(
+        expression.brow
+    )
+    jaw = np.clip((y - owner.mouth_y) / (owner.chin - owner.mouth_y), 0.0, 1.0) ** 1.5 * np.float32(
+        0.5 * expression.opening
+    )
     return (
-        cast(F32, (0.07 * sign * corner).astype(np.float32)),
-        cast(F32, (-0.055 * corner - 0.03 * cheek - 0.07 * brow + jaw).astype(np.float32)),
+        cast(F32, (0.075 * sign * corner).astype(np.float32)),
+        cast(F32, (-0.085 * corner - 0.04 * cheek - 0.07 * brow + jaw).astype(np.float32)),
     )
 
 
@@ -150,7 +163,10 @@ def _neutral_landmarks(owner: Person) -> F32:
     points += [(-px, py) for px, py in reversed(brow)] + brow
     tip = owner.nose_length
     points += [(0.0, 0.02 + (tip - 0.04) * k / 3.0) for k in range(4)]
-    points += [(px * owner.nose_width, tip + py) for px, py in ((-0.19, 0.08), (-0.10, 0.11), (0, 0.13), (0.10, 0.11), (0.19, 0.08))]
+    points += [
+        (px * owner.nose_width, tip + py)
+        for px, py in ((-0.19, 0.08), (-0.10, 0.11), (0, 0.13), (0.10, 0.11), (0.19, 0.08))
+    ]
     points += [*_eye_points(owner, -1.0), *_eye_points(owner, 1.0)]
     points += _mouth_points(owner)
     return np.array(points, dtype=np.float32)
@@ -172,7 +188,24 @@ def _eye_points(owner: Person, sign: float) -> list[tuple[float, float]]:
 def _mouth_points(owner: Person) -> list[tuple[float, float]]:
     wide, y = owner.mouth_width, owner.mouth_y
     up, low = owner.lip_upper, owner.lip_lower
-    outer = [(-1.0, 0.0), (-0.6, -0.8 * up), (-0.2, -up), (0.0, -0.8 * up), (0.2, -up), (0.6, -0.8 * up), (1.0, 0.0)]
+    outer = [
+        (-1.0, 0.0),
+        (-0.6, -0.8 * up),
+        (-0.2, -up),
+        (0.0, -0.8 * up),
+        (0.2, -up),
+        (0.6, -0.8 * up),
+        (1.0, 0.0),
+    ]
     outer += [(0.6, 0.8 * low), (0.25, low), (0.0, low), (-0.25, low), (-0.6, 0.8 * low)]
-    inner = [(-0.85, 0.0), (-0.3, -0.01), (0.0, -0.01), (0.3, -0.01), (0.85, 0.0), (0.3, 0.01), (0.0, 0.01), (-0.3, 0.01)]
+    inner = [
+        (-0.85, 0.0),
+        (-0.3, -0.01),
+        (0.0, -0.01),
+        (0.3, -0.01),
+        (0.85, 0.0),
+        (0.3, 0.01),
+        (0.0, 0.01),
+        (-0.3, 0.01),
+    ]
     return [(px * wide, y + py) for px, py in outer + inner]

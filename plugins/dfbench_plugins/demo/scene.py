@@ -10,7 +10,7 @@ import numpy as np
 from dfbench_plugins.demo.hair import back_outline, strand_noise
 from dfbench_plugins.demo.head import Light
 from dfbench_plugins.demo.people import Person
-from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes
+from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes, vector
 
 BODY_PIXELS = 52.0  # of the body texture, a face unit
 BODY_LEFT, BODY_TOP, BODY_RIGHT, BODY_BOTTOM = -3.6, -2.0, 3.6, 5.0
@@ -20,9 +20,19 @@ def paint_place(kind: str, *, width: int, height: int, rng: np.random.Generator)
     """A background (height, width, 3) uint8 of one `kind`: studio, bokeh, room, wall, office or outdoor."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x / height, y / height
-    painters = {"studio": _studio, "bokeh": _bokeh, "room": _room, "wall": _wall, "office": _office, "outdoor": _outdoor}
+    painters = {
+        "studio": _studio,
+        "bokeh": _bokeh,
+        "room": _room,
+        "wall": _wall,
+        "office": _office,
+        "outdoor": _outdoor,
+    }
     image = painters[kind](x, y, rng)
-    grain = smooth_noise((height, width), scale=7, rng=rng) * 1.4 + smooth_noise((height, width), scale=40, rng=rng) * 3.0
+    grain = (
+        smooth_noise((height, width), scale=7, rng=rng) * 1.4
+        + smooth_noise((height, width), scale=40, rng=rng) * 3.0
+    )
     vignette = 1.0 - 0.16 * ((x - x.max() / 2) ** 2 + (y - 0.5) ** 2)
     return to_bytes(cast(F32, (image + grain[..., None]) * vignette[..., None]))
 
@@ -69,7 +79,9 @@ def _box(x: F32, y: F32, box: tuple[float, float, float, float]) -> F32:
     return cast(F32, ((x > left) & (x < right) & (y > top) & (y < bottom)).astype(np.float32))
 
 
-def _frame(image: F32, x: F32, y: F32, *, box: tuple[float, float, float, float], rng: np.random.Generator) -> F32:
+def _frame(
+    image: F32, x: F32, y: F32, *, box: tuple[float, float, float, float], rng: np.random.Generator
+) -> F32:
     left, top, right, bottom = box
     image = mix(image, _hue(rng, low=30, high=120), _box(x, y, box))
     inner = (left + 0.02, top + 0.02, right - 0.02, bottom - 0.02)
@@ -85,14 +97,17 @@ def _room(x: F32, y: F32, rng: np.random.Generator) -> F32:
     for _ in range(int(rng.integers(2, 5))):
         left, top = float(rng.uniform(-0.1, 1.3)), float(rng.uniform(0.0, 0.5))
         box = (left, top, left + float(rng.uniform(0.12, 0.5)), top + float(rng.uniform(0.25, 0.7)))
-        if rng.random() < 0.4:
-            image = _shelf(image, x, y, box=box, rng=rng)
-        else:
-            image = _frame(image, x, y, box=box, rng=rng)
+        image = (
+            _shelf(image, x, y, box=box, rng=rng)
+            if rng.random() < 0.4
+            else _frame(image, x, y, box=box, rng=rng)
+        )
     return cast(F32, blur(image, float(rng.uniform(1.2, 3.2))))
 
 
-def _shelf(image: F32, x: F32, y: F32, *, box: tuple[float, float, float, float], rng: np.random.Generator) -> F32:
+def _shelf(
+    image: F32, x: F32, y: F32, *, box: tuple[float, float, float, float], rng: np.random.Generator
+) -> F32:
     left, top, right, bottom = box
     image = mix(image, _hue(rng, low=40, high=100), _box(x, y, box))
     at = left + 0.015
@@ -101,7 +116,12 @@ def _shelf(image: F32, x: F32, y: F32, *, box: tuple[float, float, float, float]
         at = left + 0.015
         while at < right - 0.03:
             wide = float(rng.uniform(0.015, 0.04))
-            book = (at, top + row * tall + float(rng.uniform(0.02, 0.35)) * tall, at + wide, top + (row + 0.94) * tall)
+            book = (
+                at,
+                top + row * tall + float(rng.uniform(0.02, 0.35)) * tall,
+                at + wide,
+                top + (row + 0.94) * tall,
+            )
             image = mix(image, _hue(rng, low=40, high=200, colour=45), _box(x, y, book))
             at += wide + 0.003
     return image
@@ -124,19 +144,35 @@ def _office(x: F32, y: F32, rng: np.random.Generator) -> F32:
 
 
 def _outdoor(x: F32, y: F32, rng: np.random.Generator) -> F32:
-    sky = np.float32((168, 192, 222)) * np.float32(rng.uniform(0.85, 1.1))
+    sky = vector(168, 192, 222) * np.float32(rng.uniform(0.85, 1.1))
     image = np.broadcast_to(sky, (*x.shape, 3)) * (1.08 - 0.25 * y)[..., None]
     shape = (x.shape[0], x.shape[1])
     horizon = float(rng.uniform(0.25, 0.6)) + 0.05 * smooth_noise(shape, scale=50, rng=rng)
-    leaf = np.float32((74, 104, 58)) * np.float32(rng.uniform(0.7, 1.3)) + rng.normal(0, 8, 3).astype(np.float32)
-    foliage = leaf * (1.0 + 0.28 * smooth_noise(shape, scale=9, rng=rng) + 0.2 * smooth_noise(shape, scale=28, rng=rng))[..., None]
-    image = mix(image.astype(np.float32), foliage.astype(np.float32), smoothstep(0.0, 0.02, (y - horizon).astype(np.float32)))
+    leaf = vector(74, 104, 58) * np.float32(rng.uniform(0.7, 1.3)) + rng.normal(0, 8, 3).astype(np.float32)
+    foliage = (
+        leaf
+        * (1.0 + 0.28 * smooth_noise(shape, scale=9, rng=rng) + 0.2 * smooth_noise(shape, scale=28, rng=rng))[
+            ..., None
+        ]
+    )
+    image = mix(
+        image.astype(np.float32),
+        foliage.astype(np.float32),
+        smoothstep(0.0, 0.02, (y - horizon).astype(np.float32)),
+    )
     if rng.random() < 0.6:
         left = float(rng.uniform(-0.2, 1.2))
-        house = (left, float(rng.uniform(0.0, 0.3)), left + float(rng.uniform(0.3, 0.7)), float(rng.uniform(0.7, 1.0)))
+        house = (
+            left,
+            float(rng.uniform(0.0, 0.3)),
+            left + float(rng.uniform(0.3, 0.7)),
+            float(rng.uniform(0.7, 1.0)),
+        )
         image = mix(image, _hue(rng, low=90, high=180, colour=18), _box(x, y, house))
     ground = smoothstep(0.8, 0.84, y)
-    return cast(F32, blur(mix(image, _hue(rng, low=90, high=150, colour=12), ground), float(rng.uniform(1.2, 3.0))))
+    return cast(
+        F32, blur(mix(image, _hue(rng, low=90, high=150, colour=12), ground), float(rng.uniform(1.2, 3.0)))
+    )
 
 
 def paint_body(owner: Person, light: Light) -> U8:
@@ -144,11 +180,15 @@ def paint_body(owner: Person, light: Light) -> U8:
     rng = np.random.default_rng(owner.paint_seed + 2)
     wide = np.arange(int((BODY_RIGHT - BODY_LEFT) * BODY_PIXELS), dtype=np.float32)
     tall = np.arange(int((BODY_BOTTOM - BODY_TOP) * BODY_PIXELS), dtype=np.float32)
-    grid_x, grid_y = np.meshgrid((wide + 0.5) / BODY_PIXELS + BODY_LEFT, (tall + 0.5) / BODY_PIXELS + BODY_TOP)
+    grid_x, grid_y = np.meshgrid(
+        (wide + 0.5) / BODY_PIXELS + BODY_LEFT, (tall + 0.5) / BODY_PIXELS + BODY_TOP
+    )
     x, y = cast(F32, grid_x.astype(np.float32)), cast(F32, grid_y.astype(np.float32))
     side, shape = np.abs(x), (x.shape[0], x.shape[1])
     lx, ly, _ = light.unit()
-    round_light = light.ambient + (1.05 - light.ambient) * np.clip(0.72 + 0.55 * lx * np.clip(x, -1, 1) - 0.2 * ly, 0.1, 1.2)
+    round_light = light.ambient + (1.05 - light.ambient) * np.clip(
+        0.72 + 0.55 * lx * np.clip(x, -1, 1) - 0.2 * ly, 0.1, 1.2
+    )
     hair = np.array(owner.hair, dtype=np.float32)
     strands = strand_noise(owner, x, y, rng=rng)
     hair_colour = hair * np.clip(0.66 + 0.2 * strands, 0.2, 1.4)[..., None]
@@ -156,8 +196,15 @@ def paint_body(owner: Person, light: Light) -> U8:
     thick = (0.60 if owner.jaw > 2.5 else 0.50) + 0.03 * np.cos(y * 3.0) + 0.5 * smoothstep(1.55, 2.25, y)
     neck = smoothstep(0.02, -0.03, (side - thick).astype(np.float32)) * smoothstep(0.6, 0.8, y)
     drop = 0.50 * smoothstep(1.95, 1.2, y + 0.12 * side)
-    column = 1.0 - 0.28 * (side / 0.62) ** 2 * (y < 2.1) - drop - 0.10 * np.exp(-(((side - 0.16 - 0.1 * (2.1 - y)) / 0.05) ** 2))
-    skin = np.array(owner.skin, dtype=np.float32) * (round_light * np.clip(column, 0.3, 1.1) * 0.94)[..., None]
+    column = (
+        1.0
+        - 0.28 * (side / 0.62) ** 2 * (y < 2.1)
+        - drop
+        - 0.05 * np.exp(-(((side - 0.16 - 0.1 * (2.1 - y)) / 0.05) ** 2))
+    )
+    skin = (
+        np.array(owner.skin, dtype=np.float32) * (round_light * np.clip(column, 0.3, 1.1) * 0.94)[..., None]
+    )
     skin = skin * (1.0 + 0.02 * smooth_noise(shape, scale=2.0, rng=rng))[..., None]
     image, alpha = mix(image, skin.astype(np.float32), neck), np.maximum(alpha, neck)
     return _dress(owner, image, alpha, x, y, light=cast(F32, round_light.astype(np.float32)), rng=rng)
@@ -175,7 +222,9 @@ def _dress(
         "suit": 2.30 - 0.75 * side,
     }[owner.collar]
     cloth = smoothstep(-0.02, 0.03, (y - np.maximum(shoulder, opening)).astype(np.float32))
-    folds = 0.07 * smooth_noise(shape, scale=26, rng=rng) + 0.05 * np.sin(3.0 * x + 2.0 * y + smooth_noise(shape, scale=60, rng=rng))
+    folds = 0.07 * smooth_noise(shape, scale=26, rng=rng) + 0.05 * np.sin(
+        3.0 * x + 2.0 * y + smooth_noise(shape, scale=60, rng=rng)
+    )
     weave = 0.035 * smooth_noise(shape, scale=1.6, rng=rng)
     fall = np.clip(1.0 - 0.22 * np.clip(side - 1.0, 0, 3), 0.4, 1)
     colour = np.array(owner.cloth, dtype=np.float32)
@@ -189,23 +238,42 @@ def _dress(
     if owner.collar in ("shirt", "suit"):
         image = _collar(owner, image, x, y, light=light)
     alpha = np.maximum(alpha, cloth)
-    return cast(U8, np.dstack((to_bytes(cast(F32, image * alpha[..., None])), to_bytes(cast(F32, alpha * np.float32(255.0))))))
+    return cast(
+        U8,
+        np.dstack(
+            (to_bytes(cast(F32, image * alpha[..., None])), to_bytes(cast(F32, alpha * np.float32(255.0))))
+        ),
+    )
 
 
 def _collar(owner: Person, image: F32, x: F32, y: F32, *, light: F32) -> F32:
     side = np.abs(x)
     edge = 2.32 - 0.75 * side
-    flap = smoothstep(0.0, 0.03, (y - edge).astype(np.float32)) * smoothstep(0.34, 0.31, (y - edge).astype(np.float32))
+    flap = smoothstep(0.0, 0.03, (y - edge).astype(np.float32)) * smoothstep(
+        0.34, 0.31, (y - edge).astype(np.float32)
+    )
     flap = flap * smoothstep(0.80, 0.76, side) * smoothstep(1.66, 1.70, y)
-    shirt = np.float32((226, 226, 224)) if owner.collar == "suit" else np.array(owner.cloth, dtype=np.float32) * 1.08
-    image = mix(image, (shirt * light[..., None] * (1.0 - 0.15 * np.exp(-(((y - edge - 0.31) / 0.03) ** 2)))[..., None]).astype(np.float32), flap)
+    shirt = (
+        vector(226, 226, 224) if owner.collar == "suit" else np.array(owner.cloth, dtype=np.float32) * 1.08
+    )
+    image = mix(
+        image,
+        (
+            shirt * light[..., None] * (1.0 - 0.15 * np.exp(-(((y - edge - 0.31) / 0.03) ** 2)))[..., None]
+        ).astype(np.float32),
+        flap,
+    )
     if owner.collar == "suit":
-        chest = smoothstep(0.02, -0.02, (side - 0.42 * np.clip(3.9 - y, 0, 2) / 1.6).astype(np.float32)) * smoothstep(2.32, 2.36, y + 0.75 * side)
-        image = mix(image, (np.float32((222, 222, 220)) * light[..., None]).astype(np.float32), chest)
-        tie = smoothstep(0.02, -0.01, (side - 0.09 - 0.05 * np.clip(y - 2.5, 0, 1)).astype(np.float32)) * smoothstep(2.34, 2.38, y)
+        chest = smoothstep(
+            0.02, -0.02, (side - 0.42 * np.clip(3.9 - y, 0, 2) / 1.6).astype(np.float32)
+        ) * smoothstep(2.32, 2.36, y + 0.75 * side)
+        image = mix(image, (vector(222, 222, 220) * light[..., None]).astype(np.float32), chest)
+        tie = smoothstep(
+            0.02, -0.01, (side - 0.09 - 0.05 * np.clip(y - 2.5, 0, 1)).astype(np.float32)
+        ) * smoothstep(2.34, 2.38, y)
         hue = np.roll(np.array(owner.cloth, dtype=np.float32), 1) * 0.8
         image = mix(image, (hue * light[..., None]).astype(np.float32), tie)
-    return cast(F32, image)
+    return image
 
 
 def place_body(layer: U8, *, x: float, y: float, scale: float, size: tuple[int, int]) -> U8:

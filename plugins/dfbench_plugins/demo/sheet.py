@@ -27,12 +27,18 @@ def contact_sheet(roots: Mapping[str, Path], path: Path, *, pairs: int = 3, heig
     rows = []
     for corpus, root in roots.items():
         card = json.loads((root / CARD).read_text(encoding="utf-8"))
-        jobs = [job for job in plan(card["size"], seed=card["seed"]) if job.corpus == corpus and job.split == "test"]
+        jobs = [
+            job
+            for job in plan(card["size"], seed=card["seed"])
+            if job.corpus == corpus and job.split == "test"
+        ]
         for method in FFPP_METHODS if corpus == "ffpp" else (corpus,):
             title = f"FF++ {method}" if corpus == "ffpp" else TITLES.get(corpus, corpus)
             rows.append(_row(title, _examples(jobs, root, method, pairs), height=height))
     width = max(row.shape[1] for row in rows)
-    sheet = np.concatenate([np.pad(row, ((0, 6), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])
+    sheet = np.concatenate(
+        [np.pad(row, ((0, 6), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    )
     done, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     assert done
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -50,11 +56,17 @@ def _examples(jobs: Sequence[Job], root: Path, method: str, pairs: int) -> list[
             continue
         low, high = max(real.start, fake.start), min(real.start + real.frames, fake.start + fake.frames)
         moment = (low + high) // 2
-        found.append((_frame(root / real.path, moment - real.start), _frame(root / fake.path, moment - fake.start)))
+        found.append(
+            (
+                read_frame(root / real.path, moment - real.start),
+                read_frame(root / fake.path, moment - fake.start),
+            )
+        )
     return found
 
 
-def _frame(path: Path, index: int) -> U8:
+def read_frame(path: Path, index: int) -> U8:
+    """Frame `index` of a video, (h, w, 3) uint8 RGB. Raises IndexError if it is shorter."""
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number == index:
@@ -64,10 +76,21 @@ def _frame(path: Path, index: int) -> U8:
 
 def _row(title: str, examples: Sequence[tuple[U8, U8]], *, height: int) -> U8:
     label = np.full((height, 150, 3), 255, dtype=np.uint8)
-    cv2.putText(label, title.split()[0], (8, height // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (30, 30, 30), 1, cv2.LINE_AA)
+    cv2.putText(
+        label,
+        title.split(maxsplit=1)[0],
+        (8, height // 2),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.55,
+        (30, 30, 30),
+        1,
+        cv2.LINE_AA,
+    )
     if " " in title:
         where = (8, height // 2 + 22)
-        cv2.putText(label, title.split()[1], where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (90, 90, 90), 1, cv2.LINE_AA)
+        cv2.putText(
+            label, title.split()[1], where, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (90, 90, 90), 1, cv2.LINE_AA
+        )
     parts: list[U8] = [label]
     for real, fake in examples:
         for image, word, colour in ((real, "real", (40, 150, 70)), (fake, "fake", (200, 50, 40))):

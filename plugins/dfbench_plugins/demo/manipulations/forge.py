@@ -15,7 +15,7 @@ from dfbench_plugins.demo.features import Head
 from dfbench_plugins.demo.manipulations.blend import Box, blend, face_box, face_mask, match_colour
 from dfbench_plugins.demo.manipulations.recipes import Kind, Recipe
 from dfbench_plugins.demo.motion import Expression, Pose
-from dfbench_plugins.demo.pixels import F32, U8, blur, paste
+from dfbench_plugins.demo.pixels import F32, U8, blur, paste, vector
 from dfbench_plugins.demo.render import View, landmarks, render_head
 
 CANVAS = 220  # pixels of the square on which a generated face is rendered
@@ -57,7 +57,9 @@ def forge(
     return shots, masks
 
 
-def _detected(true: F32, *, jitter: float, kept: F32 | None, smoothing: float, rng: np.random.Generator) -> F32:
+def _detected(
+    true: F32, *, jitter: float, kept: F32 | None, smoothing: float, rng: np.random.Generator
+) -> F32:
     """Landmarks as a detector gives them: each a little off, all a little off together, partly smoothed in time."""
     wide = float(np.ptp(true[:, 0]))
     error = rng.normal(0.0, 0.6, true.shape) + rng.normal(0.0, 1.0, (1, 2))
@@ -73,7 +75,13 @@ def _directed(target: Actor, source: Actor, recipe: Recipe, index: int) -> tuple
     other = source.performance.expressions[index % len(source.performance.expressions)]
     if recipe.kind is Kind.AUTOENCODER:
         dull = recipe.fidelity
-        tamed = replace(own, opening=own.opening * dull, smile=own.smile * dull, brow=own.brow * dull, blink=own.blink * dull)
+        tamed = replace(
+            own,
+            opening=own.opening * dull,
+            smile=own.smile * dull,
+            brow=own.brow * dull,
+            blink=own.blink * dull,
+        )
         calm = replace(pose, yaw=pose.yaw * (0.85 + 0.15 * dull), pitch=pose.pitch * dull)
         return source.head, calm, tamed
     if recipe.kind is Kind.EXPRESSION:
@@ -94,9 +102,11 @@ def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: B
     side = max(16, round(CANVAS * shrink))
     small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     small = blur(small.astype(np.float32), recipe.softness)
-    move = similarity((points * (side / CANVAS))[17:68], seen[17:68] - np.float32((box[0], box[1])))
+    move = similarity((points * (side / CANVAS))[17:68], seen[17:68] - vector(box[0], box[1]))
     size = (box[2] - box[0], box[3] - box[1])
-    return cast(F32, cv2.warpAffine(small, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return cast(
+        F32, cv2.warpAffine(small, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def similarity(source: F32, target: F32) -> F32:
@@ -120,7 +130,10 @@ class _Photo:
     def __init__(self, source: Footage) -> None:
         poses = source.actors[0].performance.poses
         expressions = source.actors[0].performance.expressions
-        cost = [abs(p.yaw) + abs(p.pitch) + 2.0 * e.blink + 2.0 * e.opening for p, e in zip(poses, expressions, strict=True)]
+        cost = [
+            abs(p.yaw) + abs(p.pitch) + 2.0 * e.blink + 2.0 * e.opening
+            for p, e in zip(poses, expressions, strict=True)
+        ]
         index = int(np.argmin(cost))
         self.points = source.landmarks[index, 0]
         self.image = source.frames[index]
@@ -142,6 +155,8 @@ class _Photo:
         )
         coarse = carry(grid[0], grid[1]).astype(np.float32)
         coarse = np.nan_to_num(coarse, nan=0.0)
-        full = cv2.resize(coarse, (across * step, down * step), interpolation=cv2.INTER_LINEAR)[: size[1], : size[0]]
+        full = cv2.resize(coarse, (across * step, down * step), interpolation=cv2.INTER_LINEAR)[
+            : size[1], : size[0]
+        ]
         warped = cv2.remap(self.image, full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return cast(F32, warped.astype(np.float32))

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dfbench_plugins.demo.manipulations.forge import similarity
+from dfbench_plugins.demo.manipulations.recipes import Kind, draw_recipe
+from dfbench_plugins.demo.plan import FFPP_METHODS, plan
+
+
+def _frames(path: Path) -> NDArray[np.float32]:
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(
+            np.float32
+        )
+
+
+def test_masks_cover_what_differs_from_the_real_video(demo_roots: Mapping[str, Path]) -> None:
+    for job in plan("small", seed=3):
+        if job.corpus not in ("ffpp", "dfd") or job.split == "train":
+            continue
+        root = demo_roots[job.corpus]
+        for shot in job.shots:
+            real_cut = shot.cuts[0]
+            real = _frames(root / real_cut.path)
+            for cut in shot.cuts[1:]:
+                assert cut.mask is not None
+                fake, mask = _frames(root / cut.path), _frames(root / cut.mask)[..., 0] > 128
+                first = max(cut.start, real_cut.start)
+                count = min(cut.start + cut.frames, real_cut.start + real_cut.frames) - first
+                ours = slice(first - cut.start, first - cut.start + count)
+                theirs = slice(first - real_cut.start, first - real_cut.start + count)
+                change = np.abs(fake[ours] - real[theirs]).mean(axis=-1)
+                inside, outside = change[mask[ours]].mean(), change[~mask[ours]].mean()
+                assert 0.005 < mask.mean() < 0.25
+                assert inside > 1.8 * outside, cut.path
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("Deepfakes", Kind.AUTOENCODER),
+        ("Face2Face", Kind.EXPRESSION),
+        ("FaceSwap", Kind.GRAPHICS),
+        ("NeuralTextures", Kind.MOUTH),
+        ("celeb_df_v2", Kind.AUTOENCODER),
+        ("dfd", Kind.AUTOENCODER),
+    ],
+)
+def test_each_method_is_its_own_manipulation(method: str, kind: Kind) -> None:
+    assert {draw_recipe(method, rng=np.random.default_rng(seed)).kind for seed in range(20)} == {kind}
+
+
+def test_dfdc_mixes_tools_and_forges_some_videos_in_part() -> None:
+    recipes = [draw_recipe("dfdc", rng=np.random.default_rng(seed)) for seed in range(100)]
+    assert {recipe.kind for recipe in recipes} == {Kind.AUTOENCODER, Kind.GRAPHICS, Kind.EXPRESSION}
+    partial = [recipe.active for recipe in recipes if recipe.active != (0.0, 1.0)]
+    assert 10 < len(partial) < 60
+    assert all(0.0 <= start < end <= 1.0 and end - start >= 0.5 for start, end in partial)
+
+
+def test_every_fake_has_a_method_of_its_corpus() -> None:
+    for job in plan("full", seed=0):
+        known = set(FFPP_METHODS) if job.corpus == "ffpp" else {job.corpus}
+        assert {cut.method for shot in job.shots for cut in shot.cuts if cut.method} <= known
+
+
+def test_similarity_recovers_a_known_motion() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(51, 2)).astype(np.float32) * 40
+    angle, scale = 0.3, 1.7
+    turn = scale * np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=np.float32
+    )
+    moved = (points @ turn.T + np.array((5.0, -3.0), dtype=np.float32)).astype(np.float32)
+    found = similarity(points, moved)
+    np.testing.assert_allclose(found[:, :2], turn, atol=1e-4)
+    np.testing.assert_allclose(found[:, 2], (5.0, -3.0), atol=1e-3)
