@@ -91,11 +91,11 @@ def leaderboards(
     protocol: str = "cross-dataset", *, corpus: str | None = None, runs: Path | None = None
 ) -> dict[str, pd.DataFrame]:
     """The leaderboard of every corpus that has runs, by corpus name; or of one."""
-    from dfbench.results.leaderboard import corpora
+    from dfbench.results.leaderboard import collect, corpora
     from dfbench.results.leaderboard import leaderboard as build
 
     folder = runs or load_settings().runs
-    found = corpora(folder, protocol=protocol) if corpus is None else (corpus,)
+    found = corpora(collect(folder), protocol=protocol) if corpus is None else (corpus,)
     if not found:
         return {"": build(folder, protocol=protocol)}  # raises: there is nothing to rank, and says what to do
     return {name: build(folder, protocol=protocol, corpus=name) for name in found}

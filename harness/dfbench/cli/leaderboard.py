@@ -21,7 +21,9 @@ def leaderboard_command(
 
     from dfbench.api import leaderboards
     from dfbench.cli import output
-    from dfbench.results.leaderboard import render_leaderboard
+    from dfbench.results.figures import auc_figure
+    from dfbench.results.leaderboard import render_leaderboard, write_leaderboard
+    from dfbench.settings import load_settings
 
     tables = leaderboards(protocol=protocol, corpus=corpus or None, runs=runs)
     if as_json:
@@ -29,5 +31,10 @@ def leaderboard_command(
             json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
         )
         return
-    for table in tables.values():
+    for name, table in tables.items():
+        folder = (runs or load_settings().runs) / "leaderboards" / f"{protocol}-{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_leaderboard(table, folder)
+        figure = auc_figure(table, folder / "leaderboard.png")
         output.console().print(render_leaderboard(table))
+        output.console().print(f"written to {folder} (csv, parquet, md, {figure.name})", soft_wrap=True)

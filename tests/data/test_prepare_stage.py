@@ -1,0 +1,202 @@
+"""Preparation end to end on small real videos: statuses, resumption, damage, a full disk, kill -9."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dfbench.data import store
+from dfbench.data.clips import clip_positions, cut_crops, cut_landmarks, read_clips
+from dfbench.data.prepare import prepare, prepare_video
+from dfbench.data.store import check_faces, face_path, read_faces
+from dfbench.errors import NoFaceError, StoreError, TooShortError
+from dfbench.progress import SilentProgress
+from dfbench.types import ClipSpec, Faces, FrameChoice, Label, PrepareSpec, Sampling, Status, Video
+
+FINDER = "dfbench_plugins.face_finders.mtcnn:Mtcnn"
+SPEC = PrepareSpec(FrameChoice("uniform", 8), landmarks=True)
+
+
+class OneFace:
+    """A finder that knows where the face is: tests of tracking and storing need no network."""
+
+    def __init__(self, box: tuple[float, float, float, float] = (90, 50, 210, 200)) -> None:
+        self._box = np.asarray([box], dtype=np.float32)
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        points = np.asarray([[[125, 105], [175, 105], [150, 135], [130, 165], [170, 165]]], dtype=np.float32)
+        return [Faces(self._box, np.ones(1, np.float32), points) for _ in frames]
+
+
+class NoFace:
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        none = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+        return [none for _ in frames]
+
+
+def video_of(path: Path, name: str = "one") -> Video:
+    return Video("toy", name, path, Label.REAL, "test", "real", "c23", (), name)
+
+
+def test_crops_hold_the_pixels_of_the_frame(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    source = write_video("face.mp4", face_frames * 2)
+    target = tmp_path / "one.faces"
+    prepare_video(video_of(source), SPEC, OneFace(), target)
+    stored = read_faces(target)
+    assert stored.track.frame_indices.tolist() == list(range(8))
+    assert stored.track.landmarks.shape == (8, 81, 2)
+    assert stored.track.landmark_kind == "dlib"
+    inside = (stored.track.landmarks[:, :68] > 60) & (stored.track.landmarks[:, :68] < 240)
+    assert inside.mean() > 0.95
+    crops = cut_crops(stored, [0, 3], size=64, margin=0.1)
+    assert crops.shape == (2, 64, 64, 3)
+    marks = cut_landmarks(stored, [0], size=64, margin=0.1)
+    assert 0 < marks[0, 30, 0] < 64
+    assert crops[0].std() > 20  # a face, not an edge repeated
+    (part,) = read_faces(target, frames=[3]).crops
+    np.testing.assert_array_equal(part, stored.crops[3])
+
+
+def test_equal_content_gives_equal_bytes(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    source = write_video("face.mp4", face_frames)
+    for name in ("a", "b"):
+        prepare_video(video_of(source), SPEC, OneFace(), tmp_path / f"{name}.faces")
+    assert (tmp_path / "a.faces").read_bytes() == (tmp_path / "b.faces").read_bytes()
+
+
+def test_no_face_names_the_file(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    source = write_video("wall.mp4", face_frames)
+    with pytest.raises(NoFaceError, match=r"wall\.mp4"):
+        prepare_video(video_of(source), SPEC, NoFace(), tmp_path / "one.faces")
+
+
+def test_a_full_disk_stops_with_the_way_out(
+    write_video,
+    face_frames,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    source = write_video("face.mp4", face_frames)
+
+    class Full(zipfile.ZipFile):
+        def writestr(self, *_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.zipfile, "ZipFile", Full)  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="No space left") as caught:
+        prepare_video(video_of(source), SPEC, OneFace(), tmp_path / "faces" / "one.faces")
+    assert any("DFBENCH_CACHE" in hint for hint in caught.value.hints)
+    assert list((tmp_path / "faces").iterdir()) == []
+
+
+def test_damage_is_noticed(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    target = tmp_path / "one.faces"
+    prepare_video(video_of(write_video("face.mp4", face_frames)), SPEC, OneFace(), target)
+    assert check_faces(target)
+    data = bytearray(target.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    target.write_bytes(bytes(data))
+    assert not check_faces(target)
+    with pytest.raises(StoreError, match=r"one\.faces"):
+        read_faces(target)
+
+
+def test_clip_positions() -> None:
+    uniform = ClipSpec(frames=4, size=8, per_video=3)
+    assert [p.tolist() for p in clip_positions(np.arange(10) * 5, uniform)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    runs = ClipSpec(frames=3, size=8, per_video=9, sampling=Sampling.CONSECUTIVE)
+    found = clip_positions(np.asarray([0, 1, 2, 10, 12, 13, 14]), runs)
+    assert [p.tolist() for p in found] == [[0, 1, 2], [4, 5, 6]]
+    with pytest.raises(TooShortError, match="3 frames"):
+        clip_positions(np.arange(3), uniform)
+
+
+def test_face_paths_are_safe_and_unique(tmp_path: Path) -> None:
+    names = ["a/b", "a_b", "../../x", "é" * 300, "顔", ""]
+    paths = [face_path(tmp_path, corpus="c", dataset="d", digest="e", video_id=name) for name in names]
+    assert len(set(paths)) == len(names)
+    assert all(path.parent == tmp_path / "c" / "d" / "e" and len(path.name.encode()) < 200 for path in paths)
+
+
+@pytest.mark.slow
+def test_the_stage_with_mtcnn(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    two = [np.concatenate([frame, frame[:, ::-1]], axis=1) for frame in face_frames]
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video", encoding="utf-8")
+    videos = [
+        video_of(write_video("face.mp4", face_frames * 2), "face"),
+        video_of(write_video("two.mp4", two * 2), "two"),
+        video_of(write_video("wall.mp4", [np.full((240, 300, 3), 128, np.uint8)] * 8), "wall"),
+        video_of(bad, "bad"),
+        video_of(tmp_path / "gone.mp4", "gone"),
+    ]
+
+    def run() -> tuple[list[Status], list[int]]:
+        report = prepare(
+            videos,
+            SPEC,
+            store_root=tmp_path / "store",
+            corpus="toy",
+            finder=FINDER,
+            workers=2,
+            progress=SilentProgress(),
+        )
+        found = [one.path for one in report.videos if one.status is Status.OK]
+        assert all(one.reason for one in report.videos if one.status is not Status.OK)
+        return [one.status for one in report.videos], [path.stat().st_mtime_ns for path in found]
+
+    first = run()
+    assert first[0] == [Status.OK, Status.OK, Status.NO_FACE, Status.UNDECODABLE, Status.MISSING]
+    assert run() == first  # nothing is done twice
+    good = face_path(tmp_path / "store", corpus="toy", dataset="toy", digest=SPEC.digest(), video_id="face")
+    whole = good.read_bytes()
+    good.write_bytes(whole[:1000])
+    statuses, stamps = run()
+    assert statuses == first[0]
+    assert good.read_bytes() == whole  # the damaged file alone was remade
+    assert stamps[1] == first[1][1]
+    clips, positions = read_clips(good, ClipSpec(frames=4, size=32, per_video=2))
+    assert clips.shape == (2, 4, 32, 32, 3)
+    assert positions.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from dfbench.data.prepare import prepare
+from dfbench.progress import SilentProgress
+from dfbench.types import FrameChoice, Label, PrepareSpec, Video
+root = Path(sys.argv[1])
+videos = [Video("toy", f"v{k}", root / "face.mp4", Label.REAL, "test", "real", "c23", (), str(k)) for k in range(8)]
+if __name__ == "__main__":
+    report = prepare(videos, PrepareSpec(FrameChoice("uniform", 8)), store_root=root / "store", corpus="toy",
+                     finder="dfbench_plugins.face_finders.mtcnn:Mtcnn", workers=1, progress=SilentProgress())
+    print(*[one.status for one in report.videos])
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    write_video("face.mp4", face_frames * 2)
+    script = tmp_path / "stage.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(script), str(tmp_path)]
+    running = subprocess.Popen(command, start_new_session=True)
+    while running.poll() is None and not list((tmp_path / "store").rglob("*.faces")):
+        pass
+    os.killpg(running.pid, 9)
+    running.wait()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.faces")}
+    assert kept
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout.split() == ["ok"] * 8
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list((tmp_path / "store").rglob("*.faces"))) == 8

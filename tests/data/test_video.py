@@ -1,0 +1,124 @@
+"""Decoding: the wanted frames, upright, or an error that names the file and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from dfbench.data.video import probe, read_frames, wanted_indices
+from dfbench.errors import MissingVideoError, UndecodableVideoError
+from dfbench.types import FrameChoice
+
+
+def flat_frames(count: int, *, width: int = 64, height: int = 48) -> list[NDArray[np.uint8]]:
+    return [np.full((height, width, 3), 10 + 8 * t, dtype=np.uint8) for t in range(count)]
+
+
+def decode(path: Path, choice: FrameChoice) -> dict[int, NDArray[np.uint8]]:
+    return dict(read_frames(path, choice))
+
+
+def test_wanted_frames_are_the_right_ones(write_video) -> None:  # type: ignore[no-untyped-def]
+    path = write_video("grey.mp4", flat_frames(20))
+    assert probe(path).frames == 20
+    found = decode(path, FrameChoice("uniform", 5))
+    assert list(found) == [0, 5, 10, 14, 19]
+    for position, frame in found.items():
+        assert abs(float(frame.mean()) - (10 + 8 * position)) < 4
+
+
+def test_unicode_spaces_and_odd_sizes(write_video) -> None:  # type: ignore[no-untyped-def]
+    path = write_video("ein Ordner/видео 顔.mp4", flat_frames(3, width=61, height=47))
+    (frame,) = decode(path, FrameChoice("first", 1)).values()
+    assert frame.shape == (47, 61, 3)
+
+
+def test_one_frame(write_video) -> None:  # type: ignore[no-untyped-def]
+    assert list(decode(write_video("one.mp4", flat_frames(1)), FrameChoice("uniform", 32))) == [0]
+
+
+def test_rotation_is_honoured(write_video, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    image = np.zeros((48, 64, 3), dtype=np.uint8)
+    image[:24, :32] = 250  # top left
+    source = write_video("plain.mp4", [image] * 3)
+    data = bytearray(source.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version 0: the display matrix follows 40 bytes of fields
+    quarter = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], dtype=">i4").tobytes()
+    data[at : at + 36] = quarter  # clockwise by 90 degrees
+    turned = tmp_path / "turned.mp4"
+    turned.write_bytes(bytes(data))
+    (frame,) = decode(turned, FrameChoice("first", 1)).values()
+    assert frame.shape == (64, 48, 3)
+    assert frame[:32, 24:].mean() > 200  # top left went to top right
+    assert frame[32:].mean() < 40
+
+
+def _audio_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "audio", "truncated", "folder"])
+def test_files_that_are_no_video(kind: str, write_video, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / f"{kind}.mp4"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("this is no video\n" * 50, encoding="utf-8")
+    elif kind == "audio":
+        _audio_only(path)
+    elif kind == "truncated":
+        path.write_bytes(write_video("whole.mp4", flat_frames(20)).read_bytes()[:600])
+    else:
+        path.mkdir()
+    with pytest.raises(UndecodableVideoError) as caught:
+        decode(path, FrameChoice("uniform", 4))
+    assert str(path) in caught.value.message
+
+
+def test_unreadable_file(write_video, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    path = write_video("secret.mp4", flat_frames(3))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(UndecodableVideoError, match="Permission denied"):
+        decode(path, FrameChoice("first", 1))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(MissingVideoError, match="gone"):
+        decode(tmp_path / "gone.mp4", FrameChoice("first", 1))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    how=st.sampled_from(["uniform", "runs", "first"]),
+    count=st.integers(1, 40),
+    length=st.integers(1, 8),
+    frames=st.integers(1, 300),
+)
+def test_wanted_indices_are_ascending_unique_and_inside(
+    how: str, count: int, length: int, frames: int
+) -> None:
+    found = wanted_indices(FrameChoice(how, count, length), frames)
+    assert len(found) >= 1
+    assert (np.diff(found) > 0).all()
+    assert found[0] >= 0
+    assert found[-1] < frames
+    if how == "uniform":
+        assert found[0] == 0
+        assert len(found) == min(count, frames)
