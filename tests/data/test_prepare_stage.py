@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ from dfbench.types import ClipSpec, Faces, FrameChoice, Label, PrepareSpec, Samp
 
 FINDER = "dfbench_plugins.face_finders.mtcnn:Mtcnn"
 SPEC = PrepareSpec(FrameChoice("uniform", 8), landmarks=True)
+
+WriteVideo = Callable[..., Path]
+Frames = list[NDArray[np.uint8]]
 
 
 class OneFace:
@@ -46,7 +49,9 @@ def video_of(path: Path, name: str = "one") -> Video:
     return Video("toy", name, path, Label.REAL, "test", "real", "c23", (), name)
 
 
-def test_crops_hold_the_pixels_of_the_frame(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_crops_hold_the_pixels_of_the_frame(
+    write_video: WriteVideo, face_frames: Frames, tmp_path: Path
+) -> None:
     source = write_video("face.mp4", face_frames * 2)
     target = tmp_path / "one.faces"
     prepare_video(video_of(source), SPEC, OneFace(), target)
@@ -65,24 +70,26 @@ def test_crops_hold_the_pixels_of_the_frame(write_video, face_frames, tmp_path: 
     np.testing.assert_array_equal(part, stored.crops[3])
 
 
-def test_equal_content_gives_equal_bytes(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_equal_content_gives_equal_bytes(
+    write_video: WriteVideo, face_frames: Frames, tmp_path: Path
+) -> None:
     source = write_video("face.mp4", face_frames)
     for name in ("a", "b"):
         prepare_video(video_of(source), SPEC, OneFace(), tmp_path / f"{name}.faces")
     assert (tmp_path / "a.faces").read_bytes() == (tmp_path / "b.faces").read_bytes()
 
 
-def test_no_face_names_the_file(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_no_face_names_the_file(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     source = write_video("wall.mp4", face_frames)
     with pytest.raises(NoFaceError, match=r"wall\.mp4"):
         prepare_video(video_of(source), SPEC, NoFace(), tmp_path / "one.faces")
 
 
 def test_a_full_disk_stops_with_the_way_out(
-    write_video,
-    face_frames,
+    write_video: WriteVideo,
+    face_frames: Frames,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = write_video("face.mp4", face_frames)
 
@@ -97,7 +104,7 @@ def test_a_full_disk_stops_with_the_way_out(
     assert list((tmp_path / "faces").iterdir()) == []
 
 
-def test_damage_is_noticed(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_damage_is_noticed(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     target = tmp_path / "one.faces"
     prepare_video(video_of(write_video("face.mp4", face_frames)), SPEC, OneFace(), target)
     assert check_faces(target)
@@ -127,7 +134,7 @@ def test_face_paths_are_safe_and_unique(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_stage_with_mtcnn(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     two = [np.concatenate([frame, frame[:, ::-1]], axis=1) for frame in face_frames]
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video", encoding="utf-8")
@@ -184,7 +191,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_killed_and_started_again(write_video, face_frames, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_killed_and_started_again(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     write_video("face.mp4", face_frames * 2)
     script = tmp_path / "stage.py"
     script.write_text(SCRIPT, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -15,6 +16,9 @@ from dfbench.data.video import probe, read_frames, wanted_indices
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
+WriteVideo = Callable[..., Path]
+Frames = list[NDArray[np.uint8]]
+
 
 def flat_frames(count: int, *, width: int = 64, height: int = 48) -> list[NDArray[np.uint8]]:
     return [np.full((height, width, 3), 10 + 8 * t, dtype=np.uint8) for t in range(count)]
@@ -24,7 +28,7 @@ def decode(path: Path, choice: FrameChoice) -> dict[int, NDArray[np.uint8]]:
     return dict(read_frames(path, choice))
 
 
-def test_wanted_frames_are_the_right_ones(write_video) -> None:  # type: ignore[no-untyped-def]
+def test_wanted_frames_are_the_right_ones(write_video: WriteVideo) -> None:
     path = write_video("grey.mp4", flat_frames(20))
     assert probe(path).frames == 20
     found = decode(path, FrameChoice("uniform", 5))
@@ -33,17 +37,17 @@ def test_wanted_frames_are_the_right_ones(write_video) -> None:  # type: ignore[
         assert abs(float(frame.mean()) - (10 + 8 * position)) < 4
 
 
-def test_unicode_spaces_and_odd_sizes(write_video) -> None:  # type: ignore[no-untyped-def]
+def test_unicode_spaces_and_odd_sizes(write_video: WriteVideo) -> None:
     path = write_video("ein Ordner/видео 顔.mp4", flat_frames(3, width=61, height=47))
     (frame,) = decode(path, FrameChoice("first", 1)).values()
     assert frame.shape == (47, 61, 3)
 
 
-def test_one_frame(write_video) -> None:  # type: ignore[no-untyped-def]
+def test_one_frame(write_video: WriteVideo) -> None:
     assert list(decode(write_video("one.mp4", flat_frames(1)), FrameChoice("uniform", 32))) == [0]
 
 
-def test_rotation_is_honoured(write_video, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_rotation_is_honoured(write_video: WriteVideo, tmp_path: Path) -> None:
     image = np.zeros((48, 64, 3), dtype=np.uint8)
     image[:24, :32] = 250  # top left
     source = write_video("plain.mp4", [image] * 3)
@@ -71,7 +75,7 @@ def _audio_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "audio", "truncated", "folder"])
-def test_files_that_are_no_video(kind: str, write_video, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_files_that_are_no_video(kind: str, write_video: WriteVideo, tmp_path: Path) -> None:
     path = tmp_path / f"{kind}.mp4"
     if kind == "empty":
         path.write_bytes(b"")
@@ -88,7 +92,7 @@ def test_files_that_are_no_video(kind: str, write_video, tmp_path: Path) -> None
     assert str(path) in caught.value.message
 
 
-def test_unreadable_file(write_video, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_unreadable_file(write_video: WriteVideo, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video("secret.mp4", flat_frames(3))
 
     def refuse(*_: object, **__: object) -> None:

@@ -43,5 +43,6 @@ def build_app() -> typer.Typer:
 
     from dfbench.hooks.host import Host
 
-    Host.load().add_commands(app)
+    for note in Host.load().add_commands(app):
+        typer.echo(f"warning: {note}", err=True)
     return app

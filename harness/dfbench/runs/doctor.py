@@ -8,7 +8,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from dfbench.hooks.host import Host
+from dfbench.hooks.host import Host, PluginStatus
 from dfbench.settings import Settings, config_path, load_settings
 
 PACKAGES = (
@@ -22,6 +22,7 @@ PACKAGES = (
     "pyarrow",
 )
 LOW_DISK_GIB = 2.0
+_PLUGIN_STATES = {PluginStatus.OK: "ok", PluginStatus.DISABLED: "note", PluginStatus.FAILED: "broken"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _plugins() -> list[Finding]:
     return [
         Finding(
             f"plugin {record.name}",
-            "ok" if record.status == "ok" else "broken",
+            _PLUGIN_STATES[record.status],
             record.error or record.distribution,
         )
         for record in Host.load().plugins
