@@ -17,7 +17,6 @@ from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
 WriteVideo = Callable[..., Path]
-Frames = list[NDArray[np.uint8]]
 
 
 def flat_frames(count: int, *, width: int = 64, height: int = 48) -> list[NDArray[np.uint8]]:
