@@ -297,6 +297,7 @@ def sample_settings(recipe: Recipe, *, augment: bool) -> SampleSettings:
         augment=augment,
         heatmap=recipe.heatmap,
         derivative=recipe.derivative,
+        cells=recipe.cells,
         mask_out=recipe.mask_out,
         margin_fixed=(1 - (1 + 2 * recipe.clip_margin) / (1 + 2 * recipe.train_margin)) / 2,
         mirror=recipe.mirror,

@@ -61,6 +61,7 @@ class Recipe(BaseModel):
     mask_out: float = Field(ge=0, le=1)
     heatmap: Literal["m_std_normalized", "gaussian"]
     derivative: Literal["mended", "absolute", "released"]
+    cells: Literal["area", "point"]
     mirror: Literal["mended", "released"]
     jpeg: Literal["mended", "released"]
 

@@ -44,10 +44,10 @@ def first_sample(batch: Tensor) -> Tensor:
     return torch.zeros(len(batch), dtype=torch.int64)
 
 
-def assert_output(output: Output, golden: dict[str, Any], prefix: str, **tolerance: float) -> None:
+def assert_output(output: Output, golden: dict[str, Any], prefix: str, *, rtol: float, atol: float) -> None:
     for stored, field in NAMES.items():
         got = getattr(output, field).detach().numpy()
-        np.testing.assert_allclose(got, golden[f"{prefix}/{stored}"], **tolerance)
+        np.testing.assert_allclose(got, golden[f"{prefix}/{stored}"], rtol=rtol, atol=atol)
 
 
 def test_float64_outputs_with_the_temporal_token_of_sample_0(golden: dict[str, Any]) -> None:

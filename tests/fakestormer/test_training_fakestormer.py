@@ -210,6 +210,8 @@ KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
+import torch
+torch.set_num_threads(1)
 import test_training_fakestormer as t
 folder = Path(sys.argv[1])
 faces = (
