@@ -6,6 +6,7 @@ from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dfbench_plugins.demo.manipulations.recipes import Kind, Recipe
 from dfbench_plugins.demo.pixels import F32, U8, vector
@@ -16,7 +17,7 @@ Box = tuple[int, int, int, int]
 def face_box(points: F32, size: tuple[int, int]) -> Box:
     """The part of a frame of `size` (width, height) that a forgery may touch: x0, y0, x1, y1."""
     low, high = points.min(axis=0), points.max(axis=0)
-    reach = 0.35 * float(high[0] - low[0])
+    reach = 0.16 * float(high[0] - low[0])
     x0, y0 = int(max(low[0] - reach, 0)), int(max(low[1] - reach, 0))
     x1, y1 = int(min(high[0] + reach, size[0])), int(min(high[1] + reach, size[1]))
     return x0, y0, max(x1, x0 + 2), max(y1, y0 + 2)
@@ -50,7 +51,7 @@ def _mouth_region(points: F32) -> F32:
     return np.concatenate((lips, jaw, points[31:36]))
 
 
-def match_colour(face: F32, target: F32, mask: F32, recipe: Recipe) -> F32:
+def match_colour(face: U8, target: U8, mask: F32, recipe: Recipe) -> U8:
     """`face` with its mean and spread moved towards `target`'s under `mask`, as imperfectly as `recipe` says."""
     inside = np.ascontiguousarray(mask[::2, ::2] > 0.5).astype(np.uint8)  # every other pixel says enough
     if cv2.countNonZero(inside) < 16:
@@ -58,29 +59,25 @@ def match_colour(face: F32, target: F32, mask: F32, recipe: Recipe) -> F32:
     source_mean, source_std = _moments(face, inside)
     target_mean, target_std = _moments(target, inside)
     gain = 1.0 + recipe.colour * (np.clip((target_std + 1.0) / (source_std + 1.0), 0.7, 1.4) - 1.0) * 0.8
-    shift = recipe.colour * (target_mean - source_mean)
-    centred = (face - source_mean) * gain + source_mean + shift
-    return cast(F32, (centred + np.array(recipe.tint, dtype=np.float32)).astype(np.float32))
+    shift = source_mean * (1.0 - gain) + recipe.colour * (target_mean - source_mean) + np.array(recipe.tint)
+    return cast(U8, cv2.transform(face, np.hstack((np.diag(gain), shift[:, None]))))
 
 
-def _moments(image: F32, inside: U8) -> tuple[F32, F32]:
+def _moments(image: U8, inside: U8) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean, std = cv2.meanStdDev(np.ascontiguousarray(image[::2, ::2]), mask=inside)
-    return cast(F32, mean[:, 0].astype(np.float32)), cast(F32, std[:, 0].astype(np.float32))
+    return mean[:, 0], std[:, 0]
 
 
-def blend(target: U8, face: F32, mask: F32, recipe: Recipe) -> U8:
+def blend(target: U8, face: U8, mask: F32, recipe: Recipe) -> U8:
     """Lay `face` over `target` (h, w, 3) under `mask`, by feathering or, where the recipe says so, by gradients."""
-    laid = np.clip(face, 0, 255)
     if recipe.poisson:
         hard = (mask > 0.4).astype(np.uint8) * 255
         hard[[0, -1], :] = 0
         hard[:, [0, -1]] = 0
-        rows, columns = np.nonzero(hard)
-        if len(rows) > 64:
-            centre = (
-                (int(columns.min()) + int(columns.max()) + 1) // 2,
-                (int(rows.min()) + int(rows.max()) + 1) // 2,
+        left, top, wide, tall = cv2.boundingRect(hard)
+        if wide > 8 and tall > 8:
+            return cast(
+                U8,
+                cv2.seamlessClone(face, target, hard, (left + wide // 2, top + tall // 2), cv2.NORMAL_CLONE),
             )
-            return cast(U8, cv2.seamlessClone(laid.astype(np.uint8), target, hard, centre, cv2.NORMAL_CLONE))
-    base = target.astype(np.float32)
-    return cast(U8, np.clip(base + (laid - base) * mask[..., None] + 0.5, 0, 255).astype(np.uint8))
+    return cast(U8, cv2.blendLinear(face, np.ascontiguousarray(target), mask, 1.0 - mask))

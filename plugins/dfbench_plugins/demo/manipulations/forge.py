@@ -7,7 +7,6 @@ from typing import cast
 
 import cv2
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from dfbench_plugins.demo.camera import Actor, Footage
@@ -49,9 +48,12 @@ def forge(
         else:
             head, pose, expression = _directed(footage.actors[0], source.actors[0], recipe, start + index)
             face = _generated(head, pose, expression, seen, box, recipe=recipe)
-        face = match_colour(face, here.astype(np.float32), mask, recipe)
+        face = match_colour(face, here, mask, recipe)
         if recipe.grain > 0.0:
-            face = face + rng.normal(0.0, recipe.grain * footage.noise, face.shape).astype(np.float32)
+            noise = rng.standard_normal(face.shape, dtype=np.float32) * np.float32(
+                recipe.grain * footage.noise
+            )
+            face = cast(U8, cv2.add(face, noise, dtype=cv2.CV_8U))
         shots[index, box[1] : box[3], box[0] : box[2]] = blend(here, face, mask, recipe)
         masks[index, box[1] : box[3], box[0] : box[2]] = (mask > 0.4) * np.uint8(255)
     return shots, masks
@@ -89,7 +91,7 @@ def _directed(target: Actor, source: Actor, recipe: Recipe, index: int) -> tuple
     return target.head, pose, replace(own, opening=other.opening, smile=other.smile)
 
 
-def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: Box, *, recipe: Recipe) -> F32:
+def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: Box, *, recipe: Recipe) -> U8:
     """A face rendered at the recipe's resolution, laid on the target's landmarks; (h, w, 3) over `box`."""
     still = replace(pose, shift=(0.0, 0.0), scale=1.0)
     view = View(CANVAS / 2.0, CANVAS * 0.44, FACE_SCALE)
@@ -101,11 +103,11 @@ def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: B
     shrink = min(1.0, recipe.resolution / (CROP_UNITS * FACE_SCALE))
     side = max(16, round(CANVAS * shrink))
     small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
-    small = blur(small.astype(np.float32), recipe.softness)
+    small = blur(small, recipe.softness)
     move = similarity((points * (side / CANVAS))[17:68], seen[17:68] - vector(box[0], box[1]))
     size = (box[2] - box[0], box[3] - box[1])
     return cast(
-        F32, cv2.warpAffine(small, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        U8, cv2.warpAffine(small, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
@@ -125,7 +127,7 @@ def similarity(source: F32, target: F32) -> F32:
 
 
 class _Photo:
-    """A still of the source, taken where it looks most nearly ahead, ready to be warped piecewise."""
+    """A still of the source, taken where it looks most nearly ahead, ready to be warped triangle by triangle."""
 
     def __init__(self, source: Footage) -> None:
         poses = source.actors[0].performance.poses
@@ -135,28 +137,46 @@ class _Photo:
             for p, e in zip(poses, expressions, strict=True)
         ]
         index = int(np.argmin(cost))
-        self.points = source.landmarks[index, 0]
         self.image = source.frames[index]
+        self.points = np.concatenate((source.landmarks[index, 0], _corners(source.landmarks[index, 0])))
+        self.triangles = Delaunay(self.points).simplices
 
-    def warped(self, seen: F32, box: Box) -> F32:
+    def warped(self, seen: F32, box: Box) -> U8:
         """The photo with its landmarks carried to `seen`, affine in each triangle; (h, w, 3) over `box`."""
-        corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=np.float32)
-        low, high = seen.min(axis=0) - 40.0, seen.max(axis=0) + 40.0
-        frame = low + corners * (high - low)
-        move = similarity(seen, self.points)
-        outer = frame @ move[:, :2].T + move[:, 2]
-        mesh = Delaunay(np.concatenate((seen, frame)))
-        carry = LinearNDInterpolator(mesh, np.concatenate((self.points, outer)))
-        step = 4
-        size = (box[2] - box[0], box[3] - box[1])
-        across, down = size[0] // step + 1, size[1] // step + 1
-        grid = np.meshgrid(
-            box[0] + (np.arange(across) + 0.5) * step - 0.5, box[1] + (np.arange(down) + 0.5) * step - 0.5
-        )
-        coarse = carry(grid[0], grid[1]).astype(np.float32)
-        coarse = np.nan_to_num(coarse, nan=0.0)
+        step = 4  # the map is made at a quarter of the resolution; it is linear nearly everywhere
+        width, height = box[2] - box[0], box[3] - box[1]
+        across, down = width // step + 1, height // step + 1
+        goal = (np.concatenate((seen, _corners(seen))) - vector(box[0], box[1])).astype(np.float32)
+        which = np.zeros((down, across), dtype=np.uint8)
+        cells = np.rint((goal / step - 0.5 + 0.5 / step)[self.triangles] * 16.0).astype(np.int32)
+        for number, cell in enumerate(cells):
+            cv2.fillConvexPoly(which, cell, number, shift=4)
+        a, b, c = (goal[self.triangles[:, corner]] for corner in range(3))
+        from_a, from_b, from_c = (self.points[self.triangles[:, corner]] for corner in range(3))
+        area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+        area = np.where(np.abs(area) < 1e-3, 1e-3, area)[which]
+        rows, columns = np.mgrid[0:down, 0:across].astype(np.float32)
+        x = (columns + 0.5) * step - 0.5 - a[which, 0]
+        y = (rows + 0.5) * step - 0.5 - a[which, 1]
+        along_b = (x * (c - a)[which, 1] - y * (c - a)[which, 0]) / area
+        along_c = (y * (b - a)[which, 0] - x * (b - a)[which, 1]) / area
+        coarse = from_a[which] + along_b[..., None] * (from_b - from_a)[which]
+        coarse = (coarse + along_c[..., None] * (from_c - from_a)[which]).astype(np.float32)
         full = cv2.resize(coarse, (across * step, down * step), interpolation=cv2.INTER_LINEAR)[
-            : size[1], : size[0]
+            :height, :width
         ]
-        warped = cv2.remap(self.image, full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return cast(F32, warped.astype(np.float32))
+        return cast(U8, cv2.remap(self.image, full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _corners(points: F32) -> F32:
+    """Four points well outside a face (4, 2), which turn and grow with its landmarks."""
+    middle = points.mean(axis=0)
+    aside = points[45] - points[36]  # from one outer eye corner to the other
+    down = vector(-float(aside[1]), float(aside[0]))
+    signs = ((-1, -1), (1, -1), (-1, 1), (1, 1))
+    return cast(
+        F32,
+        np.stack([middle + 2.2 * (across * aside + along * down) for across, along in signs]).astype(
+            np.float32
+        ),
+    )
