@@ -10,6 +10,10 @@ from dfbench.interfaces import ProgressTask
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Task
+
+
+LOG_SECONDS = 20.0
 
 
 class _SilentTask:
@@ -31,7 +35,7 @@ class SilentProgress:
 
 
 class RichProgress:
-    """Rich bars with a rate and a time to go; where there is no terminal, one line when a step ends."""
+    """Rich bars with a rate and a time to go; where there is no terminal, a line now and then and one at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -64,15 +68,29 @@ class RichProgress:
         with bars:
             identity = bars.add_task(description, total=total, rate="", note="")
 
-            class Task:
+            console, bar = self._console, bars.tasks[0]
+
+            class Shown:
+                told = 0.0  # seconds into the task at the last line of a log
+
                 def advance(self, count: int = 1, note: str = "") -> None:
                     bars.advance(identity, count)
-                    task = bars.tasks[0]
-                    rate = f"{task.completed / task.elapsed:.1f}/s" if task.elapsed else ""
+                    elapsed = bar.elapsed or 0.0
+                    rate = f"{bar.completed / elapsed:.1f}/s" if elapsed else ""
                     bars.update(identity, rate=rate, note=note)
+                    if not console.is_terminal and elapsed >= self.told + LOG_SECONDS:
+                        self.told = elapsed
+                        console.print(_line(bar, rate, note))
 
-            yield Task()
+            yield Shown()
 
     def note(self, message: str) -> None:
         """Print one line."""
         self._console.print(message)
+
+
+def _line(bar: Task, rate: str, note: str) -> str:
+    """How far a task is, for a log."""
+    total = "" if bar.total is None else f"/{bar.total:.0f}"
+    left = "" if bar.time_remaining is None else f", {bar.time_remaining:.0f} s left"
+    return f"{bar.description}: {bar.completed:.0f}{total}, {rate}{left} {note}".rstrip()
