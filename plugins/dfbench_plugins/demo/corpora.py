@@ -17,6 +17,7 @@ from dfbench_plugins.demo.layouts import GENERATOR, ROOTS, write_card, write_lis
 from dfbench_plugins.demo.plan import SIZES, Cut, Job, Shot, plan
 
 MARK = "complete.json"
+SHEET = "contact_sheet.png"
 
 
 def write(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]:
@@ -38,7 +39,11 @@ def write(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[
             own = [job for job in jobs if job.corpus == corpus]
             write_lists(root, corpus, own)
             write_card(root, corpus, own, size=size, seed=seed)
+        from dfbench_plugins.demo.sheet import contact_sheet
+
+        contact_sheet(roots, folder / SHEET)
         write_text(folder / MARK, json.dumps({**identity, "complete": True}))
+        progress.note(f"demo corpora: look at {folder / SHEET}")
     except OSError as error:
         raise StoreError(
             f"the demo corpora cannot be written to {folder}: {error}",

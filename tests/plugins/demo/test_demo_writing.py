@@ -3,13 +3,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 
 from dfbench import StoreError, UsageError
 from dfbench.progress import SilentProgress
+from dfbench_plugins.demo import corpora
 from dfbench_plugins.demo.corpora import MARK, render_job, write
 from dfbench_plugins.demo.layouts import ROOTS
 from dfbench_plugins.demo.plan import plan
@@ -52,10 +52,9 @@ def test_what_was_deleted_is_written_again_to_the_byte(demo_folder: Path, tmp_pa
     assert _digests(folder) == before
 
 
-def test_complete_corpora_return_at_once(demo_folder: Path) -> None:
-    before = time.perf_counter()
+def test_complete_corpora_are_taken_as_they_are(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpora, "plan", None)  # whatever begins to look at single files would fail
     roots = write(demo_folder, size="small", seed=3, progress=SilentProgress())
-    assert time.perf_counter() - before < 0.5
     assert set(roots) == {"ffpp", "celeb_df_v2", "dfdc", "dfd"}
     assert all(root.is_dir() for root in roots.values())
 
