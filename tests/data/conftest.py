@@ -33,12 +33,13 @@ def face_frames() -> list[NDArray[np.uint8]]:
 def write_video(tmp_path: Path) -> WriteVideo:
     """Write frames as H.264; `name` may hold folders."""
 
-    def write(name: str, frames: Frames, *, codec: str = "libx264") -> Path:
+    def write(name: str, frames: Frames, *, faststart: bool = False) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         height, width = frames[0].shape[:2]
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=25)
+        options = {"movflags": "faststart"} if faststart else {}
+        with av.open(str(path), "w", container_options=options) as container:
+            stream = container.add_stream("libx264", rate=25)
             stream.width, stream.height = width, height
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
             for frame in frames:

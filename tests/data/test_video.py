@@ -62,6 +62,18 @@ def test_rotation_is_honoured(write_video: WriteVideo, tmp_path: Path) -> None:
     assert frame[32:].mean() < 40
 
 
+def noise_frames(count: int) -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def _without_frames(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+
+
 def _audio_only(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=16000)
@@ -73,7 +85,7 @@ def _audio_only(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-@pytest.mark.parametrize("kind", ["empty", "text", "audio", "truncated", "folder"])
+@pytest.mark.parametrize("kind", ["empty", "text", "audio", "no frames", "no index", "cut short", "folder"])
 def test_files_that_are_no_video(kind: str, write_video: WriteVideo, tmp_path: Path) -> None:
     path = tmp_path / f"{kind}.mp4"
     if kind == "empty":
@@ -82,8 +94,13 @@ def test_files_that_are_no_video(kind: str, write_video: WriteVideo, tmp_path: P
         path.write_text("this is no video\n" * 50, encoding="utf-8")
     elif kind == "audio":
         _audio_only(path)
-    elif kind == "truncated":
+    elif kind == "no frames":
+        _without_frames(path)
+    elif kind == "no index":
         path.write_bytes(write_video("whole.mp4", flat_frames(20)).read_bytes()[:600])
+    elif kind == "cut short":
+        data = write_video("whole.mp4", noise_frames(20), faststart=True).read_bytes()
+        path.write_bytes(data[: len(data) // 2])
     else:
         path.mkdir()
     with pytest.raises(UndecodableVideoError) as caught:
