@@ -17,8 +17,8 @@ def dfbench_detectors() -> list[DetectorSpec]:
             summary="Random scores that depend on nothing but the clip and the seed: the floor of every table.",
             build="dfbench_baselines.chance:ChanceDetector",
             licence="Apache-2.0",
-            # The demo FakeSTormer wants the same frames, so both share the prepared faces.
-            clips=ClipSpec(frames=4, size=112, per_video=4, margin=0.25),
+            # The demo recipe of FakeSTormer wants the same twelve frames, so both share the prepared faces.
+            clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.25),
             trained_on=frozenset(),
         )
     ]

@@ -13,7 +13,7 @@ CITATION = (
 )
 # The clips of the two recipes; a test holds them equal to what recipes/*.toml say.
 BASE_CLIPS = ClipSpec(frames=4, size=224, per_video=8, margin=0.16)
-DEMO_CLIPS = ClipSpec(frames=4, size=112, per_video=4, margin=0.16)
+DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
 
 
 @hookimpl
@@ -27,7 +27,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             citation=CITATION,
             build="dfbench_fakestormer.detector:build",
             clips=BASE_CLIPS,
-            version="1",
+            version="2",
             needs_weights=True,
             describe="dfbench_fakestormer.checkpoints:describe",
             trainer="dfbench_fakestormer.training:make_trainer",
@@ -43,7 +43,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             build="dfbench_fakestormer.detector:untrained",
             clips=DEMO_CLIPS,
             trained_on=frozenset(),
-            version="1",
+            version="2",
         ),
     ]
 

@@ -93,10 +93,12 @@ class PatchEmbed(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """3x3 convolutions of stride 2 down to one token a patch: (F, 3, S, S) -> (F, D, h, w).
+    """3x3 convolutions down to one token a patch: (F, 3, S, S) -> (F, D, h, w).
 
     Small networks that are trained from scratch learn blending artefacts from this, where a linear embedding stays
-    at chance. GroupNorm and not BatchNorm, so that a clip's score cannot depend on the batch.
+    at chance. Each halving after the first is followed by a convolution that keeps the size: the border of a blend
+    shows in how neighbourhoods differ, and one layer a scale is too few to see that. The first kernels start with a
+    sum of zero (`FakeSTormerNet._initialise`), so that they see edges and noise before they see skin and light.
     """
 
     def __init__(self, patch: int, width: int) -> None:
@@ -104,11 +106,15 @@ class ConvStem(nn.Module):
         halvings = patch.bit_length() - 1
         widths = [3, *(16 << i for i in range(halvings - 1)), width]
         layers: list[nn.Module] = []
-        for i in range(halvings):
-            layers.append(nn.Conv2d(widths[i], widths[i + 1], 3, 2, 1))
-            if i < halvings - 1:
-                layers += [nn.GroupNorm(widths[i + 1] // 8, widths[i + 1]), nn.GELU()]
-        self.layers = nn.Sequential(*layers)
+        for i in range(halvings - 1):
+            layers += self._convolution(widths[i], widths[i + 1], stride=2)
+            if i > 0:
+                layers += self._convolution(widths[i + 1], widths[i + 1], stride=1)
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-2], width, 3, 2, 1))
+
+    @staticmethod
+    def _convolution(inputs: int, outputs: int, *, stride: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, stride, 1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed F frames."""
@@ -392,3 +398,8 @@ class FakeSTormerNet(nn.Module):
         backbone = self.backbone
         for token in (backbone.cls_token, backbone.pos_embed, backbone.temp_token, backbone.time_embed):
             nn.init.trunc_normal_(token, std=0.02, a=-0.04, b=0.04, generator=generator)
+        if isinstance(backbone.patch_embed, ConvStem):
+            # Differences of pixels are smaller than pixels, hence the factor.
+            first = next(iter(backbone.patch_embed.parameters()))
+            with torch.no_grad():
+                first.sub_(first.mean(dim=(2, 3), keepdim=True)).mul_(2)

@@ -59,7 +59,7 @@ class Recipe(BaseModel):
 
     # The pseudo-fake sample; `synthesis.sample.SampleSettings` explains the fields.
     mask_out: float = Field(ge=0, le=1)
-    heatmap: Literal["m_std_normalized", "gaussian"]
+    heatmap: Literal["m_std_normalized", "gaussian", "vulnerability"]
     derivative: Literal["mended", "absolute", "released"]
     cells: Literal["area", "point"]
     mirror: Literal["mended", "released"]

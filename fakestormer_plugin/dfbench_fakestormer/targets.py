@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dfbench_fakestormer.synthesis.geometric import warp_to
 
-HeatmapKind = Literal["m_std_normalized", "gaussian"]
+HeatmapKind = Literal["m_std_normalized", "gaussian", "vulnerability"]
 Derivative = Literal["mended", "absolute", "released"]
 Cells = Literal["area", "point"]
 
@@ -66,11 +66,13 @@ def temporal_heatmaps(
     * "m_std_normalized": the derivative less its mean, over its standard deviation; zeros if nothing changes. The
       real clip, which has no derivative, gets a zero map normalised in the same way: one constant.
     * "gaussian": a Gaussian of deviation 0.5 around each largest derivative; zeros for the real clip.
+    * "vulnerability": no derivative at all but the maps themselves, normalised as in "m_std_normalized". It says where
+      a clip is forged even if nothing moves, which a small network learns sooner.
 
     `derivative` "mended" is the signed difference m[t+1] - m[t], "absolute" its size. "released" is what the
     authors' code computes: the difference of uint8 maps wraps around, so that a decrease by 1 counts as 255.
     """
-    change = _difference(maps, derivative)
+    change = maps if kind == "vulnerability" else _difference(maps, derivative)
     fake = np.zeros(maps.shape, np.float64)
     real = np.zeros(maps.shape, np.float64)
     deviation = float(change.std()) if change.size else 0.0
@@ -80,7 +82,7 @@ def temporal_heatmaps(
             fake = _peaks(fake, float(change.max()))
     elif deviation > 0:
         mean = float(change.mean())
-        fake[1:] = change
+        fake[len(maps) - len(change) :] = change
         fake = (fake - mean) / deviation
         real -= mean / deviation
     return fake, real

@@ -283,9 +283,10 @@ def _loader_workers(request: TrainingRequest) -> int:
 
 @contextmanager
 def _compute_threads(request: TrainingRequest) -> Iterator[None]:
-    """On the CPU, one thread for each core that no data worker has: more wait for one another (five times slower)."""
+    """On the CPU, threads beside the data workers: a core each where they sleep while they wait, as the command line
+    asks of OpenMP; otherwise only the cores that no worker has, because threads that spin slow each other down."""
     before = torch.get_num_threads()
-    if resolve_device(request.device).type == "cpu":
+    if resolve_device(request.device).type == "cpu" and os.environ.get("OMP_WAIT_POLICY") != "passive":
         torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) - _loader_workers(request))))
     try:
         yield

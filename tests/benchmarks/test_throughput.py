@@ -11,10 +11,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from dfbench import FrameChoice, Label, PrepareSpec, Video
 from dfbench.data.prepare import prepare_video
 from dfbench.data.store import read_faces
+from dfbench_fakestormer import DEMO_CLIPS
 from dfbench_fakestormer.detector import untrained
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
+
+SHAPE = (DEMO_CLIPS.frames, DEMO_CLIPS.size, DEMO_CLIPS.size, 3)
 
 
 def _video(path: Path) -> Video:
@@ -32,7 +35,7 @@ def test_preparation_frames_per_second(benchmark: BenchmarkFixture, face_video: 
 
 def test_scoring_clips_per_second(benchmark: BenchmarkFixture) -> None:
     detector = untrained(weights=None, device="cpu", seed=0)
-    clips = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, 4, 112, 112, 3), dtype=np.uint8))
+    clips = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (8, *SHAPE), dtype=np.uint8))
     with torch.inference_mode():
         logits = benchmark.pedantic(detector.score, args=(clips,), rounds=5, iterations=1, warmup_rounds=1)
     benchmark.extra_info["clips_per_second"] = 8 / benchmark.stats.stats.median if benchmark.stats else None

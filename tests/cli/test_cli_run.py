@@ -121,3 +121,46 @@ def test_a_missing_video_keeps_its_row_and_lowers_coverage(
     assert "coverage" in ended.stderr or "scored" in ended.stderr
     scores = pd.read_parquet(next((tmp_path / "runs").glob("*/scores.parquet")))
     assert (scores.loc[scores["video_id"].str.contains(victim.stem), "status"] == "missing").all()
+
+
+ONE_MINUTE = ("epochs=2", "size=64", "width=32", "depth=1", "heads=2", "train_crop=96", "batch=4")
+
+
+@pytest.mark.slow
+def test_the_main_job_from_files_to_leaderboard(dfbench: Run, shared_cache: Path, tmp_path: Path) -> None:
+    recipe = [part for field in ONE_MINUTE for part in ("--set", field)]
+    command = ("run", "-d", "fakestormer", "-d", "fakestormer-untrained", "-d", "chance", *recipe)
+    first = dfbench(*command, "--data", "demo", "--size", "small")
+    assert first.returncode == 0, first.stderr
+    assert "training it now" in first.stderr
+    (weights,) = (shared_cache / "weights" / "fakestormer").glob("demo-demo-small-*/weights.safetensors")
+    stamp = weights.stat().st_mtime_ns
+    assert len((weights.parent / "log.csv").read_text(encoding="utf-8").splitlines()) > 2
+
+    folders = {path.name.split("-cross-dataset")[0]: path for path in (tmp_path / "runs").iterdir()}
+    assert set(folders) == {"fakestormer", "fakestormer-untrained", "chance"}
+    record = json.loads((folders["fakestormer"] / "run.json").read_text(encoding="utf-8"))
+    assert record["status"] == "complete"
+    assert record["trained_on"] == ["ffpp"]
+    assert record["clips"]["size"] == 64
+    scores = {name: pd.read_parquet(folder / "scores.parquet") for name, folder in folders.items()}
+    videos = {name: set(zip(t["dataset"], t["video_id"], strict=True)) for name, t in scores.items()}
+    assert videos["fakestormer"] == videos["fakestormer-untrained"] == videos["chance"]
+    trained = scores["fakestormer"]
+    assert trained.loc[trained["status"] == "ok", "logit"].nunique() > 10  # it tells clips apart
+
+    second = dfbench(*command, "--data", "demo", "--size", "small")
+    assert second.returncode == 0, second.stderr
+    assert second.stderr.count("nothing to compute") == 3
+    assert second.stdout == first.stdout
+    assert weights.stat().st_mtime_ns == stamp
+
+    board = dfbench("leaderboard", "--json")
+    assert board.returncode == 0, board.stderr
+    (rows,) = json.loads(board.stdout).values()
+    assert len(rows) == 3
+    assert dfbench("leaderboard").returncode == 0
+    written = tmp_path / "runs" / "leaderboards" / "cross-dataset-demo-small"
+    assert {"leaderboard.csv", "leaderboard.parquet", "leaderboard.png"} <= {
+        p.name for p in written.iterdir()
+    }

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfbench import ClipSpec, StoreError, WeightsError
+from dfbench import StoreError, WeightsError
 from dfbench_fakestormer.checkpoints import (
     Header,
     describe,
@@ -61,7 +61,7 @@ def test_our_file_brings_back_network_recipe_and_card(weights: Path) -> None:
         assert torch.equal(value, expected[key]), key
     assert not net.training
     card = describe(weights)
-    assert card.clips == ClipSpec(frames=4, size=32, per_video=4, margin=SMALL.clip_margin)
+    assert card.clips == SMALL.clips()
     assert (card.trained_on, card.train_compression, card.recipe) == (frozenset({"ffpp"}), "c23", "demo")
     assert card.details["provenance"] == {"seed": 5}
     assert card.details["recipe"]["width"] == 24
@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_named_with_its_probable_origin() -> None:
         network_from(state, TINY, origin=Path("x.pth"))
     message = caught.value.message
     assert "backbone.cls_token is 1x1x24 and should be 1x1x48" in message
-    assert "width 24, depth 1, 4 frames, a 2 x 2 grid of patches and a conv stem" in message
+    assert "width 24, depth 1, 2 frames, a 2 x 2 grid of patches and a conv stem" in message
     assert "more" in message
     with pytest.raises(WeightsError, match="another model"):
         network_from({"conv1.weight": torch.zeros(2)}, TINY, origin=Path("x.pth"))

@@ -78,3 +78,10 @@ def test_drop_path_drops_rows_and_keeps_the_mean() -> None:
 
 def test_conv_stem_has_one_token_a_patch() -> None:
     assert ConvStem(16, 96)(torch.zeros(2, 3, 112, 112)).shape == (2, 96, 7, 7)
+
+
+def test_a_new_conv_stem_sees_no_constant() -> None:
+    net = FakeSTormerNet(replace(SMALL, stem="conv"), seed=0)
+    first = next(iter(net.backbone.patch_embed.parameters()))
+    torch.testing.assert_close(first.sum(dim=(2, 3)), torch.zeros(first.shape[:2]), atol=1e-5, rtol=0)
+    assert first.std() > 0.1

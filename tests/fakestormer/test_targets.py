@@ -60,6 +60,15 @@ def test_gaussian_peaks_stand_on_the_largest_change() -> None:
     assert not real.any()
 
 
+def test_the_vulnerability_itself_can_be_the_target() -> None:
+    maps = np.random.default_rng(0).integers(0, 256, (3, 7, 7), dtype=np.uint8)
+    maps[:, 0, 0] = 0
+    fake, real = temporal_heatmaps(maps, kind="vulnerability")
+    assert fake.std() == pytest.approx(1)
+    assert np.corrcoef(fake.ravel(), maps.ravel())[0, 1] == pytest.approx(1)
+    np.testing.assert_allclose(real, fake[0, 0, 0])  # a real clip has no vulnerable cell
+
+
 @pytest.mark.parametrize("frames", [1, 3])
 @pytest.mark.parametrize("kind", ["gaussian", "m_std_normalized"])
 def test_nothing_that_changes_gives_zeros(frames: int, kind: str) -> None:

@@ -39,6 +39,7 @@ from dfbench_fakestormer.synthesis import build as build_synthesizer
 from dfbench_fakestormer.training import TrainingModule, make_trainer
 
 OVERRIDES = {
+    "frames": "4",
     "size": "32",
     "patch": "8",
     "width": "24",
@@ -303,8 +304,8 @@ def test_frozen_epochs_leave_the_backbone_alone(
     weights = make_trainer("demo", OVERRIDES | {"epochs": "1", "frozen_epochs": "1"}).fit(
         request(faces, tmp_path)
     )
-    before = FakeSTormerNet(network_config(load_recipe("demo", OVERRIDES)), seed=1).state_dict()
-    after = load_network(weights)[0].state_dict()
+    before = dict(FakeSTormerNet(network_config(load_recipe("demo", OVERRIDES)), seed=1).named_parameters())
+    after = dict(load_network(weights)[0].named_parameters())
     for key, value in after.items():
         if key.startswith("backbone."):
             assert torch.equal(value, before[key]), key
@@ -335,7 +336,7 @@ def test_clips_of_successive_frames_have_no_gap_and_no_frame_twice() -> None:
 
 
 def test_an_epoch_shows_every_clip_once_in_a_new_order() -> None:
-    recipe = load_recipe("demo", {"batch": "4", "checkpoint_steps": "2"})
+    recipe = load_recipe("demo", {"frames": "4", "batch": "4", "checkpoint_steps": "2"})
     stream = ClipStream([np.arange(18), np.arange(18)], recipe=recipe, seed=0)
     assert (stream.steps, stream.rounds_per_epoch, stream.batch, len(stream)) == (2, 1, 4, 8)
 
@@ -351,7 +352,7 @@ def test_an_epoch_shows_every_clip_once_in_a_new_order() -> None:
 
 
 def test_two_processes_share_a_round_without_overlap() -> None:
-    recipe = load_recipe("demo", {"batch": "4"})
+    recipe = load_recipe("demo", {"frames": "4", "batch": "4"})
     tracks = [np.arange(40)] * 3
     whole = list(ClipStream(tracks, recipe=recipe, seed=0))
     parts = [list(ClipStream(tracks, recipe=recipe, seed=0, rank=r, world=2)) for r in (0, 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from dfbench.cli.app import build_app
@@ -10,6 +11,9 @@ from dfbench.errors import DfbenchError
 
 def main() -> None:
     """Entry point of `dfbench`. Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete coverage."""
+    # Threads that wait for one another sleep: spinning would take the cores from the workers that feed them. OpenMP
+    # reads this once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
