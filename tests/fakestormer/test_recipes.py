@@ -68,7 +68,7 @@ def test_overrides_are_parsed_by_their_fields_type() -> None:
         ({"stem": "resnet"}, "stem: "),
         ({"size": "100"}, "size 100 is no multiple of patch 16"),
         ({"heads": "5"}, "width 96 is no multiple of heads 5"),
-        ({"patch": "14"}, "a power of two"),
+        ({"patch": "12"}, "a power of two"),
         ({"clip_margin": "0.4"}, "clip_margin must not exceed train_margin"),
     ],
 )
