@@ -40,6 +40,7 @@ from dfbench_fakestormer.training import TrainingModule, make_trainer
 
 OVERRIDES = {
     "frames": "4",
+    "validate_every": "1",
     "size": "32",
     "patch": "8",
     "width": "24",
