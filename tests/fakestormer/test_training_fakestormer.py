@@ -167,6 +167,14 @@ def test_a_training_writes_weights_that_say_what_they_are(
     assert weights.stat().st_mtime_ns == stamp
 
 
+def test_the_last_weights_are_validated_whatever_the_interval(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
+) -> None:
+    make_trainer("demo", OVERRIDES | {"validate_every": "2"}).fit(request(faces, tmp_path))
+    rows = rows_of(tmp_path / "log.csv")  # three epochs of two rounds
+    assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
 def test_interrupted_and_resumed_is_uninterrupted(
     faces: tuple[list[FaceFile], list[FaceFile]],

@@ -192,6 +192,11 @@ class _Record(pl.Callback):
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
         self._rows, self._before = state_dict["rows"], state_dict["seconds"]
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        del pl_module
+        if trainer.current_epoch + 1 == self._plan.rounds:
+            trainer.check_val_every_n_epoch = 1  # the last weights are validated whatever the interval
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         del pl_module
         finished = trainer.current_epoch + 1
@@ -208,7 +213,7 @@ class _Record(pl.Callback):
                 f"training diverged before step {step}: {', '.join(broken)} is not a number",
                 hints=("lower the learning rate, for example: --set lr=1e-4",),
             )
-        if finished % self._plan.validate_every:
+        if finished % self._plan.validate_every and finished < self._plan.rounds:
             values.pop(self._plan.monitor, None)
         self._rows.append({"round": finished, "step": step, "seconds": round(self._seconds(), 1), **values})
         score = values.get(self._plan.monitor, -math.inf)

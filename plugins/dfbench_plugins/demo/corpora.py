@@ -15,6 +15,7 @@ from pathlib import Path
 from dfbench import Progress, ProgressTask, StoreError, UsageError
 from dfbench_plugins.demo.layouts import GENERATOR, ROOTS, write_card, write_lists, write_text
 from dfbench_plugins.demo.plan import SIZES, Cut, Job, Shot, plan
+from dfbench_plugins.demo.sheet import contact_sheet
 
 MARK = "complete.json"
 SHEET = "contact_sheet.png"
@@ -39,8 +40,6 @@ def write(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[
             own = [job for job in jobs if job.corpus == corpus]
             write_lists(root, corpus, own)
             write_card(root, corpus, own, size=size, seed=seed)
-        from dfbench_plugins.demo.sheet import contact_sheet
-
         contact_sheet(roots, folder / SHEET)
         write_text(folder / MARK, json.dumps({**identity, "complete": True}))
         progress.note(f"demo corpora: look at {folder / SHEET}")
