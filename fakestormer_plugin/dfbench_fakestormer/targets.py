@@ -67,7 +67,7 @@ def temporal_heatmaps(
       real clip, which has no derivative, gets a zero map normalised in the same way: one constant.
     * "gaussian": a Gaussian of deviation 0.5 around each largest derivative; zeros for the real clip.
     * "vulnerability": no derivative at all but the maps themselves, normalised as in "m_std_normalized". It says where
-      a clip is forged even if nothing moves, which a small network learns sooner.
+      a clip is forged even if nothing moves.
 
     `derivative` "mended" is the signed difference m[t+1] - m[t], "absolute" its size. "released" is what the
     authors' code computes: the difference of uint8 maps wraps around, so that a decrease by 1 counts as 255.

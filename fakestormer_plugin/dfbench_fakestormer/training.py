@@ -213,12 +213,14 @@ class TrainingModule(pl.LightningModule):
         assert isinstance(optimizer, pl.core.optimizer.LightningOptimizer)
         for group in optimizer.param_groups:
             group["lr"] = self._learning_rate(step)
-        self.net.backbone.requires_grad_(self._epoch(step) >= recipe.frozen_epochs)
+        trained = self._epoch(step) >= recipe.frozen_epochs
+        self.net.backbone.requires_grad_(trained)
+        still = nullcontext() if trained else frozen_running_stats(self.net.backbone)
         clips = normalise(batch.clips)
         targets = Targets(batch.label, batch.frame_labels, batch.heatmap, batch.keep)
 
         optimizer.zero_grad()
-        with _drawing_from(self._seed, step, self.device):
+        with still, _drawing_from(self._seed, step, self.device):
             losses = combined_loss(self.net(clips), targets, self._weights)
             self.manual_backward(losses.total)
             if recipe.optimizer == "sam_adam":
