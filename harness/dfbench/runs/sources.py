@@ -73,8 +73,8 @@ def data_source(
             )
         return DataSource(corpus=next(iter(names), "official"), roots=settings.data.roots, made=False)
     progress.note(
-        f"*** No data roots are configured in {config_path()}: using the DEMO corpora (rendered people). ***\n"
-        "*** Demo figures show that the pipeline works; they say nothing about real deepfakes.      ***"
+        f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
+        "*** Rendered people: the figures say nothing about real deepfakes."
     )
     return made_corpus(FALLBACK_CORPUS, registry, settings, size=size, seed=seed, progress=progress)
 
