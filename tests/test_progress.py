@@ -30,3 +30,11 @@ def test_a_short_step_gets_one_line() -> None:
         task.advance()
         task.advance()
     assert len(text.getvalue().splitlines()) == 1
+
+
+def test_a_note_is_printed_once() -> None:
+    text = io.StringIO()
+    bars = progress.RichProgress(Console(file=text, width=120))
+    for note in ("no data roots", "complete", "no data roots"):
+        bars.note(note)
+    assert text.getvalue().split("\n") == ["no data roots", "complete", ""]

@@ -39,6 +39,7 @@ class RichProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._noted: set[str] = set()
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[ProgressTask]:
@@ -85,8 +86,10 @@ class RichProgress:
             yield Shown()
 
     def note(self, message: str) -> None:
-        """Print one line."""
-        self._console.print(message)
+        """Print one line; what was said before is not said again."""
+        if message not in self._noted:
+            self._noted.add(message)
+            self._console.print(message)
 
 
 def _line(bar: Task, rate: str, note: str) -> str:

@@ -46,6 +46,7 @@ def run_command(
     import pandas as pd
 
     tables = []
+    shown = SilentProgress() if as_json else output.progress()  # one for all, so that a warning comes once
     for name in detector:
         request = RunRequest(
             detector=name,
@@ -59,7 +60,7 @@ def run_command(
             recipe=recipe,
             overrides=parse_overrides(overrides or ()),
         )
-        outcome = evaluate(request, progress=SilentProgress() if as_json else output.progress())
+        outcome = evaluate(request, progress=shown)
         tables.append(outcome.table)
         if not as_json:
             output.console().print(render_table(outcome.table))
