@@ -67,7 +67,7 @@ def film(keys: Sequence[PersonKey], style: Style, *, frames: int, rng: np.random
         performance = perform(frames, fps=fps, rng=rng)
         actors.append(Actor(prepare_head(paint_head(who, light)), view, performance))
         bodies.append(paint_body(who, light))
-    grain = _grain(height, width, sigma=noise, rng=rng)
+    grain = sensor_grain(height, width, sigma=noise, rng=rng)
     path = _shake(frames, size=float(rng.uniform(*style.shake)), rng=rng)
     shots = np.empty((frames, height, width, 3), dtype=np.uint8)
     points = np.empty((frames, len(keys), 68, 2), dtype=np.float32)
@@ -120,8 +120,11 @@ def _light(style: Style, rng: np.random.Generator) -> Light:
     return Light(direction, float(rng.uniform(*style.ambient)), (1.0 + warmth, 1.0, 1.0 - warmth))
 
 
-def _grain(height: int, width: int, *, sigma: float, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Noise somewhat larger than a frame; a sensor's mosaic makes it slightly smooth and slightly coloured."""
+def sensor_grain(height: int, width: int, *, sigma: float, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Noise of standard deviation `sigma` for `sense`, somewhat larger than a frame.
+
+    A sensor's mosaic makes it slightly smooth and slightly coloured.
+    """
     shape = (height + 64, width + 64)
     luma = rng.standard_normal((*shape, 1), dtype=np.float32)
     chroma = cv2.GaussianBlur(rng.standard_normal((*shape, 3), dtype=np.float32), (0, 0), 0.9) * 1.4

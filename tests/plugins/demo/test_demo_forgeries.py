@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfbench_plugins.demo.manipulations.forge import similarity
+from dfbench_plugins.demo.camera import film
+from dfbench_plugins.demo.manipulations.forge import forge, similarity
 from dfbench_plugins.demo.manipulations.recipes import Kind, draw_recipe
+from dfbench_plugins.demo.people import PersonKey
 from dfbench_plugins.demo.plan import FFPP_METHODS, plan
+from dfbench_plugins.demo.styles import STYLES
 
 
 def _frames(path: Path) -> NDArray[np.float32]:
@@ -81,3 +86,40 @@ def test_similarity_recovers_a_known_motion() -> None:
     found = similarity(points, moved)
     np.testing.assert_allclose(found[:, :2], turn, atol=1e-4)
     np.testing.assert_allclose(found[:, 2], (5.0, -3.0), atol=1e-3)
+
+
+def test_similarity_keeps_the_spread_of_a_shape_that_fits_badly() -> None:
+    # Least squares would shrink it, and every swapped face would be too small.
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(51, 2)).astype(np.float32) * 40
+    other = points * 1.2 + rng.normal(size=(51, 2)).astype(np.float32) * 15
+    move = similarity(points, other)
+    carried = points @ move[:, :2].T + move[:, 2]
+    assert carried.std(axis=0) @ carried.std(axis=0) == pytest.approx(
+        other.std(axis=0) @ other.std(axis=0), rel=1e-4
+    )
+    np.testing.assert_allclose(carried.mean(axis=0), other.mean(axis=0), atol=1e-3)
+
+
+def test_grain_gives_the_forged_face_the_noise_of_its_frame() -> None:
+    rng = np.random.default_rng(0)
+    shots = [
+        film((PersonKey(5, "celeb_df_v2", number),), STYLES["celeb_df_v2"], frames=2, rng=rng)
+        for number in (0, 1)
+    ]
+    plain = replace(draw_recipe("celeb_df_v2", rng=rng), jitter=0.0, tint=(0.0, 0.0, 0.0))
+
+    def noise(grain: float) -> float:
+        recipe = replace(plain, grain=grain)
+        frames, masks = forge(shots[0], shots[1], recipe, start=0, frames=2, rng=np.random.default_rng(1))
+        inside = cv2.erode(masks[0], np.ones((15, 15), dtype=np.uint8)) > 0
+        return _noise(frames[0], inside) / _noise(shots[0].frames[0], inside)
+
+    assert noise(0.0) < 0.6  # a generated face has less fine texture, too, so grain alone does not make it 1
+    assert 0.65 < noise(1.0) < 1.2
+
+
+def _noise(frame: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
+    """Mean strength of the second derivative over the lower three quarters: on skin, that is the noise."""
+    strength = np.abs(cv2.Laplacian(frame, cv2.CV_32F))[inside]
+    return float(strength[strength <= np.quantile(strength, 0.75)].mean())

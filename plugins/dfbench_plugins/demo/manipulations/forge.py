@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from scipy.spatial import Delaunay
 
-from dfbench_plugins.demo.camera import Actor, Footage
+from dfbench_plugins.demo.camera import Actor, Footage, sense, sensor_grain
 from dfbench_plugins.demo.features import Head
 from dfbench_plugins.demo.manipulations.blend import Box, blend, face_box, face_mask, match_colour
 from dfbench_plugins.demo.manipulations.recipes import Kind, Recipe
@@ -34,6 +34,9 @@ def forge(
     masks = np.zeros((frames, height, width), dtype=np.uint8)
     photo = _Photo(source) if recipe.kind is Kind.GRAPHICS else None
     first, last = round(recipe.active[0] * frames), round(recipe.active[1] * frames)
+    grain = None
+    if recipe.grain > 0.0:
+        grain = sensor_grain(height, width, sigma=recipe.grain * footage.noise, rng=rng)
     kept: F32 | None = None
     for index in range(first, last):
         true = footage.landmarks[start + index, 0]
@@ -49,11 +52,8 @@ def forge(
             head, pose, expression = _directed(footage.actors[0], source.actors[0], recipe, start + index)
             face = _generated(head, pose, expression, seen, box, recipe=recipe)
         face = match_colour(face, here, mask, recipe)
-        if recipe.grain > 0.0:
-            noise = rng.standard_normal(face.shape, dtype=np.float32) * np.float32(
-                recipe.grain * footage.noise
-            )
-            face = cast(U8, cv2.add(face, noise, dtype=cv2.CV_8U))
+        if grain is not None:
+            face = sense(face, grain, rng=rng)
         shots[index, box[1] : box[3], box[0] : box[2]] = blend(here, face, mask, recipe)
         masks[index, box[1] : box[3], box[0] : box[2]] = (mask > 0.4) * np.uint8(255)
     return shots, masks
@@ -112,16 +112,18 @@ def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: B
 
 
 def similarity(source: F32, target: F32) -> F32:
-    """The rotation, uniform scale and shift (2, 3) that best carry `source` to `target`, both (n, 2).
+    """The rotation, uniform scale and shift (2, 3) that carry `source` to `target`, both (n, 2).
 
-    Source: Umeyama 1991.
+    The scale is the ratio of the two spreads. Least squares (Umeyama 1991) would shrink `source` the more, the less
+    the shapes agree: then every swapped face is a little too small, and a face detector's box tells it from a real one.
+    Source: Horn 1987, the symmetric scale.
     """
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     a, b = (source - source_mean).astype(np.float64), (target - target_mean).astype(np.float64)
-    spread = float((a * a).sum())
-    cosine = float((a * b).sum()) / spread
-    sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
-    turn = np.array([[cosine, -sine], [sine, cosine]])
+    cosine = float((a * b).sum())
+    sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum())
+    scale = np.sqrt(float((b * b).sum()) / float((a * a).sum()))
+    turn = np.array([[cosine, -sine], [sine, cosine]]) * (scale / np.hypot(cosine, sine))
     shift = target_mean - turn @ source_mean
     return cast(F32, np.hstack((turn, shift[:, None])).astype(np.float32))
 

@@ -26,9 +26,11 @@ class Recipe:
     `softness`: its blur in those pixels; `colour`: how much of the colour mismatch is corrected, 0 to 1;
     `tint`: error of that correction per channel, grey levels; `feather`: softness of the mask's border as a share
     of the face's width; `jitter`: per-frame error of the landmarks, same share; `smoothing`: how much of the
-    previous frame's alignment is kept; `grain`: share of the camera's noise that the tool puts back;
-    `fidelity`: how closely the expression follows; `poisson`: blend gradients; `active`: the forged share of the
-    video as (start, end).
+    previous frame's alignment is kept; `grain`: share of the camera's noise that the tool puts back (a grainy
+    frame and a smooth face differ at a glance, so the tools of Celeb-DF and DFD do, and those of FF++ do not);
+    `fidelity`: how strong the expression is beside the target's own, 1 the same (tools that only weaken it make
+    mouths that open less, and faces that a detector's box finds shorter); `poisson`: blend gradients;
+    `active`: the forged share of the video as (start, end).
     """
 
     kind: Kind
@@ -131,15 +133,15 @@ def _neuraltextures(rng: np.random.Generator) -> Recipe:
 def _celeb(rng: np.random.Generator) -> Recipe:
     return Recipe(
         kind=Kind.AUTOENCODER,
-        resolution=int(rng.integers(110, 170)),
+        resolution=int(rng.integers(120, 170)),
         softness=float(rng.uniform(0.35, 0.6)),
         colour=float(rng.uniform(0.88, 0.98)),
         tint=_tint(rng, 2.5),
         feather=float(rng.uniform(0.05, 0.09)),
         jitter=float(rng.uniform(0.003, 0.006)),
         smoothing=0.6,
-        grain=float(rng.uniform(0.0, 0.3)),
-        fidelity=float(rng.uniform(0.85, 1.0)),
+        grain=float(rng.uniform(0.7, 1.2)),
+        fidelity=float(rng.uniform(0.85, 1.15)),
         poisson=False,
     )
 
@@ -167,14 +169,14 @@ def _dfdc(rng: np.random.Generator) -> Recipe:
 def _dfd(rng: np.random.Generator) -> Recipe:
     return Recipe(
         kind=Kind.AUTOENCODER,
-        resolution=int(rng.integers(90, 150)),
-        softness=float(rng.uniform(0.35, 0.7)),
+        resolution=int(rng.integers(110, 160)),
+        softness=float(rng.uniform(0.3, 0.55)),
         colour=float(rng.uniform(0.8, 0.96)),
         tint=_tint(rng, 3.0),
         feather=float(rng.uniform(0.03, 0.07)),
         jitter=float(rng.uniform(0.004, 0.008)),
         smoothing=0.4,
-        grain=0.0,
-        fidelity=float(rng.uniform(0.8, 0.95)),
+        grain=float(rng.uniform(0.7, 1.25)),
+        fidelity=float(rng.uniform(0.85, 1.15)),
         poisson=False,
     )
