@@ -49,7 +49,7 @@ def forge(
         if photo is not None:
             face = photo.warped(seen, box)
         else:
-            head, pose, expression = _directed(footage.actors[0], source.actors[0], recipe, start + index)
+            head, pose, expression = directed(footage.actors[0], source.actors[0], recipe, start + index)
             face = _generated(head, pose, expression, seen, box, recipe=recipe)
         face = match_colour(face, here, mask, recipe)
         if grain is not None:
@@ -71,21 +71,21 @@ def _detected(
     return cast(F32, (true + noise).astype(np.float32))
 
 
-def _directed(target: Actor, source: Actor, recipe: Recipe, index: int) -> tuple[Head, Pose, Expression]:
-    """Whose head is rendered in this frame, in which pose, with which expression."""
+def directed(target: Actor, source: Actor, recipe: Recipe, index: int) -> tuple[Head, Pose, Expression]:
+    """Whose head is rendered in frame `index`, in which pose, with which expression."""
     pose, own = target.performance.poses[index], target.performance.expressions[index]
     other = source.performance.expressions[index % len(source.performance.expressions)]
     if recipe.kind is Kind.AUTOENCODER:
-        dull = recipe.fidelity
-        tamed = replace(
+        strength = recipe.fidelity
+        copied = replace(
             own,
-            opening=own.opening * dull,
-            smile=own.smile * dull,
-            brow=own.brow * dull,
-            blink=own.blink * dull,
+            opening=own.opening * strength,
+            smile=own.smile * strength,
+            brow=own.brow * strength,
+            blink=min(1.0, own.blink * strength),
         )
-        calm = replace(pose, yaw=pose.yaw * (0.85 + 0.15 * dull), pitch=pose.pitch * dull)
-        return source.head, calm, tamed
+        turned = replace(pose, yaw=pose.yaw * (0.85 + 0.15 * strength), pitch=pose.pitch * strength)
+        return source.head, turned, copied
     if recipe.kind is Kind.EXPRESSION:
         return target.head, pose, replace(other, blink=own.blink, gaze=own.gaze)
     return target.head, pose, replace(own, opening=other.opening, smile=other.smile)
@@ -115,8 +115,7 @@ def similarity(source: F32, target: F32) -> F32:
     """The rotation, uniform scale and shift (2, 3) that carry `source` to `target`, both (n, 2).
 
     The scale is the ratio of the two spreads. Least squares (Umeyama 1991) would shrink `source` the more, the less
-    the shapes agree: then every swapped face is a little too small, and a face detector's box tells it from a real one.
-    Source: Horn 1987, the symmetric scale.
+    the shapes agree, so that every swapped face would be a little too small. Source: Horn 1987, the symmetric scale.
     """
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     a, b = (source - source_mean).astype(np.float64), (target - target_mean).astype(np.float64)

@@ -26,11 +26,10 @@ class Recipe:
     `softness`: its blur in those pixels; `colour`: how much of the colour mismatch is corrected, 0 to 1;
     `tint`: error of that correction per channel, grey levels; `feather`: softness of the mask's border as a share
     of the face's width; `jitter`: per-frame error of the landmarks, same share; `smoothing`: how much of the
-    previous frame's alignment is kept; `grain`: share of the camera's noise that the tool puts back (a grainy
-    frame and a smooth face differ at a glance, so the tools of Celeb-DF and DFD do, and those of FF++ do not);
-    `fidelity`: how strong the expression is beside the target's own, 1 the same (tools that only weaken it make
-    mouths that open less, and faces that a detector's box finds shorter); `poisson`: blend gradients;
-    `active`: the forged share of the video as (start, end).
+    previous frame's alignment is kept; `grain`: share of the camera's noise that the tool puts back (Celeb-DF's and
+    DFD's do, since a smooth face in a grainy frame shows); `fidelity`: how strong head pose and expression are beside
+    the target's own, 1 the same, above 1 exaggerated; `poisson`: blend gradients; `active`: the forged share of the
+    video as (start, end).
     """
 
     kind: Kind
