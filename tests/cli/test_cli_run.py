@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,33 @@ def test_a_missing_video_keeps_its_row_and_lowers_coverage(
     assert "coverage" in ended.stderr or "scored" in ended.stderr
     scores = pd.read_parquet(next((tmp_path / "runs").glob("*/scores.parquet")))
     assert (scores.loc[scores["video_id"].str.contains(victim.stem), "status"] == "missing").all()
+
+
+@pytest.mark.slow
+def test_a_file_that_is_replaced_is_scored_anew(dfbench: Run, tmp_path: Path) -> None:
+    made = dfbench("data", "demo", "--size", "small")
+    assert made.returncode == 0, made.stderr
+    root = dict(line.split("\t") for line in made.stdout.splitlines())["celeb_df_v2"]
+    copy = tmp_path / "celeb"
+    shutil.copytree(root, copy)
+    config = tmp_path / "dfbench.toml"
+    config.write_text(f'[data.roots]\nceleb_df_v2 = "{copy}"\n', encoding="utf-8")
+    command = ("run", "--detector", "chance", "--only", "celeb_df_v2")
+    own = {"DFBENCH_CONFIG": str(config), "DFBENCH_CACHE": str(tmp_path / "cache")}
+    assert dfbench(*command, **own).returncode == 0
+    victim, other = sorted((copy / "Celeb-real").glob("*.mp4"))[:2]
+    shutil.copyfile(other, victim)
+    again = dfbench(*command, **own)
+    assert again.returncode == 0, again.stderr
+    assert "nothing to compute" not in again.stderr
+    runs = [pd.read_parquet(folder / "scores.parquet") for folder in (tmp_path / "runs").iterdir()]
+    assert len(runs) == 2
+    scores = [
+        run[run["video_id"] == f"Celeb-real/{victim.stem}"]["logit"].sort_index().tolist() for run in runs
+    ]
+    assert scores[0] != scores[1]
+    rest = [run[run["video_id"] != f"Celeb-real/{victim.stem}"]["logit"].sum() for run in runs]
+    assert rest[0] == pytest.approx(rest[1])
 
 
 ONE_MINUTE = ("epochs=2", "size=64", "width=32", "depth=1", "heads=2", "train_crop=96", "batch=4")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.data.manifest import COLUMNS, manifest_digest, manifest_of, select, videos_of
+from dfbench.data.manifest import COLUMNS, files_digest, manifest_digest, manifest_of, select, videos_of
 from dfbench.errors import ManifestError, UnknownNameError
 from dfbench.types import Label, Video, VideoSelection
 
@@ -88,6 +88,21 @@ def test_the_digest_changes_with_everything_else() -> None:
 def test_the_digest_of_a_known_manifest_never_changes() -> None:
     # Runs on users' disks are found again by this digest: a change here makes all of them stale.
     assert manifest_digest(VIDEOS) == "0d04391151224593adff71f529098bde10888e2073756b90b57329da5652117b"
+
+
+def test_the_digest_of_the_files_follows_their_content_and_not_their_place(tmp_path: Path) -> None:
+    def digest(folder: str, sizes: dict[str, int]) -> str:
+        videos = [replace(video(name), path=tmp_path / folder / f"{name}.mp4") for name in ("a", "b")]
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name, size in sizes.items():
+            (tmp_path / folder / f"{name}.mp4").write_bytes(bytes(size))
+        assert files_digest(videos[::-1]) == files_digest(videos)
+        return files_digest(videos)
+
+    missing = digest("one", {"a": 5})
+    whole = digest("one", {"b": 7})
+    assert digest("two", {"a": 5, "b": 7}) == whole
+    assert len({missing, whole, digest("two", {"b": 8}), digest("two", {"a": 8, "b": 5})}) == 4
 
 
 def test_a_repeated_video_names_both_files() -> None:

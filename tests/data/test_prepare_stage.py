@@ -106,12 +106,16 @@ def test_a_full_disk_stops_with_the_way_out(
 
 def test_damage_is_noticed(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     target = tmp_path / "one.faces"
-    prepare_video(video_of(write_video("face.mp4", face_frames)), SPEC, OneFace(), target)
-    assert check_faces(target)
+    source = write_video("face.mp4", face_frames)
+    prepare_video(video_of(source), SPEC, OneFace(), target)
+    size = source.stat().st_size
+    assert check_faces(target, source_bytes=size)
+    assert check_faces(target, source_bytes=-1)  # the video has been moved away since
+    assert not check_faces(target, source_bytes=size + 1)
     data = bytearray(target.read_bytes())
     data[len(data) // 3] ^= 0xFF
     target.write_bytes(bytes(data))
-    assert not check_faces(target)
+    assert not check_faces(target, source_bytes=size)
     with pytest.raises(StoreError, match=r"one\.faces"):
         read_faces(target)
 
@@ -173,6 +177,10 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
     clips, positions = read_clips(good, ClipSpec(frames=4, size=32, per_video=2))
     assert clips.shape == (2, 4, 32, 32, 3)
     assert positions.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    write_video("face.mp4", two * 2)  # other pixels under the same name
+    _, after = run()
+    assert good.read_bytes() != whole
+    assert after[1] == stamps[1]
 
 
 SCRIPT = """

@@ -161,6 +161,23 @@ def manifest_digest(videos: Iterable[Video]) -> str:
     )
 
 
+def files_digest(videos: Iterable[Video]) -> str:
+    """SHA-256 (hex) of how large the files of `videos` are, whatever their order and wherever they are.
+
+    It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Sizes and
+    not contents, because nobody reads ten terabytes before a run begins.
+    """
+    return digest_of(sorted([video.dataset, video.video_id, file_size(video.path)] for video in videos))
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file; -1 if there is no file."""
+    try:
+        return path.stat().st_size if path.is_file() else -1
+    except OSError:
+        return -1
+
+
 def refuse_duplicates(videos: Iterable[Video]) -> None:
     """Raise ManifestError, which names both files, if two videos share (dataset, video_id)."""
     seen: dict[tuple[str, str], Video] = {}

@@ -1,7 +1,7 @@
 """The stage that fills the face store: decode, find faces, track, landmarks, crop; video by video, resumable.
 
-A video that is done has its face file; one that failed has a small JSON beside that path with its status, and is
-tried again only when its source file changed. Work goes to processes, so a crash costs the videos in flight.
+A video that is done has its face file; one that failed has a small JSON beside that path with its status. Either is
+done again only when its source file changed. Work goes to processes, so a crash costs the videos in flight.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from multiprocessing.context import BaseContext
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from dfbench.data.clips import square_around
 from dfbench.data.faces import MainFace, main_face
 from dfbench.data.landmarks import detect_landmarks
+from dfbench.data.manifest import file_size
 from dfbench.data.store import StoredFaces, check_faces, face_path, write_faces
 from dfbench.data.video import read_frames
 from dfbench.errors import StoreError, VideoError
@@ -175,7 +176,8 @@ def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Pat
         main = main_face(found, looked_at, len(frames))
     except VideoError as error:
         raise type(error)(f"{video.path}: {error.message}") from error
-    write_faces(path, _crop([frames[row] for row in main.rows], main, spec))
+    faces = _crop([frames[row] for row in main.rows], main, spec)
+    write_faces(path, replace(faces, source_bytes=file_size(video.path)))
 
 
 def _crop(frames: list[tuple[int, NDArray[np.uint8]]], main: MainFace, spec: PrepareSpec) -> StoredFaces:
@@ -226,7 +228,7 @@ def _source(video: Video) -> list[int]:
 
 def _known(video: Video, path: Path) -> PreparedResult | None:
     if path.is_file():
-        if check_faces(path):
+        if check_faces(path, source_bytes=file_size(video.path)):
             return PreparedResult(video, Status.OK, "", path)
         path.unlink()
     try:

@@ -33,12 +33,14 @@ class StoredFaces:
     """Crops of one face track.
 
     crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
-    the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there).
+    the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
+    source_bytes: the size of the video file that they were cut from, -1 where there was none.
     """
 
     crops: list[NDArray[np.uint8]]
     crop_boxes: NDArray[np.float32]
     track: FaceTrack
+    source_bytes: int = -1
 
 
 def face_path(store_root: Path, *, corpus: str, dataset: str, digest: str, video_id: str) -> Path:
@@ -61,6 +63,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         landmarks=track.landmarks,
         landmark_kind=np.asarray(track.landmark_kind),
         frame_size=np.asarray(track.frame_size),
+        source_bytes=np.asarray(faces.source_bytes),
     )
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -115,16 +118,24 @@ def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
             landmark_kind=str(stored["landmark_kind"]),
             frame_size=(width, height),
         ),
+        source_bytes=int(stored["source_bytes"]),
     )
 
 
-def check_faces(path: Path) -> bool:
-    """Whether the file is there and every CRC in it is right."""
+def check_faces(path: Path, *, source_bytes: int) -> bool:
+    """Whether the file is there, every CRC in it is right, and it was made of a video file of `source_bytes`.
+
+    The size stands for the content, and not the time, because files are copied and caches moved. With -1, the video
+    is not there to compare with, and what was made of it counts.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _TRACK in archive.namelist() and archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
+            if archive.testzip() is not None:
+                return False
+            made_of = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)["source_bytes"]
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
         return False
+    return source_bytes in (-1, int(made_of))
 
 
 def _decode(png: bytes, path: Path) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dfbench.data.manifest import manifest_digest
+from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Detector, DetectorFactory, Progress
@@ -154,7 +154,8 @@ def _record(
         "clips": asdict(card.clips),
         "prepare": asdict(PrepareSpec(card.clips.frame_choice())),
         "datasets": {
-            name: {"manifest": manifest_digest(rows), "videos": len(rows)} for name, rows in videos.items()
+            name: {"manifest": manifest_digest(rows), "files": files_digest(rows), "videos": len(rows)}
+            for name, rows in videos.items()
         },
     }
     trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""

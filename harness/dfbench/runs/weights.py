@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from dfbench.data.manifest import manifest_digest
+from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, UsageError, WeightsError
 from dfbench.interfaces import FaceFile, Progress, Trainer, TrainerFactory, TrainingRequest
 from dfbench.runs.protocols import lint_videos
@@ -65,6 +65,7 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         "corpus": stage.source.corpus,
         "train": manifest_digest(train),
         "validation": manifest_digest(validation),
+        "files": files_digest([*train, *validation]),
         "needs": asdict(needs),
         "seed": request.seed,
     }
