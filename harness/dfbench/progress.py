@@ -61,10 +61,12 @@ class RichProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("·"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             TextColumn("[dim]{task.fields[note]}"),
             console=self._console,
+            disable=not self._console.is_terminal,
         )
         with bars:
             identity = bars.add_task(description, total=total, rate="", note="")
@@ -81,19 +83,24 @@ class RichProgress:
                     bars.update(identity, rate=rate, note=note)
                     if not console.is_terminal and elapsed >= self.told + LOG_SECONDS:
                         self.told = elapsed
-                        console.print(_line(bar, rate, note))
+                        left = "" if bar.time_remaining is None else f"{bar.time_remaining:.0f} s left"
+                        console.print(_line(bar, left, note), soft_wrap=True)
 
-            yield Shown()
+            try:
+                yield Shown()
+            finally:
+                if not console.is_terminal:
+                    console.print(_line(bar, f"took {bar.elapsed or 0.0:.1f} s"), soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Print one line; what was said before is not said again."""
         if message not in self._noted:
             self._noted.add(message)
-            self._console.print(message)
+            self._console.print(message, soft_wrap=True)  # a path that is cut in two cannot be copied
 
 
-def _line(bar: Task, rate: str, note: str) -> str:
+def _line(bar: Task, time: str, note: str = "") -> str:
     """How far a task is, for a log."""
     total = "" if bar.total is None else f"/{bar.total:.0f}"
-    left = "" if bar.time_remaining is None else f", {bar.time_remaining:.0f} s left"
-    return f"{bar.description}: {bar.completed:.0f}{total}, {rate}{left} {note}".rstrip()
+    facts = (f"{bar.completed:.0f}{total}", bar.fields["rate"], time)
+    return f"{bar.description}: {', '.join(fact for fact in facts if fact)} {note}".rstrip()
