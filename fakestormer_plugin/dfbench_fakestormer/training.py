@@ -191,7 +191,9 @@ class TrainingModule(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training clips; begins at the round that training is in."""
-        self.stream.set_epoch(self.current_epoch)
+        # Counted in steps: when Lightning goes on from a checkpoint, it asks for the data before it counts the epoch
+        # that the checkpoint ended, and data workers fetch at once.
+        self.stream.set_epoch(self.trainer.global_step // self.stream.steps)
         return self._train
 
     def val_dataloader(self) -> DataLoader[ValidationBatch]:

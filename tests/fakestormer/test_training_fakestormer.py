@@ -175,24 +175,25 @@ def test_the_last_weights_are_validated_whatever_the_interval(
     assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
+@pytest.mark.parametrize(("optimizer", "workers"), [("adamw", 0), ("sam_adam", 0), ("adamw", 1)])
 def test_interrupted_and_resumed_is_uninterrupted(
     faces: tuple[list[FaceFile], list[FaceFile]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     optimizer: str,
+    workers: int,
 ) -> None:
     trainer = make_trainer("demo", OVERRIDES | {"optimizer": optimizer, "sam_rho": "0.05"})
-    whole = trainer.fit(request(faces, tmp_path / "whole"))
+    whole = trainer.fit(request(faces, tmp_path / "whole", workers=workers))
     cut = tmp_path / "cut"
     for steps in (5, 3):  # inside the second epoch, and later in its other round
         with monkeypatch.context() as patch:
             cut_off_after(patch, steps)
             with pytest.raises(_CutError):
-                trainer.fit(request(faces, cut))
+                trainer.fit(request(faces, cut, workers=workers))
         assert (cut / "last.ckpt").is_file()
         assert not (cut / "weights.safetensors").exists()
-    resumed = trainer.fit(request(faces, cut))
+    resumed = trainer.fit(request(faces, cut, workers=workers))
     assert states_equal(whole, resumed)
     columns = [[row["loss"], row["val_auc"], row["lr"]] for row in rows_of(cut / "log.csv")]
     assert columns == [
