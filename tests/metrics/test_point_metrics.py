@@ -15,7 +15,7 @@ from dfbench.errors import MetricError, SingleClassError
 from dfbench.metrics import point
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "losses.npz"
-QUICK = settings(deadline=None, max_examples=40, derandomize=True)
+QUICK = settings(deadline=None, max_examples=40)
 
 Sample = tuple[NDArray[np.float64], NDArray[np.int64]]
 

@@ -102,7 +102,8 @@ def make_sample(
 ) -> TrainingSample:
     """A sample from a real clip: frames (T, H, W, 3) uint8 RGB, landmarks (T, 81, 2) float32 in their pixels.
 
-    Raises SynthesisError if no pseudo-fake can be made of this clip, or none that shows inside the margin.
+    Raises SynthesisError if no pseudo-fake can be made of this clip, or none that shows in the finished sample: a weak
+    blend may fall outside the margin, be compressed away or be hidden, and an original must not be called a fake.
     """
     check_clip(frames, landmarks)
     height, width = frames.shape[1:3]
@@ -132,13 +133,18 @@ def make_sample(
         clips = apply_steps(clips, draw_final_steps(rng, swapped_jpeg=settings.jpeg == "released"))
     hidden = _draw_mask_out(maps, rng, settings)
     hide_patches(clips, hidden.keep)
+    real, fake = clips[: len(frames)], clips[len(frames) :]
+    if np.array_equal(real, fake):
+        raise SynthesisError(
+            "the pseudo-fake does not differ from its original in the sample", hints=("draw again",)
+        )
 
     heatmap_fake, heatmap_real = temporal_heatmaps(
         maps, kind=settings.heatmap, derivative=settings.derivative
     )
     return TrainingSample(
-        real=clips[: len(frames)],
-        fake=clips[len(frames) :],
+        real=real,
+        fake=fake,
         heatmap_real=heatmap_real.astype(np.float32),
         heatmap_fake=heatmap_fake.astype(np.float32),
         temporal_real=np.zeros(len(frames), np.float32),
