@@ -79,23 +79,36 @@ def train(
 
 
 def leaderboard(
-    protocol: str = "cross-dataset", *, corpus: str = "official", runs: Path | None = None
+    protocol: str = "cross-dataset",
+    *,
+    corpus: str = "official",
+    runs: Path | None = None,
+    over_seeds: bool = False,
 ) -> pd.DataFrame:
-    """The leaderboard of one corpus: a row an entry, video AUC by dataset, best mean first."""
+    """The leaderboard of one corpus: a row an entry, video AUC by dataset, best mean first.
+
+    With `over_seeds`, entries that differ in their seed alone are one row.
+    """
     from dfbench.results.leaderboard import leaderboard as build
 
-    return build(runs or load_settings().runs, protocol=protocol, corpus=corpus)
+    folder = runs or load_settings().runs
+    return build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds)
 
 
 def leaderboards(
-    protocol: str = "cross-dataset", *, corpus: str | None = None, runs: Path | None = None
+    protocol: str = "cross-dataset",
+    *,
+    corpus: str | None = None,
+    runs: Path | None = None,
+    over_seeds: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """The leaderboard of every corpus that has runs, by corpus name; or of one."""
-    from dfbench.results.leaderboard import collect, corpora
+    from dfbench.results.leaderboard import corpora
     from dfbench.results.leaderboard import leaderboard as build
+    from dfbench.results.stored import collect
 
     folder = runs or load_settings().runs
     found = corpora(collect(folder), protocol=protocol) if corpus is None else (corpus,)
     if not found:
         return {"": build(folder, protocol=protocol)}  # raises: there is nothing to rank, and says what to do
-    return {name: build(folder, protocol=protocol, corpus=name) for name in found}
+    return {name: build(folder, protocol=protocol, corpus=name, over_seeds=over_seeds) for name in found}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from dfbench.errors import MetricError, SingleClassError
 from dfbench.metrics import point
@@ -13,6 +14,8 @@ from dfbench.metrics.uncertainty import (
     Resampling,
     bootstrap_draws,
     cluster_bootstrap,
+    interval_over_seeds,
+    paired_bootstrap_draws,
     percentile_interval,
     resampling_of,
 )
@@ -156,3 +159,43 @@ def test_unusable_input_is_refused() -> None:
         cluster_bootstrap(scores, labels, clusters, metric=point.auc, rng=rng, draws=0)
     with pytest.raises(MetricError, match="level"):
         cluster_bootstrap(scores, labels, clusters, metric=point.auc, rng=rng, draws=5, level=95)
+
+
+def test_paired_draws_use_one_resample_for_all() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.tile([0, 1], 30)
+    clusters = np.repeat(np.arange(15), 4)
+    first, second = rng.normal(size=60) + labels, rng.normal(size=60)
+    both = paired_bootstrap_draws(
+        [first, second, first], labels, clusters, metric=point.auc, rng=np.random.default_rng(1), draws=50
+    )
+    assert both.shape == (3, 50)
+    assert np.array_equal(both[0], both[2])
+    for scores, drawn in zip((first, second), both[:2], strict=True):
+        alone = bootstrap_draws(
+            scores, labels, clusters, metric=point.auc, rng=np.random.default_rng(1), draws=50
+        )
+        assert np.array_equal(alone, drawn)
+    # Scores that only change scale keep their ranks, so a paired difference is exactly nil.
+    scaled = paired_bootstrap_draws(
+        [first, 3 * first], labels, clusters, metric=point.auc, rng=np.random.default_rng(2), draws=50
+    )
+    assert np.array_equal(scaled[0], scaled[1])
+    with pytest.raises(MetricError, match="no scores"):
+        paired_bootstrap_draws([], labels, clusters, metric=point.auc, rng=rng)
+
+
+def test_without_doubt_about_identities_the_interval_over_seeds_is_students() -> None:
+    per_seed = np.array([0.70, 0.74, 0.68, 0.76])
+    draws = np.full(200_000, per_seed.mean())
+    interval = interval_over_seeds(per_seed, draws, rng=np.random.default_rng(0))
+    expected = stats.t.interval(0.95, 3, loc=per_seed.mean(), scale=stats.sem(per_seed))
+    assert (interval.low, interval.high) == pytest.approx(expected, abs=0.002)
+    assert interval.point == pytest.approx(0.72)
+
+
+def test_the_interval_over_seeds_stays_a_share_and_needs_two() -> None:
+    wide = interval_over_seeds(np.array([0.5, 1.0]), np.full(500, 0.75), rng=np.random.default_rng(0))
+    assert (wide.low, wide.high) == (0.0, 1.0)
+    with pytest.raises(MetricError, match="two seeds"):
+        interval_over_seeds(np.array([0.7]), np.full(10, 0.7), rng=np.random.default_rng(0))

@@ -17,13 +17,13 @@ from dfbench.results.leaderboard import (
     OTHER_VIDEOS,
     RANKED,
     UNKNOWN_TRAINING,
-    collect,
     corpora,
     leaderboard,
     markdown_of,
     render_leaderboard,
     write_leaderboard,
 )
+from dfbench.results.stored import collect
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.scores import sigmoid
 

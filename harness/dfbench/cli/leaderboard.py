@@ -14,6 +14,9 @@ def leaderboard_command(
     runs: Annotated[
         Path | None, typer.Option(help="The folder of runs; the configured one if not given.")
     ] = None,
+    over_seeds: Annotated[
+        bool, typer.Option("--over-seeds", help="One row for entries that differ in their seed alone.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank the entries of all runs; demo and real corpora never share a table."""
@@ -25,14 +28,15 @@ def leaderboard_command(
     from dfbench.results.leaderboard import render_leaderboard, write_leaderboard
     from dfbench.settings import load_settings
 
-    tables = leaderboards(protocol=protocol, corpus=corpus or None, runs=runs)
+    tables = leaderboards(protocol=protocol, corpus=corpus or None, runs=runs, over_seeds=over_seeds)
     if as_json:
         typer.echo(
             json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
         )
         return
     for name, table in tables.items():
-        folder = (runs or load_settings().runs) / "leaderboards" / f"{protocol}-{name}"
+        label = f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}"
+        folder = (runs or load_settings().runs) / "leaderboards" / label
         folder.mkdir(parents=True, exist_ok=True)
         write_leaderboard(table, folder)
         figure = auc_figure(table, folder / "leaderboard.png")

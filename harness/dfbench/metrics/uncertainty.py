@@ -6,7 +6,8 @@ too narrow (DFD: 28 actors stand behind 3,431 videos). We resample clusters, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,25 +68,46 @@ def bootstrap_draws(
     draws: int = 2000,
 ) -> NDArray[np.float64]:
     """`metric` on `draws` resamples: (draws,) float64. Arguments and errors as for `cluster_bootstrap`."""
-    values, fake = checked(scores, labels)
-    if np.shape(clusters) != values.shape:
-        raise MetricError(
-            f"clusters {np.shape(clusters)} and scores {values.shape} must be of one shape (n,)"
-        )
+    drawn: NDArray[np.float64] = paired_bootstrap_draws(
+        [scores], labels, clusters, metric=metric, rng=rng, draws=draws
+    )[0]
+    return drawn
+
+
+def paired_bootstrap_draws(
+    scores: Sequence[Scores],
+    labels: Labels,
+    clusters: NDArray[np.int64],
+    *,
+    metric: Metric,
+    rng: np.random.Generator,
+    draws: int = 2000,
+) -> NDArray[np.float64]:
+    """`metric` of k scorers of the same n videos, each draw on one resample for all: (k, draws) float64.
+
+    `scores` holds k arrays (n,). Other arguments and errors as for `cluster_bootstrap`.
+    """
+    if not len(scores):
+        raise MetricError("there are no scores to resample")
+    ordered = []
+    for one in scores:
+        values, fake = checked(one, labels)
+        if np.shape(clusters) != values.shape:
+            raise MetricError(
+                f"clusters {np.shape(clusters)} and scores {values.shape} must be of one shape (n,)"
+            )
+        # Sorted once, so that each draw is only a new set of weights on the same order.
+        order = np.argsort(values, kind="stable")
+        ordered.append((order, values[order], fake[order]))
     if fake.all() or not fake.any():
         raise SingleClassError("an interval needs reals and fakes")
     if draws < 1:
         raise MetricError(f"draws must be at least 1, got {draws}")
-    # Sorted once, so that each draw is only a new set of weights on the same order.
-    order = np.argsort(values, kind="stable")
-    values, fake = values[order], fake[order]
-    weights = _resampled_weights(fake, np.asarray(clusters)[order], rng=rng, draws=draws)
-    if metric is auc:
-        return np.concatenate([_weighted_auc(values, fake, block) for block in weights])
-    truth = fake.astype(np.int8)
-    return np.array(
-        [metric(np.repeat(values, row), np.repeat(truth, row)) for block in weights for row in block]
-    )
+    blocks: list[list[NDArray[np.float64]]] = [[] for _ in ordered]
+    for weights in _resampled_weights(fake, np.asarray(clusters), rng=rng, draws=draws):
+        for drawn, (order, values, truth) in zip(blocks, ordered, strict=True):
+            drawn.append(_weighted(metric, values, truth, weights[:, order]))
+    return np.array([np.concatenate(drawn) for drawn in blocks])
 
 
 def cluster_bootstrap(
@@ -117,6 +139,27 @@ def percentile_interval(point: float, draws: NDArray[np.float64], *, level: floa
         raise MetricError(f"level must be between 0 and 1, got {level}")
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(point, min(float(low), point), max(float(high), point))
+
+
+def interval_over_seeds(
+    per_seed: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of the mean over training seeds, which are as random as the identities in the test set.
+
+    `per_seed` (k,), k at least 2: the metric, a share in [0, 1], of each seed. `draws`: bootstrap draws of the mean
+    over these seeds, on resampled identities. To each is added an error of the mean of k seeds, drawn by Student's t
+    with k - 1 degrees of freedom: few seeds make it wide. Raises MetricError if k is below 2.
+    """
+    count = len(per_seed)
+    if count < 2:
+        raise MetricError("an interval over seeds needs at least two seeds")
+    spread = float(np.std(per_seed, ddof=1)) / math.sqrt(count)
+    moved = draws + spread * rng.standard_t(count - 1, size=draws.shape)
+    return percentile_interval(float(np.mean(per_seed)), np.clip(moved, 0.0, 1.0), level=level)
 
 
 def _resampled_weights(
@@ -155,6 +198,16 @@ def _draw_units(
         picks = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
         counts[:, stratum] = np.bincount(picks.ravel(), minlength=draws * size).reshape(draws, size)
     return counts
+
+
+def _weighted(
+    metric: Metric, values: Scores, fake: NDArray[np.bool_], weights: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """`metric` of each row of `weights` (k, n) over ascending `values` (n,): (k,)."""
+    if metric is auc:
+        return _weighted_auc(values, fake, weights)
+    truth = fake.astype(np.int8)
+    return np.array([metric(np.repeat(values, row), np.repeat(truth, row)) for row in weights])
 
 
 def _weighted_auc(values: Scores, fake: NDArray[np.bool_], weights: NDArray[np.int64]) -> NDArray[np.float64]:

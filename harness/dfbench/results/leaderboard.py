@@ -7,26 +7,24 @@ without a rank. What is left out is said, with its reason.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dfbench.errors import DataError, RunError, StoreError
-from dfbench.results.tables import ALL, CONSTANT, LEVEL, MEAN, number_with_interval, read_table
+from dfbench.errors import RunError
+from dfbench.results.seeds import over_seeds as pool_seeds
+from dfbench.results.stored import RunResult, collect
+from dfbench.results.tables import CONSTANT, LEVEL, MEAN, number_with_interval
 from dfbench.results.writing import write_parquet, write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA_VERSION = 1
-RUN_SCHEMA = 1
 
 RANKED = "ranked"
 UNKNOWN_TRAINING = "training data unknown"
@@ -35,33 +33,6 @@ SECTIONS = (RANKED, UNKNOWN_TRAINING, OTHER_VIDEOS)
 
 _FIRST = ("rank", "entry", "detector", "section")
 _LAST = ("mean", "mean_low", "mean_high", "coverage", "trained_on", "older_hidden", "note", "run")
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunResult:
-    """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
-
-    `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `table` is
-    None where there is a problem. Of an unreadable run only `folder` and `problem` are known.
-    """
-
-    folder: Path
-    problem: str = ""
-    entry: str = ""
-    protocol: str = ""
-    corpus: str = ""
-    finished: datetime = _NO_TIME
-    trained_on: tuple[str, ...] | None = None
-    manifests: Mapping[str, str] = field(default_factory=dict)
-    table: pd.DataFrame | None = None
-
-
-def collect(runs_dir: Path) -> list[RunResult]:
-    """Every run in `runs_dir`, by folder name; a run that cannot be read is listed with its problem."""
-    if not runs_dir.is_dir():
-        return []
-    return [_read_run(path.parent) for path in sorted(runs_dir.glob("*/run.json"))]
 
 
 def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
@@ -69,14 +40,19 @@ def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
     return sorted({run.corpus for run in runs if run.protocol == protocol and run.table is not None})
 
 
-def leaderboard(runs_dir: Path, *, protocol: str, corpus: str | None = None) -> pd.DataFrame:
+def leaderboard(
+    runs_dir: Path, *, protocol: str, corpus: str | None = None, over_seeds: bool = False
+) -> pd.DataFrame:
     """The board of `protocol` on `corpus`, one row an entry, best mean AUC first.
+
+    With `over_seeds`, entries that differ in their seed alone are one row: the mean of their AUCs, with an interval
+    over source identities and seeds (`dfbench.results.seeds`).
 
     Columns: rank (<NA> outside the section "ranked"), entry, detector, section; for each dataset D: D, D_low and
     D_high (video AUC with its 95 % interval, NaN if there is none) and D_cross (was it not trained on it; <NA> if
     unknown); mean, mean_low, mean_high (only if every dataset has a value); coverage (the lowest), trained_on,
     older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol, corpus, level, datasets
-    and left_out (one sentence for each run that could not be used). `corpus` may be left out if there is but one.
+    over_seeds, and left_out (one sentence for each run that could not be used). `corpus` may be left out if there is but one.
     Raises RunError if there is no run at all, or if several corpora are there and none is named.
     """
     runs = collect(runs_dir)
@@ -98,6 +74,10 @@ def leaderboard(runs_dir: Path, *, protocol: str, corpus: str | None = None) -> 
     manifests = _reference_manifests(usable)
     chosen, hidden = _chosen(usable, manifests)
     datasets = _datasets(chosen)
+    if over_seeds:
+        pooled = pool_seeds(chosen)
+        chosen = [run for run, _ in pooled]
+        hidden = {run.entry: sum(hidden[one.entry] for one in members) for run, members in pooled}
     rows = [_board_row(run, datasets, manifests, hidden[run.entry]) for run in chosen]
     board = _ordered(rows, datasets)
     board.attrs = {
@@ -105,6 +85,7 @@ def leaderboard(runs_dir: Path, *, protocol: str, corpus: str | None = None) -> 
         "corpus": corpus,
         "level": LEVEL,
         "datasets": datasets,
+        "over_seeds": over_seeds,
         "left_out": [
             f"{r.folder.name}: {r.problem}" for r in runs if r.problem and (r in wanted or not r.corpus)
         ],
@@ -181,61 +162,6 @@ def markdown_of(board: pd.DataFrame) -> str:
     return "\n".join([*lines, "", *(f"{line}  " for line in _caption(board).split("\n")), ""])
 
 
-def _read_run(folder: Path) -> RunResult:
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if record["schema"] != RUN_SCHEMA:
-            return RunResult(
-                folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
-            )
-        trained_on = record["trained_on"]
-        run = RunResult(
-            folder,
-            entry=str(record["entry"]),
-            protocol=str(record["protocol"]),
-            corpus=str(record["corpus"]),
-            finished=_time(record.get("finished") or record.get("started") or ""),
-            trained_on=None if trained_on is None else tuple(sorted(trained_on)),
-            manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
-        )
-        status = record["status"]
-    except OSError as error:
-        return RunResult(folder, f"run.json cannot be read: {error.strerror or error}")
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # whatever a damaged JSON file may hold
-        return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
-    if status != "complete":
-        return replace(run, problem="not complete; give the same command again to go on")
-    try:
-        table = read_table(folder / "table.parquet")
-    except StoreError as error:
-        return replace(run, problem=error.message)
-    problem = _mismatch(table, run)
-    return replace(run, problem=problem, table=None if problem else table)
-
-
-def _mismatch(table: pd.DataFrame, run: RunResult) -> str:
-    """Why a table is not the one of its run.json, or ""."""
-    if set(table["level"]) - {LEVEL}:
-        return f"its table holds levels other than {LEVEL}"
-    stored = {"entry": run.entry, "protocol": run.protocol, "corpus": run.corpus}
-    for name, value in stored.items():
-        if set(table[name]) - {value}:
-            return f"its table is of another {name} than its run.json"
-    if table.duplicated(["dataset", "manipulation"]).any():
-        return "its table repeats a dataset and manipulation"
-    return ""
-
-
-def _time(text: str) -> datetime:
-    when = datetime.fromisoformat(text) if text else _NO_TIME
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
 def _chosen(
     runs: Sequence[RunResult], manifests: Mapping[str, str]
 ) -> tuple[list[RunResult], dict[str, int]]:
@@ -263,14 +189,8 @@ def _agrees(run: RunResult, manifests: Mapping[str, str]) -> bool:
 def _datasets(runs: Sequence[RunResult]) -> list[str]:
     names: dict[str, None] = {}
     for run in runs:
-        names.update(dict.fromkeys(_whole(run)["dataset"]))
+        names.update(dict.fromkeys(run.whole()["dataset"]))
     return [name for name in names if name != MEAN]
-
-
-def _whole(run: RunResult) -> pd.DataFrame:
-    if run.table is None:
-        raise DataError(f"{run.folder} has no result table: {run.problem}")
-    return run.table[run.table["manipulation"] == ALL]
 
 
 def _reference_manifests(runs: Sequence[RunResult]) -> dict[str, str]:
@@ -289,7 +209,7 @@ def _reference_manifests(runs: Sequence[RunResult]) -> dict[str, str]:
 def _board_row(
     run: RunResult, datasets: Sequence[str], manifests: Mapping[str, str], hidden: int
 ) -> dict[str, Any]:
-    whole = _whole(run).set_index("dataset")
+    whole = run.whole().set_index("dataset")
     row: dict[str, Any] = {"entry": run.entry, "detector": whole["detector"].iloc[0]}
     row["section"] = RANKED
     if run.trained_on is None:
@@ -315,7 +235,7 @@ def _board_row(
         "trained_on": "unknown" if run.trained_on is None else "+".join(run.trained_on) or "nothing",
         "older_hidden": hidden,
         "note": "; ".join(f"{name}: {note}" for name, note in notes.items()),
-        "run": run.folder.name,
+        "run": run.name or run.folder.name,
     }
 
 
@@ -381,6 +301,11 @@ def _caption(board: pd.DataFrame) -> str:
             "95 % intervals: percentile bootstrap over source identities \u00b7 * best of its column",
             "scored: share of the expected videos, of the dataset where it is lowest",
         ]
+        if facts["over_seeds"]:
+            lines.insert(
+                1,
+                "rows of several seeds: mean of their AUCs; interval over identities and seeds (Student's t)",
+            )
     crosses = board[[f"{name}_cross" for name in facts["datasets"]]]
     if crosses.eq(False).to_numpy(dtype=bool, na_value=False).any():
         lines.append("\u2020 trained on this dataset: not a cross-dataset result")

@@ -17,6 +17,7 @@ from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Detector, DetectorFactory, Progress
+from dfbench.runs.entries import entry_name
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import ScoreWriter
@@ -159,12 +160,12 @@ def _record(
         },
     }
     trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""
-    parts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p), f"seed {request.seed}"]
+    facts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p)]
     return {
         **scoring,
         "identity": run_identity(**scoring),
         "status": "running",
-        "entry": f"{spec.name} ({', '.join(part for part in parts if part)})",
+        "entry": entry_name(spec.name, facts, seed=request.seed),
         "trained_on": None if card.trained_on is None else sorted(card.trained_on),
         "train_compression": card.train_compression,
         "training": dict(card.details),

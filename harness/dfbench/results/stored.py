@@ -1,0 +1,115 @@
+"""Stored runs as the leaderboard reads them: `run.json` and the result table of each folder, or why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from dfbench.errors import DataError, StoreError
+from dfbench.results.tables import ALL, LEVEL, read_table
+from dfbench.runs.entries import without_seed
+
+RUN_SCHEMA = 1
+
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunResult:
+    """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
+
+    `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `table` is
+    None where there is a problem. `family` is the entry without its seed. `name` stands for several folders, "" for
+    `folder`. Of an unreadable run only `folder` and `problem` are known.
+    """
+
+    folder: Path
+    problem: str = ""
+    entry: str = ""
+    family: str = ""
+    seed: int | None = None
+    pooling: str = ""
+    protocol: str = ""
+    corpus: str = ""
+    finished: datetime = _NO_TIME
+    trained_on: tuple[str, ...] | None = None
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    table: pd.DataFrame | None = None
+    name: str = ""
+
+    def whole(self) -> pd.DataFrame:
+        """The rows of the result table for whole datasets and their mean. Raises DataError if there is no table."""
+        if self.table is None:
+            raise DataError(f"{self.folder} has no result table: {self.problem}")
+        return self.table[self.table["manipulation"] == ALL]
+
+
+def collect(runs_dir: Path) -> list[RunResult]:
+    """Every run in `runs_dir`, by folder name; a run that cannot be read is listed with its problem."""
+    if not runs_dir.is_dir():
+        return []
+    return [_read_run(path.parent) for path in sorted(runs_dir.glob("*/run.json"))]
+
+
+def _read_run(folder: Path) -> RunResult:
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if record["schema"] != RUN_SCHEMA:
+            return RunResult(
+                folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
+            )
+        trained_on = record["trained_on"]
+        entry, seed = str(record["entry"]), record.get("seed")
+        run = RunResult(
+            folder,
+            entry=entry,
+            family=without_seed(entry, seed),
+            seed=seed,
+            pooling=str(record.get("pooling", "")),
+            protocol=str(record["protocol"]),
+            corpus=str(record["corpus"]),
+            finished=_time(record.get("finished") or record.get("started") or ""),
+            trained_on=None if trained_on is None else tuple(sorted(trained_on)),
+            manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
+        )
+        status = record["status"]
+    except OSError as error:
+        return RunResult(folder, f"run.json cannot be read: {error.strerror or error}")
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # whatever a damaged JSON file may hold
+        return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
+    if status != "complete":
+        return replace(run, problem="not complete; give the same command again to go on")
+    try:
+        table = read_table(folder / "table.parquet")
+    except StoreError as error:
+        return replace(run, problem=error.message)
+    problem = _mismatch(table, run)
+    return replace(run, problem=problem, table=None if problem else table)
+
+
+def _mismatch(table: pd.DataFrame, run: RunResult) -> str:
+    """Why a table is not the one of its run.json, or ""."""
+    if set(table["level"]) - {LEVEL}:
+        return f"its table holds levels other than {LEVEL}"
+    stored = {"entry": run.entry, "protocol": run.protocol, "corpus": run.corpus}
+    for name, value in stored.items():
+        if set(table[name]) - {value}:
+            return f"its table is of another {name} than its run.json"
+    if table.duplicated(["dataset", "manipulation"]).any():
+        return "its table repeats a dataset and manipulation"
+    return ""
+
+
+def _time(text: str) -> datetime:
+    when = datetime.fromisoformat(text) if text else _NO_TIME
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,180 @@
+"""Runs that differ in their seed alone, as one row of a leaderboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dfbench.errors import StoreError
+from dfbench.metrics.point import auc
+from dfbench.results.leaderboard import leaderboard, markdown_of
+from dfbench.results.tables import result_table, write_table
+from dfbench.runs.entries import entry_name, entry_of_seeds, without_seed
+from dfbench.runs.scores import ScoreWriter, read_scores, video_scores
+from dfbench.types import Label, Status, Video
+
+MakeSeed = Callable[..., Path]
+FAMILY = "net (demo, ffpp/c23, "
+DATASETS = ("dfdc", "dfd")
+
+
+def video(dataset: str, number: int) -> Video:
+    label = Label(number % 2)
+    return Video(
+        dataset=dataset,
+        video_id=str(number),
+        path=Path(f"{number}.mp4"),
+        label=label,
+        split="test",
+        manipulation="swap" if label else "real",
+        compression="",
+        identities=(str(number // 4),),
+        group=str(number // 4),
+    )
+
+
+@pytest.fixture
+def make_seed(tmp_path: Path) -> MakeSeed:
+    def make(
+        seed: int,
+        *,
+        shift: float = 1.0,
+        entry: str = "",
+        manifest: str = "a",
+        failed: Sequence[int] = (),
+        count: int = 48,
+    ) -> Path:
+        record = {
+            "schema": 1,
+            "status": "complete",
+            "detector": {"name": "net"},
+            "entry": entry or entry_name("net", ("demo", "", "ffpp/c23"), seed=seed),
+            "seed": seed,
+            "pooling": "mean_logit",
+            "protocol": "cross-dataset",
+            "corpus": "demo",
+            "trained_on": ["ffpp"],
+            "datasets": {name: {"manifest": manifest, "videos": count} for name in DATASETS},
+            "started": "2026-01-01T00:00:00+00:00",
+            "finished": f"2026-02-{seed + 1:02d}T00:00:00+00:00",
+        }
+        path = tmp_path / "runs" / f"run-{seed}-{manifest}"
+        path.mkdir(parents=True)
+        (path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        rng = np.random.default_rng(seed)
+        with ScoreWriter(path) as writer:
+            for dataset in DATASETS:
+                for number in range(count):
+                    one = video(dataset, number)
+                    if number in failed:
+                        writer.add_status(one, status=Status.NO_FACE, reason="no face")
+                    else:
+                        logits = rng.normal(size=2) + shift * int(one.label)
+                        writer.add_video(one, frames=np.zeros((2, 1), np.int64), logits=logits)
+            writer.finish()
+        scores = video_scores(read_scores(path), "mean_logit")
+        write_table(result_table(scores, meta=record, draws=200), path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def boards(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The board of each seed by entry, and that over seeds by entry."""
+    one = leaderboard(runs, protocol="cross-dataset")
+    many = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    return one.set_index("entry", drop=False), many.set_index("entry", drop=False)
+
+
+def test_names() -> None:
+    assert entry_name("net", ("demo", "", "ffpp/c23"), seed=3) == f"{FAMILY}seed 3)"
+    assert entry_name("net", (), seed=0) == "net (seed 0)"
+    assert without_seed("net (seed 0)", 0) == "net ("
+    assert without_seed("net (seed 0)", 1) == "net (seed 0)"
+    assert without_seed("net (seed 0)", None) == "net (seed 0)"
+    assert entry_of_seeds(FAMILY, (2, 0)) == f"{FAMILY}2 seeds: 0, 2)"
+
+
+def test_seeds_are_one_row_with_their_mean(make_seed: MakeSeed, runs: Path) -> None:
+    for seed, shift in enumerate((0.4, 1.0, 1.6)):
+        make_seed(seed, shift=shift)
+    each, board = boards(runs)
+    assert board["entry"].tolist() == [f"{FAMILY}3 seeds: 0, 1, 2)"]
+    row = board.iloc[0]
+    for name in (*DATASETS, "mean"):
+        assert row[name] == pytest.approx(each[name].mean())
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+        # Seeds that disagree make the interval wider than that of any of them.
+        widths = each[f"{name}_high"] - each[f"{name}_low"]
+        assert row[f"{name}_high"] - row[f"{name}_low"] > widths.max()
+    assert row["run"] == "run-0-a+run-1-a+run-2-a"
+    assert row["rank"] == 1
+    assert "Student" in markdown_of(board.reset_index(drop=True))
+
+
+def test_seeds_that_agree_are_as_wide_as_one(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0)
+    twin = make_seed(1)
+    for name in ("scores.parquet", "table.parquet"):
+        (twin / name).write_bytes((runs / "run-0-a" / name).read_bytes())
+    table = pd.read_parquet(twin / "table.parquet")
+    write_table(table.assign(entry=f"{FAMILY}seed 1)"), twin)
+    each, board = boards(runs)
+    for name in DATASETS:
+        assert board[f"{name}_low"].iloc[0] == pytest.approx(each[f"{name}_low"].iloc[0], abs=0.03)
+        assert board[f"{name}_high"].iloc[0] == pytest.approx(each[f"{name}_high"].iloc[0], abs=0.03)
+
+
+def test_what_is_no_seed_of_another_stays_alone(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0)
+    make_seed(1, manifest="b")
+    make_seed(2, entry="other (seed 2)")
+    each, board = boards(runs)
+    assert set(board["entry"]) == set(each["entry"])
+    for name in ("dfd_low", "mean_low"):
+        assert board[name].to_dict() == each[name].to_dict()
+
+
+def test_the_interval_rests_on_videos_that_all_seeds_scored(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0, failed=(0, 1))
+    make_seed(1)
+    _, board = boards(runs)
+    row = board.iloc[0]
+    assert row["coverage"] == pytest.approx(46 / 48)
+    assert "not scored: 1 real, 1 fake" in row["note"]
+    scores = [
+        video_scores(read_scores(runs / f"run-{seed}-a"), "mean_logit").query("status == 'ok'")
+        for seed in (0, 1)
+    ]
+    expected = [
+        auc(one["logit"].to_numpy(), one["label"].to_numpy())
+        for one in (table[table["dataset"] == "dfd"] for table in scores)
+    ]
+    assert row["dfd"] == pytest.approx(np.mean(expected))
+
+
+def test_without_a_class_there_is_no_value(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0, failed=range(0, 48, 2))
+    make_seed(1)
+    _, board = boards(runs)
+    assert board["dfd"].isna().all()
+    assert board["dfd_low"].isna().all()
+
+
+def test_scores_that_are_gone_are_named(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0)
+    broken = make_seed(1)
+    (broken / "scores.parquet").write_bytes(b"no parquet")
+    with pytest.raises(StoreError, match="run-1-a"):
+        leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    assert len(leaderboard(runs, protocol="cross-dataset")) == 2
