@@ -120,7 +120,8 @@ class PrepareSpec:
     `margin` is generous on purpose (fraction of the box's longer side, on every side), so that any smaller
     detector margin can be cut later. Crops are stored at native scale unless their side exceeds `max_size`.
     With `landmarks` false, 81-point landmarks are not computed (scoring does not need them).
-    `detect_every`: run the face finder on every k-th wanted frame and interpolate boxes between.
+    `detect_every`: run the face finder on every k-th wanted frame and interpolate boxes between. `finder_version` is
+    that of the installed finder, filled in by the stage that prepares (`runs.sources.with_finder_version`).
     """
 
     frames: FrameChoice
@@ -129,6 +130,7 @@ class PrepareSpec:
     max_size: int = 320
     landmarks: bool = False
     detect_every: int = 1
+    finder_version: str = ""
 
     def digest(self) -> str:
         """Twelve hex digits that change with any field."""
@@ -232,7 +234,12 @@ class SynthesizerSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class FaceFinderSpec(Spec):
-    """A face finder. `build(device: str) -> FaceFinder`."""
+    """A face finder. `build(device: str) -> FaceFinder`.
+
+    `version` changes whenever boxes may change; faces found by another version are found anew.
+    """
+
+    version: str = "1"
 
 
 @dataclass(frozen=True, slots=True)

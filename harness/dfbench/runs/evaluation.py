@@ -22,7 +22,7 @@ from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import ScoreWriter
 from dfbench.runs.scoring import PreparedVideo, score_videos
-from dfbench.runs.sources import prepare_selected
+from dfbench.runs.sources import prepare_selected, with_finder_version
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
 from dfbench.types import DetectorCard, DetectorSpec, PrepareSpec, Status, Video
@@ -153,7 +153,7 @@ def _record(
         "seed": request.seed,
         "pooling": str(card.pooling),
         "clips": asdict(card.clips),
-        "prepare": asdict(PrepareSpec(card.clips.frame_choice())),
+        "prepare": asdict(with_finder_version(PrepareSpec(card.clips.frame_choice()), stage.registry)),
         "datasets": {
             name: {"manifest": manifest_digest(rows), "files": files_digest(rows), "videos": len(rows)}
             for name, rows in videos.items()

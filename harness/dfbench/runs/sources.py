@@ -7,7 +7,7 @@ missing is an error and is never replaced.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -103,6 +103,11 @@ def dataset_index(spec: DatasetSpec, root: Path, compression: str | None, regist
     return dataset.index()
 
 
+def with_finder_version(spec: PrepareSpec, registry: Registry) -> PrepareSpec:
+    """`spec` with the version of its face finder, which is part of what the faces are. Raises UsageError."""
+    return replace(spec, finder_version=registry.face_finder(spec.finder).version)
+
+
 def prepare_selected(
     videos: Sequence[Video],
     spec: PrepareSpec,
@@ -112,12 +117,12 @@ def prepare_selected(
     settings: Settings,
     progress: Progress,
 ) -> PrepareReport:
-    """Fill the face store for `videos`."""
+    """Fill the face store for `videos`, with the installed version of the finder."""
     from dfbench.data.prepare import prepare
 
     return prepare(
         videos,
-        spec,
+        with_finder_version(spec, registry),
         store_root=settings.cache / "faces",
         corpus=source.corpus,
         finder=registry.face_finder(spec.finder).build,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from dfbench.errors import RunError, UsageError, WeightsError
 from dfbench.interfaces import FaceFile, Progress, Trainer, TrainerFactory, TrainingRequest
 from dfbench.runs.protocols import lint_videos
 from dfbench.runs.provenance import environment, run_identity
-from dfbench.runs.sources import prepare_selected
+from dfbench.runs.sources import prepare_selected, with_finder_version
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.types import Status
 
@@ -48,6 +48,11 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         )
     trainer = cast("TrainerFactory", stage.registry.load_object(spec.trainer))(recipe, request.overrides)
     needs = trainer.needs()
+    needs = replace(
+        needs,
+        prepare=with_finder_version(needs.prepare, stage.registry),
+        prepare_validation=with_finder_version(needs.prepare_validation, stage.registry),
+    )
     train, validation = (
         [video for video in stage.videos(which) if int(video.label) in needs.labels]
         for which in (stage.protocol.train, stage.protocol.validation)
