@@ -27,7 +27,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             citation=CITATION,
             build="dfbench_fakestormer.detector:build",
             clips=BASE_CLIPS,
-            version="2",
+            version="3",
             needs_weights=True,
             describe="dfbench_fakestormer.checkpoints:describe",
             trainer="dfbench_fakestormer.training:make_trainer",
@@ -43,7 +43,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             build="dfbench_fakestormer.detector:untrained",
             clips=DEMO_CLIPS,
             trained_on=frozenset(),
-            version="2",
+            version="3",
         ),
     ]
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from dfbench_fakestormer.model import (
     ConvStem,
     DropPath,
     EmbedOrder,
     FakeSTormerNet,
+    InstanceBatchNorm,
     ModelConfig,
     Stem,
     TemporalToken,
@@ -85,3 +87,16 @@ def test_a_new_conv_stem_sees_no_constant() -> None:
     first = next(iter(net.backbone.patch_embed.parameters()))
     torch.testing.assert_close(first.sum(dim=(2, 3)), torch.zeros(first.shape[:2]), atol=1e-5, rtol=0)
     assert first.std() > 0.1
+
+
+def test_half_of_the_stems_channels_see_each_frame_alone() -> None:
+    norm = InstanceBatchNorm(6).train()
+    frames = torch.randn(4, 6, 9, 7, generator=torch.Generator().manual_seed(0))
+    out = norm(frames)
+    torch.testing.assert_close(out[:, :3], F.instance_norm(frames[:, :3]))
+    torch.testing.assert_close(out[:, 3:], F.batch_norm(frames[:, 3:], None, None, training=True))
+    # Contrast and level of a whole frame leave no trace in the first half, and do in the second.
+    norm.eval()
+    changed = norm(3 * frames + 1)
+    torch.testing.assert_close(changed[:, :3], norm(frames)[:, :3], atol=1e-4, rtol=1e-4)
+    assert (changed[:, 3:] - norm(frames)[:, 3:]).abs().mean() > 0.5
