@@ -11,7 +11,7 @@ CITATION = (
     "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
     "Learning for Generalizable Deepfake Video Detection, ICCV 2025"
 )
-# The clips of the two recipes; a test holds them equal to what recipes/*.toml say.
+# The clips of base_* and demo; a test holds them equal to what recipes/*.toml say.
 BASE_CLIPS = ClipSpec(frames=4, size=224, per_video=8, margin=0.16)
 DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
 
@@ -31,8 +31,8 @@ def dfbench_detectors() -> list[DetectorSpec]:
             needs_weights=True,
             describe="dfbench_fakestormer.checkpoints:describe",
             trainer="dfbench_fakestormer.training:make_trainer",
-            recipes=("base", "demo"),
-            default_recipe="base",
+            recipes=("base_c23", "base_c0", "base_c40", "small", "demo"),
+            default_recipe="base_c23",
             demo_recipe="demo",
         ),
         DetectorSpec(

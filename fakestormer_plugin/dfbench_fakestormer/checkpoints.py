@@ -128,9 +128,9 @@ def describe(weights: Path) -> DetectorCard:
 
 
 def released_recipe() -> Recipe:
-    """The `base` recipe with the two switches of the network as the authors' checkpoints need them."""
+    """The `base_c23` recipe with the two switches of the network as the authors' checkpoints need them."""
     switches = {"temporal_token": "patch0", "embed_order": "released", "derivative": "released"}
-    return load_recipe("base", {"name": "released", **switches})
+    return load_recipe("base_c23", {"name": "released", **switches})
 
 
 def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:

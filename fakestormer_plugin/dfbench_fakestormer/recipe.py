@@ -1,8 +1,8 @@
 """A recipe: every number that decides what is trained and how, in one flat, frozen record.
 
-The recipes of the package are the TOML files in `recipes/`; any field can be overridden (`--set lr=1e-4`). The
-resolved recipe is part of a training's identity and is stored in the weights file, so each switch by which two
-detectors differ has a name there.
+The recipes of the package are the TOML files in `recipes/`, where one that `extends` another says only what differs.
+Any field can be overridden (`--set lr=1e-4`). The resolved recipe is part of a training's identity and is stored in
+the weights file, so each switch by which two detectors differ has a name there.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dfbench import ClipSpec, FrameChoice, PrepareSpec, Sampling, UnknownNameError, UsageError
 
-RECIPES = ("base", "demo")
+RECIPES = ("base_c23", "base_c0", "base_c40", "small", "demo")
+EXTENDS = "extends"
 
 
 class Recipe(BaseModel):
-    """All fields are required, so that a recipe file shows everything there is; see `recipes/base.toml`."""
+    """All fields are required, so that `recipes/base_c23.toml` shows everything there is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -143,8 +144,13 @@ def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe
             f"fakestormer has no recipe {name!r}{_did_you_mean(name, RECIPES)}",
             hints=(f"use one of: {', '.join(RECIPES)}",),
         )
-    text = (Path(__file__).parent / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    return parse_recipe({"name": name, **tomllib.loads(text), **(overrides or {})})
+    return parse_recipe({**_stored(name), "name": name, **(overrides or {})})
+
+
+def _stored(name: str) -> dict[str, Any]:
+    fields = tomllib.loads((Path(__file__).parent / "recipes" / f"{name}.toml").read_text(encoding="utf-8"))
+    parent = fields.pop(EXTENDS, None)
+    return {**_stored(parent), **fields} if parent else fields
 
 
 def parse_recipe(fields: Mapping[str, Any]) -> Recipe:

@@ -54,7 +54,7 @@ def run(
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
     `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device,
-    size, recipe. Raises DfbenchError.
+    size, recipe, train_compression. Raises DfbenchError.
     """
     from dfbench.runs.stage import RunRequest
 

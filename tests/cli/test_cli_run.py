@@ -155,6 +155,18 @@ ONE_MINUTE = ("epochs=2", "size=64", "width=32", "depth=1", "heads=2", "train_cr
 
 
 @pytest.mark.slow
+def test_training_at_a_compression_that_is_not_there_says_what_is(dfbench: Run) -> None:
+    small = ("train", "-d", "fakestormer", "--data", "demo", "--size", "small")
+    absent = dfbench(*small, "--compression", "c0")
+    assert absent.returncode == 1
+    assert "raw" in absent.stderr
+    assert "use --compression c23" in absent.stderr
+    unknown = dfbench(*small, "--compression", "c32")
+    assert unknown.returncode == 2
+    assert "did you mean" in unknown.stderr
+
+
+@pytest.mark.slow
 def test_the_main_job_from_files_to_leaderboard(dfbench: Run, shared_cache: Path, tmp_path: Path) -> None:
     recipe = [part for field in ONE_MINUTE for part in ("--set", field)]
     command = ("run", "-d", "fakestormer", "-d", "fakestormer-untrained", "-d", "chance", *recipe)

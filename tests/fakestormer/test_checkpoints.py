@@ -32,7 +32,7 @@ SMALL = load_recipe(
     "demo", {"size": "32", "patch": "16", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
 )
 TINY = load_recipe(
-    "base",
+    "base_c23",
     {
         "size": "64",
         "width": "48",

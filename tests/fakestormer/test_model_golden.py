@@ -182,7 +182,7 @@ def test_base_names_shapes_and_sizes() -> None:
     with torch.device("meta"):
         net = FakeSTormerNet.__new__(FakeSTormerNet)
         nn.Module.__init__(net)
-        config = network_config(load_recipe("base"))
+        config = network_config(load_recipe("base_c23"))
         net.backbone, net.keypoint_head = Backbone(config), Heads(config)
     state = net.state_dict()
     assert [(k, list(v.shape), str(v.dtype).removeprefix("torch.")) for k, v in state.items()] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recip
 
 
 def test_base_is_the_published_c23_configuration() -> None:
-    base = load_recipe("base")
+    base = load_recipe("base_c23")
     assert (base.width, base.depth, base.heads, base.patch, base.size, base.frames) == (
         768,
         12,
@@ -41,15 +42,43 @@ def test_base_is_the_published_c23_configuration() -> None:
     assert (base.temporal_token, base.embed_order, base.derivative) == ("learned", "mended", "mended")
 
 
+def differences(name: str) -> dict[str, object]:
+    """The fields of a recipe that differ from base_c23, but for the name."""
+    base, other = load_recipe("base_c23").model_dump(), load_recipe(name).model_dump()
+    return {field: other[field] for field in base if other[field] != base[field] and field != "name"}
+
+
+def test_the_published_configurations_for_other_compressions() -> None:
+    assert differences("base_c0") == {"epochs": 120}
+    assert differences("base_c40") == {
+        "class_weight": 0.9,
+        "temporal_weight": 0.1,
+        "lr": 5e-5,
+        "lr_boost": 1.0,
+        "epochs": 100,
+        "start_decay": 2.5,
+        "frozen_epochs": 3,
+    }
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_whole_and_says_its_name(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert load_recipe(name, {"name": "mine"}).name == "mine"
+    stated = (Path(import_module("dfbench_fakestormer").__file__ or "").parent / "recipes").glob("*.toml")
+    assert sorted(path.stem for path in stated) == sorted(RECIPES)
+
+
 def test_specs_say_what_the_recipes_say() -> None:
     plugin = import_module("dfbench_fakestormer")
     detectors = {spec.name: spec for spec in plugin.dfbench_detectors()}
-    assert detectors["fakestormer"].clips == load_recipe("base").clips()
+    assert detectors["fakestormer"].clips == load_recipe("base_c23").clips()
     assert detectors["fakestormer"].recipes == RECIPES
     assert detectors["fakestormer-untrained"].clips == load_recipe("demo").clips()
     assert detectors["fakestormer-untrained"].trained_on == frozenset()
     assert detectors["fakestormer"].trained_on is None
-    assert [spec.name for spec in plugin.dfbench_synthesizers()] == [load_recipe("base").synthesizer]
+    assert [spec.name for spec in plugin.dfbench_synthesizers()] == [load_recipe("base_c23").synthesizer]
 
 
 def test_overrides_are_parsed_by_their_fields_type() -> None:
@@ -82,7 +111,7 @@ def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(UnknownNameError) as caught:
         load_recipe("dmo")
     assert "did you mean 'demo'?" in caught.value.message
-    assert "base, demo" in caught.value.hints[0]
+    assert "base_c23, base_c0" in caught.value.hints[0]
 
 
 @given(lr=st.floats(1e-9, 10), epochs=st.integers(1, 10_000), token=st.sampled_from(["learned", "patch0"]))

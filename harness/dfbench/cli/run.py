@@ -24,6 +24,9 @@ def run_command(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
     recipe: Annotated[str, typer.Option(help="Recipe, if the detector must be trained first.")] = "",
+    train_compression: Annotated[
+        str, typer.Option(help="Train on videos of this compression; the protocol's if empty.")
+    ] = "",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
     ] = None,
@@ -58,6 +61,7 @@ def run_command(
             device=device,
             size=size,
             recipe=recipe,
+            train_compression=train_compression,
             overrides=parse_overrides(overrides or ()),
         )
         outcome = evaluate(request, progress=shown)

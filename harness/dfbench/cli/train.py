@@ -14,6 +14,12 @@ def train_command(
     ] = "cross-dataset",
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
     recipe: Annotated[str, typer.Option(help="The recipe; the detector's default if empty.")] = "",
+    train_compression: Annotated[
+        str,
+        typer.Option(
+            "--train-compression", "--compression", help="Train on these videos; the protocol's if empty."
+        ),
+    ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
@@ -35,6 +41,7 @@ def train_command(
         device=device,
         size=size,
         recipe=recipe,
+        train_compression=train_compression,
         overrides=parse_overrides(overrides or ()),
     )
     typer.echo(str(train_detector(request, progress=output.progress())))

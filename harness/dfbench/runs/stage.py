@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the user asked for."""
+    """What the user asked for. `train_compression` stands in for that of the protocol's training and validation sets."""
 
     detector: str
     protocol: str = "cross-dataset"
@@ -32,6 +32,7 @@ class RunRequest:
     device: str = "auto"
     size: str = "full"
     recipe: str = ""
+    train_compression: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,11 +76,22 @@ def choose_device(device: str) -> str:
     return device
 
 
+def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
+    """`protocol` with its training and validation sets at another compression; what it tests stays. "" changes nothing."""
+    if not compression:
+        return protocol
+    return replace(
+        protocol,
+        train=replace(protocol.train, compression=compression),
+        validation=replace(protocol.validation, compression=compression),
+    )
+
+
 def open_stage(request: RunRequest, progress: Progress) -> Stage:
     """Load the plugins and settings and find or make the data. Raises UsageError for unknown names."""
     host = Host.load()
     settings = load_settings()
     spec = host.registry.detector(request.detector)
-    protocol = host.registry.protocol(request.protocol)
+    protocol = trained_at(host.registry.protocol(request.protocol), request.train_compression)
     source = data_source(request.data, host.registry, settings, size=request.size, progress=progress)
     return Stage(host, settings, spec, protocol, source, progress)
