@@ -82,6 +82,7 @@ class Recipe(BaseModel):
     sam_rho: float = Field(ge=0)
     sam_running_stats: Literal["once", "twice"]
     clip_norm: float = Field(ge=0)  # largest gradient norm; 0 = never cut
+    ema_decay: float = Field(ge=0, lt=1)  # of the weights' moving average, which is then kept; 0 = none
 
     # The schedule. "ramp_decay" by epochs (`lr_boost`, `start_decay`), "warmup_cosine" by steps (`warmup_steps`).
     schedule: Literal["ramp_decay", "warmup_cosine"]

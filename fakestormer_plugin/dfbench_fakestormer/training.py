@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from dfbench import FaceFile, FrameChoice, RunError, Synthesizer, TrainingNeeds, TrainingRequest
@@ -108,7 +109,10 @@ class FakeSTormerTrainer:
         datasets, compression = trained_on(used)
         outcome = {"validation_video_auc": result.score, "step": result.step, "seed": request.seed}
         header = Header(self._recipe, datasets, compression, {**request.provenance, "training": outcome})
-        net_state = {key.removeprefix("net."): value for key, value in result.state.items()}
+        prefix = "average.module." if self._recipe.ema_decay else "net."
+        net_state = {
+            key.removeprefix(prefix): value for key, value in result.state.items() if key.startswith(prefix)
+        }
         write_weights(weights, net_state, header)
         for leftover in (LAST, BEST):
             (request.folder / leftover).unlink(missing_ok=True)
@@ -181,6 +185,11 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.net = net
+        self.average: AveragedModel | None = None
+        if recipe.ema_decay:
+            # The moving average of the weights is what is validated and kept; the running statistics are averaged too.
+            average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
         self.stream = stream
         self._recipe, self._seed = recipe, seed
         self._train, self._validation = train, validation
@@ -237,6 +246,8 @@ class TrainingModule(pl.LightningModule):
         if recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip_norm)
         optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
         self._log_losses(losses, len(batch.clips), step)
 
     def validation_step(self, batch: ValidationBatch, batch_idx: int) -> None:
@@ -244,7 +255,8 @@ class TrainingModule(pl.LightningModule):
         del batch_idx
         if not len(batch.label):
             return
-        logits = self.net.logit(normalise(batch.clips)).float().cpu().tolist()
+        net = self.net if self.average is None else cast("FakeSTormerNet", self.average.module)
+        logits = net.logit(normalise(batch.clips)).float().cpu().tolist()
         for logit, label, video in zip(logits, batch.label.tolist(), batch.video.tolist(), strict=True):
             self._logits[(label, video)].append(logit)
 

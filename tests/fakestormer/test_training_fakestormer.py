@@ -175,15 +175,19 @@ def test_the_last_weights_are_validated_whatever_the_interval(
     assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
 
 
-@pytest.mark.parametrize(("optimizer", "workers"), [("adamw", 0), ("sam_adam", 0), ("adamw", 1)])
+@pytest.mark.parametrize(
+    ("optimizer", "workers", "ema"), [("adamw", 0, "0"), ("sam_adam", 0, "0.9"), ("adamw", 1, "0")]
+)
 def test_interrupted_and_resumed_is_uninterrupted(
     faces: tuple[list[FaceFile], list[FaceFile]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     optimizer: str,
     workers: int,
+    ema: str,
 ) -> None:
-    trainer = make_trainer("demo", OVERRIDES | {"optimizer": optimizer, "sam_rho": "0.05"})
+    changes = {"optimizer": optimizer, "sam_rho": "0.05", "ema_decay": ema}
+    trainer = make_trainer("demo", OVERRIDES | changes)
     whole = trainer.fit(request(faces, tmp_path / "whole", workers=workers))
     cut = tmp_path / "cut"
     for steps in (5, 3):  # inside the second epoch, and later in its other round
@@ -199,6 +203,36 @@ def test_interrupted_and_resumed_is_uninterrupted(
     assert columns == [
         [row["loss"], row["val_auc"], row["lr"]] for row in rows_of(tmp_path / "whole" / "log.csv")
     ]
+
+
+def test_the_kept_weights_are_the_moving_average_of_all_steps(
+    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[dict[str, torch.Tensor]] = []
+    original = TrainingModule.training_step
+
+    def step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        original(self, batch, batch_idx)
+        steps.append({key: value.clone() for key, value in self.net.state_dict().items()})
+
+    monkeypatch.setattr(TrainingModule, "training_step", step)
+    changes = {"ema_decay": "0.7", "epochs": "2", "validate_every": "2"}
+    averaged = make_trainer("demo", OVERRIDES | changes).fit(request(faces, tmp_path / "averaged"))
+    expected = steps[0]  # the average begins with the first step
+    for state in steps[1:]:
+        expected = {
+            key: 0.7 * value + 0.3 * state[key] if value.is_floating_point() else state[key]
+            for key, value in expected.items()
+        }
+    kept = load_network(averaged)[0].state_dict()
+    assert len(steps) == 8
+    for key, value in kept.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, expected[key], msg=key)
+    assert not torch.equal(
+        kept["backbone.blocks.0.attn.qkv.weight"], steps[-1]["backbone.blocks.0.attn.qkv.weight"]
+    )
+    assert read_header(averaged).recipe.ema_decay == 0.7
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
