@@ -35,7 +35,8 @@ class FakeSTormer:
     def score(self, clips: Tensor) -> Tensor:
         """Logits of "fake", (B,) float32 on the CPU, of uint8 (B, T, S, S, 3) RGB clips.
 
-        Raises ScoreError if the clips are not of the network's T and S.
+        Clips that do not fit into the device's memory together are scored in halves, equal up to rounding. Raises
+        ScoreError if the clips are not of the network's T and S, or not even one fits.
         """
         config = self._net.config
         expected = (config.frames, config.size, config.size, 3)
@@ -45,7 +46,20 @@ class FakeSTormer:
                 f"these weights want {expected} torch.uint8"
             )
         with torch.inference_mode():
+            return self._logits(clips)
+
+    def _logits(self, clips: Tensor) -> Tensor:
+        try:
             return self._net.logit(normalise(clips.to(self._device))).float().cpu()
+        except torch.OutOfMemoryError as error:
+            if len(clips) <= 1:
+                raise ScoreError(
+                    f"one clip of {tuple(clips.shape[1:])} does not fit into the memory of {self._device}",
+                    hints=("end what else uses the device", "or use the processor: --device cpu"),
+                ) from error
+        # Outside the handler, whose traceback would keep the tensors of the failed attempt alive.
+        half = len(clips) // 2
+        return torch.cat([self._logits(clips[:half]), self._logits(clips[half:])])
 
 
 def build(*, weights: Path | None, device: str, seed: int) -> FakeSTormer:

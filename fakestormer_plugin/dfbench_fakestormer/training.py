@@ -99,10 +99,16 @@ class FakeSTormerTrainer:
             samples=stream.batch,
         )
         title = f"train fakestormer ({self._recipe.name})"
-        with _compute_threads(request):
-            result = fit_module(
-                module, folder=request.folder, plan=plan, progress=request.progress, title=title
-            )
+        try:
+            with _compute_threads(request):
+                result = fit_module(
+                    module, folder=request.folder, plan=plan, progress=request.progress, title=title
+                )
+        except torch.OutOfMemoryError as error:
+            raise RunError(
+                f"training ran out of memory on {request.device} with batch {stream.batch}",
+                hints=_smaller(self._recipe, stream.batch),
+            ) from error
         used = [
             (file.video.dataset, file.video.compression) for file in (*request.train, *request.validation)
         ]
@@ -288,6 +294,14 @@ class TrainingModule(pl.LightningModule):
         detached = {name: value.detach() for name, value in values.items()}
         self.log_dict(detached, on_step=True, on_epoch=True, batch_size=count)
         self.log("lr", self._learning_rate(step), batch_size=count)
+
+
+def _smaller(recipe: Recipe, batch: int) -> tuple[str, ...]:
+    """What needs less memory than a training that did not fit, nearest first."""
+    hints = [f"the next smaller batch: --set batch={batch // 2}"] if batch > 1 else []
+    if recipe.precision == "32":
+        hints.append("activations of half the width: --set precision=bf16")
+    return (*hints, "a smaller network: --recipe small")
 
 
 def _loader_workers(request: TrainingRequest) -> int:

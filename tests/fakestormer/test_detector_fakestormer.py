@@ -49,6 +49,38 @@ def test_one_logit_a_clip_the_same_alone_and_in_any_batch(detector: FakeSTormer)
     torch.testing.assert_close(together, reversed_order, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("fits", [3, 1])
+def test_clips_that_do_not_fit_together_are_scored_in_parts(
+    detector: FakeSTormer, monkeypatch: pytest.MonkeyPatch, fits: int
+) -> None:
+    clips = some_clips(7)
+    expected = detector.score(clips)
+    original, sizes = FakeSTormerNet.logit, []
+
+    def limited(self: FakeSTormerNet, clips: torch.Tensor) -> torch.Tensor:
+        if len(clips) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(clips))
+        return original(self, clips)
+
+    monkeypatch.setattr(FakeSTormerNet, "logit", limited)
+    torch.testing.assert_close(detector.score(clips), expected, rtol=1e-5, atol=1e-6)
+    assert sum(sizes) == 7
+    assert max(sizes) <= fits
+
+
+def test_one_clip_that_does_not_fit_is_an_error_with_the_way_out(
+    detector: FakeSTormer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(self: FakeSTormerNet, clips: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(FakeSTormerNet, "logit", never)
+    with pytest.raises(ScoreError, match="does not fit into the memory of cpu") as caught:
+        detector.score(some_clips(4))
+    assert any("--device cpu" in hint for hint in caught.value.hints)
+
+
 @pytest.mark.parametrize("shape", [(2, 2, 48, 48, 3), (2, 8, 32, 32, 3), (2, 2, 32, 32), (2, 3, 2, 32, 32)])
 def test_clips_of_another_shape_are_refused(detector: FakeSTormer, shape: tuple[int, ...]) -> None:
     with pytest.raises(ScoreError, match="these weights want"):

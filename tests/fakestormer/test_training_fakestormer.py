@@ -321,6 +321,25 @@ def test_divergence_is_an_error_and_not_a_result(
     assert not (tmp_path / "weights.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"), [({}, "--set batch=2"), ({"batch": "1"}, "--set precision=bf16")]
+)
+def test_out_of_memory_says_what_fits_next(
+    faces: tuple[list[FaceFile], list[FaceFile]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, str],
+    says: str,
+) -> None:
+    def full(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TrainingModule, "training_step", full)
+    with pytest.raises(RunError, match="ran out of memory on cpu with batch") as caught:
+        make_trainer("demo", OVERRIDES | changes).fit(request(faces, tmp_path))
+    assert says in caught.value.hints[0]
+
+
 def test_a_damaged_checkpoint_names_the_folder_to_delete(
     faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
 ) -> None:
