@@ -27,9 +27,9 @@ class Recipe:
     `tint`: error of that correction per channel, grey levels; `feather`: softness of the mask's border as a share
     of the face's width; `jitter`: per-frame error of the landmarks, same share; `smoothing`: how much of the
     previous frame's alignment is kept; `grain`: share of the camera's noise that the tool puts back (Celeb-DF's and
-    DFD's do, since a smooth face in a grainy frame shows); `fidelity`: how strong head pose and expression are beside
-    the target's own, 1 the same, above 1 exaggerated; `poisson`: blend gradients; `active`: the forged share of the
-    video as (start, end).
+    DFD's do, since a smooth face in a grainy frame shows; those of DFDC each to another degree; a photo brings its own);
+    `fidelity`: how strong head pose and expression are beside the target's own, 1 the same, above 1 exaggerated;
+    `poisson`: blend gradients; `active`: the forged share of the video as (start, end).
     """
 
     kind: Kind
@@ -147,10 +147,12 @@ def _celeb(rng: np.random.Generator) -> Recipe:
 
 def _dfdc(rng: np.random.Generator) -> Recipe:
     kinds = (Kind.AUTOENCODER, Kind.AUTOENCODER, Kind.GRAPHICS, Kind.EXPRESSION)
+    kind = kinds[int(rng.integers(len(kinds)))]
+    grain = float(rng.uniform(0.0, 1.0))
     start = float(rng.uniform(0.0, 0.4)) if rng.random() < 0.3 else 0.0
     end = min(1.0, start + float(rng.uniform(0.5, 0.7))) if start > 0.0 else 1.0
     return Recipe(
-        kind=kinds[int(rng.integers(len(kinds)))],
+        kind=kind,
         resolution=int(rng.integers(64, 150)),
         softness=float(rng.uniform(0.3, 0.8)),
         colour=float(rng.uniform(0.7, 0.97)),
@@ -158,7 +160,7 @@ def _dfdc(rng: np.random.Generator) -> Recipe:
         feather=float(rng.uniform(0.02, 0.08)),
         jitter=float(rng.uniform(0.004, 0.014)),
         smoothing=float(rng.uniform(0.0, 0.5)),
-        grain=0.0,
+        grain=0.0 if kind is Kind.GRAPHICS else grain,
         fidelity=float(rng.uniform(0.7, 1.0)),
         poisson=bool(rng.random() < 0.35),
         active=(start, end),
