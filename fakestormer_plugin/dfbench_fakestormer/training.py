@@ -301,7 +301,9 @@ def _smaller(recipe: Recipe, batch: int) -> tuple[str, ...]:
     hints = [f"the next smaller batch: --set batch={batch // 2}"] if batch > 1 else []
     if recipe.precision == "32":
         hints.append("activations of half the width: --set precision=bf16")
-    return (*hints, "a smaller network: --recipe small")
+    if recipe.width > load_recipe("small").width:
+        hints.append("a smaller network: --recipe small")
+    return tuple(hints) or ("end what else uses the device",)
 
 
 def _loader_workers(request: TrainingRequest) -> int:

@@ -322,7 +322,12 @@ def test_divergence_is_an_error_and_not_a_result(
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"), [({}, "--set batch=2"), ({"batch": "1"}, "--set precision=bf16")]
+    ("changes", "says"),
+    [
+        ({}, "--set batch=2"),
+        ({"batch": "1"}, "--set precision=bf16"),
+        ({"batch": "1", "precision": "bf16"}, "end what else uses the device"),
+    ],
 )
 def test_out_of_memory_says_what_fits_next(
     faces: tuple[list[FaceFile], list[FaceFile]],
