@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,17 +49,21 @@ def make_seed(tmp_path: Path) -> MakeSeed:
         manifest: str = "a",
         failed: Sequence[int] = (),
         count: int = 48,
+        version: str = "1",
+        weights: str = "",
+        lr: float = 1e-3,
     ) -> Path:
         record = {
             "schema": 1,
             "status": "complete",
-            "detector": {"name": "net"},
+            "detector": {"name": "net", "version": version, "weights_sha256": weights or f"w{seed}"},
             "entry": entry or entry_name("net", ("demo", "", "ffpp/c23"), seed=seed),
             "seed": seed,
             "pooling": "mean_logit",
             "protocol": "cross-dataset",
             "corpus": "demo",
             "trained_on": ["ffpp"],
+            "training": {"recipe": {"lr": lr}, "provenance": {"identity": {"seed": seed}}},
             "datasets": {name: {"manifest": manifest, "videos": count} for name in DATASETS},
             "started": "2026-01-01T00:00:00+00:00",
             "finished": f"2026-02-{seed + 1:02d}T00:00:00+00:00",
@@ -145,6 +150,17 @@ def test_what_is_no_seed_of_another_stays_alone(make_seed: MakeSeed, runs: Path)
         assert board[name].to_dict() == each[name].to_dict()
 
 
+@pytest.mark.parametrize("change", [{"version": "2"}, {"lr": 1e-4}, {"weights": "w0"}])
+def test_runs_that_differ_in_more_or_less_than_the_seed_stay_alone(
+    make_seed: MakeSeed, runs: Path, change: dict[str, Any]
+) -> None:
+    make_seed(0)
+    make_seed(1, **change)
+    each, board = boards(runs)
+    assert set(board["entry"]) == set(each["entry"])
+    assert len(board) == 2
+
+
 def test_the_interval_rests_on_videos_that_all_seeds_scored(make_seed: MakeSeed, runs: Path) -> None:
     make_seed(0, failed=(0, 1))
     make_seed(1)
@@ -163,12 +179,15 @@ def test_the_interval_rests_on_videos_that_all_seeds_scored(make_seed: MakeSeed,
     assert row["dfd"] == pytest.approx(np.mean(expected))
 
 
-def test_without_a_class_there_is_no_value(make_seed: MakeSeed, runs: Path) -> None:
-    make_seed(0, failed=range(0, 48, 2))
-    make_seed(1)
+@pytest.mark.parametrize("bad", [0, 1])
+def test_without_a_class_there_is_no_value(make_seed: MakeSeed, runs: Path, bad: int) -> None:
+    make_seed(bad, failed=range(0, 48, 2))
+    make_seed(1 - bad)
     _, board = boards(runs)
     assert board["dfd"].isna().all()
     assert board["dfd_low"].isna().all()
+    assert board["mean"].isna().all()
+    assert board["rank"].isna().all()
 
 
 def test_scores_that_are_gone_are_named(make_seed: MakeSeed, runs: Path) -> None:

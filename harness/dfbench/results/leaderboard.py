@@ -74,11 +74,15 @@ def leaderboard(
     manifests = _reference_manifests(usable)
     chosen, hidden = _chosen(usable, manifests)
     datasets = _datasets(chosen)
-    if over_seeds:
-        pooled = pool_seeds(chosen)
-        chosen = [run for run, _ in pooled]
-        hidden = {run.entry: sum(hidden[one.entry] for one in members) for run, members in pooled}
-    rows = [_board_row(run, datasets, manifests, hidden[run.entry]) for run in chosen]
+    entries = pool_seeds(chosen) if over_seeds else [(run, (run,)) for run in chosen]
+    rows = [
+        {
+            **_board_row(run, datasets, manifests),
+            "older_hidden": sum(hidden[one.entry] for one in members),
+            "run": "+".join(one.folder.name for one in members),
+        }
+        for run, members in entries
+    ]
     board = _ordered(rows, datasets)
     board.attrs = {
         "protocol": protocol,
@@ -206,9 +210,7 @@ def _reference_manifests(runs: Sequence[RunResult]) -> dict[str, str]:
     return {name: counted.most_common(1)[0][0] for name, counted in votes.items()}
 
 
-def _board_row(
-    run: RunResult, datasets: Sequence[str], manifests: Mapping[str, str], hidden: int
-) -> dict[str, Any]:
+def _board_row(run: RunResult, datasets: Sequence[str], manifests: Mapping[str, str]) -> dict[str, Any]:
     whole = run.whole().set_index("dataset")
     row: dict[str, Any] = {"entry": run.entry, "detector": whole["detector"].iloc[0]}
     row["section"] = RANKED
@@ -233,9 +235,7 @@ def _board_row(
         **row,
         "coverage": whole.drop(index=MEAN, errors="ignore")["coverage"].min(),
         "trained_on": "unknown" if run.trained_on is None else "+".join(run.trained_on) or "nothing",
-        "older_hidden": hidden,
         "note": "; ".join(f"{name}: {note}" for name, note in notes.items()),
-        "run": run.name or run.folder.name,
     }
 
 

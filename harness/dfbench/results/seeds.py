@@ -28,51 +28,62 @@ INTERVAL = "identities and seeds"
 def over_seeds(
     runs: Sequence[RunResult], *, draws: int = 2000
 ) -> list[tuple[RunResult, tuple[RunResult, ...]]]:
-    """Each entry once, with the runs that it stands for; an entry of one seed, or scored on other videos, stays alone.
+    """Each entry once, with the runs that it stands for.
 
-    Raises StoreError if the scores of a run that is one of several cannot be read.
+    Runs are one entry if nothing but the seed tells them apart: not the videos, the recipe, a version. Runs of the same
+    weights are no different trainings, and stay alone. Raises StoreError if the scores of a run that is one of several
+    cannot be read.
     """
     families: dict[object, list[RunResult]] = {}
     for run in runs:
-        same = (run.family, tuple(sorted(run.manifests.items())), run.trained_on)
-        families.setdefault(same, []).append(run)
-    pooled = []
+        families.setdefault((run.family, run.settings, run.trained_on), []).append(run)
+    pooled: list[tuple[RunResult, tuple[RunResult, ...]]] = []
     for members in families.values():
-        members.sort(key=lambda run: -1 if run.seed is None else run.seed)
-        one = members[0] if len(members) == 1 else _mean_of(members, draws)
-        pooled.append((one, tuple(members)))
+        weights = [run.weights for run in members if run.weights]
+        if len(members) == 1 or len(set(weights)) < len(weights):
+            pooled += [(run, (run,)) for run in members]
+        else:
+            members.sort(key=lambda run: -1 if run.seed is None else run.seed)
+            pooled.append((_mean_of(members, draws), tuple(members)))
     return pooled
 
 
 def _mean_of(runs: Sequence[RunResult], draws: int) -> RunResult:
     first = runs[0]
-    table = _mean_table([run.whole() for run in runs])
+    tables = [run.whole().set_index("dataset") for run in runs]
+    table = _mean_table(tables)
     videos = [video_scores(read_scores(run.folder), run.pooling) for run in runs]
-    drawn = []
-    for dataset in table.index.drop(MEAN, errors="ignore"):
-        resampled = _draws(dataset, [one[one["dataset"] == dataset] for one in videos], draws)
-        drawn.append(resampled)
-        _set_interval(table, dataset, [run.whole() for run in runs], resampled)
+    resampled = {
+        dataset: _draws(dataset, [one[one["dataset"] == dataset] for one in videos], draws)
+        for dataset in table.index.drop(MEAN, errors="ignore")
+    }
     if MEAN in table.index:  # datasets are independent, so the mean of their draws is a draw of the mean
-        _set_interval(table, MEAN, [run.whole() for run in runs], np.mean(drawn, axis=0))
-    seeds = [run.seed for run in runs if run.seed is not None]
-    entry = entry_of_seeds(first.family, seeds)
+        resampled[MEAN] = np.mean(list(resampled.values()), axis=0)
+    for dataset, drawn in resampled.items():
+        per_seed = np.array([one.loc[dataset, "auc"] for one in tables], dtype=np.float64)
+        rng = np.random.default_rng([crc32(dataset.encode()), 2])
+        interval = interval_over_seeds(per_seed, drawn, rng=rng)
+        table.loc[dataset, ["auc_low", "auc_high"]] = [interval.low, interval.high]
+    entry = entry_of_seeds(first.family, [run.seed for run in runs if run.seed is not None])
     return replace(
         first,
         entry=entry,
         seed=None,
         finished=max(run.finished for run in runs),
-        table=table.reset_index().assign(entry=entry)[list(first.whole().columns)],
-        name="+".join(run.folder.name for run in runs),
+        table=table.reset_index().assign(entry=entry, interval=INTERVAL)[list(first.whole().columns)],
     )
 
 
 def _mean_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Rows by dataset: floats are means, lowest coverage, all notes; what the seeds share is from the first."""
-    first = tables[0].set_index("dataset")
-    together = pd.concat(tables).groupby("dataset", sort=False)
-    mean = first.copy()
-    for name in first.columns[first.dtypes == "float64"]:
+    """Rows by dataset: floats are means, lowest coverage, all notes; what the seeds share is from the first.
+
+    A row that a seed lacks is left out: a seed of which not every dataset has an AUC has no mean over datasets.
+    """
+    mean = (
+        tables[0].loc[[name for name in tables[0].index if all(name in one.index for one in tables)]].copy()
+    )
+    together = pd.concat(tables).groupby(level="dataset", sort=False)
+    for name in mean.columns[mean.dtypes == "float64"]:
         # A mean of fewer seeds than the row names would be another number.
         mean[name] = together[name].agg(lambda values: values.mean(skipna=False))
     mean["coverage"] = together["coverage"].min()
@@ -103,14 +114,3 @@ def _draws(dataset: str, videos: Sequence[pd.DataFrame], draws: int) -> NDArray[
     )
     mean: NDArray[np.float64] = resampled.mean(axis=0)
     return mean
-
-
-def _set_interval(
-    table: pd.DataFrame, dataset: str, tables: Sequence[pd.DataFrame], resampled: NDArray[np.float64]
-) -> None:
-    per_seed = np.array([one.set_index("dataset").loc[dataset, "auc"] for one in tables], dtype=np.float64)
-    interval = interval_over_seeds(
-        per_seed, resampled, rng=np.random.default_rng([crc32(dataset.encode()), 2])
-    )
-    table.loc[dataset, ["auc_low", "auc_high"]] = [interval.low, interval.high]
-    table.loc[dataset, "interval"] = INTERVAL

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dfbench.errors import DataError, StoreError
 from dfbench.results.tables import ALL, LEVEL, read_table
 from dfbench.runs.entries import without_seed
+from dfbench.types import digest_of
 
 RUN_SCHEMA = 1
 
@@ -24,14 +26,17 @@ class RunResult:
     """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
 
     `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `table` is
-    None where there is a problem. `family` is the entry without its seed. `name` stands for several folders, "" for
-    `folder`. Of an unreadable run only `folder` and `problem` are known.
+    None where there is a problem. `family` is the entry without its seed; `settings` a digest of everything else that
+    can change a score but the seed and the weights that it gave; `weights` the digest of these, "" if there are none.
+    Of an unreadable run only `folder` and `problem` are known.
     """
 
     folder: Path
     problem: str = ""
     entry: str = ""
     family: str = ""
+    settings: str = ""
+    weights: str = ""
     seed: int | None = None
     pooling: str = ""
     protocol: str = ""
@@ -40,7 +45,6 @@ class RunResult:
     trained_on: tuple[str, ...] | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
     table: pd.DataFrame | None = None
-    name: str = ""
 
     def whole(self) -> pd.DataFrame:
         """The rows of the result table for whole datasets and their mean. Raises DataError if there is no table."""
@@ -69,6 +73,8 @@ def _read_run(folder: Path) -> RunResult:
             folder,
             entry=entry,
             family=without_seed(entry, seed),
+            settings=_settings(record),
+            weights=str(record["detector"].get("weights_sha256", "")),
             seed=seed,
             pooling=str(record.get("pooling", "")),
             protocol=str(record["protocol"]),
@@ -95,6 +101,16 @@ def _read_run(folder: Path) -> RunResult:
         return replace(run, problem=error.message)
     problem = _mismatch(table, run)
     return replace(run, problem=problem, table=None if problem else table)
+
+
+def _settings(record: Mapping[str, Any]) -> str:
+    """Digest of what decides the scores of a run besides its seed and its weights: equal runs differ in these alone."""
+    detector = {name: value for name, value in record["detector"].items() if name != "weights_sha256"}
+    training = record.get("training") or {}
+    trained = dict((training.get("provenance") or {}).get("identity") or {})
+    trained.pop("seed", None)
+    scoring = {name: record.get(name) for name in ("pooling", "clips", "prepare", "datasets")}
+    return digest_of({**scoring, "detector": detector, "recipe": training.get("recipe"), "trained": trained})
 
 
 def _mismatch(table: pd.DataFrame, run: RunResult) -> str:
