@@ -61,7 +61,7 @@ def require_compression(
         return
     others = [one for one in offered if any((source / one / "videos").is_dir() for source in sources)]
     there = f"there are videos in: {', '.join(others)}" if others else "nor in any other compression"
-    hints = [f"use --compression {one}" for one in others]
+    hints = [f"use --compression {one} (of `dfbench run`: --train-compression {one})" for one in others]
     hints.append(f"download the {compression} videos to {sources[0] / compression / 'videos'}")
     raise LayoutError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
 

@@ -48,7 +48,7 @@ def test_wrong_roots_and_compressions(dfd_root: Path) -> None:
     assert caught.value.hints[0] == f"did you mean the subfolder {dfd_root}?"
     with pytest.raises(LayoutError, match="no raw videos") as caught:
         DeepFakeDetection(dfd_root, compression="c0").index()
-    assert "use --compression c23" in caught.value.hints
+    assert "use --compression c23 (of `dfbench run`: --train-compression c23)" in caught.value.hints
 
 
 def test_an_empty_folder_is_a_layout_error(dfd_root: Path) -> None:

@@ -88,7 +88,7 @@ def test_c0_is_raw_on_disk(ffpp_root: Path) -> None:
 def test_a_compression_that_is_not_on_disk_names_the_ones_that_are(ffpp_root: Path) -> None:
     with pytest.raises(LayoutError, match="no c40 videos") as caught:
         index_of(ffpp_root, "c40")
-    assert "use --compression c23" in caught.value.hints
+    assert "use --compression c23 (of `dfbench run`: --train-compression c23)" in caught.value.hints
 
 
 def test_an_unknown_compression_is_a_usage_error(ffpp_root: Path) -> None:
