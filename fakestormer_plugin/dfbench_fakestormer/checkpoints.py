@@ -91,7 +91,8 @@ def read_header(path: Path) -> Header:
         )
     try:
         return Header(
-            recipe=parse_recipe(json.loads(metadata["recipe"])),
+            # Fields that were added after the file was written began as base_c23 has them: without effect.
+            recipe=parse_recipe(load_recipe("base_c23").model_dump() | json.loads(metadata["recipe"])),
             trained_on=tuple(json.loads(metadata["trained_on"])),
             train_compression=metadata["train_compression"],
             provenance=json.loads(metadata["provenance"]),
@@ -122,7 +123,8 @@ def describe(weights: Path) -> DetectorCard:
         clips=header.recipe.clips(),
         trained_on=frozenset(header.trained_on),
         train_compression=header.train_compression,
-        recipe=header.recipe.name,
+        recipe=header.recipe.label(),
+        margins=header.recipe.margins(),
         details={"recipe": header.recipe.model_dump(mode="json"), "provenance": dict(header.provenance)},
     )
 
@@ -154,13 +156,13 @@ def network_from(state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path) -
 
     net = FakeSTormerNet(network_config(recipe))
     own = net.state_dict()
-    differing = _differences(own, state)
+    differing = differences(own, state)
     if differing:
         raise WeightsError(
             f"{origin} does not fit recipe '{recipe.name}': "
             + "; ".join(differing[:5])
             + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
-            + f". It was probably made for {_probable_shape(state)}; this network is {_probable_shape(own)}",
+            + f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}",
             hints=("use the recipe that the checkpoint was trained with",),
         )
     broken = [
@@ -240,7 +242,8 @@ def _require_file(path: Path) -> None:
         raise WeightsError(f"there is no weights file {path}", hints=_HINTS)
 
 
-def _differences(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def differences(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """How `state` differs from what a network has, a phrase a key."""
     found = []
     for key, value in own.items():
         if key not in state:
@@ -250,19 +253,21 @@ def _differences(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list
     return found + [f"{key} is not known" for key in state if key not in own]
 
 
-def _probable_shape(state: Mapping[str, Tensor]) -> str:
+def probable_shape(state: Mapping[str, Tensor]) -> str:
     """In words, what network these tensors come from."""
-    token = state.get("backbone.cls_token")
-    positions, times = state.get("backbone.pos_embed"), state.get("backbone.time_embed")
-    if token is None or positions is None or times is None:
+    prefix = "backbone." if "backbone.cls_token" in state else ""
+    token, positions = state.get(f"{prefix}cls_token"), state.get(f"{prefix}pos_embed")
+    if token is None or positions is None:
         return f"another model (its first keys are {', '.join(list(state)[:3])})"
-    depth = 1 + max((int(k.split(".")[2]) for k in state if k.startswith("backbone.blocks.")), default=-1)
-    stem = "patch" if "backbone.patch_embed.proj.weight" in state else "conv"
+    blocks = [k.removeprefix(prefix) for k in state if k.startswith(f"{prefix}blocks.")]
+    depth = 1 + max((int(k.split(".")[1]) for k in blocks), default=-1)
+    times = state.get(f"{prefix}time_embed")
+    kind = "an image transformer" if times is None else "FakeSTormer"
+    frames = "" if times is None else f"{times.shape[1] - 1} frames, "
+    patch = state.get(f"{prefix}patch_embed.proj.weight")
+    stem = "a conv stem" if patch is None else f"patches of {patch.shape[-1]} px"
     grid = round((positions.shape[1] - 1) ** 0.5)
-    return (
-        f"FakeSTormer of width {token.shape[-1]}, depth {depth}, {times.shape[1] - 1} frames, "
-        f"a {grid} x {grid} grid of patches and a {stem} stem"
-    )
+    return f"{kind} of width {token.shape[-1]}, depth {depth}, {frames}a {grid} x {grid} grid of patches and {stem}"
 
 
 def _shape(tensor: Tensor) -> str:

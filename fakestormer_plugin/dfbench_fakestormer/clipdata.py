@@ -7,6 +7,7 @@ their order changes what is trained on. Only real videos are read; every fake is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dfbench import StoredFaces, Synthesizer, cut_crops, cut_landmarks, read_faces
+from dfbench import StoredFaces, Synthesizer, World, cut_crops, cut_landmarks, read_faces
 from dfbench_fakestormer.recipe import Recipe
 from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
@@ -73,20 +74,25 @@ class ClipStream(Sampler[Address]):
 
     An epoch shows every clip of every video once, cut from an offset of 0 to 2 frames that is drawn anew a video and
     epoch (0 in the first), as the source does; it is divided into rounds of equal length, the rest is left out.
+    Processes that train together share the same steps: `batch` is what each of them takes of one.
     """
 
     MOST_OFFSET = 2
 
     def __init__(
-        self, tracks: Sequence[NDArray[np.int64]], *, recipe: Recipe, seed: int, rank: int = 0, world: int = 1
+        self,
+        tracks: Sequence[NDArray[np.int64]],
+        *,
+        recipe: Recipe,
+        seed: int,
+        world: World = World(),  # noqa: B008 - frozen
     ) -> None:
-        self._tracks, self._recipe, self._seed = tracks, recipe, seed
-        self._rank, self._world = rank, world
+        self._tracks, self._recipe, self._seed, self._world = tracks, recipe, seed, world
         least = sum(
             min(len(self._starts(t, offset)) for offset in range(self.MOST_OFFSET + 1)) for t in tracks
         )
-        self.batch = max(1, min(recipe.batch, least) // world)
-        steps = least // (self.batch * world)
+        self.batch = max(1, min(recipe.batch, least) // world.size)
+        steps = least // (self.batch * world.size)
         self.rounds_per_epoch = max(1, round(steps / recipe.checkpoint_steps))
         self.steps = steps // self.rounds_per_epoch
         self._round = 0
@@ -101,8 +107,8 @@ class ClipStream(Sampler[Address]):
     def __iter__(self) -> Iterator[Address]:
         epoch, part = divmod(self._round, self.rounds_per_epoch)
         addresses = self._epoch(epoch)
-        size = self.steps * self.batch * self._world
-        return iter(addresses[part * size : (part + 1) * size][self._rank :: self._world])
+        size = self.steps * self.batch * self._world.size
+        return iter(addresses[part * size : (part + 1) * size][self._world.rank :: self._world.size])
 
     def _epoch(self, epoch: int) -> list[Address]:
         rng = np.random.default_rng([self._seed, TRAINING, epoch])
@@ -142,6 +148,13 @@ class Library:
             cut_landmarks(faces, positions, size=size, margin=margin),
         )
 
+    def crops(self, video: int, positions: Sequence[int], *, size: int, margin: float) -> NDArray[np.uint8]:
+        """Crops (T, size, size, 3) uint8 RGB at stored `positions`, as they are cut for scoring."""
+        faces = self._whole(video)
+        if faces is None:
+            faces, positions = read_faces(self._paths[video], frames=positions), range(len(positions))
+        return cut_crops(faces, positions, size=size, margin=margin)
+
     def _whole(self, video: int) -> StoredFaces | None:
         if video not in self._kept and self._free > 0:
             faces = read_faces(self._paths[video])
@@ -154,10 +167,11 @@ class TrainingClips(Dataset[Batch]):
     """One item: a real clip and the fake that is made of it, with all targets, augmented.
 
     Where no fake can be made of a clip, another is drawn in its place. Each attempt has its own generator, so nothing
-    that was drawn for a failed one is handed on.
+    that was drawn for a failed one is handed on; with `retry = "released"`, the next clip gets the very draws that the
+    last one failed with.
     """
 
-    ATTEMPTS, ELSEWHERE_AFTER = 16, 4
+    ATTEMPTS, ELSEWHERE_AFTER, HANDED_ON = 16, 4, 8
 
     def __init__(
         self,
@@ -173,10 +187,12 @@ class TrainingClips(Dataset[Batch]):
         self._settings = sample_settings(recipe, augment=True)
 
     def __getitem__(self, address: Address) -> Batch:
+        asked_for = address
         for attempt in range(self.ATTEMPTS):
-            seed = [self._seed, TRAINING, address.epoch, address.video, address.clip, attempt]
-            rng = np.random.default_rng(seed)
-            if attempt >= self.ELSEWHERE_AFTER:
+            rng = self._generator(address, attempt)
+            if self._recipe.retry == "released" and 0 < attempt < self.HANDED_ON:
+                address, rng = self._elsewhere(address, rng), self._generator(asked_for, 0)
+            elif attempt >= self.ELSEWHERE_AFTER:
                 address = self._elsewhere(address, rng)
             positions = [address.start + i * address.stride for i in range(self._recipe.frames)]
             frames, landmarks = self._library.cut(address.video, positions, recipe=self._recipe)
@@ -190,6 +206,11 @@ class TrainingClips(Dataset[Batch]):
             else:
                 return _batch_of(sample)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _generator(self, address: Address, attempt: int) -> np.random.Generator:
+        return np.random.default_rng(
+            [self._seed, TRAINING, address.epoch, address.video, address.clip, attempt]
+        )
 
     def _elsewhere(self, address: Address, rng: np.random.Generator) -> Address:
         video = int(rng.integers(len(self._tracks)))
@@ -216,10 +237,30 @@ class ValidationBatch(NamedTuple):
     video: Tensor
 
 
-class ValidationClips(Dataset[ValidationBatch]):
-    """Real validation clips and one unaugmented pseudo-fake of each, the same in every epoch; kept in memory.
+class ValidationOrder(Sampler[tuple[int, int]]):
+    """(round, clip) of every validation clip, or of this process's share; `set_epoch` chooses the round."""
 
-    A clip of which no fake can be made is an empty item.
+    def __init__(self, count: int, *, world: World) -> None:
+        self._own = range(world.rank, count, world.size)
+        self._round = 0
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the round."""
+        self._round = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter([(self._round, clip) for clip in self._own])
+
+
+class ValidationClips(Dataset[ValidationBatch]):
+    """Real validation clips and a pseudo-fake of each, unaugmented, the same in every round and kept in memory.
+
+    A clip of which no fake can be made is an empty item. With `validation_view = "released"` they are augmented like
+    training clips, but for the mirror image, and drawn anew in each round. Where the videos have labels of their own
+    (`labels`, with `validation_fakes = "real"`), nothing is made: an item is the clip as it is scored.
     """
 
     ATTEMPTS = 8
@@ -232,25 +273,48 @@ class ValidationClips(Dataset[ValidationBatch]):
         recipe: Recipe,
         synthesizer: Synthesizer,
         seed: int,
+        labels: Sequence[int] | None = None,
         cache_bytes: int = 1 << 28,
     ) -> None:
         self._library, self._clips, self._recipe = library, clips, recipe
-        self._synthesizer, self._seed = synthesizer, seed
-        self._settings = sample_settings(recipe, augment=False)
-        self._free = cache_bytes
+        self._synthesizer, self._seed, self._labels = synthesizer, seed, labels
+        self._anew = recipe.validation_view == "released"
+        self._settings = sample_settings(recipe, augment=self._anew)
+        if self._anew:
+            self._settings = replace(self._settings, flip=0.0)
+        self._free = 0 if self._anew else cache_bytes
         self._kept: dict[int, ValidationBatch] = {}
 
     def __len__(self) -> int:
         return len(self._clips)
 
-    def __getitem__(self, index: int) -> ValidationBatch:
+    def __getitem__(self, place: tuple[int, int]) -> ValidationBatch:
+        turn, index = place
         if index in self._kept:
             return self._kept[index]
+        item = self._synthesised(turn, index) if self._labels is None else self._as_scored(index)
+        if item.clips.nbytes <= self._free:
+            self._kept[index] = item
+            self._free -= item.clips.nbytes
+        return item
+
+    def _as_scored(self, index: int) -> ValidationBatch:
+        assert self._labels is not None
+        video, positions = self._clips[index]
+        size, margin = self._recipe.size, self._recipe.clip_margin
+        return ValidationBatch(
+            clips=torch.from_numpy(self._library.crops(video, positions, size=size, margin=margin)[None]),
+            label=torch.tensor([self._labels[video]]),
+            video=torch.tensor([video]),
+        )
+
+    def _synthesised(self, turn: int, index: int) -> ValidationBatch:
         video, positions = self._clips[index]
         frames, landmarks = self._library.cut(video, positions, recipe=self._recipe)
         sample = None
         for attempt in range(self.ATTEMPTS):
-            rng = np.random.default_rng([self._seed, VALIDATION, index, attempt])
+            seed = [self._seed, VALIDATION, index, attempt]
+            rng = np.random.default_rng([*seed, turn] if self._anew else seed)
             try:
                 sample = make_sample(
                     frames, landmarks, synthesizer=self._synthesizer, rng=rng, settings=self._settings
@@ -262,15 +326,11 @@ class ValidationClips(Dataset[ValidationBatch]):
             nothing = torch.empty(0, dtype=torch.int64)
             shape = (0, self._recipe.frames, self._recipe.size, self._recipe.size, 3)
             return ValidationBatch(torch.empty(shape, dtype=torch.uint8), nothing, nothing)
-        item = ValidationBatch(
+        return ValidationBatch(
             clips=torch.from_numpy(np.stack([sample.real, sample.fake])),
             label=torch.tensor([0, 1]),
             video=torch.tensor([video, video]),
         )
-        if item.clips.nbytes <= self._free:
-            self._kept[index] = item
-            self._free -= item.clips.nbytes
-        return item
 
 
 def join(items: Sequence[Batch]) -> Batch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,6 +58,7 @@ def combined_loss(output: Output, targets: Targets, weights: LossWeights) -> Los
     The heat-map mean divides by all cells, the masked ones included: masking more means a smaller term, as in
     the source.
     """
+    output = Output(*(_at_least_float32(one) for one in output))
     difference = output.heatmap - targets.heatmap.to(output.heatmap.dtype)
     if targets.keep is not None:
         difference = difference * targets.keep.to(difference.dtype)
@@ -64,11 +66,17 @@ def combined_loss(output: Output, targets: Targets, weights: LossWeights) -> Los
         output.logit / weights.temperature, targets.label.to(output.logit.dtype)
     )
     # The soft labels may be float64; the wider of the two types holds.
+    wider = torch.promote_types(output.frame_logits.dtype, targets.frame_labels.dtype)
     temporal = F.binary_cross_entropy_with_logits(
-        output.frame_logits.to(targets.frame_labels.dtype), targets.frame_labels
+        output.frame_logits.to(wider), targets.frame_labels.to(wider)
     )
     return Losses(
         heatmap=weights.heatmap * 0.5 * difference.square().mean(),
         classes=weights.classes * classes,
         temporal=weights.temporal * temporal,
     )
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    """Half precision widened: means of squares over a whole batch leave its range and its resolution."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

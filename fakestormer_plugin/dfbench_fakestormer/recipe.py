@@ -19,6 +19,8 @@ from dfbench import ClipSpec, FrameChoice, PrepareSpec, Sampling, UnknownNameErr
 
 RECIPES = ("base_c23", "base_c0", "base_c40", "small", "demo")
 EXTENDS = "extends"
+# Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
+RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
 
 
 class Recipe(BaseModel):
@@ -58,6 +60,19 @@ class Recipe(BaseModel):
     validation_clips: int = Field(ge=1)
     synthesizer: str
 
+    # What a training is judged by: "pseudo" fakes of the validation reals, made once and not augmented, or the
+    # "real" fakes of the validation set, which a training on reals alone does not see otherwise. `best_by` chooses
+    # the weights to keep, and stops the training after `patience` validations without a gain (0: never).
+    validation_fakes: Literal["pseudo", "real"]
+    validation_view: Literal["mended", "released"]
+    best_by: Literal["video_auc", "clip_accuracy"]
+    patience: int = Field(ge=0)
+    # "released": a sample that fails hands its draws to the next; a training that goes on has lost Adam's moments and
+    # its schedule; the crop margin when scoring depends on the dataset.
+    retry: Literal["mended", "released"]
+    resume: Literal["mended", "released"]
+    test_margins: Literal["mended", "released"]
+
     # The pseudo-fake sample; `synthesis.sample.SampleSettings` explains the fields.
     mask_out: float = Field(ge=0, le=1)
     heatmap: Literal["m_std_normalized", "gaussian", "vulnerability"]
@@ -92,9 +107,13 @@ class Recipe(BaseModel):
     warmup_steps: int = Field(ge=0)
     frozen_epochs: int = Field(ge=0)  # at the start, the backbone is not trained
 
-    # One sample is one real and one fake clip.
+    # One sample is one real and one fake clip. `batch` counts the samples of a step, on all devices together; each
+    # device takes its share in `accumulate` parts, one after the other. `precision` "64" is for comparing two ways to
+    # train, which rounding drives apart otherwise. `compile`: a backend of torch.compile.
     batch: int = Field(ge=1)
-    precision: Literal["32", "bf16"]
+    accumulate: int = Field(ge=1)
+    precision: Literal["64", "32", "bf16", "fp16"]
+    compile: Literal["none", "inductor", "aot_eager"]
     validate_every: int = Field(ge=1)  # epochs
     checkpoint_steps: int = Field(ge=1)
 
@@ -112,7 +131,21 @@ class Recipe(BaseModel):
             raise ValueError(
                 "clip_margin must not exceed train_margin: validation crops are cut from training crops"
             )
+        if self.validation_fakes == "real" and self.validation_view == "released":
+            raise ValueError(
+                'validation_view = "released" augments pseudo-fakes; with real ones use "mended"'
+            )
         return self
+
+    def label(self) -> str:
+        """The recipe's name, with every field that was changed: `demo[lr=0.001]`. For the names of entries."""
+        if self.name not in RECIPES:
+            return self.name
+        stored = load_recipe(self.name)
+        changed = [
+            f"{key}={value}" for key, value in self.model_dump().items() if value != getattr(stored, key)
+        ]
+        return self.name + (f"[{', '.join(changed)}]" if changed else "")
 
     def clips(self) -> ClipSpec:
         """The clips this network scores."""
@@ -124,6 +157,12 @@ class Recipe(BaseModel):
             margin=self.clip_margin,
         )
 
+    def margins(self) -> dict[str, float]:
+        """Crop margins of single datasets, where they differ from that of `clips`: none, unless as released."""
+        if self.test_margins == "mended":
+            return {}
+        return {dataset: released_margin(cut) for dataset, cut in RELEASED_CUTS.items()}
+
     def prepare(self) -> PrepareSpec:
         """What must be stored of a training video."""
         return PrepareSpec(
@@ -133,6 +172,11 @@ class Recipe(BaseModel):
             landmarks=True,
             detect_every=self.detect_every,
         )
+
+
+def released_margin(cut: int) -> float:
+    """The margin beyond the face box, as a share of it, that is left of 25 % after `cut` of 256 px on each side."""
+    return 0.25 - 1.5 * cut / 256
 
 
 def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:

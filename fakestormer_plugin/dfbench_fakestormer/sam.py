@@ -26,6 +26,11 @@ class SharpnessAware:
         self._aside: list[tuple[nn.Parameter, Tensor]] = []
 
     @torch.no_grad()
+    def finite(self) -> bool:
+        """Whether no gradient has overflowed."""
+        return all(bool(p.grad.isfinite().all()) for p in self._parameters if p.grad is not None)
+
+    @torch.no_grad()
     def step_aside(self) -> Tensor:
         """Move along the gradient by `rho` and clear the gradients. Returns the global gradient norm."""
         moved = [p for p in self._parameters if p.grad is not None]

@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from dfbench import FaceFile, FrameChoice, RunError, Synthesizer, TrainingNeeds, TrainingRequest
-from dfbench.metrics.point import auc
-from dfbench.runs.training import BEST, LAST, FitPlan, fit_module, resolve_device
+from dfbench import (
+    FaceFile,
+    FrameChoice,
+    PrepareSpec,
+    RunError,
+    Synthesizer,
+    TooShortError,
+    TrainingNeeds,
+    TrainingRequest,
+)
+from dfbench.data.clips import clip_positions
+from dfbench.runs.training import FitResult, fit_module, resolve_device
+from dfbench.runs.training_record import BEST, LAST, FitPlan
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
-    Batch,
     ClipStream,
     Library,
     TrainingClips,
-    ValidationBatch,
     ValidationClips,
+    ValidationOrder,
     frame_indices,
     join,
     join_validation,
     start_worker,
     successive_starts,
 )
-from dfbench_fakestormer.detector import normalise
-from dfbench_fakestormer.losses import Losses, LossWeights, Targets, combined_loss
+from dfbench_fakestormer.losses import Losses
 from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.pretrained import start_from
 from dfbench_fakestormer.recipe import Recipe, load_recipe
-from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
-from dfbench_fakestormer.schedule import ramp_decay, warmup_cosine
+from dfbench_fakestormer.training_module import CLIP_ACCURACY, VIDEO_AUC, TrainingModule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WEIGHTS = "weights.safetensors"
-VALIDATION_SCORE = "val_auc"
+MONITORS = {"video_auc": VIDEO_AUC, "clip_accuracy": CLIP_ACCURACY}
 
 
 def make_trainer(recipe: str, overrides: Mapping[str, str]) -> FakeSTormerTrainer:
@@ -64,20 +68,32 @@ class FakeSTormerTrainer:
         return self._recipe.model_dump(mode="json")
 
     def needs(self) -> TrainingNeeds:
-        """Real videos with landmarks: the first frames for training, runs of successive frames for validation."""
-        prepare = self._recipe.prepare()
-        runs = FrameChoice("runs", self._recipe.validation_clips, self._recipe.frames)
-        return TrainingNeeds(
+        """Real videos with landmarks: the first frames for training, runs of successive frames for validation.
+
+        Validation on real fakes needs the videos of both labels, prepared as for scoring.
+        """
+        recipe = self._recipe
+        prepare = recipe.prepare()
+        needs = TrainingNeeds(
             prepare=prepare,
-            prepare_validation=replace(prepare, frames=runs, detect_every=1),
+            prepare_validation=replace(
+                prepare,
+                frames=FrameChoice("runs", recipe.validation_clips, recipe.frames),
+                detect_every=1,
+            ),
             labels=frozenset({0}),
-            synthesizer=self._recipe.synthesizer,
+            synthesizer=recipe.synthesizer,
         )
+        if recipe.validation_fakes == "pseudo":
+            return needs
+        scored = PrepareSpec(recipe.clips().frame_choice())
+        return replace(needs, prepare_validation=scored, validation_labels=frozenset({0, 1}))
 
     def fit(self, request: TrainingRequest) -> Path:
-        """Train, or go on, or return what is finished; the weights are those of the best validation video AUC.
+        """Train, or go on, or return what is finished; the weights are those of the best validation score.
 
-        Raises RunError if there is nothing to train or validate on, StoreError if the folder cannot be written.
+        Raises RunError if there is nothing to train or validate on, StoreError if the folder cannot be written,
+        WeightsError if the weights to start from do not fit.
         """
         weights = request.folder / WEIGHTS
         if weights.is_file():
@@ -92,11 +108,13 @@ class FakeSTormerTrainer:
             rounds=self._recipe.epochs * stream.rounds_per_epoch,
             steps=stream.steps,
             validate_every=min(self._recipe.validate_every, self._recipe.epochs) * stream.rounds_per_epoch,
-            monitor=VALIDATION_SCORE,
+            monitor=MONITORS[self._recipe.best_by],
             device=request.device,
             precision=self._recipe.precision,
-            shown=("loss",),
-            samples=stream.batch,
+            patience=self._recipe.patience,
+            shown=("loss", *Losses._fields),
+            samples=stream.batch * request.world.size,
+            world=request.world,
         )
         title = f"train fakestormer ({self._recipe.name})"
         try:
@@ -106,47 +124,71 @@ class FakeSTormerTrainer:
                 )
         except torch.OutOfMemoryError as error:
             raise RunError(
-                f"training ran out of memory on {request.device} with batch {stream.batch}",
+                f"training ran out of memory on {request.device} with batch {stream.batch} a device"
+                f" in {self._recipe.accumulate} part(s)",
                 hints=_smaller(self._recipe, stream.batch),
             ) from error
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise RunError(
+                f"torch.compile with backend '{self._recipe.compile}' failed: {error}",
+                hints=(
+                    "train without it: --set compile=none",
+                    "inductor on the processor needs a C++ compiler",
+                ),
+            ) from error
+        if request.world.first:
+            self._write(result, request)
+        return weights
+
+    def _write(self, result: FitResult, request: TrainingRequest) -> None:
+        recipe = self._recipe
         used = [
             (file.video.dataset, file.video.compression) for file in (*request.train, *request.validation)
         ]
         datasets, compression = trained_on(used)
-        outcome = {"validation_video_auc": result.score, "step": result.step, "seed": request.seed}
-        header = Header(self._recipe, datasets, compression, {**request.provenance, "training": outcome})
-        prefix = "average.module." if self._recipe.ema_decay else "net."
-        net_state = {
-            key.removeprefix(prefix): value for key, value in result.state.items() if key.startswith(prefix)
+        outcome = {
+            "best_by": recipe.best_by,
+            f"validation_{recipe.best_by}": result.score,
+            "validation_fakes": recipe.validation_fakes,
+            "step": result.step,
+            "seed": request.seed,
+            "processes": request.world.size,
         }
-        write_weights(weights, net_state, header)
+        header = Header(recipe, datasets, compression, {**request.provenance, "training": outcome})
+        prefix = "average.module." if recipe.ema_decay else "net."
+        net_state = {
+            key.removeprefix(prefix): value.float() if value.is_floating_point() else value
+            for key, value in result.state.items()
+            if key.startswith(prefix)
+        }
+        write_weights(request.folder / WEIGHTS, net_state, header)
         for leftover in (LAST, BEST):
             (request.folder / leftover).unlink(missing_ok=True)
-        return weights
 
     def _module(self, request: TrainingRequest, synthesizer: Synthesizer) -> TrainingModule:
         recipe, seed = self._recipe, request.seed
         shortest = recipe.frames + (recipe.frames - 1) * (recipe.train_stride - 1) + ClipStream.MOST_OFFSET
         train, tracks = _long_enough(request.train, shortest, "training", request)
-        held_out, held_out_tracks = _long_enough(request.validation, recipe.frames, "validation", request)
-        stream = ClipStream(tracks, recipe=recipe, seed=seed)
+        stream = ClipStream(tracks, recipe=recipe, seed=seed, world=request.world)
         if not stream.steps:
             raise RunError("the training videos hold no clip of successive frames with a face")
-        clips = [
-            (video, list(range(start, start + recipe.frames)))
-            for video, track in enumerate(held_out_tracks)
-            for start in successive_starts(track, length=recipe.frames)
-        ]
+        held_out, clips = self._held_out(request)
+        order = ValidationOrder(len(clips), world=request.world)
+        net = FakeSTormerNet(network_config(recipe), seed=seed)
+        if request.start:
+            request.progress.note(start_from(net, request.start))
         workers: dict[str, Any] = {
             "num_workers": _loader_workers(request),
             "persistent_workers": _loader_workers(request) > 0,
             "worker_init_fn": start_worker,
         }
         return TrainingModule(
-            FakeSTormerNet(network_config(recipe), seed=seed),
+            net,
             recipe=recipe,
             seed=seed,
             stream=stream,
+            order=order,
+            world=request.world,
             train=DataLoader(
                 TrainingClips(
                     Library([f.path for f in train]),
@@ -167,138 +209,53 @@ class FakeSTormerTrainer:
                     recipe=recipe,
                     synthesizer=synthesizer,
                     seed=seed,
+                    labels=[int(file.video.label) for file in held_out]
+                    if recipe.validation_fakes == "real"
+                    else None,
                 ),
                 batch_size=max(1, recipe.batch // 2),
+                sampler=order,
                 collate_fn=join_validation,
                 **workers,
             ),
         )
 
-
-class TrainingModule(pl.LightningModule):
-    """One optimiser step a batch, by hand, because a sharpness-aware step has two forward passes."""
-
-    def __init__(
-        self,
-        net: FakeSTormerNet,
-        *,
-        recipe: Recipe,
-        seed: int,
-        stream: ClipStream,
-        train: DataLoader[Batch],
-        validation: DataLoader[ValidationBatch],
-    ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.net = net
-        self.average: AveragedModel | None = None
-        if recipe.ema_decay:
-            # The moving average of the weights is what is validated and kept; the running statistics are averaged too.
-            average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
-            self.average = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
-        self.stream = stream
-        self._recipe, self._seed = recipe, seed
-        self._train, self._validation = train, validation
-        self._weights = LossWeights(
-            recipe.heatmap_weight, recipe.class_weight, recipe.temporal_weight, recipe.temperature
-        )
-        self._logits: dict[tuple[int, int], list[float]] = defaultdict(list)
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Training clips; begins at the round that training is in."""
-        # Counted in steps: when Lightning goes on from a checkpoint, it asks for the data before it counts the epoch
-        # that the checkpoint ended, and data workers fetch at once.
-        self.stream.set_epoch(self.trainer.global_step // self.stream.steps)
-        return self._train
-
-    def val_dataloader(self) -> DataLoader[ValidationBatch]:
-        """Validation clips."""
-        return self._validation
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with coupled weight decay, as released, or AdamW; all parameters in one group."""
+    def _held_out(self, request: TrainingRequest) -> tuple[list[FaceFile], list[tuple[int, list[int]]]]:
+        """The validation videos and their clips, (video, positions among the stored frames)."""
         recipe = self._recipe
-        kind = torch.optim.Adam if recipe.optimizer == "sam_adam" else torch.optim.AdamW
-        betas = (recipe.beta1, recipe.beta2)
-        return kind(self.net.parameters(), lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One step."""
-        recipe = self._recipe
-        step = self.current_epoch * self.stream.steps + batch_idx
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, pl.core.optimizer.LightningOptimizer)
-        for group in optimizer.param_groups:
-            group["lr"] = self._learning_rate(step)
-        trained = self._epoch(step) >= recipe.frozen_epochs
-        self.net.backbone.requires_grad_(trained)
-        still = nullcontext() if trained else frozen_running_stats(self.net.backbone)
-        clips = normalise(batch.clips)
-        targets = Targets(batch.label, batch.frame_labels, batch.heatmap, batch.keep)
-
-        optimizer.zero_grad()
-        with still, _drawing_from(self._seed, step, self.device):
-            losses = combined_loss(self.net(clips), targets, self._weights)
-            self.manual_backward(losses.total)
-            if recipe.optimizer == "sam_adam":
-                sam = SharpnessAware(self.net.parameters(), rho=recipe.sam_rho)
-                sam.step_aside()
-                quiet = (
-                    frozen_running_stats(self.net) if recipe.sam_running_stats == "once" else nullcontext()
-                )
-                with quiet:
-                    self.manual_backward(combined_loss(self.net(clips), targets, self._weights).total)
-                sam.step_back()
-        if recipe.clip_norm:
-            nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip_norm)
-        optimizer.step()
-        if self.average is not None:
-            self.average.update_parameters(self.net)
-        self._log_losses(losses, len(batch.clips), step)
-
-    def validation_step(self, batch: ValidationBatch, batch_idx: int) -> None:
-        """Collect logits."""
-        del batch_idx
-        if not len(batch.label):
-            return
-        net = self.net if self.average is None else cast("FakeSTormerNet", self.average.module)
-        logits = net.logit(normalise(batch.clips)).float().cpu().tolist()
-        for logit, label, video in zip(logits, batch.label.tolist(), batch.video.tolist(), strict=True):
-            self._logits[(label, video)].append(logit)
-
-    def on_validation_epoch_end(self) -> None:
-        """Video AUC: the mean logit of a video's clips, its pseudo-fake counted as another video."""
-        scores = np.array([np.mean(logits) for logits in self._logits.values()])
-        labels = np.array([label for label, _ in self._logits], dtype=np.int8)
-        self._logits.clear()
-        self.log(VALIDATION_SCORE, auc(scores, labels))
-
-    def _epoch(self, step: int) -> int:
-        return step // (self.stream.steps * self.stream.rounds_per_epoch)
-
-    def _learning_rate(self, step: int) -> float:
-        recipe = self._recipe
-        if recipe.schedule == "warmup_cosine":
-            steps = recipe.epochs * self.stream.rounds_per_epoch * self.stream.steps
-            return warmup_cosine(step, peak=recipe.lr, warmup=recipe.warmup_steps, steps=steps)
-        return ramp_decay(
-            self._epoch(step),
-            base=recipe.lr,
-            boost=recipe.lr_boost,
-            epochs=recipe.epochs,
-            start_decay=recipe.start_decay,
-        )
-
-    def _log_losses(self, losses: Losses, count: int, step: int) -> None:
-        values: dict[str, Tensor] = {"loss": losses.total, **losses._asdict()}
-        detached = {name: value.detach() for name, value in values.items()}
-        self.log_dict(detached, on_step=True, on_epoch=True, batch_size=count)
-        self.log("lr", self._learning_rate(step), batch_size=count)
+        if recipe.validation_fakes == "pseudo":
+            files, tracks = _long_enough(request.validation, recipe.frames, "validation", request)
+            return files, [
+                (video, list(range(start, start + recipe.frames)))
+                for video, track in enumerate(tracks)
+                for start in successive_starts(track, length=recipe.frames)
+            ]
+        kept: list[FaceFile] = []
+        clips: list[tuple[int, list[int]]] = []
+        for file in request.validation:
+            try:
+                positions = clip_positions(frame_indices(file.path), recipe.clips())
+            except TooShortError as error:
+                request.progress.note(f"validation video {file.video.video_id} is left out: {error.message}")
+                continue
+            clips += [(len(kept), one.tolist()) for one in positions]
+            kept.append(file)
+        if {int(file.video.label) for file in kept} != {0, 1}:
+            raise RunError(
+                "validation on real fakes needs real and fake videos, and only one kind is there",
+                hints=("validate on pseudo-fakes instead: --set validation_fakes=pseudo",),
+            )
+        return kept, clips
 
 
 def _smaller(recipe: Recipe, batch: int) -> tuple[str, ...]:
     """What needs less memory than a training that did not fit, nearest first."""
-    hints = [f"the next smaller batch: --set batch={batch // 2}"] if batch > 1 else []
+    hints = []
+    if batch > recipe.accumulate:
+        parts = min(2 * recipe.accumulate, batch)
+        hints.append(f"the same batch in more parts, one after the other: --set accumulate={parts}")
+    if batch > 1:
+        hints.append(f"the next smaller batch: --set batch={recipe.batch // 2}")
     if recipe.precision == "32":
         hints.append("activations of half the width: --set precision=bf16")
     if recipe.width > load_recipe("small").width:
@@ -324,15 +281,6 @@ def _compute_threads(request: TrainingRequest) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _drawing_from(seed: int, step: int, device: torch.device) -> Iterator[None]:
-    """Dropout draws from a generator that depends on the step alone; the process's own is left as it was."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
-        yield
 
 
 def _long_enough(

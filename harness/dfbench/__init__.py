@@ -64,6 +64,7 @@ from dfbench.types import (
     SynthesizerSpec,
     Video,
     VideoSelection,
+    World,
     canonical_json,
     digest_of,
 )
@@ -73,7 +74,9 @@ if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.store import StoredFaces, read_faces
-    from dfbench.runs.training import FitPlan, FitResult, fit_module, resolve_device
+    from dfbench.runs.distributed import gathered
+    from dfbench.runs.training import FitResult, fit_module, resolve_device
+    from dfbench.runs.training_record import FitPlan
 
 __version__ = VERSION
 
@@ -86,7 +89,8 @@ _LAZY = {
     "cut_landmarks": "dfbench.data.clips",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
-    "FitPlan": "dfbench.runs.training",
+    "gathered": "dfbench.runs.distributed",
+    "FitPlan": "dfbench.runs.training_record",
     "FitResult": "dfbench.runs.training",
     "fit_module": "dfbench.runs.training",
     "resolve_device": "dfbench.runs.training",
@@ -156,12 +160,14 @@ __all__ = [
     "VideoError",
     "VideoSelection",
     "WeightsError",
+    "World",
     "__version__",
     "canonical_json",
     "cut_crops",
     "cut_landmarks",
     "digest_of",
     "fit_module",
+    "gathered",
     "hookimpl",
     "leaderboard",
     "read_faces",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from dfbench.types import Faces, PrepareSpec, PseudoFake, Video
+from dfbench.types import Faces, PrepareSpec, PseudoFake, Video, World
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,13 +93,15 @@ class TrainingNeeds:
     """What a trainer wants the harness to prepare.
 
     `prepare` for the training videos and `prepare_validation` for the validation videos; `labels` are the
-    labels it trains on (a detector of the pseudo-fake family takes reals only).
+    labels it trains on (a detector of the pseudo-fake family takes reals only), `validation_labels` those it
+    validates on (None: the same).
     """
 
     prepare: PrepareSpec
     prepare_validation: PrepareSpec
     labels: frozenset[int]
     synthesizer: str = ""
+    validation_labels: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ class TrainingRequest:
     """One training: prepared videos in, a folder to work in, everything else that decides the outcome.
 
     `folder` may hold the remains of an interrupted training of the same identity: go on from there.
-    `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights.
+    `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights. `start`: a
+    file with weights to start from. `world`: where several processes train together, each gets this request, and
+    the first one writes.
     """
 
     train: Sequence[FaceFile]
@@ -119,6 +123,8 @@ class TrainingRequest:
     synthesizer: Synthesizer | None
     provenance: Mapping[str, Any]
     progress: Progress
+    start: str = ""
+    world: World = field(default_factory=World)
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,6 +191,20 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """The place of a process among those that train together: `rank` of `size`, `local` of them on each machine."""
+
+    rank: int = 0
+    size: int = 1
+    local: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What every offer of a plugin carries."""
 
@@ -247,7 +261,8 @@ class DetectorCard:
     """What is known of a detector with given weights, before the model is built.
 
     `trained_on`: names of the datasets (None = unknown, and then no result counts as cross-dataset; empty =
-    needs no training). `train_compression` and `recipe` become part of the entry's name in tables.
+    needs no training). `train_compression` and `recipe` become part of the entry's name in tables. `margins`: crop
+    margins of single datasets, by name, where a released method has others than that of `clips`.
     """
 
     clips: ClipSpec
@@ -256,6 +271,11 @@ class DetectorCard:
     train_compression: str = ""
     recipe: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    margins: Mapping[str, float] = field(default_factory=dict)
+
+    def clips_of(self, dataset: str) -> ClipSpec:
+        """The clips that are cut from videos of this dataset."""
+        return replace(self.clips, margin=self.margins.get(dataset, self.clips.margin))
 
 
 @dataclass(frozen=True, slots=True)

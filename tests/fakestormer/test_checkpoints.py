@@ -62,7 +62,11 @@ def test_our_file_brings_back_network_recipe_and_card(weights: Path) -> None:
     assert not net.training
     card = describe(weights)
     assert card.clips == SMALL.clips()
-    assert (card.trained_on, card.train_compression, card.recipe) == (frozenset({"ffpp"}), "c23", "demo")
+    assert (card.trained_on, card.train_compression, card.recipe) == (
+        frozenset({"ffpp"}),
+        "c23",
+        "demo[size=32, width=24, heads=2, train_crop=48]",  # every field that was changed
+    )
     assert card.details["provenance"] == {"seed": 5}
     assert card.details["recipe"]["width"] == 24
     assert [p.name for p in weights.parent.iterdir()] == ["weights.safetensors"]

@@ -8,80 +8,37 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from tests.fakestormer.training_faces import (
+    OVERRIDES,
+    make_faces,
+    request,
+    rows_of,
+    states_equal,
+    write_face_file,
+)
 
 from dfbench import (
     FaceFile,
-    FaceTrack,
-    Label,
     RunError,
-    StoredFaces,
     StoreError,
     Trainer,
-    TrainingRequest,
-    Video,
+    World,
 )
-from dfbench.data.store import write_faces
 from dfbench.progress import SilentProgress
 from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
 from dfbench_fakestormer.clipdata import ClipStream, successive_starts
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.synthesis import build as build_synthesizer
-from dfbench_fakestormer.training import TrainingModule, make_trainer
-
-OVERRIDES = {
-    "frames": "4",
-    "validate_every": "1",
-    "size": "32",
-    "patch": "8",
-    "width": "24",
-    "depth": "1",
-    "heads": "2",
-    "drop_path": "0.1",
-    "train_crop": "64",
-    "epochs": "3",
-    "batch": "4",
-    "checkpoint_steps": "2",
-    "warmup_steps": "2",
-    "validation_clips": "1",
-}
-
-
-def write_face_file(path: Path, video_id: str, *, frames: int, seed: int) -> FaceFile:
-    """A smooth random texture with an ellipse of landmarks, which is all that training asks of a face."""
-    rng = np.random.default_rng([7, seed])
-    side, centre, box = 96, np.array([160.0, 120.0]), 48.0
-    texture = cv2.resize(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8), (side, side))
-    crops = [
-        np.clip(texture + rng.integers(-6, 7, texture.shape), 0, 255).astype(np.uint8) for _ in range(frames)
-    ]
-    angles = np.linspace(0, 2 * np.pi, 81, endpoint=False)
-    points = centre + box * np.stack([0.4 * np.cos(angles), 0.5 * np.sin(angles)], axis=1)
-
-    def around(length: float) -> np.ndarray[Any, np.dtype[np.float32]]:
-        corners = [*(centre - length / 2), *(centre + length / 2)]
-        return np.tile(np.array(corners), (frames, 1)).astype(np.float32)
-
-    track = FaceTrack(
-        frame_indices=np.arange(frames, dtype=np.int64),
-        boxes=around(box),
-        scores=np.ones(frames, np.float32),
-        landmarks=np.tile(points, (frames, 1, 1)).astype(np.float32),
-        landmark_kind="template",
-        frame_size=(320, 240),
-    )
-    write_faces(path, StoredFaces(crops=crops, crop_boxes=around(side), track=track))
-    video = Video("ffpp", video_id, path, Label.REAL, "train", "real", "c23", (video_id,), video_id)
-    return FaceFile(video, path)
+from dfbench_fakestormer.training import make_trainer
+from dfbench_fakestormer.training_module import TrainingModule
 
 
 @pytest.fixture(autouse=True)
@@ -94,33 +51,10 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[FaceFile], list[FaceFile]]:
-    folder = tmp_path_factory.mktemp("faces")
-    train = [write_face_file(folder / f"t{i}.faces", f"original/{i:03}", frames=12, seed=i) for i in range(8)]
-    held_out = [
-        write_face_file(folder / f"v{i}.faces", f"original/9{i:02}", frames=4, seed=90 + i) for i in range(4)
-    ]
-    return train, held_out
+    return make_faces(tmp_path_factory.mktemp("faces"))
 
 
-def request(
-    faces: tuple[Sequence[FaceFile], Sequence[FaceFile]], folder: Path, *, seed: int = 1, workers: int = 0
-) -> TrainingRequest:
-    return TrainingRequest(
-        train=faces[0],
-        validation=faces[1],
-        folder=folder,
-        device="cpu",
-        workers=workers,
-        seed=seed,
-        synthesizer=build_synthesizer({}),
-        provenance={"manifest": "abc"},
-        progress=SilentProgress(),
-    )
-
-
-def states_equal(one: Path, other: Path) -> bool:
-    first, second = load_network(one)[0].state_dict(), load_network(other)[0].state_dict()
-    return all(torch.equal(first[key], second[key]) for key in first)
+ROOT = Path(__file__).parents[2]
 
 
 class _CutError(Exception):
@@ -150,7 +84,7 @@ def test_a_training_writes_weights_that_say_what_they_are(
     assert needs.prepare.landmarks
     assert needs.prepare_validation.frames.length == 4
     weights = trainer.fit(request(faces, tmp_path))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "weights.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "tensorboard", "weights.safetensors"]
     header = read_header(weights)
     assert header.recipe.model_dump(mode="json") == trainer.recipe()
     assert header.provenance["manifest"] == "abc"
@@ -235,11 +169,6 @@ def test_the_kept_weights_are_the_moving_average_of_all_steps(
     assert read_header(averaged).recipe.ema_decay == 0.7
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_workers_change_nothing_and_the_seed_does(
     faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
 ) -> None:
@@ -253,25 +182,21 @@ def test_workers_change_nothing_and_the_seed_does(
 
 KILLED = """
 import sys
-sys.path.insert(0, {tests!r})
 from pathlib import Path
 import torch
+from tests.fakestormer import training_faces as t
+from dfbench_fakestormer.training import make_trainer
 torch.set_num_threads(1)
-import test_training_fakestormer as t
 folder = Path(sys.argv[1])
-faces = (
-    [t.write_face_file(folder / f"t{{i}}.faces", f"o/{{i}}", frames=12, seed=i) for i in range(8)],
-    [t.write_face_file(folder / f"v{{i}}.faces", f"o/9{{i}}", frames=4, seed=90 + i) for i in range(4)],
-)
-t.make_trainer("demo", t.OVERRIDES | {{"epochs": sys.argv[2]}}).fit(t.request(faces, folder / "run"))
+make_trainer("demo", t.OVERRIDES | {"epochs": sys.argv[2]}).fit(t.request(t.make_faces(folder), folder / "run"))
 """
 
 
 @pytest.mark.slow
 def test_kill_9_then_the_same_command_goes_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED.format(tests=str(Path(__file__).parent)), str(tmp_path), "12"]
+    command = [sys.executable, "-c", KILLED, str(tmp_path), "12"]
     last = tmp_path / "run" / "last.ckpt"
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, cwd=ROOT)
     try:
         deadline = time.monotonic() + 120
         while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
@@ -283,7 +208,7 @@ def test_kill_9_then_the_same_command_goes_on(tmp_path: Path) -> None:
         process.wait()
     assert last.is_file()
     assert not (tmp_path / "run" / "weights.safetensors").exists()
-    subprocess.run(command, check=True, timeout=300)
+    subprocess.run(command, check=True, timeout=300, cwd=ROOT)
     assert load_network(tmp_path / "run" / "weights.safetensors")[1].epochs == 12
     assert len(rows_of(tmp_path / "run" / "log.csv")) == 24
     assert not list((tmp_path / "run").glob("*.partial"))
@@ -324,7 +249,8 @@ def test_divergence_is_an_error_and_not_a_result(
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({}, "--set batch=2"),
+        ({}, "--set accumulate=2"),
+        ({"accumulate": "4"}, "--set batch=2"),
         ({"batch": "1"}, "--set precision=bf16"),
         ({"batch": "1", "precision": "bf16"}, "end what else uses the device"),
     ],
@@ -423,6 +349,6 @@ def test_two_processes_share_a_round_without_overlap() -> None:
     recipe = load_recipe("demo", {"frames": "4", "batch": "4"})
     tracks = [np.arange(40)] * 3
     whole = list(ClipStream(tracks, recipe=recipe, seed=0))
-    parts = [list(ClipStream(tracks, recipe=recipe, seed=0, rank=r, world=2)) for r in (0, 1)]
+    parts = [list(ClipStream(tracks, recipe=recipe, seed=0, world=World(r, 2))) for r in (0, 1)]
     assert sorted(parts[0] + parts[1]) == sorted(whole)
     assert not set(parts[0]) & set(parts[1])

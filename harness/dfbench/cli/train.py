@@ -22,6 +22,14 @@ def train_command(
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    start: Annotated[
+        str,
+        typer.Option(
+            help="Start from these weights: a file, or timm:MODEL=FILE to read it as timm's weights of MODEL."
+        ),
+    ] = "",
+    devices: Annotated[int, typer.Option(min=1, help="Devices of this kind on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines; start it there with srun or torchrun.")] = 1,
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
@@ -43,5 +51,8 @@ def train_command(
         recipe=recipe,
         train_compression=train_compression,
         overrides=parse_overrides(overrides or ()),
+        start=start,
+        devices=devices,
+        nodes=nodes,
     )
     typer.echo(str(train_detector(request, progress=output.progress())))

@@ -118,7 +118,7 @@ def _score_datasets(
         score_videos(
             detector,
             prepared,
-            clips=card.clips,
+            clips=card.clips_of(dataset),
             writer=writer,
             progress=stage.progress,
             description=f"score {dataset} with {stage.spec.name}",
@@ -159,6 +159,8 @@ def _record(
             for name, rows in videos.items()
         },
     }
+    if card.margins:  # of the datasets scored here
+        scoring["margins"] = {name: card.clips_of(name).margin for name in videos}
     trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""
     facts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p)]
     return {

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the user asked for. `train_compression` stands in for that of the protocol's training and validation sets."""
+    """What the user asked for.
+
+    `train_compression` stands in for that of the protocol's training and validation sets. A training starts from the
+    weights in `start`, if that is not empty, and runs on `devices` of each of `nodes` machines.
+    """
 
     detector: str
     protocol: str = "cross-dataset"
@@ -34,6 +38,9 @@ class RunRequest:
     recipe: str = ""
     train_compression: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
+    start: str = ""
+    devices: int = 1
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,50 +11,37 @@ and its data loaders deliver round r whatever came before; then interrupted plus
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
-import math
-import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.precision import DoublePrecision, MixedPrecision, Precision
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
-from dfbench.errors import RunError, StoreError, UsageError
-from dfbench.interfaces import Progress, ProgressTask
+from dfbench.errors import StoreError, UsageError
+from dfbench.interfaces import Progress
+from dfbench.runs.distributed import share_batch_norms
+from dfbench.runs.training_record import (
+    BEST,
+    LAST,
+    AtomicCheckpoints,
+    Bar,
+    FitPlan,
+    Record,
+    read_checkpoint,
+    rounds_done,
+)
 
-Precision = Literal["32", "bf16"]
-LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
-_PRECISIONS: Mapping[Precision, Literal["32-true", "bf16-mixed"]] = {"32": "32-true", "bf16": "bf16-mixed"}
-_Shown = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FitPlan:
-    """How long and where to train.
-
-    `rounds` of `steps` optimiser steps each; validation after every `validate_every` rounds and the last. `monitor`
-    is the name under which the module logs its validation score; higher is better. `shown`: names of logged values
-    that stand beside the progress bar; `samples`: how many samples a step has, for the rate.
-    """
-
-    rounds: int
-    steps: int
-    validate_every: int
-    monitor: str
-    device: str
-    precision: Precision = "32"
-    shown: _Shown = ("loss",)
-    samples: int = 1
+TENSORBOARD = "tensorboard"
+LOG_EVERY = 10  # steps, for TensorBoard; log.csv has a row a round
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,32 +78,32 @@ def fit_module(
 ) -> FitResult:
     """Train `module`, which brings its own data loaders, in `folder`; goes on where an earlier call was cut off.
 
-    Returns the best weights. Raises StoreError if the folder cannot be written or holds a damaged checkpoint,
-    RunError if the loss or the validation score is no number.
+    Several processes that are `joined` call this together: gradients are averaged over them, batch norms see the
+    batches of all, and the first one writes. Returns the best weights. Raises StoreError if the folder cannot be
+    written or holds a damaged checkpoint, RunError if the loss or the validation score is no number.
     """
-    device = resolve_device(plan.device)
     last = folder / LAST
-    record = _Record(folder, plan)
+    record = Record(folder, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the training folder {folder}: {error.strerror}") from error
-    done = _rounds_done(last)
+    done = rounds_done(last)
     if done:
         progress.note(f"{title}: going on after step {done * plan.steps} of {plan.rounds * plan.steps}")
+    if plan.world.size > 1:
+        share_batch_norms(module)
     with _quiet_lightning(), progress.task(title, plan.rounds * plan.steps) as task:
         task.advance(done * plan.steps)
         trainer = pl.Trainer(
-            accelerator=device.type,
-            devices=[device.index] if device.index is not None else 1,
-            precision=_PRECISIONS[plan.precision],
+            **_devices(plan),
             max_epochs=plan.rounds,
             check_val_every_n_epoch=plan.validate_every,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            callbacks=[_Bar(task, plan), record],
-            plugins=[_AtomicCheckpoints()],
-            logger=False,
+            callbacks=[Bar(task, plan), record],
+            logger=TensorBoardLogger(folder, name=TENSORBOARD, version="", default_hp_metric=False),
+            log_every_n_steps=min(LOG_EVERY, plan.steps),
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -125,158 +112,35 @@ def fit_module(
         trainer.fit(module, ckpt_path=last if done else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    best = _read_checkpoint(folder / BEST)
+    best = read_checkpoint(folder / BEST)
+    if plan.world.size > 1:
+        torch.distributed.barrier()  # whoever writes now may remove what the others read
     return FitResult(state=best["state_dict"], score=record.best, step=record.best_step)
 
 
-class _AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints appear whole or not at all, and are read back without running what is in them."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
-    ) -> None:
-        del storage_options
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        write_atomic(Path(path), buffer.getvalue())
-
-    def load_checkpoint(
-        self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        del map_location, weights_only
-        return _read_checkpoint(Path(path))
+def _devices(plan: FitPlan) -> dict[str, Any]:
+    """Lightning's arguments that say on what to train, and in what precision."""
+    device, world = resolve_device(plan.device), plan.world
+    plugins: list[Any] = [AtomicCheckpoints(), _precision(plan, device)]
+    chosen: dict[str, Any] = {"accelerator": device.type, "plugins": plugins}
+    if world.size == 1:
+        return {**chosen, "devices": [device.index] if device.index is not None else 1}
+    return {
+        **chosen,
+        "devices": world.local,
+        "num_nodes": world.size // world.local,
+        # A frozen backbone and parameters that no loss reaches have no gradient.
+        "strategy": DDPStrategy(find_unused_parameters=True),
+    }
 
 
-class _Bar(pl.Callback):
-    """Moves the progress bar; beside it the last losses and samples a second."""
-
-    def __init__(self, task: ProgressTask, plan: FitPlan) -> None:
-        self._task, self._plan = task, plan
-        self._since = time.monotonic()
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: object) -> None:
-        del args
-        now = time.monotonic()
-        rate = self._plan.samples / max(1e-9, now - self._since)
-        self._since = now
-        values = trainer.callback_metrics
-        parts = [f"{name} {_number(values, name):.3f}" for name in self._plan.shown]
-        score = _number(values, self._plan.monitor)
-        if not math.isnan(score):
-            parts.append(f"{self._plan.monitor} {score:.3f}")
-        self._task.advance(1, " ".join([*parts, f"{rate:.0f} samples/s"]))
-
-
-class _Record(pl.Callback):
-    """After every round: the log row, the best weights if they are, and the checkpoint, in this order.
-
-    Whatever is cut off between two of these is done again, with the same outcome, by the call that goes on.
-    """
-
-    def __init__(self, folder: Path, plan: FitPlan) -> None:
-        self._folder, self._plan = folder, plan
-        self.best, self.best_step = -math.inf, 0
-        self._rows: list[dict[str, float]] = []
-        self._before = 0.0
-        self._started = time.monotonic()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "best": self.best,
-            "best_step": self.best_step,
-            "rows": self._rows,
-            "seconds": self._seconds(),
-        }
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best, self.best_step = state_dict["best"], state_dict["best_step"]
-        self._rows, self._before = state_dict["rows"], state_dict["seconds"]
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        del pl_module
-        if trainer.current_epoch + 1 == self._plan.rounds:
-            trainer.check_val_every_n_epoch = 1  # the last weights are validated whatever the interval
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        del pl_module
-        finished = trainer.current_epoch + 1
-        step = finished * self._plan.steps
-        # Lightning lists a value that is logged by step and by epoch thrice; the plain name is the epoch's mean.
-        values = {
-            name: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if not name.endswith(("_step", "_epoch"))
-        }
-        broken = sorted(n for n, v in values.items() if not math.isfinite(v) and n != self._plan.monitor)
-        if broken:
-            raise RunError(
-                f"training diverged before step {step}: {', '.join(broken)} is not a number",
-                hints=("lower the learning rate, for example: --set lr=1e-4",),
-            )
-        if finished % self._plan.validate_every and finished < self._plan.rounds:
-            values.pop(self._plan.monitor, None)
-        self._rows.append({"round": finished, "step": step, "seconds": round(self._seconds(), 1), **values})
-        score = values.get(self._plan.monitor, -math.inf)
-        if math.isnan(score):
-            raise RunError(f"the validation score {self._plan.monitor} at step {step} is not a number")
-        # Without a validation score, the last weights are the best known.
-        if score > self.best or (self.best == -math.inf and finished == self._plan.rounds):
-            self.best, self.best_step = score, step
-            trainer.save_checkpoint(self._folder / BEST, weights_only=True)
-        write_atomic(self._folder / LOG, _csv(self._rows).encode())
-        trainer.save_checkpoint(self._folder / LAST)
-
-    def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._started
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename. Raises StoreError."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            hints=("free some space or choose another cache folder, then run the same command: it goes on",),
-        ) from error
-
-
-def _rounds_done(last: Path) -> int:
-    if not last.is_file():
-        return 0
-    return int(_read_checkpoint(last)["epoch"]) + 1
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged zip or pickle raises anything
-        raise StoreError(
-            f"the checkpoint {path} is damaged: {error}",
-            hints=(f"delete the folder {path.parent} and train again",),
-        ) from error
-    if not isinstance(content, dict):
-        raise StoreError(
-            f"{path} is no checkpoint", hints=(f"delete the folder {path.parent} and train again",)
-        )
-    return content
-
-
-def _number(values: Mapping[str, Tensor], name: str) -> float:
-    value = values.get(f"{name}_step", values.get(name))
-    return math.nan if value is None else float(value)
-
-
-def _csv(rows: list[dict[str, float]]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _precision(plan: FitPlan, device: torch.device) -> Precision:
+    # Handed over as an object, because Lightning turns a wish for fp16 on the CPU into bf16.
+    if plan.precision == "32":
+        return Precision()
+    if plan.precision == "64":
+        return DoublePrecision()
+    return MixedPrecision("16-mixed" if plan.precision == "fp16" else "bf16-mixed", device.type)
 
 
 @contextmanager
@@ -291,6 +155,8 @@ def _quiet_lightning() -> Iterator[None]:
             ".*GPU available but not used.*",  # so is the device
             ".*The `srun` command is available.*",  # a login node is a fine place to train the demo
             ".*isinstance.treespec, LeafSpec..*",  # Lightning against a newer torch
+            ".*sync_dist=True. when logging on epoch level.*",  # such values are gathered before they are logged
+            ".*find_unused_parameters=True was specified.*",  # true of the epochs without frozen parts alone
         ):
             warnings.filterwarnings("ignore", message=expected)
         try:

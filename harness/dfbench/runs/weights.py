@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, UsageError, WeightsError
-from dfbench.interfaces import FaceFile, Progress, Trainer, TrainerFactory, TrainingRequest
+from dfbench.interfaces import (
+    FaceFile,
+    Progress,
+    Trainer,
+    TrainerFactory,
+    TrainingNeeds,
+    TrainingRequest,
+)
+from dfbench.progress import SilentProgress
 from dfbench.runs.protocols import lint_videos
-from dfbench.runs.provenance import environment, run_identity
+from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder_version
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
-from dfbench.types import Status
+from dfbench.types import Status, World
 
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -53,9 +64,10 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         prepare=with_finder_version(needs.prepare, stage.registry),
         prepare_validation=with_finder_version(needs.prepare_validation, stage.registry),
     )
+    held_out = needs.labels if needs.validation_labels is None else needs.validation_labels
     train, validation = (
-        [video for video in stage.videos(which) if int(video.label) in needs.labels]
-        for which in (stage.protocol.train, stage.protocol.validation)
+        [video for video in stage.videos(which) if int(video.label) in labels]
+        for which, labels in ((stage.protocol.train, needs.labels), (stage.protocol.validation, held_out))
     )
     tests = {
         selection.dataset: stage.videos(selection)
@@ -74,44 +86,102 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         "needs": asdict(needs),
         "seed": request.seed,
     }
+    if request.start:
+        identity["start"] = _start_identity(request.start)
     folder = (
         stage.settings.cache
         / "weights"
         / spec.name
         / f"{recipe}-{stage.source.corpus}-{run_identity(**identity)[:12]}"
     )
-    return folder, trainer, {"identity": identity, "train": train, "validation": validation, "recipe": recipe}
+    plan = {
+        "identity": identity,
+        "train": train,
+        "validation": validation,
+        "recipe": recipe,
+        "folder": folder,
+    }
+    return folder, trainer, plan
+
+
+def _start_identity(start: str) -> dict[str, str]:
+    """How the file is read, and its content: `how=FILE` or FILE. Raises WeightsError if it is not there."""
+    how, _, file = start.rpartition("=")
+    path = Path(start) if Path(start).is_file() else Path(file)
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
+    return {"read_as": "" if path == Path(start) else how, "sha256": file_sha256(path)}
 
 
 def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | None = None) -> Path:
-    """Train, or go on with an interrupted training, or return the finished weights."""
-    stage = stage or open_stage(request, progress)
-    folder, trainer, plan = _training(request, stage)
+    """Train, or go on with an interrupted training, or return the finished weights.
+
+    With several devices, this process starts one for each and waits; on several machines, each of the processes that
+    a scheduler started calls this.
+    """
+    world = World()
+    if request.devices * request.nodes > 1 or "WORLD_SIZE" in os.environ:
+        from dfbench.runs.distributed import current_world
+
+        world = current_world(request.devices, request.nodes)
+        if world.size == 1:
+            return _train_in_processes(request, progress=progress, stage=stage)
+    if world.size == 1:
+        return _train(request, world, progress=progress, stage=stage)
+    from dfbench.runs.distributed import joined
+
+    with joined(world):
+        return _train(request, world, progress=progress if world.first else SilentProgress(), stage=stage)
+
+
+def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage | None) -> Path:
+    from dfbench.runs.distributed import launch
+
+    folder, _, _ = _training(request, stage or open_stage(request, progress))
     finished = folder / WEIGHTS_FILE
-    if finished.is_file():
-        progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
-        return finished
-    progress.note(
-        f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {stage.source.corpus}; training it now"
-    )
-    needs = trainer.needs()
-    faces = {}
-    for part, spec in (("train", needs.prepare), ("validation", needs.prepare_validation)):
-        report = prepare_selected(
-            plan[part],
-            spec,
-            source=stage.source,
-            registry=stage.registry,
-            settings=stage.settings,
-            progress=progress,
+    if not finished.is_file():
+        launch(_command(request), devices=request.devices, nodes=request.nodes)
+    progress.note(f"{request.detector}: the weights are {finished}")
+    return finished
+
+
+def _command(request: RunRequest) -> list[str]:
+    """The arguments of `dfbench` that train by this request."""
+    options = {
+        "detector": request.detector,
+        "protocol": request.protocol,
+        "data": request.data,
+        "recipe": request.recipe,
+        "train-compression": request.train_compression,
+        "seed": request.seed,
+        "device": request.device,
+        "size": request.size,
+        "start": request.start,
+        "devices": request.devices,
+        "nodes": request.nodes,
+    }
+    words = ["train"]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value != "" else []
+    for name, value in request.overrides.items():
+        words += ["--set", f"{name}={value}"]
+    return words
+
+
+def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stage | None) -> Path:
+    with _first_goes_ahead(world):
+        stage = stage or open_stage(request, progress)
+        folder, trainer, plan = _training(request, stage)
+        finished = folder / WEIGHTS_FILE
+        if finished.is_file():
+            progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
+            return finished
+        progress.note(
+            f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {stage.source.corpus};"
+            " training it now"
         )
-        faces[part] = [FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK]
-        lost = len(report.videos) - len(faces[part])
-        if lost:
-            progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
-        if not faces[part]:
-            raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
-    folder.mkdir(parents=True, exist_ok=True)
+        faces = _prepared(plan, trainer.needs(), stage)
+    needs = trainer.needs()
     train = stage.protocol.train
     dataset = stage.registry.dataset(train.dataset)
     synthesizer = None
@@ -135,5 +205,41 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
                 "train_compression": train.compression or next(iter(dataset.compressions), ""),
             },
             progress=progress,
+            start=request.start,
+            world=world,
         )
     )
+
+
+def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> dict[str, list[FaceFile]]:
+    """The usable videos of both parts, prepared; what cannot be used is said."""
+    faces = {}
+    for part, spec in (("train", needs.prepare), ("validation", needs.prepare_validation)):
+        report = prepare_selected(
+            plan[part],
+            spec,
+            source=stage.source,
+            registry=stage.registry,
+            settings=stage.settings,
+            progress=stage.progress,
+        )
+        faces[part] = [FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK]
+        lost = len(report.videos) - len(faces[part])
+        if lost:
+            stage.progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
+        if not faces[part]:
+            raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
+    plan["folder"].mkdir(parents=True, exist_ok=True)
+    return faces
+
+
+@contextmanager
+def _first_goes_ahead(world: World) -> Iterator[None]:
+    """In a world of one, nothing to wait for, and no torch to import."""
+    if world.size == 1:
+        yield
+        return
+    from dfbench.runs.distributed import first_goes_ahead
+
+    with first_goes_ahead(world):
+        yield

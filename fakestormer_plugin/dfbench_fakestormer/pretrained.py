@@ -1,0 +1,165 @@
+"""The weights that a training starts from: another FakeSTormer, or an image transformer such as MAE's ViT-B/16.
+
+What an image transformer has is copied; what it lacks begins such that time plays no part at first: the layer after
+temporal attention is zero, and so are the embeddings of time. Source: the initialisation of the released code, whose
+outcome for every parameter is stored in the golden numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from dfbench import UsageError, WeightsError
+from dfbench_fakestormer.checkpoints import (
+    PICKLES,
+    differences,
+    probable_shape,
+    read_released,
+    resize_positions,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dfbench_fakestormer.model import FakeSTormerNet
+
+TIMM = "timm:"
+TEMPORAL_TOKEN_STD = 1e-6
+# Of an image transformer: what its own head and decoder consist of.
+_UNUSED = ("decoder_", "head.", "fc_norm.", "mask_token")
+# Absent from some exports, and then left at one and zero.
+_OPTIONAL = ("norm.weight", "norm.bias")
+
+
+def start_from(net: FakeSTormerNet, source: str) -> str:
+    """Give `net` the weights in `source`; returns one sentence about what was taken.
+
+    `source` is a file (.safetensors, or .pth and the like), or `timm:MODEL=FILE`, which reads FILE as timm reads
+    weights of MODEL. Raises WeightsError for a file that is missing, unsafe or does not fit, UsageError for a source
+    that cannot be understood.
+    """
+    state, path = _read(source)
+    if any(key.startswith("backbone.") for key in state):
+        return _whole(net, state, path)
+    if any(key.startswith("encoder.") for key in state):
+        state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
+    return _image_transformer(net, state, path)
+
+
+def start_file(source: str) -> Path:
+    """The file of a source. Raises UsageError."""
+    if not source.startswith(TIMM):
+        return Path(source)
+    model, _, file = source.removeprefix(TIMM).partition("=")
+    if not model or not file:
+        raise UsageError(
+            f"cannot understand --start {source}",
+            hints=("a file, or for example: --start timm:vit_base_patch16_224.mae=FILE",),
+        )
+    return Path(file)
+
+
+def _read(source: str) -> tuple[Mapping[str, Tensor], Path]:
+    path = start_file(source)
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
+    if source.startswith(TIMM):
+        return _read_by_timm(source.removeprefix(TIMM).partition("=")[0], path), path
+    if path.suffix in PICKLES:
+        return read_released(path), path
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path), path
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
+    import timm
+
+    if not timm.is_model(model):
+        raise UsageError(
+            f"timm has no model {model!r}", hints=("for example: timm:vit_base_patch16_224.mae=FILE",)
+        )
+    if path.suffix in PICKLES:
+        read_released(path)  # refuses what could run code, which timm might not
+    try:
+        built = timm.create_model(
+            model, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, num_classes=0
+        )
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise WeightsError(f"timm cannot load {path} as {model}: {str(error).splitlines()[0]}") from error
+    state: Mapping[str, Tensor] = built.state_dict()
+    return state
+
+
+def _whole(net: FakeSTormerNet, state: Mapping[str, Tensor], path: Path) -> str:
+    own = net.state_dict()
+    fitted = dict(state)
+    key = "backbone.pos_embed"
+    if key in fitted:
+        fitted[key] = resize_positions(fitted[key], net.config.grid)
+    _require(differences(own, fitted), own, state, path)
+    _require_finite(fitted, path)
+    net.load_state_dict(fitted)
+    return f"starting from the whole network in {path}"
+
+
+def _image_transformer(net: FakeSTormerNet, state: Mapping[str, Tensor], path: Path) -> str:
+    backbone = net.backbone
+    if net.config.stem != "patch":
+        raise WeightsError(
+            f"{path} holds an image transformer, and this recipe's stem is '{net.config.stem}'",
+            hints=("use a recipe with stem 'patch', such as base_c23",),
+        )
+    own = {k: v for k, v in backbone.state_dict().items() if not _is_temporal(k)}
+    given = {k: v for k, v in state.items() if not k.startswith(_UNUSED)}
+    if "pos_embed" in given and given["pos_embed"].ndim == 3:
+        given["pos_embed"] = resize_positions(given["pos_embed"], net.config.grid)
+    for key in _OPTIONAL:
+        given.setdefault(key, own[key])
+    _require(differences(own, given), own, state, path)
+    _require_finite(given, path)
+    backbone.load_state_dict(given, strict=False)
+    with torch.no_grad():
+        backbone.time_embed.zero_()
+        backbone.temp_token.mul_(TEMPORAL_TOKEN_STD / 0.02)
+        for block in backbone.blocks:
+            fc = block.temporal_fc
+            assert isinstance(fc, nn.Linear)
+            fc.weight.zero_()
+            fc.bias.zero_()
+    return (
+        f"starting from the image transformer in {path}: {len(own)} tensors copied, time and heads begin anew"
+    )
+
+
+def _is_temporal(key: str) -> bool:
+    """Whether an image transformer has no counterpart of this tensor of the backbone."""
+    return "temporal_" in key or key in ("temp_token", "time_embed") or key.startswith(("norm_s", "norm_t"))
+
+
+def _require(
+    differing: list[str], own: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path
+) -> None:
+    if differing:
+        raise WeightsError(
+            f"{path} does not fit: "
+            + "; ".join(differing[:5])
+            + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
+            + f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}",
+            hints=("use the recipe that it was made for",),
+        )
+
+
+def _require_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    if broken:
+        raise WeightsError(f"{path} holds NaN or infinite weights, first in {broken[0]}")

@@ -1,0 +1,224 @@
+"""What a training leaves behind: the checkpoint after every round, the best weights, the log, and the progress bar."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+from dfbench.errors import RunError, StoreError
+from dfbench.interfaces import ProgressTask
+from dfbench.types import World
+
+Precision = Literal["64", "32", "bf16", "fp16"]
+VALIDATION = "val_"  # begins the names of values that come from validation
+LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
+_Shown = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FitPlan:
+    """How long and where to train.
+
+    `rounds` of `steps` optimiser steps each; validation after every `validate_every` rounds and the last. `monitor`
+    is the name under which the module logs its validation score; higher is better. Training ends early after
+    `patience` validations without a gain (0: never). `shown`: names of logged values that stand beside the progress
+    bar; `samples`: how many samples a step has, for the rate. `world`: the processes that train together, each on one
+    device.
+    """
+
+    rounds: int
+    steps: int
+    validate_every: int
+    monitor: str
+    device: str
+    precision: Precision = "32"
+    patience: int = 0
+    shown: _Shown = ("loss",)
+    samples: int = 1
+    world: World = field(default_factory=World)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints appear whole or not at all, and are read back without running what is in them."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Write under a temporary name, then rename."""
+        del storage_options
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomic(Path(path), buffer.getvalue())
+
+    def load_checkpoint(
+        self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read without running what is in it."""
+        del map_location, weights_only
+        return read_checkpoint(Path(path))
+
+
+class Bar(pl.Callback):
+    """Moves the progress bar; beside it the last losses and samples a second."""
+
+    def __init__(self, task: ProgressTask, plan: FitPlan) -> None:
+        self._task, self._plan = task, plan
+        self._since = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: object) -> None:
+        """Move the bar by a step."""
+        del args
+        now = time.monotonic()
+        rate = self._plan.samples / max(1e-9, now - self._since)
+        self._since = now
+        values = trainer.callback_metrics
+        parts = [f"{name} {_number(values, name):.3g}" for name in self._plan.shown]
+        score = _number(values, self._plan.monitor)
+        if not math.isnan(score):
+            parts.append(f"{self._plan.monitor} {score:.3f}")
+        self._task.advance(1, " ".join([*parts, f"{rate:.0f} samples/s"]))
+
+
+class Record(pl.Callback):
+    """After every round: the log row, the best weights if they are, and the checkpoint, in this order.
+
+    Whatever is cut off between two of these is done again, with the same outcome, by the call that goes on. Where
+    several processes train together, each decides the same and the first one writes.
+    """
+
+    def __init__(self, folder: Path, plan: FitPlan) -> None:
+        self._folder, self._plan = folder, plan
+        self.best, self.best_step = -math.inf, 0
+        self.ended = False  # before its last round, for want of gains
+        self._rows: list[dict[str, float]] = []
+        self._before = 0.0
+        self._started = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` goes on from."""
+        return {
+            "best": self.best,
+            "best_step": self.best_step,
+            "ended": self.ended,
+            "rows": self._rows,
+            "seconds": self._seconds(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.best, self.best_step = state_dict["best"], state_dict["best_step"]
+        self._rows, self._before = state_dict["rows"], state_dict["seconds"]
+        self.ended = state_dict.get("ended", False)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A training that had ended trains no further."""
+        del pl_module
+        trainer.should_stop = self.ended
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Ask for validation after the last round."""
+        del pl_module
+        if trainer.current_epoch + 1 == self._plan.rounds:
+            trainer.check_val_every_n_epoch = 1  # the last weights are validated whatever the interval
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write what the round has come to."""
+        del pl_module
+        finished = trainer.current_epoch + 1
+        step = finished * self._plan.steps
+        # Lightning lists a value that is logged by step and by epoch thrice; the plain name is the epoch's mean.
+        values = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if not name.endswith(("_step", "_epoch"))
+        }
+        broken = sorted(n for n, v in values.items() if not (math.isfinite(v) or n.startswith(VALIDATION)))
+        if broken:
+            raise RunError(
+                f"training diverged before step {step}: {', '.join(broken)} is not a number",
+                hints=("lower the learning rate, for example: --set lr=1e-4",),
+            )
+        validated = finished % self._plan.validate_every == 0 or finished == self._plan.rounds
+        if not validated:
+            # Lightning repeats the last ones.
+            values = {name: value for name, value in values.items() if not name.startswith(VALIDATION)}
+        self._rows.append({"round": finished, "step": step, "seconds": round(self._seconds(), 1), **values})
+        score = values.get(self._plan.monitor, -math.inf)
+        if math.isnan(score):
+            raise RunError(f"the validation score {self._plan.monitor} at step {step} is not a number")
+        # Without a validation score, the last weights are the best known.
+        if score > self.best or (self.best == -math.inf and finished == self._plan.rounds):
+            self.best, self.best_step = score, step
+            trainer.save_checkpoint(self._folder / BEST, weights_only=True)
+        elif validated and self._plan.patience:
+            gainless = self._plan.patience * self._plan.validate_every * self._plan.steps
+            self.ended = trainer.should_stop = step - self.best_step >= gainless
+        if trainer.is_global_zero:
+            write_atomic(self._folder / LOG, _csv(self._rows).encode())
+        trainer.save_checkpoint(self._folder / LAST)
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write under a temporary name in the same folder, then rename. Raises StoreError."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}",
+            hints=("free some space or choose another cache folder, then run the same command: it goes on",),
+        ) from error
+
+
+def rounds_done(last: Path) -> int:
+    """How many rounds the checkpoint has behind it; 0 where there is none. Raises StoreError if it is damaged."""
+    if not last.is_file():
+        return 0
+    return int(read_checkpoint(last)["epoch"]) + 1
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, on the CPU, without running what is in it. Raises StoreError if it is damaged."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged zip or pickle raises anything
+        raise StoreError(
+            f"the checkpoint {path} is damaged: {error}",
+            hints=(f"delete the folder {path.parent} and train again",),
+        ) from error
+    if not isinstance(content, dict):
+        raise StoreError(
+            f"{path} is no checkpoint", hints=(f"delete the folder {path.parent} and train again",)
+        )
+    return content
+
+
+def _number(values: Mapping[str, Tensor], name: str) -> float:
+    value = values.get(f"{name}_step", values.get(name))
+    return math.nan if value is None else float(value)
+
+
+def _csv(rows: list[dict[str, float]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
