@@ -73,6 +73,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
+    from dfbench.data.sequences import archive_folders, is_archive_name, is_frame_name, is_video_name
     from dfbench.data.store import StoredFaces, read_faces
     from dfbench.runs.distributed import gathered
     from dfbench.runs.training import FitResult, fit_module, resolve_device
@@ -87,6 +88,10 @@ _LAZY = {
     "train": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
+    "archive_folders": "dfbench.data.sequences",
+    "is_archive_name": "dfbench.data.sequences",
+    "is_frame_name": "dfbench.data.sequences",
+    "is_video_name": "dfbench.data.sequences",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
     "gathered": "dfbench.runs.distributed",
@@ -162,6 +167,7 @@ __all__ = [
     "WeightsError",
     "World",
     "__version__",
+    "archive_folders",
     "canonical_json",
     "cut_crops",
     "cut_landmarks",
@@ -169,6 +175,9 @@ __all__ = [
     "fit_module",
     "gathered",
     "hookimpl",
+    "is_archive_name",
+    "is_frame_name",
+    "is_video_name",
     "leaderboard",
     "read_faces",
     "resolve_device",

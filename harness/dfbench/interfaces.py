@@ -38,11 +38,13 @@ class DatasetIndex:
     """What the official files of a dataset say.
 
     `videos`: every expected video, in a fixed order. `problems`: one sentence for each line or entry of the
-    official files that could not be used (file, line number, content, remedy).
+    official files that could not be used (file, line number, content, remedy). `notes`: what is right, and still
+    worth knowing when numbers are read, such as a known leak between splits.
     """
 
     videos: tuple[Video, ...]
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @runtime_checkable

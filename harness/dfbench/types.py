@@ -63,7 +63,8 @@ class Video:
     `video_id` is unique in its dataset and says where the video comes from (FF++ `Deepfakes/000_003`, never
     the bare file name, which four methods share). `manipulation` is "real" for real videos. `identities` are
     the people in it, target first, prefixed by nothing: they are unique in the dataset only. `group` is the
-    cluster for resampling: the identity or source video whose footage it is.
+    cluster for resampling: the identity or source video whose footage it is. `path` is a video file, or a folder of
+    frames, on disk or inside an archive (`3.tar.gz/3/real/12`).
     """
 
     dataset: str
@@ -221,13 +222,20 @@ class DatasetSpec(Spec):
     """A dataset. `build(root: Path, *, compression: str | None) -> Dataset`.
 
     `compressions` are the versions on disk, the first is the default; `official` are the published counts
-    by split; `homepage` is where to ask for access.
+    by split; `homepage` is where to ask for access. `root_of` names the dataset whose root holds this one as well
+    (DFD lies in FF++'s): it is used where none is configured for this one. `needs` names the datasets of which this
+    one uses videos (the reals of DeeperForensics are FF++'s); `build` is then given `roots`, a mapping from each of
+    these names to its root, besides. `verified`: the official layout is known and read as it is; otherwise the
+    dataset is read in the layout of the dataset `folder`, as its page in the docs describes.
     """
 
     title: str = ""
     homepage: str = ""
     compressions: tuple[str, ...] = ()
     official: Mapping[str, Counts] = field(default_factory=dict)
+    root_of: str = ""
+    needs: tuple[str, ...] = ()
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)

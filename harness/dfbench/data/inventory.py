@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.inspection import Inspection
 from dfbench.data.manifest import manifest_digest
+from dfbench.data.sequences import archive_of, source_size
 from dfbench.errors import LayoutError
 from dfbench.interfaces import DatasetIndex
 from dfbench.types import Counts, DatasetSpec, Label, Video
@@ -59,8 +61,9 @@ class Inventory:
     """What was found. `missing`, `empty` and `extra` are paths below the root, sorted.
 
     `missing`: named by a list, no such file. `empty`: files of zero bytes. `extra`: videos on disk, in a folder
-    of expected ones, that no list names; they are told, and are no shortfall. `list_hash` identifies the lists
-    (`manifest_digest` of everything they name).
+    of expected ones, that no list names; they are told, and are no shortfall. `notes` are those of the index.
+    `list_hash` identifies the lists (`manifest_digest` of everything they name). `verified` is that of the dataset's
+    spec. `inspection` is what looking into the files gave, None if nobody did (`inspected`).
     """
 
     dataset: str
@@ -73,12 +76,25 @@ class Inventory:
     empty: tuple[str, ...]
     extra: tuple[str, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
     list_hash: str
+    verified: bool = True
+    inspection: Inspection | None = None
 
     @property
     def complete(self) -> bool:
-        """Every listed video is there, the lists are flawless, and their counts are the published ones."""
-        return not (self.missing or self.empty or self.problems) and all(one.agrees for one in self.official)
+        """Every listed video is there, the lists are flawless, and their counts are the published ones.
+
+        After an inspection also: every video can be decoded, and no two that differ in label or split are one file.
+        """
+        damaged = self.inspection is not None and (self.inspection.unreadable or self.inspection.conflicts)
+        return not (self.missing or self.empty or self.problems or damaged) and all(
+            one.agrees for one in self.official
+        )
+
+    def inspected(self, inspection: Inspection) -> Inventory:
+        """This inventory with what looking into the files gave."""
+        return replace(self, inspection=inspection)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-ready."""
@@ -89,6 +105,7 @@ class Inventory:
             "root": str(self.root),
             "complete": self.complete,
             "list_hash": self.list_hash,
+            "layout_verified": self.verified,
             "splits": [
                 {
                     "split": row.split,
@@ -111,11 +128,17 @@ class Inventory:
             "empty": list(self.empty),
             "extra": list(self.extra),
             "problems": list(self.problems),
+            "notes": list(self.notes),
+            "inspection": None if self.inspection is None else self.inspection.to_json(),
         }
 
     def lines(self) -> list[str]:
         """The inventory as text, a verdict last."""
         text = [f"{self.title} in {self.root} (corpus: {self.corpus}, list hash {self.list_hash[:12]})"]
+        if not self.verified:
+            text.append(
+                "  the official layout is not verified: read in the layout of `folder`, as your list says"
+            )
         text += [
             f"  {row.split:<6} {row.manipulation:<18} "
             f"real {row.found.real}/{row.expected.real}  fake {row.found.fake}/{row.expected.fake}  (found/listed)"
@@ -132,6 +155,14 @@ class Inventory:
         text += _named("empty files (zero bytes)", self.empty)
         text += _named("videos in no list", self.extra)
         text += _named("problems in the official files", self.problems)
+        if self.inspection is not None:
+            looked = f"files decoded (a frame of each of {self.inspection.videos})"
+            text += _named("unreadable files", self.inspection.unreadable) or [f"  all {looked}"]
+            text += _named("groups of identical files", self.inspection.duplicates)
+            text += _named(
+                "groups of identical files under different labels or splits", self.inspection.conflicts
+            )
+        text += [f"  note: {note}" for note in self.notes]
         text.append(
             "complete" if self.complete else "INCOMPLETE: this is not the data of the official protocol"
         )
@@ -153,10 +184,10 @@ def check(
         )
     corpus, replaced = _corpus(dataset_root)
     videos = [video for video in index.videos if not splits or video.split in splits]
-    sizes = _sizes({video.path.parent for video in index.videos})
-    found = [video for video in videos if sizes.get(video.path, 0) > 0]
     named = {video.path for video in index.videos}
-    suffixes = {path.suffix for path in named}
+    sizes = _sizes(named)
+    found = [video for video in videos if sizes.get(video.path, 0) > 0]
+    suffixes = {path.suffix for path in named} - {""}  # folders of frames have none to tell them by
     return Inventory(
         dataset=spec.name,
         title=spec.title or spec.name,
@@ -175,7 +206,9 @@ def check(
             ),
         ),
         problems=index.problems,
+        notes=index.notes,
         list_hash=manifest_digest(index.videos),
+        verified=spec.verified,
     )
 
 
@@ -223,16 +256,20 @@ def _damaged(path: Path, reason: str) -> LayoutError:
     )
 
 
-def _sizes(folders: Iterable[Path]) -> dict[Path, int]:
-    """Size in bytes of every regular file directly in `folders`, one listing a folder."""
+def _sizes(named: Iterable[Path]) -> dict[Path, int]:
+    """Sizes of the videos `named` that are there, and of the files beside them; one listing a folder."""
     sizes: dict[Path, int] = {}
-    for folder in folders:
+    videos = set(named)
+    for folder in {video.parent for video in videos}:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     try:
+                        path = folder / entry.name
                         if entry.is_file():
-                            sizes[folder / entry.name] = entry.stat().st_size
+                            sizes[path] = entry.stat().st_size
+                        elif path in videos and entry.is_dir():  # a folder of frames
+                            sizes[path] = max(0, source_size(path))
                     except OSError:  # a dangling or looping link: as good as missing
                         continue
         except (FileNotFoundError, NotADirectoryError):
@@ -242,7 +279,8 @@ def _sizes(folders: Iterable[Path]) -> dict[Path, int]:
             raise LayoutError(
                 f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
             ) from error
-    return sizes
+    inside = {video: archive for video in videos - sizes.keys() if (archive := archive_of(video))}
+    return sizes | {video: source_size(archive) for video, archive in inside.items()}
 
 
 def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dfbench.data.sequences import source_size
 from dfbench.errors import ManifestError, UnknownNameError
 from dfbench.hooks.registry import closest
 from dfbench.types import Label, Video, VideoSelection, digest_of
@@ -167,15 +168,7 @@ def files_digest(videos: Iterable[Video]) -> str:
     It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Sizes and
     not contents, because nobody reads ten terabytes before a run begins.
     """
-    return digest_of(sorted([video.dataset, video.video_id, file_size(video.path)] for video in videos))
-
-
-def file_size(path: Path) -> int:
-    """Bytes of a file; -1 if there is no file."""
-    try:
-        return path.stat().st_size if path.is_file() else -1
-    except OSError:
-        return -1
+    return digest_of(sorted([video.dataset, video.video_id, source_size(video.path)] for video in videos))
 
 
 def refuse_duplicates(videos: Iterable[Video]) -> None:

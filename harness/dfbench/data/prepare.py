@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dfbench.data.clips import square_around
 from dfbench.data.faces import MainFace, main_face
 from dfbench.data.landmarks import detect_landmarks
-from dfbench.data.manifest import file_size
+from dfbench.data.sequences import archive_of, source_size
 from dfbench.data.store import StoredFaces, check_faces, face_path, write_faces
 from dfbench.data.video import read_frames
 from dfbench.errors import StoreError, VideoError
@@ -177,7 +177,7 @@ def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Pat
     except VideoError as error:
         raise type(error)(f"{video.path}: {error.message}") from error
     faces = _crop([frames[row] for row in main.rows], main, spec)
-    write_faces(path, replace(faces, source_bytes=file_size(video.path)))
+    write_faces(path, replace(faces, source_bytes=source_size(video.path)))
 
 
 def _crop(frames: list[tuple[int, NDArray[np.uint8]]], main: MainFace, spec: PrepareSpec) -> StoredFaces:
@@ -220,15 +220,15 @@ def _status_path(path: Path) -> Path:
 
 def _source(video: Video) -> list[int]:
     try:
-        stat = video.path.stat()
+        stat = (archive_of(video.path) or video.path).stat()
     except OSError:
         return []
-    return [stat.st_size, stat.st_mtime_ns]
+    return [source_size(video.path), stat.st_mtime_ns]
 
 
 def _known(video: Video, path: Path) -> PreparedResult | None:
     if path.is_file():
-        if check_faces(path, source_bytes=file_size(video.path)):
+        if check_faces(path, source_bytes=source_size(video.path)):
             return PreparedResult(video, Status.OK, "", path)
         path.unlink()
     try:

@@ -1,4 +1,7 @@
-"""Decoding with PyAV: only the wanted frames become arrays, and every failure says which file and why."""
+"""Decoding: only the wanted frames become arrays, and every failure says which file and why.
+
+Video files go through PyAV; a video may also be a folder of frames, on disk or in an archive (`sequences`).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,17 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.data.sequences import frame_names, is_sequence, read_images
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a container says of its first video stream; `frames` is counted packet by packet."""
+    """What a container says of its first video stream; `frames` is counted packet by packet.
+
+    Of a sequence of images: how many there are, the size of the first, and a rate of 0, which nobody knows.
+    """
 
     frames: int
     width: int
@@ -40,6 +47,10 @@ def wanted_indices(choice: FrameChoice, frames: int) -> NDArray[np.int64]:
 
 def probe(path: Path) -> VideoInfo:
     """Size, rate and exact number of packets of the video stream. Raises VideoError."""
+    if is_sequence(path):
+        names = frame_names(path)
+        ((_, first),) = read_images(path, names[:1])
+        return VideoInfo(len(names), first.shape[1], first.shape[0], 0.0)
     with _opened(path) as container:
         stream = _video_stream(container, path)
         size = (stream.codec_context.width, stream.codec_context.height)
@@ -60,6 +71,9 @@ def read_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[
     Decoding is sequential and stops after the last wanted frame; only wanted frames are converted. Raises
     MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
     """
+    if is_sequence(path):
+        yield from _sequence_frames(path, choice)
+        return
     wanted = [int(one) for one in wanted_indices(choice, probe(path).frames)]
     got = 0
     with _opened(path) as container:
@@ -81,6 +95,20 @@ def read_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[
         f"{path}: only {got} of {len(wanted)} wanted frames can be decoded (the file ends early)",
         hints=("the file is truncated: download it again",),
     )
+
+
+def _sequence_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    names = frame_names(path)
+    wanted = [int(one) for one in wanted_indices(choice, len(names))]
+    read = dict(read_images(path, [names[one] for one in wanted]))
+    sizes = {image.shape for image in read.values()}
+    if len(sizes) > 1:
+        shown = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted(sizes)[:3])
+        raise UndecodableVideoError(
+            f"{path}: the frames differ in size ({shown}), so they are not frames of one video",
+            hints=("give each video a folder of its own, with frames of one size",),
+        )
+    yield from ((one, read[names[one]]) for one in wanted)
 
 
 def _opened(path: Path) -> av.container.InputContainer:

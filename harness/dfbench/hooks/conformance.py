@@ -100,17 +100,25 @@ def check_detector(
     return results + [_check(name, function) for name, function in scored]
 
 
-def check_dataset(spec: DatasetSpec, root: Path, *, compression: str | None = None) -> list[CheckResult]:
+def check_dataset(
+    spec: DatasetSpec,
+    root: Path,
+    *,
+    compression: str | None = None,
+    roots: Mapping[str, Path] | None = None,
+) -> list[CheckResult]:
     """Index the dataset under `root` twice and check what every later stage relies on.
 
     Checks that it builds, that the index is a `DatasetIndex` with videos, that `video_id` is unique, that rows
     carry the dataset's name, a split, a group, and "real" as the manipulation of exactly the real videos, that a
-    second index is equal to the first, and that an empty folder is refused with LayoutError.
+    second index is equal to the first, and that an empty folder is refused with LayoutError. `roots` are those of the
+    datasets that `spec` needs.
     """
+    more = {"roots": roots or {}} if spec.needs else {}
 
     def index(folder: Path) -> DatasetIndex:
         factory = cast("Callable[..., Dataset]", load_object(spec.build))
-        return factory(folder, compression=compression).index()
+        return factory(folder, compression=compression, **more).index()
 
     found: list[DatasetIndex] = []
 

@@ -51,6 +51,15 @@ class DataSource:
             )
         return root
 
+    def root_for(self, spec: DatasetSpec) -> Path:
+        """The root of a dataset, or of the dataset that it lies within. Raises SettingsError."""
+        inside = spec.root_of
+        return self.root(inside if spec.name not in self.roots and inside in self.roots else spec.name)
+
+    def needed_by(self, spec: DatasetSpec) -> dict[str, Path]:
+        """The roots of the datasets that `spec` uses videos of. Raises SettingsError."""
+        return {name: self.root(name) for name in spec.needs}
+
 
 def data_source(
     data: str,
@@ -94,12 +103,20 @@ def made_corpus(
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
 
 
-def dataset_index(spec: DatasetSpec, root: Path, compression: str | None, registry: Registry) -> DatasetIndex:
-    """Parse the official files of the dataset at `root`."""
+def dataset_index(
+    spec: DatasetSpec,
+    root: Path,
+    compression: str | None,
+    registry: Registry,
+    *,
+    roots: Mapping[str, Path] | None = None,
+) -> DatasetIndex:
+    """Parse the official files of the dataset at `root`; `roots` are those of the datasets that it needs."""
     factory = registry.load_object(spec.build)
     if not callable(factory):
         raise UsageError(f"dataset '{spec.name}': {spec.build} is not callable")
-    dataset = cast("Dataset", factory(root, compression=compression))
+    more = {"roots": roots or {}} if spec.needs else {}
+    dataset = cast("Dataset", factory(root, compression=compression, **more))
     return dataset.index()
 
 

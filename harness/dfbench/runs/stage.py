@@ -62,7 +62,13 @@ class Stage:
     def videos(self, selection: VideoSelection) -> list[Video]:
         """The expected videos of a selection; problems of the official files become warnings."""
         spec = self.registry.dataset(selection.dataset)
-        index = dataset_index(spec, self.source.root(spec.name), selection.compression, self.registry)
+        index = dataset_index(
+            spec,
+            self.source.root_for(spec),
+            selection.compression,
+            self.registry,
+            roots=self.source.needed_by(spec),
+        )
         for problem in index.problems:
             self.progress.note(f"warning: {problem}")
         return select(index.videos, selection)

@@ -1,0 +1,124 @@
+"""Looking into the files of a dataset: can a frame of each be decoded, and is any of them there twice?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.sequences import archive_of, frame_names, is_sequence
+from dfbench.errors import MissingVideoError, VideoError
+from dfbench.interfaces import Progress
+from dfbench.types import FrameChoice, Video
+
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was seen in `videos` files that are there.
+
+    `unreadable`: "video_id: reason" of each from which no frame can be decoded. `duplicates`: the video_ids of files
+    that are identical byte for byte, "a = b". `conflicts`: those of them that differ in label or split.
+    """
+
+    videos: int
+    unreadable: tuple[str, ...]
+    duplicates: tuple[str, ...]
+    conflicts: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-ready."""
+        return {
+            "videos": self.videos,
+            "unreadable": list(self.unreadable),
+            "duplicates": list(self.duplicates),
+            "conflicts": list(self.conflicts),
+        }
+
+
+def inspect(videos: Sequence[Video], *, workers: int, progress: Progress) -> Inspection:
+    """Walk the container of each video and decode its first frame, then compare files of one size by content.
+
+    Files that are missing are not looked at: the inventory names them. Frames inside archives are not compared.
+    """
+    from dfbench.data.video import read_frames
+
+    def look(video: Video) -> str | None:
+        """Why it is unreadable, "" if it is not, None if it is not there."""
+        try:
+            next(read_frames(video.path, FrameChoice("first", 1)))
+        except MissingVideoError:
+            return None
+        except VideoError as error:
+            return error.message
+        except StopIteration:
+            return f"{video.path}: no frame can be decoded"
+        return ""
+
+    reasons: dict[int, str | None] = {}
+    with progress.task("decode a frame of each", len(videos)) as task, ThreadPoolExecutor(workers) as pool:
+        pending = {pool.submit(look, video): number for number, video in enumerate(videos)}
+        for done in as_completed(pending):
+            reasons[pending[done]] = done.result()
+            task.advance()
+    there = [video for number, video in enumerate(videos) if reasons[number] is not None]
+    same = _identical(there)
+    return Inspection(
+        videos=len(there),
+        unreadable=tuple(
+            f"{video.video_id}: {reasons[number]}" for number, video in enumerate(videos) if reasons[number]
+        ),
+        duplicates=tuple(_words(group) for group in same if not _conflict(group)),
+        conflicts=tuple(_words(group) for group in same if _conflict(group)),
+    )
+
+
+def _identical(videos: Sequence[Video]) -> list[list[Video]]:
+    """Groups of videos with equal content, in the order of their first; only files of equal size are read."""
+    by_size: dict[tuple[int, ...], list[Video]] = {}
+    for video in videos:
+        if archive_of(video.path) is None and (sizes := _sizes(video.path)):
+            by_size.setdefault(sizes, []).append(video)
+    by_content: dict[str, list[Video]] = {}
+    for group in by_size.values():
+        for video in group if len(group) > 1 else ():
+            by_content.setdefault(_digest(video.path), []).append(video)
+    return [group for group in by_content.values() if len(group) > 1]
+
+
+def _files(path: Path) -> Iterable[Path]:
+    try:
+        return [path / name for name in frame_names(path)] if is_sequence(path) else [path]
+    except VideoError:  # an empty folder: it is told as unreadable
+        return []
+
+
+def _sizes(path: Path) -> tuple[int, ...]:
+    try:
+        return tuple(one.stat().st_size for one in _files(path))
+    except OSError:
+        return ()
+
+
+def _digest(path: Path) -> str:
+    content = sha256()
+    try:
+        for one in _files(path):
+            with one.open("rb") as opened:
+                while block := opened.read(_BLOCK):
+                    content.update(block)
+    except OSError:
+        return str(path)  # told as unreadable; equal to nothing
+    return content.hexdigest()
+
+
+def _conflict(group: Sequence[Video]) -> bool:
+    return len({(video.label, video.split) for video in group}) > 1
+
+
+def _words(group: Sequence[Video]) -> str:
+    return " = ".join(f"{video.video_id} ({video.split}, {video.label.name.lower()})" for video in group)

@@ -1,0 +1,247 @@
+"""Videos that are sequences of images: a folder of frames, or a folder inside an archive (tar, tar.gz, zip).
+
+The path of a sequence in an archive leads through the archive: `real_test/3.tar.gz/3/real/12`. Nothing is ever unpacked
+to disk. A tar archive has no directory, so that it is read once to list it, and the list is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
+from dfbench.settings import load_settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
+_LARGEST_FRAME = 256 * 2**20  # bytes; an entry that claims more is no frame
+# What the readers of damaged or foreign archives raise; zlib's error is no OSError.
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, RuntimeError),  # compression methods that Python lacks, encrypted entries
+)
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file is named like an archive that can be read here."""
+    return name.casefold().endswith(ARCHIVE_SUFFIXES)
+
+
+def archive_of(path: Path) -> Path | None:
+    """The archive that `path` leads through; None if it leads through none."""
+    for above in path.parents:
+        if is_archive_name(above.name) and above.is_file():
+            return above
+    return None
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether `path` is a folder of frames or leads into an archive, rather than being a video file."""
+    return archive_of(path) is not None or path.is_dir()
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a file is named like a video file; names that begin with a dot are not."""
+    return Path(name).suffix.casefold() in VIDEO_SUFFIXES and not name.startswith(".")
+
+
+def is_frame_name(name: str) -> bool:
+    """Whether a file is named like a frame; names that begin with a dot are not (macOS leaves `._1.png`)."""
+    return Path(name).suffix.casefold() in IMAGE_SUFFIXES and not name.startswith(".")
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A sorting key under which frame 2 comes before frame 10."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", name)
+    )
+
+
+def archive_folders(archive: Path) -> dict[str, tuple[str, ...]]:
+    """The folders of an archive that hold frames, each with the names of its frames, in natural order.
+
+    The list of an archive is kept in the cache under the archive's path, size and time. Raises LayoutError if the
+    archive cannot be read to its end.
+    """
+    kept = _kept(archive)
+    try:
+        listed = json.loads(kept.read_text(encoding="utf-8"))
+        return {str(folder): tuple(str(name) for name in names) for folder, names in listed.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        pass  # not listed yet
+    found: dict[str, list[str]] = {}
+    try:
+        for name in _entries(archive):
+            inside = PurePosixPath(name)
+            if is_frame_name(inside.name) and not inside.is_absolute() and ".." not in inside.parts:
+                found.setdefault(str(inside.parent), []).append(inside.name)
+    except _DAMAGE as error:
+        raise LayoutError(
+            f"the archive {archive} cannot be read: {error}",
+            hints=("it is cut short or damaged: download it again",),
+        ) from error
+    folders = {
+        folder: tuple(sorted(dict.fromkeys(found[folder]), key=natural))
+        for folder in sorted(found, key=natural)
+    }
+    _keep(kept, folders)
+    return folders
+
+
+def frame_names(path: Path) -> tuple[str, ...]:
+    """The names of the frames of a sequence, in natural order.
+
+    Raises MissingVideoError if there is no such folder, UndecodableVideoError if it cannot be listed or is empty.
+    """
+    archive = archive_of(path)
+    try:
+        if archive is None:
+            names = tuple(
+                sorted((one.name for one in path.iterdir() if is_frame_name(one.name)), key=natural)
+            )
+        else:
+            inside = path.relative_to(archive).as_posix()
+            folders = archive_folders(archive)
+            if inside not in folders:
+                raise MissingVideoError(f"{path}: the archive has no such folder")
+            names = folders[inside]
+    except FileNotFoundError as error:
+        raise MissingVideoError(f"{path}: no such folder") from error
+    except LayoutError as error:
+        raise UndecodableVideoError(f"{path}: {error.message}", hints=error.hints) from error
+    except OSError as error:
+        raise UndecodableVideoError(f"{path}: cannot be listed ({error.strerror})") from error
+    if not names:
+        raise UndecodableVideoError(f"{path}: the folder holds no frames", hints=("unpack it again",))
+    return names
+
+
+def read_images(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """The frames `names` of a sequence as (name, (H, W, 3) uint8 RGB), in an order of the source's own.
+
+    Raises UndecodableVideoError for a frame that is damaged, or missing by now.
+    """
+    archive = archive_of(path)
+    left = set(names)
+    try:
+        source = _folder_bytes(path, names) if archive is None else _archive_bytes(archive, path, left)
+        for name, content in source:
+            yield name, _image(content, path / name)
+            left.discard(name)
+    except _DAMAGE as error:
+        raise UndecodableVideoError(
+            f"{path}: a frame cannot be read ({error})", hints=("it is damaged: download it again",)
+        ) from error
+    if left:
+        raise UndecodableVideoError(f"{path}: {len(left)} frames are gone, {min(left)} among them")
+
+
+def source_size(path: Path) -> int:
+    """Bytes of what a video is read from: its file, the frames of its folder, the archive around it; -1 if absent."""
+    try:
+        if path.is_file():
+            return path.stat().st_size
+        if (archive := archive_of(path)) is not None:
+            return archive.stat().st_size
+        if not path.is_dir():
+            return -1
+        with os.scandir(path) as entries:
+            return sum(one.stat().st_size for one in entries if is_frame_name(one.name) and one.is_file())
+    except OSError:
+        return -1
+
+
+def _folder_bytes(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    for name in names:
+        yield name, (path / name).read_bytes()
+
+
+def _archive_bytes(archive: Path, path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Stops behind the last wanted frame: what follows in the archive is not unpacked."""
+    inside = path.relative_to(archive)
+    left = {(PurePosixPath(inside.as_posix()) / name).as_posix(): name for name in wanted}
+    if archive.suffix.casefold() == ".zip":
+        with zipfile.ZipFile(archive) as opened:
+            known = {_plain(info.filename): info for info in opened.infolist()}
+            for entry, name in left.items():
+                if entry in known and known[entry].file_size <= _LARGEST_FRAME:
+                    yield name, opened.read(known[entry])
+        return
+    with tarfile.open(archive, "r|*") as stream:
+        for member in stream:
+            found = left.pop(_plain(member.name), None) if member.isfile() else None
+            if found is None:
+                continue
+            content = stream.extractfile(member)
+            if content is not None and member.size <= _LARGEST_FRAME:
+                yield found, content.read()
+            if not left:
+                return
+
+
+def _entries(archive: Path) -> Iterator[str]:
+    """The names of the files in an archive."""
+    if archive.suffix.casefold() == ".zip":
+        with zipfile.ZipFile(archive) as opened:
+            yield from (_plain(info.filename) for info in opened.infolist() if not info.is_dir())
+    else:
+        with tarfile.open(archive, "r|*") as stream:
+            yield from (_plain(member.name) for member in stream if member.isfile())
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./")
+
+
+def _image(content: bytes, path: Path) -> NDArray[np.uint8]:
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    unreadable: tuple[type[Exception], ...] = (SyntaxError, Image.DecompressionBombError, *_DAMAGE)
+    try:
+        with Image.open(BytesIO(content)) as image:
+            upright = ImageOps.exif_transpose(image)
+            plain = upright.convert("RGBA") if "transparency" in upright.info else upright
+            return np.asarray(plain.convert("RGB"), dtype=np.uint8)
+    except unreadable as error:
+        raise UndecodableVideoError(
+            f"{path}: not a readable image ({error})", hints=("download it again",)
+        ) from error
+
+
+def _kept(archive: Path) -> Path:
+    try:
+        stat = archive.stat()
+    except OSError as error:
+        raise LayoutError(
+            f"the archive {archive} cannot be read: {error.strerror}", hints=("make it readable",)
+        ) from error
+    key = f"{archive.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}"
+    name = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    return load_settings().cache / "archives" / f"{name}.json"
+
+
+def _keep(path: Path, folders: Mapping[str, Sequence[str]]) -> None:
+    """A cache that cannot be written costs time and nothing else."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(folders), encoding="utf-8")
+        part.replace(path)
+    except (OSError, UnicodeEncodeError):
+        part.unlink(missing_ok=True)

@@ -1,0 +1,161 @@
+"""Videos that are folders of frames, on disk or in an archive."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfbench.data import sequences
+from dfbench.data.inspection import inspect
+from dfbench.data.sequences import archive_folders, archive_of, frame_names, source_size
+from dfbench.data.video import probe, read_frames
+from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
+from dfbench.progress import SilentProgress
+from dfbench.types import FrameChoice, Label, Video
+
+FOLDER = "3/real/12"
+
+
+def png(value: int, size: tuple[int, int] = (8, 6), kind: str = "png") -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", size, (value, 0, 0)).save(content, kind)
+    return content.getvalue()
+
+
+def frames(count: int = 12) -> dict[str, bytes]:
+    """Frame t is of red t; 10 and 11 come before 2 for whoever sorts by letters."""
+    return {f"{FOLDER}/{t}.png": png(t) for t in range(count)}
+
+
+def write(path: Path, files: dict[str, bytes]) -> Path:
+    """Write an archive of the kind that its name says, or a folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    elif path.suffix:
+        with tarfile.open(path, "w:gz" if path.suffix in {".gz", ".tgz"} else "w") as tar:
+            for name, content in files.items():
+                info = tarfile.TarInfo(f"./{name}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    else:
+        for name, content in files.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(content)
+    return path
+
+
+def reds(path: Path, choice: FrameChoice) -> dict[int, int]:
+    return {position: int(frame[0, 0, 0]) for position, frame in read_frames(path, choice)}
+
+
+@pytest.mark.parametrize("name", ["plain", "a b.tar.gz", "x.tgz", "x.tar", "x.zip"])
+def test_frames_are_read_in_natural_order_from_every_kind_of_source(tmp_path: Path, name: str) -> None:
+    path = (
+        write(tmp_path / name, {**frames(), f"{FOLDER}/notes.txt": b"x", f"{FOLDER}/._1.png": b"x"}) / FOLDER
+    )
+    assert (probe(path).frames, probe(path).width, probe(path).height) == (12, 8, 6)
+    assert reds(path, FrameChoice("uniform", 4)) == {0: 0, 4: 4, 7: 7, 11: 11}
+    assert reds(path, FrameChoice("first", 2)) == {0: 0, 1: 1}
+
+
+def test_an_archive_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = write(
+        tmp_path / "3.tar.gz", {**frames(2), "3/real/7/1.jpg": png(9, kind="jpeg"), "readme.txt": b"-"}
+    )
+    assert archive_folders(archive) == {"3/real/7": ("1.jpg",), FOLDER: ("0.png", "1.png")}
+    monkeypatch.setattr(sequences, "_entries", lambda _: pytest.fail("listed again"))
+    assert frame_names(archive / FOLDER) == ("0.png", "1.png")
+
+
+def test_a_changed_archive_is_listed_anew(tmp_path: Path) -> None:
+    archive = write(tmp_path / "3.zip", frames(2))
+    assert len(archive_folders(archive)[FOLDER]) == 2
+    assert len(archive_folders(write(archive, frames(3)))[FOLDER]) == 3
+
+
+def test_names_that_lead_out_of_an_archive_are_no_frames(tmp_path: Path) -> None:
+    archive = write(tmp_path / "3.zip", {"../evil/1.png": png(1), "/abs/1.png": png(1), "good/1.png": png(1)})
+    assert list(archive_folders(archive)) == ["good"]
+
+
+def test_sizes(tmp_path: Path) -> None:
+    folder = write(tmp_path / "plain", frames(2)) / FOLDER
+    archive = write(tmp_path / "3.tar.gz", frames(2))
+    assert source_size(folder) == len(png(0)) + len(png(1))
+    assert source_size(archive / FOLDER) == archive.stat().st_size
+    assert archive_of(archive / FOLDER) == archive
+    assert archive_of(folder) is None
+    assert source_size(tmp_path / "gone.mp4") == -1
+
+
+@pytest.mark.parametrize("name", ["3.tar.gz", "3.tar", "3.zip"])
+@pytest.mark.parametrize("kept", [0, 5, 400, 700])
+def test_a_damaged_archive_is_a_layout_error(tmp_path: Path, name: str, kept: int) -> None:
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+    content = io.BytesIO()
+    noise.save(content, "png")
+    archive = write(tmp_path / name, {f"{FOLDER}/{t}.png": content.getvalue() for t in range(3)})
+    archive.write_bytes(archive.read_bytes()[:kept])
+    with pytest.raises(LayoutError, match="cannot be read"):
+        archive_folders(archive)
+    with pytest.raises(UndecodableVideoError, match="cannot be read"):
+        reds(archive / FOLDER, FrameChoice("first", 1))
+
+
+@pytest.mark.parametrize("name", ["plain", "3.zip", "3.tar.gz"])
+def test_a_damaged_frame_is_named(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, {**frames(2), f"{FOLDER}/1.png": png(1)[:40]}) / FOLDER
+    with pytest.raises(UndecodableVideoError, match=r"1\.png: not a readable image"):
+        reds(path, FrameChoice("first", 2))
+
+
+@pytest.mark.parametrize("name", ["plain", "3.zip"])
+def test_a_sequence_that_is_not_there(tmp_path: Path, name: str) -> None:
+    root = write(tmp_path / name, frames(1))
+    with pytest.raises(MissingVideoError):
+        reds(root / "3/real/13", FrameChoice("first", 1))
+
+
+def test_an_empty_folder_and_frames_of_two_sizes(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UndecodableVideoError, match="no frames"):
+        reds(tmp_path / "empty", FrameChoice("first", 1))
+    mixed = write(tmp_path / "mixed", {"0.png": png(0), "1.png": png(1, (9, 6))})
+    with pytest.raises(UndecodableVideoError, match="differ in size"):
+        reds(mixed, FrameChoice("first", 2))
+
+
+def test_inspection_names_unreadable_and_identical_sequences(tmp_path: Path) -> None:
+    root = write(
+        tmp_path / "set",
+        {
+            **{f"a/{t}.png": png(t) for t in range(3)},
+            **{f"b/{t}.png": png(t) for t in range(3)},
+            **{f"c/{t}.png": png(t) for t in range(3)},
+            "d/0.png": b"no image",
+            **{f"e/{t}.png": png(t + 1) for t in range(3)},
+        },
+    )
+
+    def video(name: str, label: Label = Label.REAL, split: str = "test") -> Video:
+        return Video("sample", name, root / name, label, split, "", "", (), name)
+
+    videos = [video("a"), video("b"), video("d"), video("e"), video("gone")]
+    seen = inspect(videos, workers=2, progress=SilentProgress())
+    assert (seen.videos, seen.conflicts) == (4, ())
+    assert seen.duplicates == ("a (test, real) = b (test, real)",)
+    assert len(seen.unreadable) == 1
+    assert seen.unreadable[0].startswith("d: ")
+    both = inspect([video("a"), video("c", Label.FAKE, "train")], workers=1, progress=SilentProgress())
+    assert both.conflicts == ("a (test, real) = c (train, fake)",)
+    assert both.duplicates == ()
