@@ -73,7 +73,13 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
-    from dfbench.data.sequences import archive_folders, is_archive_name, is_frame_name, is_video_name
+    from dfbench.data.sequences import (
+        archive_folders,
+        is_archive_name,
+        is_frame_name,
+        is_video_name,
+        natural_key,
+    )
     from dfbench.data.store import StoredFaces, read_faces
     from dfbench.runs.distributed import gathered
     from dfbench.runs.training import FitResult, fit_module, resolve_device
@@ -92,6 +98,7 @@ _LAZY = {
     "is_archive_name": "dfbench.data.sequences",
     "is_frame_name": "dfbench.data.sequences",
     "is_video_name": "dfbench.data.sequences",
+    "natural_key": "dfbench.data.sequences",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
     "gathered": "dfbench.runs.distributed",
@@ -179,6 +186,7 @@ __all__ = [
     "is_frame_name",
     "is_video_name",
     "leaderboard",
+    "natural_key",
     "read_faces",
     "resolve_device",
     "run",

@@ -64,7 +64,7 @@ def is_frame_name(name: str) -> bool:
     return Path(name).suffix.casefold() in IMAGE_SUFFIXES and not name.startswith(".")
 
 
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """A sorting key under which frame 2 comes before frame 10."""
     return tuple(
         (0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
@@ -96,8 +96,8 @@ def archive_folders(archive: Path) -> dict[str, tuple[str, ...]]:
             hints=("it is cut short or damaged: download it again",),
         ) from error
     folders = {
-        folder: tuple(sorted(dict.fromkeys(found[folder]), key=natural))
-        for folder in sorted(found, key=natural)
+        folder: tuple(sorted(dict.fromkeys(found[folder]), key=natural_key))
+        for folder in sorted(found, key=natural_key)
     }
     _keep(kept, folders)
     return folders
@@ -112,7 +112,7 @@ def frame_names(path: Path) -> tuple[str, ...]:
     try:
         if archive is None:
             names = tuple(
-                sorted((one.name for one in path.iterdir() if is_frame_name(one.name)), key=natural)
+                sorted((one.name for one in path.iterdir() if is_frame_name(one.name)), key=natural_key)
             )
         else:
             inside = path.relative_to(archive).as_posix()

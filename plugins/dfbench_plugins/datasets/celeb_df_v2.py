@@ -42,23 +42,24 @@ _LABELS = {"1": Label.REAL, "0": Label.FAKE}  # the odd convention of this list
 
 
 class CelebDF:
-    """Celeb-DF (v2): the split "test" is the official list, "train" is everything else in the three folders.
+    """Celeb-DF of either version: the split "test" is the official list, "train" is everything else in the three folders.
 
     `identities` are the ids in the names, target first; nobody knows who is in YouTube-real, so there they are
     empty. `group` is the target id (`id3` for Celeb-real/id3_0004 and for Celeb-synthesis/id3_id9_0001), and
     the video itself for YouTube-real.
     """
 
-    def __init__(self, root: Path, *, compression: str | None) -> None:
-        """`compression` None and "original" mean the same. Raises UsageError for any other."""
+    def __init__(self, root: Path, *, compression: str | None, spec: DatasetSpec = SPEC) -> None:
+        """`compression` None and "original" mean the same; `spec`: v2, or v1. Raises UsageError for any other."""
         self._root = root
-        self._compression = tree.compression_of(compression, dataset=SPEC.name, offered=SPEC.compressions)
+        self._spec = spec
+        self._compression = tree.compression_of(compression, dataset=spec.name, offered=spec.compressions)
 
     def index(self) -> DatasetIndex:
         """Test videos in the order of the list, then the others by name. Raises LayoutError if the root is wrong."""
         signs = (LIST_NAME, *_FOLDERS)
         expected = f"{LIST_NAME}, {', '.join(_FOLDERS)}"
-        tree.require_root(self._root, dataset=SPEC.name, signs=signs, expected=expected)
+        tree.require_root(self._root, dataset=self._spec.name, signs=signs, expected=expected)
         path = self._root / LIST_NAME
         if not path.exists():
             raise LayoutError(
@@ -115,7 +116,7 @@ class CelebDF:
         identities = match.groups() if match else ()
         video_id = f"{folder}/{name.removesuffix('.mp4')}"
         return Video(
-            dataset=SPEC.name,
+            dataset=self._spec.name,
             video_id=video_id,
             path=self._root / folder / name,
             label=label,

@@ -29,6 +29,7 @@ SPEC = DatasetSpec(
     aliases=("DFD", "DeepFakeDetection"),
     compressions=("c23", "c40", "raw"),
     official={"test": Counts(363, 3068)},
+    root_of="ffpp",
 )
 
 _REALS = "original_sequences/actors"

@@ -7,7 +7,6 @@ parts `dfdc_train_part_*` carry a `metadata.json` of another shape (`label`, `or
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -132,7 +131,7 @@ def _csv_rows(path: Path, problems: list[str]) -> Iterator[_Row]:
     name_at, label_at = 0, 1
     seen: dict[str, int] = {}
     for count, (number, line) in enumerate(listfiles.read_lines(path, problems)):
-        fields = _fields(line)
+        fields = listfiles.csv_fields(line)
         header = [field.casefold() for field in fields]
         if count == 0 and sorted(header) == sorted(_COLUMNS):
             name_at, label_at = header.index("filename"), header.index("label")
@@ -151,13 +150,6 @@ def _csv_rows(path: Path, problems: list[str]) -> Iterator[_Row]:
             continue
         remedy = "correct the line: <file>.mp4,<1 = fake, 0 = real>"
         problems.append(listfiles.describe(path, f"line {number}", line, wrong, remedy))
-
-
-def _fields(line: str) -> list[str]:
-    try:
-        return [field.strip() for field in next(csv.reader([line], strict=True), [])]
-    except csv.Error:  # an open quote, a field of 128 KiB
-        return [line]
 
 
 def _json_rows(path: Path, problems: list[str]) -> Iterator[_Row]:

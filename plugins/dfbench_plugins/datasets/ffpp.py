@@ -1,18 +1,16 @@
 """FaceForensics++: 1,000 YouTube sequences, each forged by four methods (five with FaceShifter).
 
 Source: Rössler et al., ICCV 2019, and the `dataset` folder of https://github.com/ondyari/FaceForensics, whose
-split files the user copies below the root. Seven YouTube sources straddle the official splits (test ids 755 and
-955 share theirs with train); the splits are kept as published.
+split files the user copies below the root. The splits are kept as published; where they leak, the index says so.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
-from dfbench_plugins.datasets import listfiles, tree
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, Video
+from dfbench_plugins.datasets import ffpp_splits, listfiles, tree
 
 SPEC = DatasetSpec(
     name="ffpp",
@@ -42,10 +40,7 @@ SPEC = DatasetSpec(
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 LATER_METHODS = ("FaceShifter",)  # added in 2020; expected only where its folder exists
-SPLITS = ("train", "val", "test")
-_SPLIT_FOLDERS = ("splits", "dataset/splits", ".")
 _SIGNS = ("original_sequences/youtube", *(f"manipulated_sequences/{method}" for method in METHODS))
-_ID = re.compile(r"[0-9]{3}")
 
 
 class FaceForensics:
@@ -76,54 +71,11 @@ class FaceForensics:
         )
         problems: list[str] = []
         masks = {method: frozenset(tree.video_files(self._mask_folder(method))) for method in methods}
-        videos = [
-            video
-            for split, pairs in self._pairs(problems).items()
-            for video in self._videos(split, pairs, masks)
-        ]
+        splits = ffpp_splits.read_splits(self._root, problems)
+        videos = [video for split, pairs in splits.items() for video in self._videos(split, pairs, masks)]
         if not videos:
             raise listfiles.no_video(f"the split files below {self._root} name", problems)
-        return DatasetIndex(tuple(videos), tuple(problems))
-
-    def _pairs(self, problems: list[str]) -> dict[str, list[tuple[str, str]]]:
-        """The id pairs of each split; a missing split file, a bad entry and a repeated id are problems."""
-        folder = self._split_folder()
-        seen: dict[str, str] = {}
-        found: dict[str, list[tuple[str, str]]] = {}
-        for split in SPLITS:
-            path = folder / f"{split}.json"
-            found[split] = []
-            if not path.exists():
-                problems.append(
-                    f"{path}, line 1: the file is missing; copy it from dataset/splits of {_REPOSITORY}"
-                )
-                continue
-            for number, entry in enumerate(listfiles.read_json(path, list, problems), start=1):
-                where = f"entry {number}"
-                pair = _pair(entry)
-                if pair is None:
-                    remedy = "restore the official file (ids are strings and keep their leading zeros)"
-                    wrong = 'is not a pair of two ids like ["071", "054"]'
-                    problems.append(listfiles.describe(path, where, entry, wrong, remedy))
-                    continue
-                taken = [one for one in pair if one in seen]
-                if taken:
-                    wrong = f"repeats id {taken[0]}, which stands in {seen[taken[0]]}"
-                    problems.append(listfiles.describe(path, where, entry, wrong, "remove one of the two"))
-                    continue
-                seen.update(dict.fromkeys(pair, f"{path.name}, {where}"))
-                found[split].append(pair)
-        return found
-
-    def _split_folder(self) -> Path:
-        for name in _SPLIT_FOLDERS:
-            folder = self._root / name
-            if any((folder / f"{split}.json").exists() for split in SPLITS):
-                return folder
-        raise LayoutError(
-            f"{self._root} has no train.json, val.json or test.json (looked in the root, splits/ and dataset/splits/)",
-            hints=(f"copy the folder dataset/splits of {_REPOSITORY} to {self._root / 'splits'}",),
-        )
+        return DatasetIndex(tuple(videos), tuple(problems), ffpp_splits.leaks(splits))
 
     def _videos(
         self, split: str, pairs: list[tuple[str, str]], masks: dict[str, frozenset[str]]
@@ -160,15 +112,3 @@ class FaceForensics:
 
     def _mask_folder(self, method: str) -> Path:
         return self._root / "manipulated_sequences" / method / "masks" / "videos"
-
-
-_REPOSITORY = "https://github.com/ondyari/FaceForensics"
-
-
-def _pair(entry: object) -> tuple[str, str] | None:
-    if not isinstance(entry, list) or len(entry) != 2:
-        return None
-    first, second = entry
-    if not isinstance(first, str) or not isinstance(second, str) or first == second:
-        return None
-    return (first, second) if _ID.fullmatch(first) and _ID.fullmatch(second) else None

@@ -6,6 +6,7 @@ the rest of the file is still used. Only a file that cannot be opened at all rai
 
 from __future__ import annotations
 
+import csv
 import json
 import unicodedata
 from pathlib import Path
@@ -21,7 +22,7 @@ JsonT = TypeVar("JsonT", list[Any], dict[str, Any])
 
 def describe(path: Path, where: str, content: object, wrong: str, remedy: str) -> str:
     """One problem as a sentence; `where` is "line 3" or "entry 7", `content` is shown cut to 80 characters."""
-    shown = ascii(content) if isinstance(content, bytes) or not _is_clean(str(content)) else repr(content)
+    shown = ascii(content) if isinstance(content, bytes) or not is_clean(str(content)) else repr(content)
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "..."
     return f"{path}, {where}: {shown} {wrong}; {remedy}"
@@ -80,9 +81,22 @@ def read_json(path: Path, kind: type[JsonT], problems: list[str]) -> JsonT:
     return kind()
 
 
+def csv_fields(line: str) -> list[str]:
+    """The fields of one line of a CSV file, without the spaces around them; the line itself if it is broken."""
+    try:
+        return [field.strip() for field in next(csv.reader([line], strict=True), [])]
+    except csv.Error:  # an open quote, a field of 128 KiB
+        return [line]
+
+
 def no_video(what: str, problems: list[str]) -> LayoutError:
     """The error for lists that name no usable video; its hints are the first five `problems`."""
     return LayoutError(f"{what} no video", hints=problems[:5] or [f"the lists are empty: {_RESTORE}"])
+
+
+def is_clean(text: str) -> bool:
+    """Whether `text` holds no control characters and nothing that cannot be encoded."""
+    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
 
 
 def is_file_name(name: object) -> bool:
@@ -93,12 +107,8 @@ def is_file_name(name: object) -> bool:
         and not name.startswith(".")
         and "/" not in name
         and "\\" not in name
-        and _is_clean(name)
+        and is_clean(name)
     )
-
-
-def _is_clean(text: str) -> bool:
-    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
 
 
 def _line(raw: bytes, number: int) -> bytes:

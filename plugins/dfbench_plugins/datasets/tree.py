@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dfbench import LayoutError, UsageError
+from dfbench import LayoutError, UsageError, natural_key
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
 
@@ -80,6 +81,43 @@ def video_files(folder: Path) -> list[str]:
         raise LayoutError(
             f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
         ) from error
+
+
+def listing(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the files in `folder`, each in natural order, links followed.
+
+    Names that begin with a dot are left out. Raises LayoutError if the folder cannot be listed.
+    """
+    folders: list[str] = []
+    files: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (folders if entry.is_dir() else files).append(entry.name)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise LayoutError(
+            f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
+        ) from error
+    return sorted(folders, key=natural_key), sorted(files, key=natural_key)
+
+
+def walk(top: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder at and below `top`, as a path below it ("." for itself), with the names of its files.
+
+    Links are followed, but no folder is entered twice. Raises LayoutError if a folder cannot be listed.
+    """
+    waiting, entered = [Path()], set()
+    while waiting:
+        inside = waiting.pop()
+        place = (top / inside).resolve()
+        if place in entered:
+            continue
+        entered.add(place)
+        folders, files = listing(top / inside)
+        yield inside.as_posix(), files
+        waiting += [inside / name for name in reversed(folders)]
 
 
 def _near(root: Path, signs: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dfbench import Counts, DatasetSpec
+from dfbench.hooks.conformance import check_dataset
 from dfbench_plugins.datasets import dfbench_datasets
 
 SPECS = dfbench_datasets()
+DOCS = Path(__file__).parents[3] / "docs" / "datasets"
 
 
 def test_names_and_aliases_are_unique() -> None:
-    assert [spec.name for spec in SPECS] == ["ffpp", "celeb_df_v2", "dfdc", "dfd"]
     names = [name for spec in SPECS for name in {one.casefold() for one in (spec.name, *spec.aliases)}]
     assert len(set(names)) == len(names)
 
@@ -30,6 +33,61 @@ def test_every_field_is_filled_and_build_leads_somewhere(spec: DatasetSpec) -> N
     assert callable(getattr(importlib.import_module(module), name))
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_roots_that_are_shared_or_needed_are_those_of_known_datasets(spec: DatasetSpec) -> None:
+    names = {one.name for one in SPECS} - {spec.name}
+    assert {*spec.needs, spec.root_of} - {""} <= names
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_dataset_has_a_page_that_says_what_is_needed(spec: DatasetSpec) -> None:
+    page = (DOCS / f"{spec.name}.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert headings == ["How to get it", "Licence", "Tree", "Protocol", "Known traps", "BibTeX"]
+    assert page.startswith(f"# {spec.title} (`{spec.name}`)\n")
+    assert spec.citation in page
+    assert spec.licence in page
+    assert spec.homepage in page
+    assert ("**Layout not verified.**" in page) is not spec.verified
+    assert f"({spec.name}.md)" in (DOCS / "README.md").read_text(encoding="utf-8")
+    for part, counts in spec.official.items():
+        if "/" not in part:
+            assert f"| {part} | {counts.real} | {counts.fake} |" in page
+
+
+def test_no_page_is_about_an_unknown_dataset() -> None:
+    assert {path.stem for path in DOCS.glob("*.md")} == {"README", *(spec.name for spec in SPECS)}
+
+
+@pytest.mark.parametrize(
+    ("name", "fixture"),
+    [
+        ("ffpp", "ffpp_root"),
+        ("celeb_df_v2", "celeb_root"),
+        ("dfdc", "dfdc_root"),
+        ("dfd", "dfd_root"),
+        ("celeb_df_v1", "celeb_v1_root"),
+        ("dfdc_3215", "dfdc_root"),
+        ("dfdcp", "dfdcp_root"),
+        ("deeperforensics", "dfo_root"),
+        ("deeperforensics_sources", "dfo_root"),
+        ("wilddeepfake", "wild_root"),
+        ("ffiw", "ffiw_root"),
+        ("folder", "own_root"),
+        ("kodf", "own_root"),
+    ],
+)
+def test_each_keeps_what_every_stage_relies_on(
+    name: str, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    spec = next(one for one in SPECS if one.name == name)
+    root = request.getfixturevalue(fixture)
+    roots = {"ffpp": request.getfixturevalue("ffpp_root")} if spec.needs else None
+    results = check_dataset(spec, root, roots=roots)
+    assert len(results) == 5
+    assert [result for result in results if not result.passed] == []
+
+
 def test_official_counts() -> None:
     official = {spec.name: spec.official for spec in SPECS}
     assert official["ffpp"]["test"] == Counts(140, 4 * 140)
@@ -40,6 +98,17 @@ def test_official_counts() -> None:
     assert sum(one.fake for one in both) == 5639
     assert official["dfdc"]["test"] == Counts(2500, 2500)
     assert official["dfd"]["test"] == Counts(363, 3068)
+    v1 = official["celeb_df_v1"]
+    assert v1["train"].real + v1["test"].real == 158 + 250
+    assert v1["train"].fake + v1["test"].fake == 795
+    preview = official["dfdcp"]
+    assert preview["train"].real + preview["test"].real == 1131
+    assert preview["train"].fake + preview["test"].fake == 4119
+    wild = official["wilddeepfake"]
+    assert (wild["train"].real + wild["test"].real, wild["train"].fake + wild["test"].fake) == (3805, 3509)
+    assert official["deeperforensics"]["test"] == Counts(140, 140)
+    three = official["dfdc_3215"]["test"]
+    assert three.real + three.fake == 3215
 
 
 def test_importing_the_plugins_is_light() -> None:

@@ -183,3 +183,24 @@ def test_a_root_that_is_not_there_or_a_file(ffpp_root: Path, tmp_path: Path) -> 
         index_of(tmp_path / "nowhere")
     with pytest.raises(LayoutError, match="is a file, not a folder"):
         index_of(ffpp_root / "splits/val.json")
+
+
+def test_a_source_video_in_two_splits_is_told(ffpp_root: Path) -> None:
+    assert FaceForensics(ffpp_root, compression=None).index().notes == ()
+    (ffpp_root / "splits/train.json").write_text('[["071", "756"], ["954", "605"]]')
+    (ffpp_root / "splits/val.json").write_text('[["720", "606"]]')
+    (ffpp_root / "splits/test.json").write_text('[["953", "755"], ["955", "974"]]')
+    notes = FaceForensics(ffpp_root, compression=None).index().notes
+    assert [note.split(" are cut")[0] for note in notes] == [
+        "leak: 755 (test) and 756 (train)",
+        "leak: 954 (train) and 955 (test)",
+        "leak: 605 (train) and 606 (val)",
+    ]
+    assert "the real 755 and every fake with it" in notes[0]
+    assert "the real 955 and every fake with it" in notes[1]
+    assert "in test" not in notes[2]
+
+
+def test_a_source_video_within_one_split_is_no_leak(ffpp_root: Path) -> None:
+    (ffpp_root / "splits/train.json").write_text('[["755", "756"]]')
+    assert FaceForensics(ffpp_root, compression=None).index().notes == ()

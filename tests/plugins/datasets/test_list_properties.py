@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from dfbench import Dataset, DfbenchError
 from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
+from dfbench_plugins.datasets.deeperforensics import DeeperForensics
+from dfbench_plugins.datasets.deeperforensics_sources import SourceVideos
 from dfbench_plugins.datasets.dfdc import DeepfakeDetectionChallenge
+from dfbench_plugins.datasets.dfdc_3215 import ListedChallenge
+from dfbench_plugins.datasets.dfdcp import Preview
 from dfbench_plugins.datasets.ffpp import FaceForensics
+from dfbench_plugins.datasets.folder import FolderDataset
 
 # Pieces of real lists, so that the interesting paths are reached, mixed with anything at all.
 PIECES = (
@@ -93,3 +98,90 @@ def test_ffpp_splits(contents: list[bytes]) -> None:
         for split, content in zip(("train", "val", "test"), contents, strict=False):
             (root / f"{split}.json").write_bytes(content)
         check_index(FaceForensics(root, compression=None))
+
+
+@given(content=BYTES)
+@settings(deadline=None, max_examples=80)
+def test_dfdc_selection(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "test").mkdir()
+        (root / "test" / "labels.csv").write_text("x.mp4,1\ny.mp4,0")
+        (root / "dfdc_vids.txt").write_bytes(content)
+        check_index(ListedChallenge(root, compression=None))
+
+
+PARTS = st.sampled_from(
+    ["method_A", "method_B", "original_videos", "643049", "643049_A", "x.mp4", "..", "", ";"]
+)
+PATHS = st.one_of(NAMES, st.lists(PARTS, max_size=5).map("/".join), st.lists(NAMES, max_size=3).map("/".join))
+WORDS = st.one_of(st.sampled_from(["real", "fake", "train", "test"]), LEAVES)
+PREVIEW = st.dictionaries(PATHS, st.one_of(LEAVES, st.dictionaries(st.sampled_from(["label", "set"]), WORDS)))
+
+
+@given(content=st.one_of(BYTES, PREVIEW.map(lambda one: json.dumps(one).encode())), relaid=st.booleans())
+@settings(deadline=None, max_examples=120)
+def test_dfdcp_list(content: bytes, *, relaid: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "method_A" / ("videos" if relaid else "1")).mkdir(parents=True)
+        (Path(folder) / "dataset.json").write_bytes(content)
+        check_index(Preview(Path(folder), compression=None))
+
+
+LISTED = st.lists(
+    st.one_of(
+        st.sampled_from(["000_M101.mp4", "003_W011.mp4", "\n", "\r", "999_M101.mp4", ".mp4"]),
+        st.text(max_size=4),
+    ),
+    max_size=12,
+).map(lambda one: "".join(one).encode("utf-8", "replace"))
+
+
+@given(content=st.one_of(BYTES, LISTED), sources=st.booleans())
+@settings(deadline=None, max_examples=120)
+def test_deeperforensics_lists(content: bytes, *, sources: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("end_to_end", "lists/splits", "source_videos/M101", "ff"):
+            (root / name).mkdir(parents=True)
+        (root / "lists/splits/test.txt").write_bytes(content)
+        (root / "ff" / "test.json").write_text('[["000", "003"]]')
+        if sources:
+            check_index(SourceVideos(root, compression=None))
+        else:
+            check_index(DeeperForensics(root, compression=None, roots={"ffpp": root / "ff"}))
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        [
+            "real",
+            "fake",
+            "0",
+            "1",
+            "test",
+            "a.mp4",
+            "b/c.mp4",
+            "./a.mp4",
+            "/",
+            "..",
+            '"',
+            ";",
+            "anna;boris",
+            "",
+        ]
+    ),
+    st.text(max_size=5),
+)
+HEADERS = st.permutations(["path", "label", "split", "group", "manipulation", "identities"])
+TABLES = st.tuples(HEADERS, st.lists(st.lists(CELLS, min_size=5, max_size=7), max_size=6)).map(
+    lambda one: "\n".join(",".join(row) for row in (one[0], *one[1])).encode("utf-8", "replace")
+)
+
+
+@given(content=st.one_of(BYTES, TABLES))
+@settings(deadline=None, max_examples=150)
+def test_own_list(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "videos.csv").write_bytes(content)
+        check_index(FolderDataset(Path(folder), compression=None))

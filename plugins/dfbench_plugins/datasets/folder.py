@@ -1,0 +1,188 @@
+"""Your own videos: a list `videos.csv`, or the folders `real/` and `fake/`.
+
+Datasets whose official layout is not verified are read in this form too, under their own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from dfbench import (
+    DatasetIndex,
+    DatasetSpec,
+    Label,
+    LayoutError,
+    Video,
+    is_archive_name,
+    is_frame_name,
+    is_video_name,
+)
+from dfbench_plugins.datasets import listfiles, tree
+
+SPEC = DatasetSpec(
+    name="folder",
+    title="Your own videos",
+    summary="videos.csv (path,label,split,group), or the folders real/ and fake/.",
+    build="dfbench_plugins.datasets.folder:FolderDataset",
+    homepage="docs/datasets/folder.md",
+    licence="yours",
+    citation="@misc{folder, title = {Videos of one's own}}",
+    aliases=("own",),
+    compressions=("original",),
+)
+
+LIST_NAME = "videos.csv"
+_FOLDERS = {"real": Label.REAL, "fake": Label.FAKE}
+_WORDS = {**_FOLDERS, "0": Label.REAL, "1": Label.FAKE}
+_NEEDED = ("path", "label")
+_OPTIONAL = ("split", "group", "manipulation", "identities")
+_COLUMNS = (*_NEEDED, *_OPTIONAL)
+_FORM = f"its first line is a header with the columns {','.join(_COLUMNS)}, of which {' and '.join(_NEEDED)} are needed"
+
+
+class FolderDataset:
+    """Videos by a list, or by two folders; a video is a file, a folder of frames, or such a folder in an archive.
+
+    With `videos.csv`, that list is all: `path` below the root (or absolute), `label` real or fake (or 0, 1), `split`
+    ("test" if empty), `group` (the path), `manipulation` ("fake", "real") and `identities` (joined by ";").
+    Without it, every video below `real/` and `fake/` is a test video; a folder below `fake/` is its manipulation.
+    """
+
+    def __init__(self, root: Path, *, compression: str | None, spec: DatasetSpec = SPEC) -> None:
+        """`spec`: the dataset whose name the videos carry. Raises UsageError for an unknown compression."""
+        self._root = root
+        self._spec = spec
+        self._compression = tree.compression_of(compression, dataset=spec.name, offered=spec.compressions)
+
+    def index(self) -> DatasetIndex:
+        """In the order of the list, or by name, reals first. Raises LayoutError if there is neither, or no video."""
+        if not self._root.is_dir() or not any(
+            (self._root / name).exists() for name in (LIST_NAME, *_FOLDERS)
+        ):
+            what = "has neither" if self._root.is_dir() else "is no folder with"
+            raise LayoutError(
+                f"the root of {self._spec.name}, {self._root}, {what} {LIST_NAME} nor the folders real/ and fake/",
+                hints=(
+                    f"write {self._root / LIST_NAME}: {_FORM}",
+                    f"docs/datasets/{self._spec.name}.md says more",
+                ),
+            )
+        problems: list[str] = []
+        notes: list[str] = []
+        if (self._root / LIST_NAME).exists():
+            videos = list(self._listed(self._root / LIST_NAME, problems))
+        else:
+            videos = [
+                video
+                for word in _FOLDERS
+                if (self._root / word).is_dir()
+                for video in self._found(word, problems, notes)
+            ]
+        if not videos:
+            raise listfiles.no_video(f"{self._root} holds", problems)
+        return DatasetIndex(tuple(videos), tuple(problems), tuple(notes))
+
+    def _listed(self, path: Path, problems: list[str]) -> Iterator[Video]:
+        lines = listfiles.read_lines(path, problems)
+        header = [field.casefold() for field in listfiles.csv_fields(lines[0][1])] if lines else []
+        if not set(_NEEDED) <= set(header) <= set(_COLUMNS) or len(set(header)) != len(header):
+            found = lines[0][1] if lines else ""
+            where = f"line {lines[0][0]}" if lines else "line 1"
+            problems.append(listfiles.describe(path, where, found, "is not the header", f"{_FORM}"))
+            return
+        seen: dict[str, int] = {}
+        for number, line in lines[1:]:
+            fields = listfiles.csv_fields(line)
+            row = dict(zip(header, fields, strict=False))
+            wrong = f"has {len(fields)} fields where {len(header)} were expected"
+            if len(fields) == len(header):
+                wrong = _fault(row, seen)
+            if wrong:
+                remedy = f"correct the line: {','.join(header)}"
+                problems.append(listfiles.describe(path, f"line {number}", line, wrong, remedy))
+                continue
+            name = PurePosixPath(row["path"]).as_posix()
+            seen[name] = number
+            label = _WORDS[row["label"].casefold()]
+            yield self._video(
+                name,
+                label,
+                split=row.get("split") or "test",
+                group=row.get("group") or name,
+                manipulation="real" if label is Label.REAL else row.get("manipulation") or "fake",
+                identities=tuple(one.strip() for one in row.get("identities", "").split(";") if one.strip()),
+            )
+
+    def _found(self, word: str, problems: list[str], notes: list[str]) -> Iterator[Video]:
+        label = _FOLDERS[word]
+        packed = 0
+        for inside, files in tree.walk(self._root / word):
+            folder = PurePosixPath(word, inside)
+            packed += sum(map(is_archive_name, files))
+            names = [str(folder / name) for name in files if is_video_name(name)]
+            if any(map(is_frame_name, files)):
+                if len(folder.parts) > 1:
+                    names.append(str(folder))
+                else:
+                    wrong, remedy = "holds frames themselves", "give each video a folder of its own"
+                    problems.append(listfiles.describe(self._root / word, "folder", word, wrong, remedy))
+            for name in names:
+                if not listfiles.is_clean(name):
+                    wrong, remedy = "has a name that cannot be stored", "rename it"
+                    problems.append(listfiles.describe(self._root / word, "entry", name, wrong, remedy))
+                    continue
+                below = PurePosixPath(name).parts[1:-1]
+                fake = below[0] if below else "fake"
+                yield self._video(
+                    name,
+                    label,
+                    split="test",
+                    group=name,
+                    manipulation="real" if label is Label.REAL else fake,
+                    identities=(),
+                )
+        if packed:
+            notes.append(
+                f"{word}/ holds {packed} archives, which are not looked into: list them in {LIST_NAME}"
+            )
+
+    def _video(
+        self,
+        name: str,
+        label: Label,
+        *,
+        split: str,
+        group: str,
+        manipulation: str,
+        identities: tuple[str, ...],
+    ) -> Video:
+        return Video(
+            dataset=self._spec.name,
+            video_id=name,
+            path=self._root / name,
+            label=label,
+            split=split,
+            manipulation=manipulation,
+            compression=self._compression,
+            identities=identities,
+            group=group,
+        )
+
+
+def _fault(row: Mapping[str, str], seen: Mapping[str, int]) -> str:
+    """What is wrong with a row, "" if nothing is."""
+    name = PurePosixPath(row["path"]).as_posix()
+    if not row["path"] or name == ".":
+        return "names no path"
+    if not all(map(listfiles.is_clean, row.values())):
+        return "holds control characters"
+    if row["label"].casefold() not in _WORDS:
+        return f"has the label {row['label']!a}, which is neither real (0) nor fake (1)"
+    if name in seen:
+        return f"repeats the video of line {seen[name]}"
+    named = row.get("manipulation", "")
+    is_real = _WORDS[row["label"].casefold()] is Label.REAL
+    if named and (named == "real") is not is_real:
+        return f"has the manipulation {named!a}, which does not fit its label"
+    return ""

@@ -1,0 +1,154 @@
+"""One's own videos: two folders or a list, and the datasets that come in that way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfbench import DatasetIndex, DatasetSpec, Label, LayoutError
+from dfbench.data.inventory import check
+from dfbench.hooks.registry import load_object
+from dfbench_plugins.datasets import dfbench_datasets, folder
+
+UNVERIFIED = [spec for spec in dfbench_datasets() if not spec.verified]
+
+
+def index_of(root: Path) -> DatasetIndex:
+    return folder.FolderDataset(root, compression=None).index()
+
+
+def rows(index: DatasetIndex) -> list[tuple[str, Label, str, str]]:
+    return [(one.video_id, one.label, one.split, one.manipulation) for one in index.videos]
+
+
+def test_two_folders(own_root: Path) -> None:
+    index = index_of(own_root)
+    assert (index.problems, index.notes) == ((), ())
+    assert rows(index) == [
+        ("real/interview 1.MOV", Label.REAL, "test", "real"),
+        ("real/webcam", Label.REAL, "test", "real"),
+        ("fake/a.mp4", Label.FAKE, "test", "fake"),
+        ("fake/SimSwap/b.mp4", Label.FAKE, "test", "SimSwap"),
+    ]
+    assert all(video.group == video.video_id for video in index.videos)
+    assert check(folder.SPEC, own_root, index).complete
+
+
+def test_frames_that_belong_to_no_video_and_archives_are_told(own_root: Path) -> None:
+    (own_root / "real/0001.png").write_bytes(b"frame")
+    (own_root / "fake/more.tar.gz").write_bytes(b"archive")
+    index = index_of(own_root)
+    assert len(index.videos) == 4
+    assert "give each video a folder of its own" in index.problems[0]
+    assert index.notes == ("fake/ holds 1 archives, which are not looked into: list them in videos.csv",)
+
+
+def test_a_link_to_a_folder_is_followed_once(own_root: Path) -> None:
+    (own_root / "fake/again").symlink_to(own_root / "fake/SimSwap")
+    (own_root / "fake/SimSwap/up").symlink_to(own_root / "fake")
+    assert [one.path.name for one in index_of(own_root).videos].count("b.mp4") == 1
+
+
+def test_a_list_is_all_there_is(own_root: Path) -> None:
+    (own_root / "videos.csv").write_text(
+        "\ufeffpath,label,split,group,manipulation,identities\r\n"
+        'fake/a.mp4,fake,val,anna,Swap,"anna; boris"\r\n'
+        "fake/SimSwap/b.mp4,1,,,,\r\n"
+        '"real/interview 1.MOV",REAL,test,anna,real,anna\r\n'
+        "clips.zip/real/7,0,,,,\r\n"
+        "/other disk/c.mp4,real,,,,"
+    )
+    index = index_of(own_root)
+    assert index.problems == ()
+    assert rows(index) == [
+        ("fake/a.mp4", Label.FAKE, "val", "Swap"),
+        ("fake/SimSwap/b.mp4", Label.FAKE, "test", "fake"),
+        ("real/interview 1.MOV", Label.REAL, "test", "real"),
+        ("clips.zip/real/7", Label.REAL, "test", "real"),
+        ("/other disk/c.mp4", Label.REAL, "test", "real"),
+    ]
+    assert [one.group for one in index.videos][:2] == ["anna", "fake/SimSwap/b.mp4"]
+    assert index.videos[0].identities == ("anna", "boris")
+    assert index.videos[-1].path == Path("/other disk/c.mp4")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a.mp4,2,test", "label '2'"),
+        ("a.mp4,,test", "label ''"),
+        ("a.mp4,real", "has 2 fields where 3 were expected"),
+        ("a.mp4,real,test,x", "has 4 fields where 3"),
+        (",real,test", "names no path"),
+        (".,real,test", "names no path"),
+        ("./b.mp4,fake,test", "repeats the video of line 2"),
+        ('"a.mp4,real,test', "has 1 fields where 3"),
+        ("a\x07.mp4,real,test", "control characters"),
+    ],
+)
+def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "videos.csv"
+    path.write_text(f"Path,Label,Split\nb.mp4,real,\n{line}\n", encoding="utf-8")
+    index = index_of(tmp_path)
+    assert rows(index) == [("b.mp4", Label.REAL, "test", "real")]
+    (problem,) = index.problems
+    assert problem.startswith(f"{path}, line 3: ")
+    assert words in problem
+    assert "path,label,split" in problem
+
+
+def test_a_manipulation_must_fit_the_label(tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_text(
+        "path,label,manipulation\na.mp4,real,Swap\nb.mp4,fake,real\nc.mp4,fake,X"
+    )
+    index = index_of(tmp_path)
+    assert rows(index) == [("c.mp4", Label.FAKE, "test", "X")]
+    assert [
+        f"line {n}" in one and "does not fit its label" in one
+        for n, one in zip((2, 3), index.problems, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("header", ["", "a.mp4,real", "path,split", "path,label,colour", "path,label,label"])
+def test_without_the_header_nothing_is_guessed(tmp_path: Path, header: str) -> None:
+    (tmp_path / "videos.csv").write_text(f"{header}\nb.mp4,real\n")
+    with pytest.raises(LayoutError, match="holds no video") as caught:
+        index_of(tmp_path)
+    assert (
+        "is not the header; its first line is a header with the columns path,label,split"
+        in caught.value.hints[0]
+    )
+
+
+@pytest.mark.parametrize("name", ["empty", "nowhere"])
+def test_neither_list_nor_folders(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LayoutError, match=r"videos\.csv nor the folders real/ and fake/") as caught:
+        index_of(tmp_path / name)
+    assert caught.value.hints[-1] == "docs/datasets/folder.md says more"
+
+
+def test_the_unverified_datasets() -> None:
+    assert [one.name for one in UNVERIFIED] == [
+        "celeb_df_pp",
+        "df40",
+        "diffswap",
+        "kodf",
+        "uadfv",
+        "fakeavceleb",
+    ]
+
+
+@pytest.mark.parametrize("spec", UNVERIFIED, ids=lambda spec: spec.name)
+def test_an_unverified_dataset_is_read_in_this_form_under_its_own_name(
+    own_root: Path, spec: DatasetSpec
+) -> None:
+    build = load_object(spec.build)
+    assert callable(build)
+    index = build(own_root, compression=None).index()
+    assert {one.dataset for one in index.videos} == {spec.name}
+    assert rows(index) == rows(index_of(own_root))
+    assert any("not verified" in line for line in check(spec, own_root, index).lines())
+    with pytest.raises(LayoutError, match=f"the root of {spec.name}"):
+        build(own_root / "real", compression=None).index()
