@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from dfbench import ProtocolSpec, VideoSelection, hookimpl
 
-_FOUR = ("real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+_FOUR = ("real", *_METHODS)
 _TRAIN = VideoSelection("ffpp", ("train",), _FOUR, "c23")
 _VALIDATION = VideoSelection("ffpp", ("val",), _FOUR, "c23")
 _TEST = VideoSelection("ffpp", ("test",), _FOUR, "c23")
+_CROSS = (
+    VideoSelection("celeb_df_v2", ("test",)),
+    VideoSelection("dfdc", ("test",)),
+    VideoSelection("dfd", ("test",)),  # all of it: DFD has no split
+)
+_FURTHER = (
+    VideoSelection("dfdcp", ("test",)),
+    VideoSelection("wilddeepfake", ("test",)),
+    VideoSelection("deeperforensics", ("test",), ("real", "end_to_end")),
+    VideoSelection("ffiw", ("val",)),  # the part that papers report on
+    VideoSelection("kodf", ("test",)),
+)
 
 
 @hookimpl
 def dfbench_protocols() -> list[ProtocolSpec]:
-    """cross-dataset, in-dataset and cross-manipulation."""
+    """Across datasets, within FaceForensics++, and across its methods."""
     return [
         ProtocolSpec(
             name="cross-dataset",
@@ -24,11 +37,7 @@ def dfbench_protocols() -> list[ProtocolSpec]:
             build="",
             train=_TRAIN,
             validation=_VALIDATION,
-            tests=(
-                VideoSelection("celeb_df_v2", ("test",)),
-                VideoSelection("dfdc", ("test",)),
-                VideoSelection("dfd", ("test",)),  # all of it: DFD has no split
-            ),
+            tests=_CROSS,
         ),
         ProtocolSpec(
             name="in-dataset",
@@ -47,4 +56,42 @@ def dfbench_protocols() -> list[ProtocolSpec]:
             validation=_VALIDATION,
             tests=(_TEST,),
         ),
+        ProtocolSpec(
+            name="cross-dataset-full",
+            summary="cross-dataset, and DFDCP, WildDeepfake, DeeperForensics, FFIW and KoDF; --only picks some.",
+            build="",
+            train=_TRAIN,
+            validation=_VALIDATION,
+            tests=(*_CROSS, *_FURTHER),
+        ),
+        ProtocolSpec(
+            name="cross-forgery",
+            summary="Train and validate on FaceForensics++, test on the many methods of Celeb-DF++ and DF40.",
+            build="",
+            train=_TRAIN,
+            validation=_VALIDATION,
+            tests=(VideoSelection("celeb_df_pp", ("test",)), VideoSelection("df40", ("test",))),
+        ),
+        ProtocolSpec(
+            name="faceshifter",
+            summary="Train and validate on the four methods of FaceForensics++, test on its fifth, FaceShifter.",
+            build="",
+            train=_TRAIN,
+            validation=_VALIDATION,
+            tests=(VideoSelection("ffpp", ("test",), ("real", "FaceShifter"), "c23"),),
+        ),
+        *map(_leave_out, _METHODS),
     ]
+
+
+def _leave_out(method: str) -> ProtocolSpec:
+    """Train and validate without one method, test on it (cross-manipulation in RealForensics and LipForensics)."""
+    others = tuple(one for one in _FOUR if one != method)
+    return ProtocolSpec(
+        name=f"leave-out-{method.casefold()}",
+        summary=f"Train and validate on FaceForensics++ without {method}, test on {method}.",
+        build="",
+        train=VideoSelection("ffpp", ("train",), others, "c23"),
+        validation=VideoSelection("ffpp", ("val",), others, "c23"),
+        tests=(VideoSelection("ffpp", ("test",), ("real", method), "c23"),),
+    )

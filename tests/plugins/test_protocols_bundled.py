@@ -9,6 +9,7 @@ import pytest
 
 from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection
 from dfbench.runs.protocols import lint_protocol, lint_videos, resolve_protocol
+from dfbench_plugins.datasets import dfbench_datasets
 from dfbench_plugins.protocols import dfbench_protocols
 
 PROTOCOLS = {protocol.name: protocol for protocol in dfbench_protocols()}
@@ -19,10 +20,15 @@ def video(video_id: str, dataset: str = "ffpp") -> Video:
     return Video(dataset, video_id, Path(video_id), Label.REAL, "test", "real", "c23", (), video_id)
 
 
-def test_the_three_protocols() -> None:
-    assert list(PROTOCOLS) == ["cross-dataset", "in-dataset", "cross-manipulation"]
+def test_the_protocols_and_what_cross_dataset_is() -> None:
+    leave_out = [f"leave-out-{method}" for method in ("deepfakes", "face2face", "faceswap", "neuraltextures")]
+    within = ["in-dataset", "cross-manipulation"]
+    others = ["cross-dataset-full", "cross-forgery", "faceshifter"]
+    assert list(PROTOCOLS) == ["cross-dataset", *within, *others, *leave_out]
     assert [test.dataset for test in CROSS.tests] == ["celeb_df_v2", "dfdc", "dfd"]
-    assert all(test.splits == ("test",) for protocol in PROTOCOLS.values() for test in protocol.tests)
+    splits = {test.dataset: test.splits for protocol in PROTOCOLS.values() for test in protocol.tests}
+    assert {name for name, split in splits.items() if split != ("test",)} == {"ffiw"}
+    assert PROTOCOLS["cross-dataset-full"].tests[:3] == CROSS.tests
     assert PROTOCOLS["in-dataset"].tests == PROTOCOLS["cross-manipulation"].tests
     assert "per manipulation" in PROTOCOLS["cross-manipulation"].summary
 
@@ -32,7 +38,23 @@ def test_each_is_fair(protocol: ProtocolSpec) -> None:
     assert resolve_protocol(protocol) == protocol.tests
     assert protocol.train.dataset == protocol.validation.dataset == "ffpp"
     assert protocol.train.compression == "c23"
-    assert "FaceShifter" not in (*protocol.train.manipulations, *protocol.tests[0].manipulations)
+    assert "FaceShifter" not in (*protocol.train.manipulations, *protocol.validation.manipulations)
+    tested = {one for test in protocol.tests for one in test.manipulations}
+    assert ("FaceShifter" in tested) is (protocol.name == "faceshifter")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.name)
+def test_every_dataset_of_a_protocol_is_offered(protocol: ProtocolSpec) -> None:
+    offered = {spec.name for spec in dfbench_datasets()}
+    assert {test.dataset for test in protocol.tests} <= offered
+
+
+@pytest.mark.parametrize("method", ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"])
+def test_the_method_left_out_is_the_only_one_tested(method: str) -> None:
+    protocol = PROTOCOLS[f"leave-out-{method.casefold()}"]
+    seen = {*protocol.train.manipulations, *protocol.validation.manipulations}
+    assert protocol.tests[0].manipulations == ("real", method)
+    assert seen == {"real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"} - {method}
 
 
 def test_only_keeps_the_order_of_the_protocol() -> None:
