@@ -12,6 +12,7 @@ from dfbench.runs.training import resolve_device
 from dfbench_fakestormer.checkpoints import load_network, network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.scoring import ScoringNet
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -29,7 +30,8 @@ class FakeSTormer:
     """A network ready to score; it sees each clip of a batch alone."""
 
     def __init__(self, net: FakeSTormerNet, device: torch.device) -> None:
-        self._net = net.to(device).eval()
+        self._config = net.config
+        self._scoring = ScoringNet(net.to(device))
         self._device = device
 
     def score(self, clips: Tensor) -> Tensor:
@@ -38,7 +40,7 @@ class FakeSTormer:
         Clips that do not fit into the device's memory together are scored in halves, equal up to rounding. Raises
         ScoreError if the clips are not of the network's T and S, or not even one fits.
         """
-        config = self._net.config
+        config = self._config
         expected = (config.frames, config.size, config.size, 3)
         if clips.ndim != 5 or tuple(clips.shape[1:]) != expected or clips.dtype != torch.uint8:
             raise ScoreError(
@@ -50,7 +52,7 @@ class FakeSTormer:
 
     def _logits(self, clips: Tensor) -> Tensor:
         try:
-            return self._net.logit(normalise(clips.to(self._device))).float().cpu()
+            return self._scoring(normalise(clips.to(self._device))).float().cpu()  # type: ignore[no-any-return]
         except torch.OutOfMemoryError as error:
             if len(clips) <= 1:
                 raise ScoreError(

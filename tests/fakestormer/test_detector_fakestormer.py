@@ -15,6 +15,7 @@ from dfbench_fakestormer.checkpoints import Header, network_config, write_weight
 from dfbench_fakestormer.detector import FakeSTormer, build, normalise, untrained
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.scoring import ScoringNet
 
 SMALL = load_recipe(
     "demo", {"size": "32", "patch": "16", "width": "24", "depth": "2", "heads": "2", "train_crop": "48"}
@@ -55,15 +56,15 @@ def test_clips_that_do_not_fit_together_are_scored_in_parts(
 ) -> None:
     clips = some_clips(7)
     expected = detector.score(clips)
-    original, sizes = FakeSTormerNet.logit, []
+    original, sizes = ScoringNet.forward, []
 
-    def limited(self: FakeSTormerNet, clips: torch.Tensor) -> torch.Tensor:
+    def limited(self: ScoringNet, clips: torch.Tensor) -> torch.Tensor:
         if len(clips) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(clips))
         return original(self, clips)
 
-    monkeypatch.setattr(FakeSTormerNet, "logit", limited)
+    monkeypatch.setattr(ScoringNet, "forward", limited)
     torch.testing.assert_close(detector.score(clips), expected, rtol=1e-5, atol=1e-6)
     assert sum(sizes) == 7
     assert max(sizes) <= fits
@@ -72,10 +73,10 @@ def test_clips_that_do_not_fit_together_are_scored_in_parts(
 def test_one_clip_that_does_not_fit_is_an_error_with_the_way_out(
     detector: FakeSTormer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(self: FakeSTormerNet, clips: torch.Tensor) -> torch.Tensor:
+    def never(self: ScoringNet, clips: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(FakeSTormerNet, "logit", never)
+    monkeypatch.setattr(ScoringNet, "forward", never)
     with pytest.raises(ScoreError, match="does not fit into the memory of cpu") as caught:
         detector.score(some_clips(4))
     assert any("--device cpu" in hint for hint in caught.value.hints)
