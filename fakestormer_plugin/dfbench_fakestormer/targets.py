@@ -34,7 +34,9 @@ class Chooser(Protocol):
 
 def vulnerability(masks: NDArray[np.float32]) -> NDArray[np.uint8]:
     """4 m (1 - m) times 255, truncated, of blending masks in [0, 1] of any shape."""
-    strength = 4 * masks * (1 - masks) * 255
+    strength = 4 * masks
+    strength *= 1 - masks
+    strength *= 255
     return strength.astype(np.uint8)
 
 

@@ -37,6 +37,15 @@ def test_fused_tables_are_the_steps_one_by_one(frames: NDArray[np.uint8]) -> Non
     np.testing.assert_array_equal(apply_steps(frames, steps), expected)
 
 
+@pytest.mark.parametrize("ratio", [2, 4])
+def test_tables_before_a_downscaling_look_only_at_what_it_keeps(
+    frames: NDArray[np.uint8], ratio: int
+) -> None:
+    contrast, down = BrightnessContrast(1.2, -0.1), DownScale(ratio)
+    one_by_one = apply_steps(apply_steps(frames, (contrast,)), (down,))
+    np.testing.assert_array_equal(apply_steps(frames, (contrast, down)), one_by_one)
+
+
 def test_values_are_truncated_not_rounded(frames: NDArray[np.uint8]) -> None:
     shifted = apply_steps(frames, (RGBShift(0.9, -0.1, 20),))
     np.testing.assert_array_equal(shifted[..., 0], frames[..., 0])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -202,6 +203,32 @@ def test_softening_stays_in_the_hull_and_refuses_an_empty_one() -> None:
     assert soft.max() == pytest.approx(1, abs=1e-6)
     assert soft[40, 40] > soft[22, 40]
     assert soft[5, 5] == 0
+
+
+@given(seed=st.integers(0, 2**32 - 1), side=st.sampled_from([32, 61, 208, 256]))
+@settings(max_examples=25, deadline=None)
+def test_softening_a_part_is_softening_the_whole(seed: int, side: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((side, side), np.uint8)
+    centre = tuple(int(c) for c in rng.integers(0, side, size=2))
+    cv2.circle(mask, centre, int(rng.integers(3, side // 2)), 1, -1)
+    softening = draw_softening(rng, side, side, scale=side / 256)
+    resized = cv2.resize(mask.astype(np.float32), (softening.width, softening.height))
+    blurred = cv2.GaussianBlur(resized, softening.kernel_1, 0)
+    blurred /= blurred.max()
+    blurred[blurred < 1] = 0
+    whole = cv2.GaussianBlur(blurred, softening.kernel_2, softening.sigma)
+    whole /= whole.max()
+    np.testing.assert_allclose(soften(mask, softening), cv2.resize(whole, (side, side)), rtol=0, atol=1e-6)
+
+
+def test_blending_truncates_the_weighted_mean() -> None:
+    rng = np.random.default_rng(4)
+    source, target = rng.integers(0, 256, (2, 3, 21, 34, 3), dtype=np.uint8)
+    masks = rng.random((3, 21, 34), np.float32)
+    share = (masks * np.float32(0.75))[..., None]
+    expected = (share * source + (1 - share) * target).astype(np.uint8)
+    np.testing.assert_array_equal(blend(source, target, masks, 0.75), expected)
 
 
 def test_blending_with_nothing_gives_the_target_and_with_all_the_source() -> None:

@@ -51,20 +51,20 @@ def soften(mask: NDArray[np.uint8], softening: Softening) -> NDArray[np.float32]
     The first blur and the cut at its maximum shrink the mask, so that the second blur's slope lies inside of
     the hull. Raises SynthesisError if nothing is left of the mask.
     """
-    size = (mask.shape[1], mask.shape[0])
     resized = cv2.resize(mask.astype(np.float32), (softening.width, softening.height))
-    blurred = cv2.GaussianBlur(resized, softening.kernel_1, 0)
+    part = _around(resized, sum(max(kernel) // 2 for kernel in (softening.kernel_1, softening.kernel_2)) + 1)
+    blurred = cv2.GaussianBlur(resized[part], softening.kernel_1, 0)
     peak = float(blurred.max())
     if peak <= 0:
         raise SynthesisError(
             "the landmarks enclose no pixel of the face crop",
             hints=("use another clip", "prepare this video again"),
         )
-    blurred /= blurred.max()
-    blurred[blurred < 1] = 0
-    soft = cv2.GaussianBlur(blurred, softening.kernel_2, softening.sigma)
-    soft /= soft.max()
-    result: NDArray[np.float32] = cv2.resize(soft, size)
+    core = (blurred >= peak).astype(np.float32)
+    soft = cv2.GaussianBlur(core, softening.kernel_2, softening.sigma)
+    resized[...] = 0
+    np.divide(soft, soft.max(), out=resized[part])
+    result: NDArray[np.float32] = cv2.resize(resized, (mask.shape[1], mask.shape[0]))
     return result
 
 
@@ -72,12 +72,23 @@ def blend(
     source: NDArray[np.uint8], target: NDArray[np.uint8], masks: NDArray[np.float32], ratio: float
 ) -> NDArray[np.uint8]:
     """Clips source and target (T, H, W, 3) mixed by masks (T, H, W) in [0, 1] times `ratio`; truncated to uint8."""
-    out = np.empty_like(target)
+    out = np.empty(target.shape, np.uint8)
     for front, back, mask, into in zip(source, target, masks, out, strict=True):
-        share = (mask * np.float32(ratio))[..., None]
-        # Assigning to uint8 truncates.
-        np.copyto(into, share * front + (1 - share) * back, casting="unsafe")
+        # A share for each channel costs less than broadcasting over so short an axis.
+        share = cv2.cvtColor(mask * np.float32(ratio), cv2.COLOR_GRAY2RGB)
+        mixed = front.astype(np.float32)
+        mixed *= share
+        np.subtract(1, share, out=share)
+        share *= back
+        mixed += share
+        np.copyto(into, mixed, casting="unsafe")  # truncates
     return out
+
+
+def _around(mask: NDArray[np.float32], reach: int) -> tuple[slice, slice]:
+    """The part of a mask outside of which blurs that reach so far, taken together, leave it at 0."""
+    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    return np.s_[max(0, top - reach) : top + height + reach, max(0, left - reach) : left + width + reach]
 
 
 def _odd(value: float) -> int:

@@ -144,10 +144,16 @@ def corner_aligned(height: int, width: int, size: int) -> NDArray[np.float64]:
     )
 
 
-def warp_to(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Images (T, H, W[, 3]) uint8 warped to (T, size, size[, 3]), bilinear point samples, corners on corners."""
+def warp_to(
+    images: NDArray[np.uint8], size: int, *, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Images (T, H, W[, 3]) uint8 warped to (T, size, size[, 3]), bilinear point samples, corners on corners.
+
+    `out` (C-contiguous), if given, is filled and returned.
+    """
     matrix = corner_aligned(images.shape[1], images.shape[2], size)
-    out = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
+    if out is None:
+        out = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
     for image, target in zip(images, out, strict=True):
         cv2.warpAffine(image, matrix, (size, size), dst=target, flags=cv2.INTER_LINEAR)
     return out

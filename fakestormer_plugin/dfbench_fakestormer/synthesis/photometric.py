@@ -82,7 +82,10 @@ class Sharpen:
     def apply(self, frames: Image) -> Image:
         """frames (T, H, W, 3) uint8 RGB."""
         kernel = self.kernel()
-        return np.stack([cv2.filter2D(frame, -1, kernel) for frame in frames])
+        out = np.empty_like(frames)
+        for frame, target in zip(frames, out, strict=True):
+            cv2.filter2D(frame, -1, kernel, dst=target)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +94,21 @@ class DownScale:
 
     ratio: int
 
-    def apply(self, frames: Image) -> Image:
-        """frames (T, H, W, 3) uint8 RGB."""
-        height, width = frames.shape[1:3]
-        small = (max(1, width // self.ratio), max(1, height // self.ratio))
-        return np.stack(
-            [
-                cv2.resize(cv2.resize(frame, small, interpolation=cv2.INTER_NEAREST), (width, height))
-                for frame in frames
-            ]
-        )
+    def down(self, frames: Image) -> Image:
+        """The first half: a choice of pixels."""
+        size = [max(1, side // self.ratio) for side in frames.shape[1:3]]
+        out = np.empty((len(frames), *size, 3), np.uint8)
+        for frame, target in zip(frames, out, strict=True):
+            cv2.resize(frame, (size[1], size[0]), dst=target, interpolation=cv2.INTER_NEAREST)
+        return out
+
+    @staticmethod
+    def up(frames: Image, height: int, width: int) -> Image:
+        """The second half."""
+        out = np.empty((len(frames), height, width, 3), np.uint8)
+        for frame, target in zip(frames, out, strict=True):
+            cv2.resize(frame, (width, height), dst=target)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +121,11 @@ class Jpeg:
     def apply(self, frames: Image) -> Image:
         """frames (T, H, W, 3) uint8 RGB."""
         options = (cv2.IMWRITE_JPEG_QUALITY, self.quality)
+        flag = cv2.IMREAD_COLOR if self.swapped else cv2.IMREAD_COLOR_RGB
         out = np.empty_like(frames)
         for frame, target in zip(frames, out, strict=True):
             bgr = frame if self.swapped else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-            decoded: Image = np.asarray(
-                cv2.imdecode(cv2.imencode(".jpg", bgr, options)[1], cv2.IMREAD_COLOR), np.uint8
-            )
-            target[:] = decoded if self.swapped else decoded[..., ::-1]
+            target[:] = cv2.imdecode(cv2.imencode(".jpg", bgr, options)[1], flag)
         return out
 
 
@@ -132,6 +138,10 @@ def apply_steps(frames: Image, steps: Sequence[Step]) -> Image:
     for step in steps:
         if isinstance(step, RGBShift | BrightnessContrast):
             pending = step.table() if pending is None else _chain(pending, step.table())
+        elif isinstance(step, DownScale):
+            # Pixels that it throws away are not worth a look in the table.
+            frames = step.up(_look_up(step.down(frames), pending), *frames.shape[1:3])
+            pending = None
         else:
             frames = step.apply(_look_up(frames, pending))
             pending = None
@@ -187,7 +197,9 @@ def _look_up(frames: Image, table: Image | None) -> Image:
     if table is None:
         return frames
     tall = np.ascontiguousarray(frames).reshape(-1, *frames.shape[2:])
-    looked_up: Image = cv2.LUT(tall, table[None])
+    # One table for all channels is half the work.
+    one = bool((table == table[:, :1]).all())
+    looked_up: Image = cv2.LUT(tall, np.ascontiguousarray(table[:, 0]) if one else table[None])
     return looked_up.reshape(frames.shape)
 
 

@@ -111,7 +111,7 @@ def make_sample(
         scale = max(height, width) / REFERENCE_SIDE
         landmarks = smooth_landmarks(landmarks, scale=scale).astype(np.float32)
     if settings.augment and rng.random() < settings.flip:
-        frames = np.stack([cv2.flip(frame, 1) for frame in frames])
+        frames = _mirrored(frames)
         exact = settings.mirror == "mended"
         landmarks = mirror_landmarks(landmarks, width, exact=exact).astype(np.float32)
 
@@ -126,9 +126,9 @@ def make_sample(
             "the pseudo-fake does not differ from its original inside the crop", hints=("use another clip",)
         )
     maps = vulnerability_grid(pair.mask[inner], settings.grid, cells=settings.cells)
-    clips = np.concatenate(
-        [warp_to(pair.real[inner], settings.size), warp_to(pair.fake[inner], settings.size)]
-    )
+    clips = np.empty((2 * len(frames), settings.size, settings.size, 3), np.uint8)
+    warp_to(pair.real[inner], settings.size, out=clips[: len(frames)])
+    warp_to(pair.fake[inner], settings.size, out=clips[len(frames) :])
     if settings.augment:
         clips = apply_steps(clips, draw_final_steps(rng, swapped_jpeg=settings.jpeg == "released"))
     hidden = _draw_mask_out(maps, rng, settings)
@@ -151,6 +151,13 @@ def make_sample(
         temporal_fake=hidden.labels.astype(np.float32),
         keep=np.repeat(hidden.keep[None], len(frames), axis=0),
     )
+
+
+def _mirrored(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    out = np.empty_like(frames)
+    for frame, into in zip(frames, out, strict=True):
+        cv2.flip(frame, 1, dst=into)
+    return out
 
 
 def _draw_mask_out(maps: NDArray[np.uint8], rng: np.random.Generator, settings: SampleSettings) -> MaskOut:
