@@ -6,6 +6,7 @@ This module is what the entry point loads; it is data only and never imports tor
 from __future__ import annotations
 
 from dfbench import ClipSpec, DetectorSpec, SynthesizerSpec, hookimpl
+from dfbench_fakestormer.commands import dfbench_commands
 
 CITATION = (
     "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
@@ -60,3 +61,13 @@ def dfbench_synthesizers() -> list[SynthesizerSpec]:
             build="dfbench_fakestormer.synthesis:build",
         )
     ]
+
+
+__all__ = [
+    "BASE_CLIPS",
+    "CITATION",
+    "DEMO_CLIPS",
+    "dfbench_commands",
+    "dfbench_detectors",
+    "dfbench_synthesizers",
+]

@@ -65,14 +65,22 @@ def test_commands_are_added_whole_or_not_at_all() -> None:
     def good(cli: typer.Typer) -> None:
         cli.command("hello")(lambda: None)
 
+    def unbuildable(cli: typer.Typer) -> None:
+        def odd(option: UnknownType) -> None:  # type: ignore[name-defined] # noqa: F821 - the point of it
+            """Typer looks at the type when the command line is built."""
+
+        cli.command("odd")(odd)
+
     plugins = [
         named("half", dfbench_commands=half),
         named("shadow", dfbench_commands=shadow),
+        named("unbuildable", dfbench_commands=unbuildable),
         named("good", dfbench_commands=good),
     ]
     notes = Host.load(plugins).add_commands(cli)
     assert notes == (
         "plugin 'half': dfbench_commands failed: SystemExit: 1",
         "plugin 'shadow': command run is taken",
+        "plugin 'unbuildable': its commands cannot be built: NameError: name 'UnknownType' is not defined",
     )
     assert command_names(cli) == ["run", "hello"]

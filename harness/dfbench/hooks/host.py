@@ -194,13 +194,18 @@ class Host:
     def add_commands(self, cli: typer.Typer) -> tuple[str, ...]:
         """Let every plugin add commands to `cli`; notes as above.
 
-        A plugin that fails, or that uses a name which the command line has already, adds nothing.
+        A plugin that fails, that adds what no command line can be built of, or that uses a name which the command
+        line has already, adds nothing.
         """
+        from typer.main import get_command
+
         notes: list[str] = []
         for loading in self._working:
             before = (list(cli.registered_commands), list(cli.registered_groups), cli.registered_callback)
             taken = set(_command_names(cli))
             failed = _call_listener(loading, "dfbench_commands", {"cli": cli})
+            if not failed and cli.registered_commands + cli.registered_groups != before[0] + before[1]:
+                failed = _try(loading, lambda: get_command(cli), "its commands cannot be built")
             counts = Counter(_command_names(cli))
             if repeated := sorted(name for name in counts if counts[name] > 1 and name in taken):
                 failed += (f"plugin {loading.source.name!r}: command {', '.join(repeated)} is taken",)
@@ -220,8 +225,12 @@ class Host:
 
 def _call_listener(loading: _Loading, hook: str, arguments: dict[str, Any]) -> tuple[str, ...]:
     """Call one event hook of one plugin; a note if it raised."""
+    return _try(loading, lambda: getattr(loading.manager.hook, hook)(**arguments), f"{hook} failed")
+
+
+def _try(loading: _Loading, work: Callable[[], object], what: str) -> tuple[str, ...]:
     trial = _Loading(loading.source, loading.manager)
-    trial.attempt(lambda: getattr(loading.manager.hook, hook)(**arguments), f"{hook} failed")
+    trial.attempt(work, what)
     return tuple(f"plugin {loading.source.name!r}: {problem}" for problem in trial.problems)
 
 

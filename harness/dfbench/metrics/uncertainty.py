@@ -147,19 +147,21 @@ def interval_over_seeds(
     *,
     rng: np.random.Generator,
     level: float = 0.95,
+    bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
     """Interval of the mean over training seeds, which are as random as the identities in the test set.
 
-    `per_seed` (k,), k at least 2: the metric, a share in [0, 1], of each seed. `draws`: bootstrap draws of the mean
-    over these seeds, on resampled identities. To each is added an error of the mean of k seeds, drawn by Student's t
-    with k - 1 degrees of freedom: few seeds make it wide. Raises MetricError if k is below 2.
+    `per_seed` (k,), k at least 2: the metric of each seed, within `bounds` (of a difference: -1 to 1). `draws`:
+    bootstrap draws of the mean over these seeds, on resampled identities. To each is added an error of the mean of k
+    seeds, drawn by Student's t with k - 1 degrees of freedom: few seeds make it wide. Raises MetricError if k is below
+    2.
     """
     count = len(per_seed)
     if count < 2:
         raise MetricError("an interval over seeds needs at least two seeds")
     spread = float(np.std(per_seed, ddof=1)) / math.sqrt(count)
     moved = draws + spread * rng.standard_t(count - 1, size=draws.shape)
-    return percentile_interval(float(np.mean(per_seed)), np.clip(moved, 0.0, 1.0), level=level)
+    return percentile_interval(float(np.mean(per_seed)), np.clip(moved, *bounds), level=level)
 
 
 def _resampled_weights(
