@@ -204,3 +204,22 @@ def test_the_main_job_from_files_to_leaderboard(dfbench: Run, shared_cache: Path
     assert {"leaderboard.csv", "leaderboard.parquet", "leaderboard.png"} <= {
         p.name for p in written.iterdir()
     }
+
+
+@pytest.mark.slow
+def test_a_training_on_two_devices_is_one_command(dfbench: Run) -> None:
+    fields = [part for field in (*ONE_MINUTE[1:], "epochs=1") for part in ("--set", field)]
+    command = ("train", "-d", "fakestormer", "--data", "demo", "--size", "small", "--device", "cpu", *fields)
+    first = dfbench(*command, "--devices", "2")
+    assert first.returncode == 0, first.stderr
+    weights = Path(first.stdout.splitlines()[-1])
+    assert weights.is_file()
+    assert sorted(path.name for path in weights.parent.iterdir()) == [
+        "log.csv",
+        "tensorboard",
+        "weights.safetensors",
+    ]
+    again = dfbench(*command)  # how many devices there were is no part of what was trained
+    assert again.returncode == 0, again.stderr
+    assert "using the weights trained before" in again.stderr
+    assert Path(again.stdout.splitlines()[-1]) == weights

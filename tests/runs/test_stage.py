@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
-from dfbench.runs.stage import trained_at
+from dfbench.runs.stage import choose_device, trained_at
 from dfbench.types import ProtocolSpec
 
 PROTOCOLS = [Host.load().registry.protocol(name) for name in Host.load().registry.names("protocol")]
@@ -22,3 +24,24 @@ def test_another_compression_to_train_on_leaves_the_tests_alone(
     assert other.train.compression == other.validation.compression == compression
     assert replace(other, train=protocol.train, validation=protocol.validation) == protocol
     assert trained_at(protocol, "") is protocol
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "says"),
+    [
+        ("cuda", 3, "this machine has 2"),
+        ("cuda:1", 2, "takes the first 2 of its kind"),
+        ("auto", 3, "this machine has 2"),
+    ],
+)
+def test_devices_are_counted_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, device: str, count: int, says: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UsageError, match=says):
+        choose_device(device, count=count)
+    assert choose_device("auto", count=2) == "cuda"
+    assert choose_device("cpu", count=8) == "cpu"

@@ -137,6 +137,7 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
 def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage | None) -> Path:
     from dfbench.runs.distributed import launch
 
+    choose_device(request.device, count=request.devices)  # before anything is started
     folder, _, _ = _training(request, stage or open_stage(request, progress))
     finished = folder / WEIGHTS_FILE
     if not finished.is_file():
