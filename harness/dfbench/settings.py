@@ -5,11 +5,17 @@ ffpp = "/data/FaceForensics++"
 
 cache = "/scratch/dfbench"          # face store, weights, demo corpora
 runs = "runs"                       # results of runs
+
+A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import tomllib
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +87,69 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             f"{config_path()} is not valid TOML: {error}", hints=("correct the file",)
         ) from error
+
+
+def write_root(dataset: str, root: Path) -> Path:
+    """Set the root of a dataset in the configuration file, which is made if need be; returns its path.
+
+    Everything else in the file, comments included, stays as it is. Raises SettingsError if the file is not valid TOML,
+    if it gives its roots in a form that cannot be edited so, or if it cannot be written.
+    """
+    path = config_path()
+    line = f"{_toml_key(dataset)} = {_toml_string(str(root))}"
+    by_hand = (f"add to {path} by hand:  [data.roots]  {line}",)
+    try:
+        text = path.read_bytes().decode("utf-8") if path.exists() else ""
+        before = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error}", hints=("correct the file", *by_hand)
+        ) from error
+    edited = _with_line(text, dataset, line)
+    wanted = deepcopy(before)
+    try:
+        wanted.setdefault("data", {}).setdefault("roots", {})[dataset] = str(root)
+        done = tomllib.loads(edited) == wanted
+    except (ValueError, AttributeError, TypeError):  # not TOML any more, or data is no table
+        done = False
+    if not done:
+        raise SettingsError(
+            f"{path} does not give its roots in a section [data.roots] that can be edited", hints=by_hand
+        )
+    target = path.resolve()  # a link to a configuration elsewhere stays a link
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(edited.encode("utf-8"))
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SettingsError(f"{path} cannot be written: {error.strerror}", hints=by_hand) from error
+    return path
+
+
+def _with_line(text: str, key: str, line: str) -> str:
+    """`text` with `line` in its section [data.roots], in the place of the line of `key` if there is one."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines()
+    header = re.compile(r"\s*\[\s*data\s*\.\s*roots\s*\]\s*(#.*)?")
+    start = next((number for number, one in enumerate(lines) if header.fullmatch(one)), None)
+    if start is None:
+        return end.join([*lines, *([""] if lines else []), "[data.roots]", line, ""])
+    stop = next((n for n in range(start + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
+    own = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=.*""")
+    old = next((n for n in range(start + 1, stop) if own.fullmatch(lines[n])), None)
+    if old is not None:
+        lines[old] = line
+    else:
+        last = max(n for n in range(start, stop) if lines[n].strip())
+        lines.insert(last + 1, line)
+    return end.join([*lines, ""])
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_string(key)
+
+
+def _toml_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from dfbench.data import sequences
 from dfbench.data.inspection import inspect
 from dfbench.data.sequences import archive_folders, archive_of, frame_names, source_size
 from dfbench.data.video import probe, read_frames
-from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
+from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, VideoError
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, Video
 
@@ -159,3 +162,33 @@ def test_inspection_names_unreadable_and_identical_sequences(tmp_path: Path) -> 
     both = inspect([video("a"), video("c", Label.FAKE, "train")], workers=1, progress=SilentProgress())
     assert both.conflicts == ("a (test, real) = c (train, fake)",)
     assert both.duplicates == ()
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    name=st.sampled_from(["3.tar.gz", "3.tar", "3.zip"]),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
+    kept=st.floats(0, 1),
+)
+def test_whatever_stands_in_an_archive_ends_in_folders_or_our_own_errors(
+    name: str, changes: list[tuple[float, int]], kept: float
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DFBENCH_CACHE", folder)
+        archive = write(Path(folder) / name, frames(3))
+        content = bytearray(archive.read_bytes())
+        for place, value in changes:
+            content[int(place * (len(content) - 1))] = value
+        archive.write_bytes(content[: int(kept * len(content))] if kept < 0.5 else content)
+        told: list[str] = []
+        listed: dict[str, tuple[str, ...]] = {}
+        try:
+            listed = archive_folders(archive)
+        except LayoutError as error:
+            told.append(error.message)
+        for inside in listed:
+            try:
+                assert len(reds(archive / inside, FrameChoice("first", 2))) <= 2
+            except VideoError as error:
+                told.append(error.message)
+        assert all(str(archive) in message for message in told)

@@ -1,4 +1,4 @@
-"""`dfbench data`: make the demo corpora, list and check datasets, prepare faces."""
+"""`dfbench data`: make the demo corpora; list, check, add and show datasets; prepare faces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Datasets: demo, list, check, prepare.", no_args_is_help=True)
+app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare.", no_args_is_help=True)
 
 
 @app.command("demo")
@@ -29,64 +29,182 @@ def demo_command(
 
 
 @app.command("list")
-def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Every dataset that a plugin offers, and where it is configured to be."""
+def list_command(
+    look: Annotated[
+        bool, typer.Option("--check/--no-check", help="Hold what is there against its lists and counts.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Every dataset that a plugin offers: is it configured, found, complete?"""
     import json
 
     from rich.table import Table
 
     from dfbench.cli import output
     from dfbench.hooks.host import Host
+    from dfbench.runs.overview import overview
+    from dfbench.runs.sources import configured_source
     from dfbench.settings import load_settings
 
-    registry, roots = Host.load().registry, load_settings().data.roots
-    rows = []
-    for name in registry.names("dataset"):
-        root = roots.get(name)
-        state = "not configured" if root is None else ("found" if root.is_dir() else "MISSING")
-        rows.append(
-            {"dataset": name, "title": registry.dataset(name).title, "root": str(root or ""), "state": state}
-        )
+    states = overview(Host.load().registry, configured_source(load_settings()), look=look)
     if as_json:
+        rows = [
+            {
+                "dataset": one.spec.name,
+                "title": one.spec.title,
+                "state": one.state,
+                "reason": one.reason,
+                "root": str(one.root or ""),
+                "within": one.within,
+                "layout_verified": one.spec.verified,
+                "homepage": one.spec.homepage,
+            }
+            for one in states
+        ]
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table("dataset", "title", "state", "root")
-    for row in rows:
-        table.add_row(row["dataset"], row["title"], row["state"], row["root"])
+    table = Table("dataset", "title", "layout", "state", "root")
+    for one in states:
+        where = f"{one.root or ''}{f' (of {one.within})' if one.within else ''}"
+        table.add_row(
+            one.spec.name, one.spec.title, "" if one.spec.verified else "not verified", one.state, where
+        )
     output.console().print(table)
+    for one in states:
+        if one.state in ("BROKEN", "MISSING"):
+            typer.echo(f"{one.spec.name}: {one.reason}")
 
 
 @app.command("check")
 def check_command(
-    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset; every configured one if empty.")] = "",
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
     root: Annotated[Path | None, typer.Option(help="Check this folder instead.")] = None,
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
     compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode a frame of each video; find identical files.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare what is on disk with the official protocol; exits with 1 on a shortfall."""
     import json
 
     from dfbench.cli import output
-    from dfbench.data.inventory import check
+    from dfbench.errors import UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.sources import data_source, dataset_index
+    from dfbench.runs.checking import check_dataset
+    from dfbench.runs.sources import configured_source, made_corpus
     from dfbench.settings import load_settings
 
-    registry = Host.load().registry
-    spec = registry.dataset(dataset)
-    if root is None:
-        source = data_source(data, registry, load_settings(), size=size, progress=output.progress())
-        root = source.root(spec.name)
-    inventory = check(spec, root, dataset_index(spec, root, compression or None, registry))
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    source = configured_source(settings)
+    if data:
+        source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
+    if not dataset and (root is not None or not source.roots):
+        raise UsageError(
+            "no dataset is named, and " + ("--root is of one dataset" if root else "no root is configured"),
+            hints=("name a dataset: dfbench data check NAME", "dfbench data list names them"),
+        )
+    inventories = [
+        check_dataset(
+            registry.dataset(name),
+            source,
+            registry=registry,
+            root=root,
+            compression=compression or None,
+            splits=tuple(split or ()),
+            deep=deep,
+            workers=settings.workers,
+            progress=bars,
+        )
+        for name in ([dataset] if dataset else sorted(source.roots))
+    ]
     if as_json:
-        typer.echo(json.dumps(inventory.to_json(), indent=1))
+        content = [one.to_json() for one in inventories]
+        typer.echo(json.dumps(content[0] if dataset else content, indent=1))
     else:
-        for line in inventory.lines():
-            typer.echo(line)
-    if not inventory.complete:
+        typer.echo("\n\n".join("\n".join(one.lines()) for one in inventories))
+    if not all(one.complete for one in inventories):
         raise typer.Exit(1)
+
+
+@app.command("add")
+def add_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    root: Annotated[Path, typer.Argument(help="The folder that it is in.")],
+) -> None:
+    """Check a folder and write it to [data.roots]; a folder that is not the dataset is refused."""
+    from dfbench.cli import output
+    from dfbench.hooks.host import Host
+    from dfbench.runs.checking import check_dataset
+    from dfbench.runs.sources import configured_source, only_corpus
+    from dfbench.settings import config_path, load_settings, write_root
+
+    registry, settings = Host.load().registry, load_settings()
+    spec, place = registry.dataset(dataset), root.absolute()
+    source = configured_source(settings)
+    inventory = check_dataset(
+        spec, source, registry=registry, root=place, workers=settings.workers, progress=output.progress()
+    )
+    only_corpus({**source.roots, spec.name: place})
+    before = source.roots.get(spec.name)
+    for line in inventory.lines():
+        typer.echo(line)
+    write_root(spec.name, place)
+    instead = f" (it was {before})" if before is not None and before != place else ""
+    typer.echo(f"{config_path()}: {spec.name} = {place}{instead}")
+    if load_settings().data.roots.get(spec.name) != place:
+        typer.echo(f"warning: DFBENCH_DATA__ROOTS__{spec.name.upper()} is set and beats the file", err=True)
+
+
+@app.command("show")
+def show_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    out: Annotated[Path | None, typer.Option(help="The PNG; DATASET_faces.png if not given.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=400, help="How many videos.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Which random videos.")] = 0,
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+) -> None:
+    """Draw a contact sheet of random faces with their labels."""
+    import numpy as np
+
+    from dfbench.cli import output
+    from dfbench.data.contact_sheet import choose, contact_sheet
+    from dfbench.data.manifest import select
+    from dfbench.errors import StoreError
+    from dfbench.hooks.host import Host
+    from dfbench.runs.sources import data_source, dataset_index, prepare_selected
+    from dfbench.settings import load_settings
+    from dfbench.types import FrameChoice, PrepareSpec, VideoSelection
+
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    source = data_source(data, registry, settings, size=size, progress=bars)
+    spec = registry.dataset(dataset)
+    roots = source.needed_by(spec)
+    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
+    videos = select(index.videos, VideoSelection(spec.name, splits=tuple(split or ())))
+    report = prepare_selected(
+        choose(videos, count, np.random.default_rng(seed)),
+        PrepareSpec(FrameChoice("uniform", 3)),
+        source=source,
+        registry=registry,
+        settings=settings,
+        progress=bars,
+    )
+    path = out or Path(f"{spec.name}_faces.png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(report.videos, columns=min(8, len(report.videos))).save(path, "PNG")
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}", hints=("choose another --out",)
+        ) from error
+    typer.echo(str(path))
 
 
 @app.command("prepare")
@@ -113,7 +231,8 @@ def prepare_command(
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
     spec = registry.dataset(dataset)
-    index = dataset_index(spec, source.root(spec.name), compression or None, registry)
+    roots = source.needed_by(spec)
+    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
     videos = select(
         index.videos, VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
     )

@@ -92,6 +92,21 @@ class Inventory:
             one.agrees for one in self.official
         )
 
+    def remedies(self) -> list[str]:
+        """What to do about each kind of shortfall; [] if there is none."""
+        seen = self.inspection or Inspection(0, (), (), ())
+        again = [*self.empty, *seen.unreadable]
+        told = {
+            f"fetch the {len(self.missing)} missing files, or use another copy": self.missing,
+            f"download the {len(again)} empty or unreadable files again, and see that the disk is sound": again,
+            "mend the official files as each line above says, best by copying them anew": self.problems,
+            "find out which of the identical files is the wrong one, and download that again": seen.conflicts,
+            f"restore the official lists; if a selection is meant, name it in {CORPUS_FILE}": [
+                one for one in self.official if not one.agrees
+            ],
+        }
+        return [remedy for remedy, found in told.items() if found]
+
     def inspected(self, inspection: Inspection) -> Inventory:
         """This inventory with what looking into the files gave."""
         return replace(self, inspection=inspection)
@@ -129,6 +144,7 @@ class Inventory:
             "extra": list(self.extra),
             "problems": list(self.problems),
             "notes": list(self.notes),
+            "remedies": self.remedies(),
             "inspection": None if self.inspection is None else self.inspection.to_json(),
         }
 
@@ -163,6 +179,7 @@ class Inventory:
                 "groups of identical files under different labels or splits", self.inspection.conflicts
             )
         text += [f"  note: {note}" for note in self.notes]
+        text += [f"  to do: {remedy}" for remedy in self.remedies()]
         text.append(
             "complete" if self.complete else "INCOMPLETE: this is not the data of the official protocol"
         )

@@ -74,18 +74,28 @@ def data_source(
     if data:
         return made_corpus(data, registry, settings, size=size, seed=seed, progress=progress)
     if settings.data.roots:
-        names = {corpus_name(root) for root in settings.data.roots.values() if root.is_dir()}
-        if len(names) > 1:
-            raise UsageError(
-                f"the configured roots belong to different corpora: {', '.join(sorted(names))}",
-                hints=(f"keep one corpus in [data.roots] of {config_path()}",),
-            )
-        return DataSource(corpus=next(iter(names), "official"), roots=settings.data.roots, made=False)
+        return DataSource(corpus=only_corpus(settings.data.roots), roots=settings.data.roots, made=False)
     progress.note(
         f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
         "*** Rendered people: the figures say nothing about real deepfakes."
     )
     return made_corpus(FALLBACK_CORPUS, registry, settings, size=size, seed=seed, progress=progress)
+
+
+def configured_source(settings: Settings) -> DataSource:
+    """What [data.roots] and the variables name, whether it is there or not; no root at all is no error here."""
+    return DataSource(corpus="official", roots=settings.data.roots, made=False)
+
+
+def only_corpus(roots: Mapping[str, Path]) -> str:
+    """The corpus that all `roots` belong to. Raises UsageError if there are several, such as demo and official data."""
+    names = {corpus_name(root) for root in roots.values() if root.is_dir()}
+    if len(names) > 1:
+        raise UsageError(
+            f"the configured roots belong to different corpora: {', '.join(sorted(names))}",
+            hints=(f"keep one corpus in [data.roots] of {config_path()}",),
+        )
+    return next(iter(names), "official")
 
 
 def made_corpus(

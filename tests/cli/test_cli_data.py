@@ -1,0 +1,212 @@
+"""`dfbench data list, check, add, show` on small folders, through the real entry point."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dfbench.cli import main
+from dfbench.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+Dfbench = Callable[..., Ended]
+
+
+@pytest.fixture
+def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is unset again
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["dfbench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def frame(value: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16), (value, 0, 0)).save(content, "png")
+    return content.getvalue()
+
+
+def write(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Two videos as folders of frames."""
+    return write(tmp_path / "own videos", {"real/a/1.png": frame(1), "fake/b/1.png": frame(2)})
+
+
+@pytest.fixture
+def dfdc(tmp_path: Path) -> Path:
+    """A test set of two videos, not 5,000."""
+    return write(
+        tmp_path / "DFDC", {"test/labels.csv": b"x.mp4,1\ny.mp4,0", "test/x.mp4": b"v", "test/y.mp4": b"v"}
+    )
+
+
+def state_of(dfbench: Dfbench, name: str, *options: str) -> dict[str, str]:
+    ended = dfbench("data", "list", "--json", *options)
+    assert ended.code == 0, ended.err
+    return next(row for row in json.loads(ended.out) if row["dataset"] == name)
+
+
+def test_add_checks_and_writes_the_root(dfbench: Dfbench, own: Path) -> None:
+    ended = dfbench("data", "add", "own", str(own))
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-2:] == ["complete", f"dfbench.toml: folder = {own}"]
+    assert load_settings().data.roots == {"folder": own}
+    assert state_of(dfbench, "folder")["state"] == "complete"
+
+
+def test_add_stores_an_absolute_path_and_tells_what_it_replaces(
+    dfbench: Dfbench, own: Path, tmp_path: Path
+) -> None:
+    assert dfbench("data", "add", "folder", own.name).code == 0
+    assert load_settings().data.roots == {"folder": own}
+    other = write(tmp_path / "other", {"real/c/1.png": frame(3)})
+    assert dfbench("data", "add", "folder", str(other)).out.endswith(f"folder = {other} (it was {own})\n")
+
+
+def test_add_refuses_what_is_not_the_dataset(dfbench: Dfbench, own: Path) -> None:
+    ended = dfbench("data", "add", "celeb_df_v2", str(own))
+    assert ended.code == 1
+    assert "does not have the layout of celeb_df_v2" in ended.err
+    assert not Path("dfbench.toml").exists()
+
+
+def test_add_refuses_to_mix_corpora(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    (dfdc / "dfbench-corpus.json").write_text('{"corpus": "selection"}')
+    ended = dfbench("data", "add", "dfdc", str(dfdc))
+    assert ended.code == 2
+    assert "different corpora: official, selection" in ended.err
+    assert load_settings().data.roots == {"folder": own}
+
+
+def test_add_tells_of_a_variable_that_beats_the_file(
+    dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", "/elsewhere")
+    ended = dfbench("data", "add", "folder", str(own))
+    assert (ended.code, "DFBENCH_DATA__ROOTS__FOLDER is set and beats the file" in ended.err) == (0, True)
+
+
+def test_list_tells_the_states_apart(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    roots = {"dfdc": dfdc, "folder": own, "celeb_df_v2": own, "dfd": "/nowhere"}
+    lines = [f'{name} = "{root}"' for name, root in roots.items()]
+    Path("dfbench.toml").write_text("\n".join(["[data.roots]", *lines]))
+    ended = dfbench("data", "list", "--json")
+    states = {row["dataset"]: row["state"] for row in json.loads(ended.out)}
+    assert states["dfdc"] == "INCOMPLETE"
+    assert states["folder"] == "complete"
+    assert states["celeb_df_v2"] == "BROKEN"
+    assert states["dfd"] == "MISSING"
+    assert states["ffpp"] == states["dfdc_3215"] == "not configured"  # dfdc is there, the list is not
+    assert state_of(dfbench, "dfdc", "--no-check")["state"] == "found"
+    text = dfbench("data", "list")
+    assert "celeb_df_v2: " in text.out
+    assert "dfd: no such folder" in text.out
+
+
+def test_a_dataset_in_the_root_of_another_needs_no_root(dfbench: Dfbench, dfdc: Path) -> None:
+    (dfdc / "dfdc_vids.txt").write_text("y.mp4")
+    assert dfbench("data", "add", "dfdc", str(dfdc)).code == 0
+    row = state_of(dfbench, "dfdc_3215")
+    assert (row["state"], row["within"], row["root"]) == ("INCOMPLETE", "dfdc", str(dfdc))
+    ended = dfbench("data", "check", "dfdc_3215", "--json")
+    assert json.loads(ended.out)["splits"][0]["found"] == {"real": 1, "fake": 0}
+
+
+def test_check_counts_and_says_what_to_do(dfbench: Dfbench, dfdc: Path) -> None:
+    (dfdc / "test/x.mp4").unlink()
+    ended = dfbench("data", "check", "dfdc", "--root", str(dfdc))
+    assert ended.code == 1
+    assert "    test/x.mp4" in ended.out
+    assert "  to do: fetch the 1 missing files, or use another copy" in ended.out
+    assert "restore the official lists; if a selection is meant, name it in dfbench-corpus.json" in ended.out
+
+
+def test_deep_check_decodes_and_compares(dfbench: Dfbench, own: Path) -> None:
+    write(own, {"real/twin/1.png": frame(2), "fake/broken/1.png": b"no image"})
+    assert dfbench("data", "check", "folder", "--root", str(own)).code == 0
+    ended = dfbench("data", "check", "folder", "--root", str(own), "--deep", "--json")
+    assert ended.code == 1
+    content = json.loads(ended.out)
+    assert content["complete"] is False
+    assert content["inspection"]["videos"] == 4
+    assert [one.split(": ")[0] for one in content["inspection"]["unreadable"]] == ["fake/broken"]
+    assert content["inspection"]["conflicts"] == ["real/twin (test, real) = fake/b (test, fake)"]
+    assert len(content["remedies"]) == 2
+    text = dfbench("data", "check", "folder", "--root", str(own), "--deep").out
+    assert "1 unreadable files:" in text
+    assert "identical files under different labels or splits:" in text
+
+
+def test_a_deep_check_of_a_sound_copy(dfbench: Dfbench, own: Path) -> None:
+    ended = dfbench("data", "check", "folder", "--root", str(own), "--deep")
+    assert (ended.code, "all files decoded (a frame of each of 2)" in ended.out) == (0, True)
+
+
+def test_check_of_all_that_is_configured(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    assert dfbench("data", "check").code == 2
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    assert dfbench("data", "check").code == 0
+    assert dfbench("data", "add", "dfdc", str(dfdc)).code == 0
+    ended = dfbench("data", "check", "--json")
+    assert ended.code == 1
+    assert [one["dataset"] for one in json.loads(ended.out)] == ["dfdc", "folder"]
+
+
+def test_check_of_a_split(dfbench: Dfbench, dfdc: Path) -> None:
+    ended = dfbench("data", "check", "dfdc", "--root", str(dfdc), "--split", "train", "--json")
+    assert ended.code == 1
+    assert [one["part"] for one in json.loads(ended.out)["official"]] == ["train"]
+
+
+def test_a_dataset_that_needs_another_says_so(dfbench: Dfbench, tmp_path: Path) -> None:
+    (tmp_path / "DFo/end_to_end").mkdir(parents=True)
+    ended = dfbench("data", "check", "deeperforensics", "--root", str(tmp_path / "DFo"))
+    assert ended.code == 2
+    assert "no root is configured for dataset 'ffpp'" in ended.err
+
+
+@pytest.mark.slow
+def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -> None:
+    golden = np.load(Path(__file__).parents[1] / "golden" / "clip_pipeline.npz")
+    face = golden["frames/png0"].tobytes()
+    write(own, {"real/a/1.png": face, "real/a/2.png": face})
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    ended = dfbench("data", "show", "folder", "--out", "sheets/own.png")
+    assert ended.code == 0, ended.err
+    assert ended.out == "sheets/own.png\n"
+    with Image.open("sheets/own.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    assert pixels.shape == (206, 2 * 172, 3)
+    assert tuple(pixels[7, 7]) == (24, 128, 56)  # the frame of a real video
+    assert tuple(pixels[7, 172 + 7]) == (178, 34, 34)
+    assert pixels[30:120, 30:120].std() > 20  # a face
+    assert tuple(pixels[30, 172 + 100]) == (225, 225, 225)  # no face in a flat frame: grey, with the status
