@@ -163,7 +163,11 @@ def network_from(state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path) -
             + "; ".join(differing[:5])
             + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
             + f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}",
-            hints=("use the recipe that the checkpoint was trained with",),
+            hints=(
+                ("an image transformer is where a training can start: dfbench train --start FILE",)
+                if "cls_token" in state or "encoder.cls_token" in state
+                else ("use the recipe that the checkpoint was trained with",)
+            ),
         )
     broken = [
         key for key, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()

@@ -138,14 +138,14 @@ class Recipe(BaseModel):
         return self
 
     def label(self) -> str:
-        """The recipe's name, with every field that was changed: `demo[lr=0.001]`. For the names of entries."""
+        """The recipe's name, with every field that was changed: `demo with lr=0.001`. For the names of entries."""
         if self.name not in RECIPES:
             return self.name
         stored = load_recipe(self.name)
         changed = [
             f"{key}={value}" for key, value in self.model_dump().items() if value != getattr(stored, key)
         ]
-        return self.name + (f"[{', '.join(changed)}]" if changed else "")
+        return " ".join([self.name, "with", *changed]) if changed else self.name
 
     def clips(self) -> ClipSpec:
         """The clips this network scores."""

@@ -65,7 +65,7 @@ def test_our_file_brings_back_network_recipe_and_card(weights: Path) -> None:
     assert (card.trained_on, card.train_compression, card.recipe) == (
         frozenset({"ffpp"}),
         "c23",
-        "demo[size=32, width=24, heads=2, train_crop=48]",  # every field that was changed
+        "demo with size=32 width=24 heads=2 train_crop=48",  # every field that was changed
     )
     assert card.details["provenance"] == {"seed": 5}
     assert card.details["recipe"]["width"] == 24
@@ -180,6 +180,9 @@ def test_what_does_not_fit_is_named_with_its_probable_origin() -> None:
     assert "more" in message
     with pytest.raises(WeightsError, match="another model"):
         network_from({"conv1.weight": torch.zeros(2)}, TINY, origin=Path("x.pth"))
+    with pytest.raises(WeightsError) as image:
+        network_from({"cls_token": torch.zeros(1, 1, 8)}, TINY, origin=Path("mae.pth"))
+    assert "dfbench train --start FILE" in image.value.hints[0]
 
 
 def test_nan_weights_are_refused_before_scoring() -> None:
