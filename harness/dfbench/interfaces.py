@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from dfbench.types import Faces, PrepareSpec, PseudoFake, Video, World
+from dfbench.types import EvidenceMap, Faces, PrepareSpec, PseudoFake, Video, World
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +82,31 @@ class Detector(Protocol):
         what else is in the batch."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What a detector saw in B clips of T frames, all of it float, on the CPU.
+
+    logits (B,): what `Detector.score` returns for these clips; frame_logits (B, T), how fake each frame is by itself,
+    or None if the detector does not say; maps: each (B, T, h, w) over the whole clip, row 0 at the top, any h and w.
+    """
+
+    logits: Tensor
+    frame_logits: Tensor | None
+    maps: Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A detector that can say where and when it saw a forgery."""
+
+    def maps(self) -> Sequence[EvidenceMap]:
+        """The maps that it can make, at least one; the first is shown when nobody names another."""
+
+    def explain(self, clips: Tensor, names: Sequence[str]) -> Evidence:
+        """uint8 (B, T, H, W, 3) RGB in; evidence with the maps of these names out. What is said of a clip must not
+        depend on what else is in the batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class FaceFile:
     """A prepared video: its row and its file in the face store."""
@@ -145,3 +170,4 @@ class Trainer(Protocol):
 
 DetectorFactory = Callable[..., Detector]
 TrainerFactory = Callable[[str, Mapping[str, str]], Trainer]
+ExplainerFactory = Callable[..., Explainer]

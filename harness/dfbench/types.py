@@ -265,6 +265,23 @@ class FaceFinderSpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceMap:
+    """A kind of spatial map that an explainer can make.
+
+    `summary` says what a value means, in one line; higher always speaks for "fake". `unit` stands at the colour bar.
+    `span` (low, high) is what the colours run over in every video, or None: each video is drawn over its own range.
+    With `signed`, values below 0 speak for "real". `standard` maps are made when nobody names any.
+    """
+
+    name: str
+    summary: str
+    unit: str = ""
+    span: tuple[float, float] | None = None
+    signed: bool = False
+    standard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorCard:
     """What is known of a detector with given weights, before the model is built.
 
@@ -293,9 +310,10 @@ class DetectorSpec(Spec):
     `version` changes whenever scores may change. `trainer` is the import path of a factory
     `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, empty if the detector cannot be trained here.
     `describe` is the import path of `(weights: Path) -> DetectorCard`, for detectors whose clip spec comes
-    with their weights; without it the fields of this spec hold. `needs_weights`: scoring without weights is
-    an error (after an attempt to find trained ones). `default_recipe` / `demo_recipe`: what `dfbench train`
-    uses when none is named.
+    with their weights; without it the fields of this spec hold. `explain` is the import path of a factory with the
+    arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when it saw a forgery.
+    `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
+    `demo_recipe`: what `dfbench train` uses when none is named.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -304,6 +322,7 @@ class DetectorSpec(Spec):
     version: str = "1"
     needs_weights: bool = False
     describe: str = ""
+    explain: str = ""
     trainer: str = ""
     recipes: tuple[str, ...] = ()
     default_recipe: str = ""

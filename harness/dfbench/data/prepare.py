@@ -176,11 +176,12 @@ def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Pat
         main = main_face(found, looked_at, len(frames))
     except VideoError as error:
         raise type(error)(f"{video.path}: {error.message}") from error
-    faces = _crop([frames[row] for row in main.rows], main, spec)
+    faces = crop_track([frames[row] for row in main.rows], main, spec)
     write_faces(path, replace(faces, source_bytes=source_size(video.path)))
 
 
-def _crop(frames: list[tuple[int, NDArray[np.uint8]]], main: MainFace, spec: PrepareSpec) -> StoredFaces:
+def crop_track(frames: list[tuple[int, NDArray[np.uint8]]], main: MainFace, spec: PrepareSpec) -> StoredFaces:
+    """The crops of `main` out of its (position, frame) pairs, with landmarks if `spec` asks for them."""
     crops, boxes, landmarks, kinds = [], [], [], set()
     for (_, image), box, five in zip(frames, main.boxes, main.points, strict=True):
         left, top, side = square_around(box, spec.margin)

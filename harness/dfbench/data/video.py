@@ -17,6 +17,8 @@ from dfbench.data.sequences import frame_names, is_sequence, read_images
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
+_AT_ONCE = 16  # images of a sequence that are read together
+
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
@@ -109,6 +111,36 @@ def _sequence_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDA
             hints=("give each video a folder of its own, with frames of one size",),
         )
     yield from ((one, read[names[one]]) for one in wanted)
+
+
+def read_range(path: Path, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(position, frame) of at most `count` frames from `first` on, as `read_frames`; the file may end earlier.
+
+    Raises MissingVideoError, UndecodableVideoError.
+    """
+    if is_sequence(path):
+        names = frame_names(path)[first : first + count]
+        for start in range(0, len(names), _AT_ONCE):
+            found = dict(read_images(path, names[start : start + _AT_ONCE]))
+            yield from (
+                (first + start + place, found[name])
+                for place, name in enumerate(names[start : start + _AT_ONCE])
+            )
+        return
+    with _opened(path) as container:
+        stream = _video_stream(container, path)
+        stream.thread_type = "AUTO"
+        try:
+            for position, frame in enumerate(container.decode(stream)):
+                if position >= first + count:
+                    return
+                if position >= first:
+                    yield position, _upright(frame)
+        except av.error.FFmpegError as error:
+            raise UndecodableVideoError(
+                f"{path}: a frame cannot be decoded ({error.strerror})",
+                hints=("the file is damaged: download it again",),
+            ) from error
 
 
 def _opened(path: Path) -> av.container.InputContainer:

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.registry import load_object, one_line, plugin_traceback
-from dfbench.interfaces import Dataset, DatasetIndex, Detector, Synthesizer
+from dfbench.interfaces import Dataset, DatasetIndex, Detector, Evidence, Explainer, Synthesizer
 from dfbench.types import (
     ClipSpec,
     DatasetSpec,
     DetectorCard,
     DetectorSpec,
+    EvidenceMap,
     Label,
     PseudoFake,
     SynthesizerSpec,
@@ -57,7 +58,8 @@ def check_detector(
 
     Checks that it builds, returns a floating (B,) tensor of finite logits, scores a clip alike alone and in any
     batch (within 1e-4), repeats itself, does so when built again with the same seed, leaves its input unchanged,
-    and takes a batch of one. Raises UsageError if the detector needs weights and none are given.
+    and takes a batch of one. Where it offers to explain itself, `check_explainer` follows. Raises UsageError if the
+    detector needs weights and none are given.
     """
     if spec.needs_weights and weights is None:
         raise UsageError(
@@ -97,7 +99,60 @@ def check_detector(
         ("same score when built again", lambda: _difference(_score(detector, clips), _score(build(), clips))),
         ("leaves its input unchanged", lambda: _changed_input(detector, clips)),
     ]
-    return results + [_check(name, function) for name, function in scored]
+    results += [_check(name, function) for name, function in scored]
+    if spec.explain:
+        results += check_explainer(spec, detector, clips, device=device, weights=weights)
+    return results
+
+
+def check_explainer(
+    spec: DetectorSpec, detector: Detector, clips: Tensor, *, device: str = "cpu", weights: Path | None = None
+) -> list[CheckResult]:
+    """Check the explainer of a detector that is built, on uint8 clips (B, T, H, W, 3).
+
+    Checks that it builds, offers maps of different names, returns every one of them as a finite floating (1, T, h, w)
+    tensor, explains the very logits that the detector gives, says the same of a clip alone and in a batch (within
+    1e-4 of its standard maps' range), and leaves its input unchanged.
+    """
+    built: list[Explainer] = []
+
+    def check_build() -> str:
+        factory = cast("Callable[..., object]", load_object(spec.explain))
+        made: object = factory(weights=weights, device=device, seed=0)
+        if not isinstance(made, Explainer):
+            return f"{type(made).__name__} has no methods `maps` and `explain`"
+        built.append(made)
+        return ""
+
+    results = [_check("builds its explainer", check_build)]
+    if not results[0].passed:
+        return results
+    explainer = built[0]
+
+    def standard(batch: Tensor) -> Evidence:
+        offered = explainer.maps()
+        names = [one.name for one in offered if one.standard] or [offered[0].name]
+        return explainer.explain(batch.clone(), names)
+
+    def changed_input() -> str:
+        given = clips[:1].clone()
+        explainer.explain(given, [explainer.maps()[0].name])
+        return "" if bool((given == clips[:1]).all()) else "the clips were changed in place"
+
+    checks = [
+        ("offers maps", lambda: _bad_offer(explainer.maps())),
+        ("makes every map that it offers", lambda: _bad_evidence(explainer, clips[:1])),
+        (
+            "explains the score that it gives",
+            lambda: _difference(standard(clips).logits, _score(detector, clips)),
+        ),
+        (
+            "same evidence alone and in a batch",
+            lambda: _differing_evidence(standard(clips), [standard(clip[None]) for clip in clips]),
+        ),
+        ("leaves what it explains unchanged", changed_input),
+    ]
+    return results + [_check(name, function) for name, function in checks]
 
 
 def check_dataset(
@@ -247,6 +302,47 @@ def _changed_input(detector: Detector, clips: Tensor) -> str:
     given = clips.clone()
     detector.score(given)
     return "" if bool((given == clips).all()) else "the clips were changed in place"
+
+
+def _bad_offer(maps: Any) -> str:
+    if not maps or not all(isinstance(one, EvidenceMap) for one in maps):
+        return f"maps() returned {maps!r}, which is not a sequence of EvidenceMap with at least one"
+    repeated = [name for name, count in Counter(one.name for one in maps).items() if count > 1]
+    return f"repeated: {', '.join(repeated)}" if repeated else ""
+
+
+def _bad_evidence(explainer: Explainer, clip: Tensor) -> str:
+    import torch
+
+    names = [one.name for one in explainer.maps()]
+    evidence: object = explainer.explain(clip.clone(), names)
+    if not isinstance(evidence, Evidence):
+        return f"explain() returned {type(evidence).__name__}, not Evidence"
+    if problem := _wrong_form(evidence.logits, 1):
+        return f"logits: {problem}"
+    frames = clip.shape[1]
+    if evidence.frame_logits is not None and tuple(evidence.frame_logits.shape) != (1, frames):
+        return f"frame_logits are {tuple(evidence.frame_logits.shape)}, not {(1, frames)}"
+    for name in names:
+        made: Any = evidence.maps.get(name)
+        if not isinstance(made, torch.Tensor) or made.ndim != 4 or tuple(made.shape[:2]) != (1, frames):
+            shown = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+            return f"map {name!r} is {shown}, not (1, {frames}, h, w)"
+        if not made.is_floating_point() or not bool(torch.isfinite(made).all()):
+            return f"map {name!r} holds values that are not finite floating numbers"
+    return ""
+
+
+def _differing_evidence(together: Evidence, alone: list[Evidence]) -> str:
+    for number, one in enumerate(alone):
+        if problem := _difference(together.logits[number : number + 1], one.logits):
+            return f"logits: {problem}"
+        for name, made in together.maps.items():
+            scale = float(made.abs().max()) or 1.0
+            distance = float((made[number] - one.maps[name][0]).abs().max()) / scale
+            if distance > TOLERANCE:
+                return f"map {name!r} differs by up to {distance:.3g} of its range (allowed: {TOLERANCE:g})"
+    return ""
 
 
 def _repeated_ids(index: DatasetIndex) -> str:

@@ -378,6 +378,8 @@ def _spec_problem(spec: Spec) -> str:
         return f"has aliases {spec.aliases!r}, which are not a tuple of names"
     if not isinstance(spec, ProtocolSpec) and not is_build_path(spec.build):
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
+    if isinstance(spec, DetectorSpec) and spec.explain and not is_build_path(spec.explain):
+        return f'has explain {spec.explain!r}, which is not of the form "package.module:Name"'
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from dfbench.data.inventory import corpus_name
 from dfbench.errors import SettingsError, UsageError
-from dfbench.interfaces import Dataset, DatasetIndex, Progress
+from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
 from dfbench.types import CorpusSpec, DatasetSpec, PrepareSpec, Video
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 FALLBACK_CORPUS = "demo"
+FINDER = "mtcnn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,20 @@ def dataset_index(
 def with_finder_version(spec: PrepareSpec, registry: Registry) -> PrepareSpec:
     """`spec` with the version of its face finder, which is part of what the faces are. Raises UsageError."""
     return replace(spec, finder_version=registry.face_finder(spec.finder).version)
+
+
+def face_finder(registry: Registry, *, device: str, name: str = FINDER) -> tuple[FaceFinder, str]:
+    """A face finder, built, and its version. "auto" takes a CUDA device if there is one. Raises UsageError."""
+    import torch
+
+    spec = registry.face_finder(name)
+    build = registry.load_object(spec.build)
+    if not callable(build):
+        raise UsageError(f"face finder '{spec.name}': {spec.build} is not callable")
+    where = device if device.startswith("cuda") else "cpu"
+    if device == "auto" and torch.cuda.is_available():
+        where = "cuda"
+    return cast("FaceFinder", build(where)), spec.version
 
 
 def prepare_selected(

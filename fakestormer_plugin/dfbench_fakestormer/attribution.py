@@ -1,0 +1,189 @@
+"""What moved the logit: attributions of FakeSTormer's class logit to pixels and patches.
+
+The logit is read from the temporal token, which each block lets look along time at every patch; spatial attention
+reaches it only through the patches of later blocks, and in a network of one block not at all. Methods that read
+spatial attention alone therefore do not apply; those below follow both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dfbench_fakestormer.model import Attention, Block, FakeSTormerNet
+
+
+def integrated_gradients(
+    function: Callable[[Tensor], Tensor], x: Tensor, baseline: Tensor, *, steps: int
+) -> Tensor:
+    """Attributions of `function` (B, ...) -> (B,) to `x`, of its shape, along the straight line from `baseline`.
+
+    Their sum over a row approaches function(x) - function(baseline) as `steps` (of the midpoint rule) grows. Rows
+    must not influence one another. Source: Sundararajan et al., ICML 2017.
+    """
+    difference = x - baseline
+    total = torch.zeros_like(x)
+    for step in range(steps):
+        point = (baseline + (step + 0.5) / steps * difference).detach().requires_grad_(True)
+        total += torch.autograd.grad(function(point).sum(), point)[0]
+    return total / steps * difference
+
+
+def smoothed(clips: Tensor, *, sigma: float) -> Tensor:
+    """Clips (B, 3, T, S, S) without detail finer than `sigma` pixels: what a frame looks like without artefacts."""
+    radius = max(1, round(3 * sigma))
+    offsets = torch.arange(-radius, radius + 1, dtype=clips.dtype, device=clips.device)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).view(1, 1, -1)
+    b, c, t, h, w = clips.shape
+    rows = F.pad(clips.reshape(-1, 1, w), (radius, radius), mode="replicate")
+    across = F.conv1d(rows, kernel).view(-1, h, w)
+    columns = F.pad(across.transpose(1, 2).reshape(-1, 1, h), (radius, radius), mode="replicate")
+    return F.conv1d(columns, kernel).view(-1, w, h).transpose(1, 2).reshape(b, c, t, h, w)
+
+
+def to_patches(values: Tensor, grid: int) -> Tensor:
+    """Pixel values (B, T, S, S) summed over each patch: (B, T, grid, grid)."""
+    patch = values.shape[-1] // grid
+    return F.avg_pool2d(values, patch) * patch**2
+
+
+def occlusion(
+    function: Callable[[Tensor], Tensor], clips: Tensor, substitute: Tensor, *, grid: int, reach: int = 1
+) -> Tensor:
+    """How far the logit falls when a neighbourhood of patches is replaced in all frames: (B, T, grid, grid).
+
+    clips and substitute (B, 3, T, S, S). What is replaced are the patches at most `reach` away, and a patch's value is
+    the mean over the neighbourhoods that hold it. The same for every frame. Source: Zeiler & Fergus, ECCV 2014.
+    """
+    b, _, t, size, _ = clips.shape
+    patch = size // grid
+    with torch.no_grad():
+        whole = function(clips)
+        fall = torch.zeros(b, grid, grid, dtype=clips.dtype, device=clips.device)
+        count = torch.zeros_like(fall)
+        for row in range(grid):
+            for column in range(grid):
+                rows = slice(max(0, row - reach), row + reach + 1)
+                columns = slice(max(0, column - reach), column + reach + 1)
+                changed = clips.clone()
+                pixels = (
+                    slice(rows.start * patch, rows.stop * patch),
+                    slice(columns.start * patch, columns.stop * patch),
+                )
+                changed[..., pixels[0], pixels[1]] = substitute[..., pixels[0], pixels[1]]
+                fall[:, rows, columns] += (whole - function(changed)).view(b, 1, 1)
+                count[:, rows, columns] += 1
+    return (fall / count).unsqueeze(1).expand(b, t, grid, grid)
+
+
+def token_gradients(net: FakeSTormerNet, clips: Tensor) -> Tensor:
+    """Gradient times input at the patch embeddings, less their mean over the clip: (B, T, h, w)."""
+    with torch.no_grad():
+        cls, patches, temp = net.backbone.embed(clips)
+    patches = patches.detach().requires_grad_(True)
+    logit, _ = open_forward(net, cls, patches, temp)
+    (slope,) = torch.autograd.grad(logit.sum(), patches)
+    centred = patches - patches.mean(dim=(1, 2), keepdim=True)
+    return _on_grid((slope * centred).sum(dim=-1).detach(), net)
+
+
+def attention_rollout(net: FakeSTormerNet, clips: Tensor) -> Tensor:
+    """Relevance of each patch for the logit by gradient-weighted attention, at least 0: (B, T, h, w).
+
+    Both kinds of attention are followed from the temporal token back to the patches; a weight counts as far as raising
+    it raises the logit. Source: Chefer et al., ICCV 2021, for divided space-time attention.
+    """
+    with torch.no_grad():
+        cls, patches, temp = net.backbone.embed(clips)
+    logit, attentions = open_forward(net, cls.requires_grad_(True), patches.requires_grad_(True), temp)
+    flat = [one for pair in attentions for one in pair if one is not None]
+    slopes = iter(torch.autograd.grad(logit.sum(), flat, allow_unused=True))
+    weighted = [
+        tuple(None if one is None else _weighted(one, next(slopes)) for one in pair) for pair in attentions
+    ]
+    b, n, t, _ = patches.shape
+    relevance = patches.new_zeros(b, n, t)  # of the temporal token for each patch ...
+    of_cls = patches.new_zeros(b)
+    of_temp = patches.new_ones(b)
+    for time, space in reversed(weighted):
+        assert time is not None
+        if space is not None:  # rows and columns: cls, then the patches of one frame
+            rows = space.view(b, t, n + 1, n + 1)
+            asked = torch.cat([(of_cls / t).view(b, 1, 1).expand(b, t, 1), relevance.transpose(1, 2)], dim=2)
+            gained = (asked.unsqueeze(2) @ rows).squeeze(2)
+            relevance = relevance + gained[:, :, 1:].transpose(1, 2)
+            of_cls = of_cls + gained[:, :, 0].sum(dim=1)
+        rows = time.view(b, n, t + 1, t + 1)
+        asked = torch.cat([relevance, (of_temp / n).view(b, 1, 1).expand(b, n, 1)], dim=2)
+        gained = (asked.unsqueeze(2) @ rows).squeeze(2)
+        relevance = relevance + gained[:, :, :t]
+        of_temp = of_temp + gained[:, :, t].sum(dim=1)
+    if net.config.temporal_token == "patch0":
+        relevance[:, 0, 0] += of_temp  # ... which is what the temporal token started as
+    return _on_grid(relevance.detach(), net)
+
+
+def _weighted(attention: Tensor, slope: Tensor | None) -> Tensor:
+    """(rows, heads, length, length) to (rows, length, length): the mean over heads of what raises the logit."""
+    if slope is None:
+        return torch.zeros_like(attention[:, 0])
+    return (attention * slope).clamp_min(0).mean(dim=1).detach()
+
+
+def _on_grid(values: Tensor, net: FakeSTormerNet) -> Tensor:
+    """(B, N, T) to (B, T, h, w)."""
+    b, _, t = values.shape
+    return values.transpose(1, 2).reshape(b, t, net.config.grid, net.config.grid)
+
+
+Attentions = list[tuple[Tensor, Tensor | None]]
+
+
+def open_forward(
+    net: FakeSTormerNet, cls: Tensor, patches: Tensor, temp: Tensor
+) -> tuple[Tensor, Attentions]:
+    """The logit (B,) from the tokens that enter block 0, and each block's attention weights (temporal, spatial).
+
+    In evaluation mode; equal to the network's own up to rounding, which does not show its weights. Temporal weights
+    are (B N, heads, T + 1, T + 1), the temporal token last; spatial ones (B T, heads, 1 + N, 1 + N), cls first, and None
+    in the last block, whose logit does not read them.
+    """
+    if net.config.temporal_token == "patch0":
+        temp = patches[:, 0, 0]
+    attentions: Attentions = []
+    blocks = [cast("Block", block) for block in net.backbone.blocks]
+    for number, block in enumerate(blocks):
+        b, n, t, d = patches.shape
+        joined = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
+        seen, in_time = _attend(block.temporal_attn, block.temporal_norm1(joined))
+        seen = block.temporal_fc(seen).view(b, n, t + 1, d)
+        patches = patches + seen[:, :, :t]
+        temp = temp + seen[:, :, t].mean(dim=1)
+        in_space = None
+        if number + 1 < len(blocks):
+            frames = torch.cat([cls.view(b, 1, 1, d).expand(b, t, 1, d), patches.transpose(1, 2)], dim=2)
+            seen, in_space = _attend(block.attn, block.norm1(frames.reshape(b * t, n + 1, d)))
+            seen = seen.view(b, t, n + 1, d)
+            cls = cls + seen[:, :, 0].mean(dim=1)
+            patches = patches + seen[:, :, 1:].transpose(1, 2)
+            cls = cls + block.mlp(block.norm2(cls))
+            patches = patches + block.mlp(block.norm2(patches))
+        temp = temp + block.mlp(block.norm2(temp))
+        attentions.append((in_time, in_space))
+    logit: Tensor = net.keypoint_head["cls"](net.backbone.norm(temp))
+    return logit[:, 0], attentions
+
+
+def _attend(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The answer (rows, length, D) and the weights (rows, heads, length, length), a row a question."""
+    rows, length, width = x.shape
+    qkv = attention.qkv(x).view(rows, length, 3, attention.heads, width // attention.heads)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    weights = ((q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5).softmax(dim=-1)
+    answer = attention.proj((weights @ v).transpose(1, 2).reshape(rows, length, width))
+    return answer, weights

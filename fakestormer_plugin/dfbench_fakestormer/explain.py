@@ -1,0 +1,132 @@
+"""FakeSTormer's evidence: its own heat map and frame logits, and what moved its class logit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dfbench import Evidence, EvidenceMap, UsageError, WeightsError
+from dfbench.runs.training import resolve_device
+from dfbench_fakestormer.attribution import (
+    attention_rollout,
+    integrated_gradients,
+    occlusion,
+    smoothed,
+    to_patches,
+    token_gradients,
+)
+from dfbench_fakestormer.checkpoints import load_network, network_config
+from dfbench_fakestormer.detector import FakeSTormer, normalise
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+
+STEPS = 16
+SIGMA = 3.0  # pixels of a frame of 144; scaled with the frame
+MAPS = (
+    EvidenceMap(
+        "heatmap",
+        "the network's own heat map, trained to mark where a blend shows, in standard deviations of its target",
+        unit="vulnerability",
+        span=(0.0, 3.0),
+    ),
+    EvidenceMap(
+        "attribution",
+        "how much of the logit each patch adds over a clip without fine detail (integrated gradients)",
+        unit="logit",
+        signed=True,
+    ),
+    EvidenceMap(
+        "pixels",
+        "the same, pixel by pixel",
+        unit="logit",
+        signed=True,
+    ),
+    EvidenceMap(
+        "gradient", "gradient times embedding of each patch", unit="logit", signed=True, standard=False
+    ),
+    EvidenceMap("rollout", "gradient-weighted attention of both kinds", unit="relevance", standard=False),
+    EvidenceMap(
+        "occlusion",
+        "how far the logit falls when a neighbourhood of 3 x 3 patches loses its fine detail in all frames (slow)",
+        unit="logit",
+        signed=True,
+        standard=False,
+    ),
+)
+_BY_LOGIT = ("attribution", "pixels")
+
+
+class FakeSTormerExplainer:
+    """A network ready to explain; it sees each clip of a batch alone."""
+
+    def __init__(self, net: FakeSTormerNet, device: torch.device) -> None:
+        self._net = net.to(device).eval().requires_grad_(False)
+        self._device = device
+        self._detector = FakeSTormer(self._net, device)
+
+    def maps(self) -> Sequence[EvidenceMap]:
+        """The heat map first; then the attributions of the class logit."""
+        return MAPS
+
+    def explain(self, clips: Tensor, names: Sequence[str]) -> Evidence:
+        """Evidence of uint8 (B, T, S, S, 3) RGB clips, float32 on the CPU.
+
+        Raises UsageError for an unknown map, ScoreError if the clips are not of the network's T and S.
+        """
+        known = [one.name for one in MAPS]
+        if unknown := [name for name in names if name not in known]:
+            raise UsageError(f"fakestormer has no map {unknown[0]!r}", hints=(f"maps: {', '.join(known)}",))
+        logits = self._detector.score(clips)
+        with torch.inference_mode(False), torch.enable_grad():
+            x = normalise(clips.clone().to(self._device))
+            with torch.no_grad():
+                output = self._net(x)
+            made = {name: self._map(name, x, output.heatmap) for name in names if name not in _BY_LOGIT}
+            if set(names) & set(_BY_LOGIT):
+                pixels = integrated_gradients(self._net.logit, x, self._without_detail(x), steps=STEPS).sum(
+                    dim=1
+                )
+                made |= {"pixels": pixels, "attribution": to_patches(pixels, self._net.config.grid)}
+        return Evidence(
+            logits=logits,
+            frame_logits=output.frame_logits.detach().float().cpu(),
+            maps={name: made[name].detach().float().cpu() for name in names},
+        )
+
+    def _map(self, name: str, x: Tensor, heatmap: Tensor) -> Tensor:
+        ways: dict[str, Callable[[], Tensor]] = {
+            "heatmap": lambda: heatmap[:, 0],
+            "gradient": partial(token_gradients, self._net, x),
+            "rollout": partial(attention_rollout, self._net, x),
+            "occlusion": lambda: occlusion(
+                self._net.logit, x, self._without_detail(x), grid=self._net.config.grid
+            ),
+        }
+        return ways[name]()
+
+    def _without_detail(self, x: Tensor) -> Tensor:
+        return smoothed(x, sigma=SIGMA * self._net.config.size / 144)
+
+
+def build(*, weights: Path | None, device: str, seed: int) -> FakeSTormerExplainer:
+    """The explainer of trained weights. Raises WeightsError; `seed` is not used."""
+    del seed
+    if weights is None:
+        raise WeightsError(
+            "fakestormer needs trained weights",
+            hints=("train them:   dfbench train --detector fakestormer",),
+        )
+    net, _ = load_network(weights)
+    return FakeSTormerExplainer(net, resolve_device(device))
+
+
+def untrained(*, weights: Path | None, device: str, seed: int) -> FakeSTormerExplainer:
+    """The explainer of the demo recipe's network with random weights: what an explanation has to beat."""
+    if weights is not None:
+        raise WeightsError("fakestormer-untrained takes no weights", hints=("use --detector fakestormer",))
+    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=seed)
+    return FakeSTormerExplainer(net, resolve_device(device))

@@ -1,0 +1,188 @@
+"""Evidence as pictures: a face crop beside the same crop under its map, with a colour bar, a score and a caption.
+
+Colours mean the same throughout a video. Where there is little evidence the face shows through; maps that only rise run
+over "inferno", maps with two signs over red (fake) and blue (real).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from dfbench.runs.evidence import LARGE
+from dfbench.runs.explaining import Explanation, OpenExplainer
+from dfbench.runs.scores import sigmoid
+from dfbench.types import EvidenceMap
+
+INK, MUTED, PAPER, LINE = "#1b1f24", "#66707b", "#ffffff", "#d5dae0"
+DISCLAIMER = "Evidence of what this detector saw, not proof of a forgery."
+SAMPLE = 64  # frames from which the range of a map without a fixed span is taken
+EDGE = 12
+BAR = 96
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the colours of a map run over, in a whole video."""
+
+    low: float
+    high: float
+    signed: bool
+    unit: str
+
+    @property
+    def colours(self) -> Any:
+        """The matplotlib colour map."""
+        return mpl.colormaps["RdBu_r" if self.signed else "inferno"]
+
+    def place(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Values as places on the colour bar, in [0, 1]; NaN where there is none."""
+        spread = (np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low)
+        return np.asarray(np.clip(spread, 0.0, 1.0))
+
+
+def scale_of(kind: EvidenceMap, maps: NDArray[np.floating[Any]]) -> Scale:
+    """The map's own span, or what 99.5 % of its cells in this video (n, h, w) reach, about 0 if it has two signs."""
+    if kind.span is not None:
+        return Scale(*kind.span, kind.signed, kind.unit)
+    rows = np.unique(np.linspace(0, len(maps) - 1, min(SAMPLE, len(maps))).round().astype(int))
+    seen = np.stack([shown(np.asarray(maps[row], dtype=np.float32)) for row in rows])
+    seen = seen[np.isfinite(seen)]
+    if kind.signed:
+        reach = float(np.quantile(np.abs(seen), 0.995)) if len(seen) else 0.0
+        return Scale(-(reach or 1.0), reach or 1.0, True, kind.unit)
+    low, high = (float(one) for one in np.quantile(seen, (0.005, 0.995))) if len(seen) else (0.0, 1.0)
+    return Scale(min(low, 0.0), high if high > min(low, 0.0) else min(low, 0.0) + 1.0, False, kind.unit)
+
+
+def shown(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A map as it is drawn: one a pixel is smoothed over 1.5 % of its side, since single pixels cannot be read."""
+    if values.size <= LARGE:
+        return values
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), 0.015 * values.shape[0]), dtype=np.float32)
+
+
+def overlay(crop: Picture, values: NDArray[np.floating[Any]], scale: Scale, side: int) -> Picture:
+    """The crop in grey under the colours of its map, (side, side, 3) uint8; the more evidence, the more colour."""
+    face = cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC)
+    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None].repeat(3, axis=2)
+    if not np.isfinite(values).all():
+        return np.asarray(0.6 * grey + 60, dtype=np.uint8)
+    place = scale.place(shown(np.asarray(values, dtype=np.float32))).astype(np.float32)
+    wide = np.clip(cv2.resize(place, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
+    colour = scale.colours(wide)[..., :3].astype(np.float32) * 255
+    strength = np.abs(2 * wide - 1) if scale.signed else wide
+    alpha = (0.15 + 0.65 * np.sqrt(strength))[..., None] * (strength > 0)[..., None]
+    return np.asarray((1 - alpha) * grey + alpha * colour, dtype=np.uint8)
+
+
+@lru_cache(maxsize=16)
+def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """The font that comes with matplotlib, so that pictures look the same on every machine."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+def write_lines(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, *, width: int, size: int, colour: str = MUTED
+) -> int:
+    """Text wrapped to `width` pixels, and the height that it took."""
+    letters = max(20, int(width / (0.56 * size)))
+    lines = textwrap.wrap(text, letters)
+    for number, line in enumerate(lines):
+        draw.text((at[0], at[1] + number * round(1.45 * size)), line, fill=colour, font=font(size))
+    return len(lines) * round(1.45 * size)
+
+
+def colour_bar(draw: ImageDraw.ImageDraw, scale: Scale, *, left: int, top: int, height: int) -> None:
+    """A vertical bar with its ends and middle, its unit below, and which end speaks for what."""
+    width, size = 16, 12
+    for step in range(height):
+        place = 1 - step / max(1, height - 1)
+        colour = tuple(int(255 * part) for part in scale.colours(place)[:3])
+        draw.line([(left, top + step), (left + width, top + step)], fill=colour)
+    draw.rectangle([left, top, left + width, top + height - 1], outline=LINE)
+    middle = (scale.low + scale.high) / 2
+    for value, y in (
+        (scale.high, top),
+        (middle, top + height // 2 - 7),
+        (scale.low, top + height - 15),
+    ):
+        draw.text((left + width + 6, y), f"{value:.2g}", fill=INK, font=font(size))
+    draw.text((left, top + height + 4), scale.unit, fill=MUTED, font=font(size))
+    draw.text((left, top - 18), "fake", fill=MUTED, font=font(size))
+    if scale.signed:
+        draw.text((left + 42, top + height + 4), "real", fill=MUTED, font=font(size))
+
+
+def heading(explanation: Explanation, opened: OpenExplainer) -> tuple[str, str]:
+    """What a picture is of: the video with its score, and who gave it."""
+    probability = float(sigmoid(np.array([explanation.logit]))[0])
+    clips = len(explanation.evidence.logits)
+    score = f"{explanation.path.name}:  P(fake) = {probability:.3f}"
+    facts = [
+        opened.spec.name,
+        f"recipe {opened.card.recipe}" if opened.card.recipe else "",
+        f"weights {opened.weights_sha256[:8]}" if opened.weights_sha256 else "no weights",
+        f"logit {explanation.logit:+.2f} over {clips} clips of {opened.card.clips.frames} successive frames",
+    ]
+    return score, ", ".join(fact for fact in facts if fact)
+
+
+def caption(kind: EvidenceMap, maps: NDArray[np.floating[Any]]) -> str:
+    """Which map it is, its resolution, and what it is not."""
+    grid = f"{maps.shape[1]} x {maps.shape[2]} cells"
+    smooth = ", smoothed for display" if maps.shape[1] * maps.shape[2] > LARGE else ""
+    return f"Map '{kind.name}' ({grid}{smooth}): {kind.summary}. {DISCLAIMER}"
+
+
+def contact_sheet(
+    explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap, scale: Scale, *, columns: int = 5
+) -> Image.Image:
+    """Ten frames spread over the video, each above itself under the map."""
+    maps = explanation.evidence.maps[kind.name]
+    count = len(explanation.frame_indices)
+    rows = np.unique(np.linspace(0, count - 1, min(2 * columns, count)).round().astype(int))
+    side, label = 190, 20
+    bands = -(-len(rows) // columns)
+    across = min(columns, len(rows))
+    width = max(720, EDGE + across * (side + EDGE) + BAR)
+    head, foot = 66, 62
+    band = 2 * side + label + 10
+    sheet = Image.new("RGB", (width, head + bands * band + foot), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    title, facts = heading(explanation, opened)
+    draw.text((EDGE, 10), title, fill=INK, font=font(18, bold=True))
+    draw.text((EDGE, 36), facts, fill=MUTED, font=font(13))
+    for number, row in enumerate(rows):
+        x = EDGE + (number % columns) * (side + EDGE)
+        y = head + (number // columns) * band
+        draw.text((x, y), frame_label(explanation, int(row)), fill=INK, font=font(12))
+        face = cv2.resize(explanation.crops[row], (side, side), interpolation=cv2.INTER_AREA)
+        sheet.paste(Image.fromarray(face), (x, y + label))
+        over = overlay(explanation.crops[row], maps[row], scale, side)
+        sheet.paste(Image.fromarray(over), (x, y + label + side + 2))
+    bar_left = EDGE + across * (side + EDGE) + 4
+    colour_bar(draw, scale, left=bar_left, top=head + label + side + 2, height=side)
+    write_lines(draw, (EDGE, head + bands * band), caption(kind, maps), width=width - 2 * EDGE, size=13)
+    return sheet
+
+
+def frame_label(explanation: Explanation, row: int) -> str:
+    """The frame's number, its time, and its own probability where the detector gives one."""
+    frame = int(explanation.frame_indices[row])
+    when = f", {frame / explanation.info.fps:.2f} s" if explanation.info.fps else ""
+    own = explanation.evidence.frame_logits[row]
+    soft = f", frame {float(sigmoid(np.array([own]))[0]):.2f}" if np.isfinite(own) else ""
+    return f"#{frame}{when}{soft}"

@@ -1,0 +1,225 @@
+"""The files of an explanation: mp4, contact sheet, figure over time, and the raw maps, in one folder a video.
+
+A folder appears whole or not at all, and is named by what decides its content; the same explanation again makes
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dfbench.data.coordinates import peak
+from dfbench.errors import StoreError
+from dfbench.interfaces import FaceFinder, Progress
+from dfbench.results.evidence_figures import timeline_figure
+from dfbench.results.evidence_pictures import DISCLAIMER, contact_sheet, scale_of
+from dfbench.results.evidence_video import write_evidence_video
+from dfbench.runs.explaining import Excerpt, Explanation, OpenExplainer, explain_video
+from dfbench.runs.provenance import environment, file_sha256, run_identity
+from dfbench.runs.scores import sigmoid
+from dfbench.types import EvidenceMap
+
+SCHEMA = 1
+VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
+    "evidence.mp4",
+    "sheet.png",
+    "timeline.png",
+    "evidence.json",
+    "evidence.npz",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Where the files of an explanation are, whether they were made just now, and the video's probability."""
+
+    folder: Path
+    made: bool
+    probability: float
+
+
+def explain_to(
+    opened: OpenExplainer,
+    path: Path,
+    *,
+    out: Path,
+    finder: FaceFinder,
+    finder_version: str,
+    excerpt: Excerpt,
+    force: bool,
+    progress: Progress,
+    facts: Mapping[str, Any] | None = None,
+) -> Explained:
+    """Explain `path` into a folder of `out`; what is there already is kept unless `force`.
+
+    `facts` (JSON-ready) are stored with it. Raises VideoError, UsageError, StoreError.
+    """
+    from dfbench.data.video import probe
+
+    probe(path)  # a missing or broken file is named before it is hashed
+    identity = run_identity(
+        schema=SCHEMA,
+        video=file_sha256(path),
+        detector={"name": opened.spec.name, "version": opened.spec.version, "seed": opened.seed},
+        weights=opened.weights_sha256,
+        finder=finder_version,
+        maps=[asdict(one) for one in opened.maps],
+        excerpt=asdict(excerpt),
+    )
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
+    folder = out / f"{readable}-{opened.spec.name}-{identity[:8]}"
+    if not force and (known := _known(folder, identity)) is not None:
+        progress.note(f"{path.name}: explained before, nothing to compute ({folder})")
+        return Explained(folder, False, known)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=out))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {out}: {error.strerror}", hints=("choose another folder with --out",)
+        ) from error
+    try:
+        scratch = unfinished / "scratch"
+        scratch.mkdir()
+        explanation = explain_video(
+            opened, path, finder=finder, excerpt=excerpt, scratch=scratch, progress=progress
+        )
+        _write(unfinished, explanation, opened, identity=identity, facts=facts or {}, progress=progress)
+        probability = float(sigmoid(np.array([explanation.logit]))[0])
+        del explanation  # its arrays are maps of the files that go now
+        shutil.rmtree(scratch)
+        unfinished.chmod(0o755)  # mkdtemp makes it private
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the explanation of {path}: {error.strerror or error}",
+            hints=(f"free space on the disk of {out}, or explain less of it with --seconds",),
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Explained(folder, True, probability)
+
+
+def _known(folder: Path, identity: str) -> float | None:
+    """The probability of a finished explanation, None if there is none."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("identity") != identity:
+        return None
+    return float(record["score"]["probability"])
+
+
+def _write(
+    folder: Path,
+    explanation: Explanation,
+    opened: OpenExplainer,
+    *,
+    identity: str,
+    facts: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    kind = opened.maps[0]
+    scale = scale_of(kind, explanation.evidence.maps[kind.name])
+    write_evidence_video(folder / VIDEO, explanation, opened, kind, scale, progress=progress)
+    contact_sheet(explanation, opened, kind, scale).save(folder / SHEET)
+    timeline_figure(folder / TIMELINE, explanation, opened, kind)
+    evidence = explanation.evidence
+    arrays: dict[str, Any] = {
+        "frame_indices": explanation.frame_indices,
+        "boxes": explanation.boxes,
+        "frame_logits": evidence.frame_logits,
+        "window_logits": evidence.window_logits,
+        "clip_frames": explanation.frame_indices[evidence.windows],
+        "clip_logits": evidence.logits,
+        **{f"map_{name}": values for name, values in evidence.maps.items()},
+    }
+    np.savez_compressed(folder / ARRAYS, **arrays)
+    record = _record(explanation, opened, kind, identity=identity, facts=facts)
+    (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def _record(
+    explanation: Explanation,
+    opened: OpenExplainer,
+    kind: EvidenceMap,
+    *,
+    identity: str,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    evidence, rate = explanation.evidence, explanation.info.fps
+    shown = evidence.maps[kind.name]
+    frames = []
+    for row, frame in enumerate(explanation.frame_indices):
+        has_map = bool(np.isfinite(shown[row]).all())
+        frames.append(
+            {
+                "frame": int(frame),
+                "seconds": float(frame / rate) if rate else None,
+                "box": [float(one) for one in explanation.boxes[row]],
+                "frame_probability": _probability(evidence.frame_logits[row]),
+                "clips_probability": _probability(evidence.window_logits[row]),
+                "peak": list(peak(shown[row], explanation.boxes[row])) if has_map else None,
+            }
+        )
+    return {
+        "schema": SCHEMA,
+        "identity": identity,
+        "note": DISCLAIMER,
+        "coordinates": (
+            "pixel k of the frame covers [k, k + 1); box = x0, y0, x1, y1 in frame pixels; cell (row i, column j) of a "
+            "map (h, w) covers x0 + j (x1 - x0) / w to x0 + (j + 1) (x1 - x0) / w, and y with i, h likewise"
+        ),
+        "video": {
+            "name": explanation.path.name,
+            "frames": explanation.info.frames,
+            "fps": rate,
+            "frame_size": list(explanation.frame_size),
+        },
+        "detector": {
+            "name": opened.spec.name,
+            "version": opened.spec.version,
+            "recipe": opened.card.recipe,
+            "weights_sha256": opened.weights_sha256,
+            "seed": opened.seed,
+        },
+        "score": {
+            "probability": float(sigmoid(np.array([explanation.logit]))[0]),
+            "logit": explanation.logit,
+            "pooling": str(opened.card.pooling),
+            "clips": len(evidence.logits),
+            "frames_without_a_face": int(
+                explanation.frame_indices[-1] - explanation.frame_indices[0] + 1 - len(frames)
+            ),
+        },
+        "maps": {
+            one.name: {
+                "summary": one.summary,
+                "unit": one.unit,
+                "signed": one.signed,
+                "shape": list(evidence.maps[one.name].shape),
+                "array": f"map_{one.name} in {ARRAYS}",
+            }
+            for one in opened.maps
+        },
+        "shown": kind.name,
+        "frames": frames,
+        "facts": dict(facts),
+        "environment": environment(),
+    }
+
+
+def _probability(logit: float) -> float | None:
+    return float(sigmoid(np.array([logit]))[0]) if np.isfinite(logit) else None
