@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 import dfbench.cli.plugins as plugins_command
-from dfbench.cli import data, doctor, explain, leaderboard, run, train
+from dfbench.cli import data, doctor, explain, leaderboard, localisation, run, train
 from dfbench.version import VERSION
 
 
@@ -38,6 +38,7 @@ def build_app() -> typer.Typer:
     app.command("train")(train.train_command)
     app.command("leaderboard")(leaderboard.leaderboard_command)
     app.command("explain")(explain.explain_command)
+    app.command("localisation")(localisation.localisation_command)
     app.command("doctor")(doctor.doctor_command)
     app.add_typer(data.app, name="data")
     app.add_typer(plugins_command.app, name="plugins")

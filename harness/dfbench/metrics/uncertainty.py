@@ -141,6 +141,35 @@ def percentile_interval(point: float, draws: NDArray[np.float64], *, level: floa
     return Interval(point, min(float(low), point), max(float(high), point))
 
 
+def mean_interval(
+    values: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+    draws: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of the mean of `values` (n,), one a video, over resamples of `clusters` (n,).
+
+    With fewer than FEWEST_CLUSTERS clusters, videos are resampled instead. For a paired difference, pass the
+    differences. Raises MetricError for wrong shapes, no values, or values that are not finite.
+    """
+    if np.shape(values) != np.shape(clusters) or np.ndim(values) != 1 or not len(values):
+        raise MetricError(
+            f"values {np.shape(values)} and clusters {np.shape(clusters)} must both be (n,), n > 0"
+        )
+    if not np.isfinite(values).all():
+        raise MetricError("a mean needs finite values")
+    _, unit = np.unique(clusters, return_inverse=True)
+    units = int(unit.max()) + 1
+    if units < FEWEST_CLUSTERS:
+        unit, units = np.arange(len(values)), len(values)
+    picks = rng.integers(units, size=(draws, units)) + units * np.arange(draws)[:, None]
+    counts = np.bincount(picks.ravel(), minlength=draws * units).reshape(draws, units)
+    sums, sizes = np.bincount(unit, weights=values), np.bincount(unit)
+    return percentile_interval(float(np.mean(values)), (counts @ sums) / (counts @ sizes), level=level)
+
+
 def interval_over_seeds(
     per_seed: NDArray[np.float64],
     draws: NDArray[np.float64],

@@ -79,11 +79,14 @@ def overlay(crop: Picture, values: NDArray[np.floating[Any]], scale: Scale, side
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None].repeat(3, axis=2)
     if not np.isfinite(values).all():
         return np.asarray(0.6 * grey + 60, dtype=np.uint8)
-    place = scale.place(shown(np.asarray(values, dtype=np.float32))).astype(np.float32)
-    wide = np.clip(cv2.resize(place, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
-    colour = scale.colours(wide)[..., :3].astype(np.float32) * 255
-    strength = np.abs(2 * wide - 1) if scale.signed else wide
-    alpha = (0.15 + 0.65 * np.sqrt(strength))[..., None] * (strength > 0)[..., None]
+    # Drawn between cells before values are cut off at the ends of the scale, or its edges would show as squares.
+    wide = cv2.resize(
+        shown(np.asarray(values, dtype=np.float32)), (side, side), interpolation=cv2.INTER_LINEAR
+    )
+    place = scale.place(wide)
+    colour = scale.colours(place)[..., :3] * 255
+    strength = np.abs(2 * place - 1) if scale.signed else place
+    alpha = 0.85 * np.sqrt(strength)[..., None]
     return np.asarray((1 - alpha) * grey + alpha * colour, dtype=np.uint8)
 
 
@@ -184,5 +187,5 @@ def frame_label(explanation: Explanation, row: int) -> str:
     frame = int(explanation.frame_indices[row])
     when = f", {frame / explanation.info.fps:.2f} s" if explanation.info.fps else ""
     own = explanation.evidence.frame_logits[row]
-    soft = f", frame {float(sigmoid(np.array([own]))[0]):.2f}" if np.isfinite(own) else ""
+    soft = f", P {float(sigmoid(np.array([own]))[0]):.2f}" if np.isfinite(own) else ""
     return f"#{frame}{when}{soft}"

@@ -1,0 +1,58 @@
+"""`dfbench localisation`: is the evidence where, and when, the forgery is?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def localisation_command(
+    detector: Annotated[str, typer.Option("--detector", "-d", help="A detector that explains itself.")],
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this dataset; repeatable. Every one with masks if not given."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="The split whose fakes are explained.")] = "test",
+    weights: Annotated[Path | None, typer.Option(help="Weights of the detector.")] = None,
+    maps: Annotated[list[str] | None, typer.Option("--map", help="Only this map; repeatable.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many fakes a dataset.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the tables; 'localisation' in the folder of runs if not given."),
+    ] = None,
+) -> None:
+    """Compare a detector's maps with the mask videos of fakes, and its evidence over time with spliced videos."""
+    from dfbench.cli import output
+    from dfbench.results.localisation import render_when, render_where, summarise, write_localisation
+    from dfbench.runs.explaining import open_explainer
+    from dfbench.runs.localisation import BORDER, MASK, localise, masked_videos
+    from dfbench.runs.stage import RunRequest, open_stage
+    from dfbench.runs.weights import find_weights
+
+    request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
+    stage = open_stage(request, output.progress())
+    videos = masked_videos(stage, dataset or (), split)
+    if weights is None and stage.spec.needs_weights and stage.spec.explain:
+        weights = find_weights(request, stage)
+    opened = open_explainer(
+        stage.spec, stage.registry, weights=weights, device=device, seed=seed, names=tuple(maps or ())
+    )
+    result = localise(stage, opened, videos, limit=limit)
+    where, when = summarise(result)
+    name = f"{stage.spec.name}-{stage.source.corpus}-{split}"
+    tail = opened.weights_sha256[:8] or f"seed{seed}"
+    folder = out or stage.settings.runs / "localisation" / f"{name}-{tail}"
+    write_localisation(result, where, when, folder)
+    for target in (MASK, BORDER):
+        output.console().print(render_where(where, target))
+    if len(when):
+        output.console().print(render_when(when))
+    for reason in result.skipped:
+        typer.echo(f"not used: {reason}", err=True)
+    typer.echo(f"written to {folder}")
