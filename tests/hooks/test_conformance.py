@@ -18,6 +18,8 @@ from dfbench import (
     DatasetIndex,
     DatasetSpec,
     DetectorSpec,
+    Evidence,
+    EvidenceMap,
     Label,
     LayoutError,
     PseudoFake,
@@ -163,6 +165,80 @@ def test_a_detector_that_needs_weights_is_refused_without() -> None:
     spec = DetectorSpec(name="x", summary="", build="os:path", needs_weights=True)
     with pytest.raises(UsageError, match="cannot be checked without weights"):
         check_detector(spec)
+
+
+class SoundExplainer(Sound):
+    """Explains `Sound` by the brightness of the four quarters of each frame."""
+
+    fault = ""
+
+    def maps(self) -> Any:
+        offered = (
+            EvidenceMap("light", "mean brightness"),
+            EvidenceMap("dark", "its negative", standard=False),
+        )
+        return {"none": (), "twice": offered[:1] * 2}.get(self.fault, offered)
+
+    def explain(self, clips: Tensor, names: Any) -> Any:
+        made = clips.float().mean(dim=-1).unfold(2, 8, 8).unfold(3, 8, 8).mean(dim=(-1, -2))
+        logits = self.score(clips) + (1 if self.fault == "logits" else 0)
+        if self.fault == "batch":
+            made = made - made.mean()
+        if self.fault == "in place":
+            clips.zero_()
+        if self.fault == "nan":
+            made = made.log() * float("nan")
+        if self.fault == "tuple":
+            return logits, None, {}
+        frames = torch.zeros(len(clips), 1) if self.fault == "frames" else None
+        return Evidence(logits, frames, {name: made if name == "light" else -made for name in names})
+
+
+FORM = "makes every map that it offers"
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("", set()),
+        ("twice", {"offers maps"}),
+        ("logits", {"explains the score that it gives"}),
+        ("batch", {"same evidence alone and in a batch"}),
+        ("in place", {"leaves what it explains unchanged"}),
+        ("nan", {FORM}),
+        ("frames", {FORM}),
+    ],
+)
+def test_each_explainer_fault_is_found(
+    fault: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SoundExplainer, "fault", fault)
+    spec = DetectorSpec(
+        name="x",
+        summary="",
+        build=f"{__name__}:Sound",
+        explain=f"{__name__}:SoundExplainer",
+        clips=ClipSpec(2, 16),
+    )
+    assert set(failed(check_detector(spec))) == expected
+
+
+def test_an_explainer_of_another_form_fails_and_no_map_is_no_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = DetectorSpec(
+        name="x", summary="", build=f"{__name__}:Sound", explain=f"{__name__}:Sound", clips=ClipSpec(2, 16)
+    )
+    assert failed(check_detector(spec)) == ["builds its explainer"]
+    spec = DetectorSpec(
+        name="x",
+        summary="",
+        build=f"{__name__}:Sound",
+        explain=f"{__name__}:SoundExplainer",
+        clips=ClipSpec(2, 16),
+    )
+    monkeypatch.setattr(SoundExplainer, "fault", "none")
+    assert "offers maps" in failed(check_detector(spec))
+    monkeypatch.setattr(SoundExplainer, "fault", "tuple")
+    assert FORM in failed(check_detector(spec))
 
 
 def video(video_id: str, label: Any, **changes: Any) -> Video:

@@ -1,0 +1,150 @@
+"""`dfbench explain` and `dfbench localisation` through the real entry point."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+
+SMALL = load_recipe(
+    "demo", {"size": "32", "patch": "16", "width": "24", "depth": "2", "heads": "2", "train_crop": "48"}
+)
+FILES = {"evidence.mp4", "sheet.png", "timeline.png", "evidence.json", "evidence.npz"}
+
+
+def dfbench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("dfbench")
+    return subprocess.run(
+        [program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    net = FakeSTormerNet(network_config(SMALL), seed=2)
+    write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", {}))
+    return path
+
+
+@pytest.fixture
+def faceless(tmp_path: Path) -> Path:
+    path = tmp_path / "faceless.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 128
+        stream.pix_fmt = "yuv420p"
+        for _ in range(6):
+            grey = np.full((128, 128, 3), 90, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_videos_are_explained_and_those_that_cannot_be_are_named(
+    face_video: Path, faceless: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    asked = (faceless, tmp_path / "absent.mp4", face_video)
+    options = ("--weights", weights, "--out", out, "--start", "0.2", "--seconds", "0.32")
+    first = dfbench("explain", *asked, *options)
+    assert first.returncode == 3, first.stderr
+    assert (
+        "2 of 3 videos could not be explained: faceless.mp4 (no_face), absent.mp4 (missing)" in first.stderr
+    )
+    (folder,) = out.iterdir()
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert str(folder) in first.stdout
+    record = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
+    with np.load(folder / "evidence.npz") as arrays:
+        np.testing.assert_array_equal(arrays["frame_indices"], np.arange(5, 13))
+        assert arrays["map_heatmap"].shape == (8, 2, 2)
+        assert arrays["map_pixels"].shape == (8, 32, 32)
+        assert arrays["boxes"].shape == (8, 4)
+        np.testing.assert_allclose(arrays["clip_logits"].mean(), record["score"]["logit"], rtol=1e-6)
+    for frame in record["frames"]:
+        x0, y0, x1, y1 = frame["box"]
+        assert x0 < frame["peak"][0] < x1
+        assert y0 < frame["peak"][1] < y1
+        assert 0 <= frame["frame_probability"] <= 1
+    assert x0 < 158 < x1  # the face is about the middle of the picture
+    with av.open(str(folder / "evidence.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.average_rate) == 25
+        assert sum(1 for _ in container.decode(stream)) == 8
+    for name in ("sheet.png", "timeline.png"):
+        assert np.asarray(Image.open(folder / name)).std() > 10
+    stamp = (folder / "evidence.json").stat().st_mtime_ns
+    second = dfbench("explain", face_video, *options)
+    assert second.returncode == 0, second.stderr
+    assert "nothing to compute" in second.stderr
+    assert (folder / "evidence.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--map", "heatmpa"), 2, "did you mean 'heatmap'"),
+        (("--detector", "chance"), 2, "cannot explain itself"),
+        (("--run", "some-run"), 2, "--run and --video go together"),
+        (("--weights", "nowhere.safetensors"), 1, "no such weights file"),
+    ],
+)
+def test_wrong_requests_say_the_way_out(
+    arguments: tuple[str, ...], code: int, said: str, weights: Path, face_video: Path
+) -> None:
+    given = () if "--weights" in arguments or "chance" in arguments else ("--weights", weights)
+    ended = dfbench("explain", face_video, *given, *arguments)
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_neither_video_nor_run_is_a_usage_error() -> None:
+    ended = dfbench("explain")
+    assert ended.returncode == 2
+    assert "name either video files or videos of a run" in ended.stderr
+
+
+@pytest.mark.slow
+def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(tmp_path: Path) -> None:
+    untrained = ("--detector", "fakestormer-untrained", "--data", "demo", "--size", "small")
+    out = tmp_path / "tables"
+    ended = dfbench("localisation", *untrained, "--limit", "3", "--map", "heatmap", "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    where = pd.read_csv(out / "where.csv")
+    assert set(where["dataset"]) == {"ffpp", "dfd"}
+    assert set(where["map"]) >= {"heatmap", "centre prior"}
+    for column in ("auc", "auc_low", "auc_high", "pointing"):
+        assert where[column].between(0, 1).all()
+    assert set(pd.read_csv(out / "when.csv")["evidence"]) >= {"frame logits"}
+    ran = dfbench("run", *untrained, "--only", "dfd")
+    assert ran.returncode == 0, ran.stderr
+    (folder,) = (tmp_path / "runs").glob("*/run.json")
+    scores = pd.read_parquet(folder.parent / "scores.parquet")
+    video_id = scores.loc[scores["status"] == "ok", "video_id"].iloc[0]
+    shown = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
+    assert shown.returncode == 0, shown.stderr
+    (record,) = (tmp_path / "runs" / "explanations").glob("*/evidence.json")
+    facts = json.loads(record.read_text(encoding="utf-8"))["facts"]
+    assert facts["video_id"] == video_id
+    assert 0 <= facts["run_probability"] <= 1
+    wrong = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}x")
+    assert wrong.returncode == 2
+    assert "did you mean" in wrong.stderr
