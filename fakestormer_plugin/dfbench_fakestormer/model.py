@@ -16,12 +16,14 @@ ICCV 2025, and the behaviour of the code released with it (commit 896d035).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 Stem = Literal["patch", "conv"]
 TemporalToken = Literal["learned", "patch0"]
@@ -142,19 +144,31 @@ class ConvStem(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Drops whole rows (first dimension) with probability `rate` while training, and scales the others up."""
+    """Leaves out whole rows (first dimension) with probability `rate` while training, and scales the others up."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape out."""
+    def around(self, branch: Callable[[Tensor], Tensor], x: Tensor, dropped: Tensor | None = None) -> Tensor:
+        """`branch(x)` where rows of x are kept, `dropped` (default 0) elsewhere; nothing is computed for those.
+
+        `branch` must treat rows alike and scale its answer by `scale`. Draws on the CPU, the same on any device.
+        """
         if self.rate == 0.0 or not self.training:
-            return x
-        keep = 1.0 - self.rate
-        mask = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device).bernoulli_(keep)
-        return x * (mask / keep)
+            return branch(x)
+        mask = torch.empty(x.shape[0]).bernoulli_(1.0 - self.rate)
+        kept = mask.nonzero()[:, 0].to(x.device)
+        if len(kept) == len(x):
+            return branch(x)
+        answer = branch(x[kept])
+        rest = answer.new_zeros(()) if dropped is None else dropped.to(answer.dtype)
+        return rest.expand(len(x), *answer.shape[1:]).index_copy(0, kept, answer)
+
+    @property
+    def scale(self) -> float:
+        """What the answers of kept rows are multiplied by, so that the mean stays."""
+        return 1.0 / (1.0 - self.rate) if self.training else 1.0
 
 
 class Attention(nn.Module):
@@ -166,10 +180,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Every token looks at every token of its row."""
+    def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
+        """Every token looks at every token of its row; `norm` is applied to the tokens first."""
         rows, length, width = x.shape
-        qkv = self.qkv(x).view(rows, length, 3, self.heads, width // self.heads)
+        qkv = self.qkv(x) if norm is None else _recomputed(lambda x: self.qkv(norm(x)), x)
+        qkv = qkv.view(rows, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         x = F.scaled_dot_product_attention(q, k, v)
         return self.proj(x.transpose(1, 2).reshape(rows, length, width))  # type: ignore[no-any-return]
@@ -183,9 +198,21 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Token by token."""
-        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
+        """Token by token; `norm` is applied first."""
+        hidden = self.fc1(x) if norm is None else _recomputed(lambda x: self.fc1(norm(x)), x)
+        return _recomputed(lambda hidden: self.fc2(F.gelu(hidden)), hidden)
+
+
+def _recomputed(step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """step(x), of which only x is kept for the backward pass.
+
+    `step` is something cheap before a linear layer. What enters the layer is computed again when its gradient is
+    asked for, and the layer itself is not: recomputation stops at the last tensor that is needed.
+    """
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return step(x)
+    return checkpoint(step, x, use_reentrant=False, preserve_rng_state=False)
 
 
 class Block(nn.Module):
@@ -209,24 +236,36 @@ class Block(nn.Module):
 
         # Time: each patch position looks along its T frames and at temp, which keeps the mean of its N answers.
         seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
-        # temporal_fc comes after DropPath, so its bias is added even where a row was dropped, as in the source.
-        seen = self.temporal_fc(self.drop_path(self.temporal_attn(self.temporal_norm1(seen)))).view(
-            b, n, t + 1, d
-        )
+        seen = self.drop_path.around(self._look_along_time, seen, dropped=self.temporal_fc.bias)
+        seen = seen.view(b, n, t + 1, d)
         patches = patches + seen[:, :, :t]
         temp = temp + seen[:, :, t].mean(dim=1)
 
         # Space: each frame's patches look at one another and at cls, which keeps the mean of its T answers.
         frame_cls = cls.view(b, 1, 1, d).expand(b, t, 1, d)
         seen = torch.cat([frame_cls, patches.transpose(1, 2)], dim=2).view(b * t, 1 + n, d)
-        seen = self.drop_path(self.attn(self.norm1(seen))).view(b, t, 1 + n, d)
+        seen = self.drop_path.around(self._look_around, seen).view(b, t, 1 + n, d)
         s_cls = seen[:, :, 0]
         patches = patches + seen[:, :, 1:].transpose(1, 2)
         cls = cls + s_cls.mean(dim=1)
 
         tokens = torch.cat([cls.unsqueeze(1), patches.reshape(b, n * t, d), temp.unsqueeze(1)], dim=1)
-        tokens = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        tokens = tokens + self.drop_path.around(self._think, tokens)
         return tokens[:, 0], tokens[:, 1:-1].reshape(b, n, t, d), tokens[:, -1], s_cls
+
+    def _look_along_time(self, rows: Tensor) -> Tensor:
+        # temporal_fc comes after DropPath, so its bias is added even where a row was dropped, as in the source.
+        return self.temporal_fc(self._scaled(self.temporal_attn(rows, self.temporal_norm1)))  # type: ignore[no-any-return]
+
+    def _look_around(self, rows: Tensor) -> Tensor:
+        return self._scaled(self.attn(rows, self.norm1))
+
+    def _think(self, rows: Tensor) -> Tensor:
+        return self._scaled(self.mlp(rows, self.norm2))
+
+    def _scaled(self, answer: Tensor) -> Tensor:
+        scale = self.drop_path.scale
+        return answer if scale == 1.0 else answer * scale
 
 
 class Backbone(nn.Module):

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from dfbench_fakestormer.model import (
+    Block,
     ConvStem,
     DropPath,
     EmbedOrder,
@@ -67,15 +68,79 @@ def test_released_order_is_scrambled_as_stated() -> None:
     assert net.backbone._volume(tokens)[0, 0, 3, 2, 1] == 3 * 16 + 2 * 4 + 1
 
 
-def test_drop_path_drops_rows_and_keeps_the_mean() -> None:
+def test_drop_path_computes_kept_rows_alone_and_keeps_the_mean() -> None:
     layer = DropPath(0.25).train()
+    seen: list[int] = []
+
+    def branch(x: torch.Tensor) -> torch.Tensor:
+        seen.append(len(x))
+        return x * layer.scale
+
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        out = layer(torch.ones(4000, 3))
-    assert out.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+        out = layer.around(branch, torch.ones(4000, 3))
+        other = layer.around(branch, torch.ones(4000, 3), dropped=torch.tensor([7.0, 8.0, 9.0]))
+    assert sorted(set(out.flatten().tolist())) == [0.0, pytest.approx(4 / 3)]
     assert torch.equal(out.min(dim=1).values, out.max(dim=1).values)
+    assert seen[0] == int((out[:, 0] > 0).sum())
     assert out.mean().item() == pytest.approx(1.0, abs=0.03)
-    assert torch.equal(layer.eval()(torch.ones(5, 3)), torch.ones(5, 3))
+    left_out = other[other[:, 0] == 7]
+    assert len(left_out)
+    assert torch.equal(left_out, torch.tensor([7.0, 8.0, 9.0]).expand(len(left_out), 3))
+    assert torch.equal(layer.eval().around(branch, torch.ones(5, 3)), torch.ones(5, 3))
+
+
+def masked(block: Block, kept: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return x * (kept.to(x) / (1 - block.drop_path.rate)).view(-1, 1, 1)
+
+
+def test_a_block_that_leaves_rows_out_is_one_that_masks_them() -> None:
+    net = FakeSTormerNet(replace(SMALL, drop_path=0.6), seed=1).double().train()
+    block = net.backbone.blocks[1]
+    assert isinstance(block, Block)
+    with torch.no_grad():
+        block.temporal_fc.bias.fill_(0.3)
+    cls, patches, temp = net.backbone.embed(random_clips(3).double())
+    (b, n, t, d), rate = patches.shape, block.drop_path.rate
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        got = block(cls, patches, temp)
+        torch.manual_seed(5)
+        time, space, mlp = (torch.empty(rows).bernoulli_(1 - rate) for rows in (b * n, b * t, b))
+    assert all(0 < part.mean() < 1 for part in (time, space, mlp))
+
+    seen = torch.cat([patches, temp[:, None, None].expand(b, n, 1, d)], dim=2).flatten(0, 1)
+    seen = block.temporal_fc(masked(block, time, block.temporal_attn(block.temporal_norm1(seen))))
+    seen = seen.view(b, n, t + 1, d)
+    patches, temp = patches + seen[:, :, :t], temp + seen[:, :, t].mean(dim=1)
+    seen = torch.cat([cls[:, None, None].expand(b, t, 1, d), patches.transpose(1, 2)], dim=2).flatten(0, 1)
+    seen = masked(block, space, block.attn(block.norm1(seen))).view(b, t, 1 + n, d)
+    patches, cls = patches + seen[:, :, 1:].transpose(1, 2), cls + seen[:, :, 0].mean(dim=1)
+    tokens = torch.cat([cls[:, None], patches.flatten(1, 2), temp[:, None]], dim=1)
+    tokens = tokens + masked(block, mlp, block.mlp(block.norm2(tokens)))
+    expected = tokens[:, 0], tokens[:, 1:-1].view(b, n, t, d), tokens[:, -1], seen[:, :, 0]
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+    def gradients(outputs: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        weighted = [(output * output.detach().cos()).sum() for output in outputs]
+        found = torch.autograd.grad(torch.stack(weighted).sum(), list(block.parameters()), retain_graph=True)
+        return list(found)
+
+    for one, other in zip(gradients(got), gradients(expected), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_a_block_can_leave_all_rows_out() -> None:
+    net = FakeSTormerNet(replace(SMALL, drop_path=0.999), seed=1).train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        output = net(random_clips(2))
+    torch.stack([part.sum() for part in output]).sum().backward()  # type: ignore[no-untyped-call]
+    last = net.backbone.blocks[1]
+    assert isinstance(last, Block)
+    assert last.mlp.fc1.weight.grad is not None
+    assert not last.mlp.fc1.weight.grad.any()
 
 
 def test_conv_stem_has_one_token_a_patch() -> None:
