@@ -15,6 +15,7 @@ CITATION = (
 # The clips of base_* and demo; a test holds them equal to what recipes/*.toml say.
 BASE_CLIPS = ClipSpec(frames=4, size=224, per_video=8, margin=0.16)
 DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
+PRECISIONS = ("32", "bf16", "int8")
 
 
 @hookimpl
@@ -36,6 +37,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             recipes=("base_c23", "base_c0", "base_c40", "small", "demo"),
             default_recipe="base_c23",
             demo_recipe="demo",
+            precisions=PRECISIONS,
         ),
         DetectorSpec(
             name="fakestormer-untrained",
@@ -47,6 +49,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             clips=DEMO_CLIPS,
             trained_on=frozenset(),
             version="3",
+            precisions=PRECISIONS,
         ),
     ]
 

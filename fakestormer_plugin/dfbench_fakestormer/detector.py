@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dfbench import ScoreError, WeightsError
+from dfbench import ScoreError, UsageError, WeightsError
 from dfbench.runs.training import resolve_device
 from dfbench_fakestormer.checkpoints import load_network, network_config
 from dfbench_fakestormer.model import FakeSTormerNet
@@ -27,12 +27,25 @@ def normalise(clips: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 class FakeSTormer:
-    """A network ready to score; it sees each clip of a batch alone."""
+    """A network ready to score; it sees each clip of a batch alone.
 
-    def __init__(self, net: FakeSTormerNet, device: torch.device) -> None:
+    `precision` "bf16" computes the linear layers of the blocks in bfloat16; "int8" quantises their weights once, and
+    what enters them anew for each clip. Raises UsageError for int8 elsewhere than on the processor.
+    """
+
+    def __init__(self, net: FakeSTormerNet, device: torch.device, precision: str = "32") -> None:
+        if precision == "int8" and device.type != "cpu":
+            raise UsageError(
+                f"fakestormer scores in int8 on the processor alone, not on {device}",
+                hints=("use --device cpu", "or --precision bf16"),
+            )
         self._config = net.config
-        self._scoring = ScoringNet(net.to(device))
         self._device = device
+        self._scoring = ScoringNet(net.to(device), dtype=torch.bfloat16 if precision == "bf16" else None)
+        # One scale holds for everything that enters a quantised layer at once, so that must be a single clip.
+        self._one_by_one = precision == "int8"
+        if self._one_by_one:
+            self._scoring.quantise()
 
     def score(self, clips: Tensor) -> Tensor:
         """Logits of "fake", (B,) float32 on the CPU, of uint8 (B, T, S, S, 3) RGB clips.
@@ -48,6 +61,8 @@ class FakeSTormer:
                 f"these weights want {expected} torch.uint8"
             )
         with torch.inference_mode():
+            if self._one_by_one:
+                return torch.cat([self._logits(clip[None]) for clip in clips])
             return self._logits(clips)
 
     def _logits(self, clips: Tensor) -> Tensor:
@@ -64,8 +79,11 @@ class FakeSTormer:
         return torch.cat([self._logits(clips[:half]), self._logits(clips[half:])])
 
 
-def build(*, weights: Path | None, device: str, seed: int) -> FakeSTormer:
-    """FakeSTormer with trained weights. Raises WeightsError; `seed` is not used, scoring draws nothing."""
+def build(*, weights: Path | None, device: str, seed: int, precision: str = "32") -> FakeSTormer:
+    """FakeSTormer with trained weights. Raises WeightsError, or UsageError for int8 on another device than the CPU.
+
+    `seed` is not used, scoring draws nothing.
+    """
     del seed
     if weights is None:
         raise WeightsError(
@@ -76,11 +94,12 @@ def build(*, weights: Path | None, device: str, seed: int) -> FakeSTormer:
             ),
         )
     net, _ = load_network(weights)
-    return FakeSTormer(net, resolve_device(device))
+    return FakeSTormer(net, resolve_device(device), precision)
 
 
-def untrained(*, weights: Path | None, device: str, seed: int) -> FakeSTormer:
+def untrained(*, weights: Path | None, device: str, seed: int, precision: str = "32") -> FakeSTormer:
     """The network of the demo recipe with random weights drawn from `seed`: what training has to beat."""
     if weights is not None:
         raise WeightsError("fakestormer-untrained takes no weights", hints=("use --detector fakestormer",))
-    return FakeSTormer(FakeSTormerNet(network_config(load_recipe("demo")), seed=seed), resolve_device(device))
+    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=seed)
+    return FakeSTormer(net, resolve_device(device), precision)

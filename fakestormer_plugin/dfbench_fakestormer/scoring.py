@@ -15,6 +15,7 @@ All tokens live in one buffer (B, T, 1 + N, D), in which place 0 of a frame hold
 
 from __future__ import annotations
 
+import warnings
 from typing import cast
 
 import torch
@@ -48,6 +49,17 @@ class ScoringNet(nn.Module):
             self.register_buffer("temp", (backbone.temp_token + times[:, frames:])[0, 0])  # (D,)
             self.register_buffer("places", times[0, :frames, None] + places[0, None, 1:])  # (T, N, D)
         self.eval().requires_grad_(requires_grad=False)
+
+    def quantise(self) -> None:
+        """Make the linear layers of all blocks but the last int8: weights by output channel, inputs as they come."""
+        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+
+        with warnings.catch_warnings():
+            # torch keeps announcing the removal of its own quantisation in favour of a package of its own, torchao.
+            warnings.filterwarnings("ignore", message=".*deprecated", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", message=".*deprecated", category=UserWarning)
+            spec = {nn.Linear: per_channel_dynamic_qconfig}
+            quantize_dynamic(self.blocks, spec, inplace=True)  # type: ignore[no-untyped-call]
 
     def forward(self, clips: Tensor) -> Tensor:
         """Each clip by itself."""

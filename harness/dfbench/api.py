@@ -53,7 +53,7 @@ def run(
 ) -> pd.DataFrame:
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
-    `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device,
+    `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device, precision,
     size, recipe, train_compression. Raises DfbenchError.
     """
     from dfbench.runs.stage import RunRequest

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
+
+
 class Label(IntEnum):
     """Ground truth of a video; the positive class is FAKE everywhere in dfbench."""
 
@@ -313,7 +316,9 @@ class DetectorSpec(Spec):
     with their weights; without it the fields of this spec hold. `explain` is the import path of a factory with the
     arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when it saw a forgery.
     `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
-    `demo_recipe`: what `dfbench train` uses when none is named.
+    `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be;
+    `build` is passed `precision=` besides if it is another than "32", so that a detector that has no other need not
+    know of it.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -327,6 +332,7 @@ class DetectorSpec(Spec):
     recipes: tuple[str, ...] = ()
     default_recipe: str = ""
     demo_recipe: str = ""
+    precisions: tuple[str, ...] = (FULL_PRECISION,)
 
     def card(self) -> DetectorCard:
         """The card of this detector without weights."""

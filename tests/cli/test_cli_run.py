@@ -77,6 +77,23 @@ def test_chance_on_the_small_demo_corpora(dfbench: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_another_precision_is_another_entry(dfbench: Run, tmp_path: Path) -> None:
+    refused = dfbench(*CHANCE, "--precision", "bf16")
+    assert refused.returncode == 2
+    assert "detector 'chance' cannot score with --precision bf16" in refused.stderr
+    assert "it offers: 32" in refused.stderr
+    untrained = ("run", "-d", "fakestormer-untrained", "--data", "demo", "--size", "small", "--only", "dfd")
+    for precision in ("32", "int8"):
+        done = dfbench(*untrained, "--precision", precision)
+        assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("*/run.json")]
+    full, quantised = sorted(records, key=lambda record: "precision" in record)
+    assert full["entry"] == "fakestormer-untrained (seed 0)"
+    assert (quantised["entry"], quantised["precision"]) == ("fakestormer-untrained (int8, seed 0)", "int8")
+    assert full["identity"] != quantised["identity"]
+
+
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_scores(
     dfbench: Run, shared_cache: Path, tmp_path: Path
 ) -> None:

@@ -116,6 +116,30 @@ def test_a_device_that_is_absent_or_unknown_is_a_usage_error() -> None:
             untrained(weights=None, device="cuda", seed=0)
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.05), ("int8", 0.1)])
+def test_other_precisions_score_nearly_the_same_alone_and_in_any_batch(
+    precision: str, tolerance: float
+) -> None:
+    clips, net = some_clips(5), FakeSTormerNet(network_config(SMALL), seed=2)
+    exact = FakeSTormer(net, torch.device("cpu")).score(clips)
+    detector = FakeSTormer(net, torch.device("cpu"), precision)
+    scores = detector.score(clips)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores, exact, rtol=0, atol=tolerance)
+    assert not torch.equal(scores, exact)
+    alone = torch.cat([detector.score(clip[None]) for clip in clips])
+    torch.testing.assert_close(scores, alone, rtol=0, atol=1e-4)
+    # The network itself still scores as it did.
+    assert torch.equal(FakeSTormer(net, torch.device("cpu")).score(clips), exact)
+
+
+def test_int8_is_refused_where_it_does_not_exist() -> None:
+    net = FakeSTormerNet(network_config(SMALL))
+    with pytest.raises(UsageError, match="int8 on the processor alone, not on cuda") as caught:
+        FakeSTormer(net, torch.device("cuda"), "int8")
+    assert any("--device cpu" in hint for hint in caught.value.hints)
+
+
 def test_normalise_is_imagenets() -> None:
     clip = torch.tensor([0, 128, 255], dtype=torch.uint8).view(1, 1, 1, 1, 3)
     got = normalise(clip)[0, :, 0, 0, 0]

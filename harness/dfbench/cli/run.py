@@ -22,6 +22,9 @@ def run_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Precision of scoring: 32, or bf16 or int8 where the detector offers it.")
+    ] = "32",
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
     recipe: Annotated[str, typer.Option(help="Recipe, if the detector must be trained first.")] = "",
     train_compression: Annotated[
@@ -59,6 +62,7 @@ def run_command(
             weights=weights,
             seed=seed,
             device=device,
+            precision=precision,
             size=size,
             recipe=recipe,
             train_compression=train_compression,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
-from dfbench.errors import RunError, WeightsError
+from dfbench.errors import RunError, UsageError, WeightsError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.entries import entry_name
@@ -25,7 +25,7 @@ from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sources import prepare_selected, with_finder_version
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
-from dfbench.types import DetectorCard, DetectorSpec, PrepareSpec, Status, Video
+from dfbench.types import FULL_PRECISION, DetectorCard, DetectorSpec, PrepareSpec, Status, Video
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -47,6 +47,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
     stage = open_stage(request, progress)
     spec = stage.spec
+    _check_precision(spec, request.precision)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
     videos = {test.dataset: stage.videos(test) for test in tests}
@@ -112,8 +113,7 @@ def _score_datasets(
             progress=stage.progress,
         )
         if detector is None:
-            build = cast("DetectorFactory", stage.registry.load_object(stage.spec.build))
-            detector = build(weights=weights, device=choose_device(request.device), seed=request.seed)
+            detector = _build(request, stage, weights)
         prepared = [PreparedVideo(one.video, one.status, one.reason, one.path) for one in report.videos]
         score_videos(
             detector,
@@ -124,6 +124,21 @@ def _score_datasets(
             description=f"score {dataset} with {stage.spec.name}",
         )
         writer.flush()
+
+
+def _check_precision(spec: DetectorSpec, precision: str) -> None:
+    if precision not in spec.precisions:
+        raise UsageError(
+            f"detector '{spec.name}' cannot score with --precision {precision}",
+            hints=(f"it offers: {', '.join(spec.precisions)}",),
+        )
+
+
+def _build(request: RunRequest, stage: Stage, weights: Path | None) -> Detector:
+    factory = cast("DetectorFactory", stage.registry.load_object(stage.spec.build))
+    # Only a detector that offers another precision knows the word.
+    options = {} if request.precision == FULL_PRECISION else {"precision": request.precision}
+    return factory(weights=weights, device=choose_device(request.device), seed=request.seed, **options)
 
 
 def _card(spec: DetectorSpec, weights: Path | None, registry: Registry) -> DetectorCard:
@@ -161,8 +176,11 @@ def _record(
     }
     if card.margins:  # of the datasets scored here
         scoring["margins"] = {name: card.clips_of(name).margin for name in videos}
+    precision = "" if request.precision == FULL_PRECISION else request.precision
+    if precision:
+        scoring["precision"] = precision
     trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""
-    facts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p)]
+    facts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p), precision]
     return {
         **scoring,
         "identity": run_identity(**scoring),

@@ -13,7 +13,7 @@ from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.runs.sources import DataSource, data_source, dataset_index
 from dfbench.settings import Settings, load_settings
-from dfbench.types import DetectorSpec, ProtocolSpec, Video, VideoSelection
+from dfbench.types import FULL_PRECISION, DetectorSpec, ProtocolSpec, Video, VideoSelection
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class RunRequest:
     """What the user asked for.
 
-    `train_compression` stands in for that of the protocol's training and validation sets. A training starts from the
-    weights in `start`, if that is not empty, and runs on `devices` of each of `nodes` machines.
+    `precision` is that of scoring. `train_compression` stands in for that of the protocol's training and validation
+    sets. A training starts from the weights in `start`, if that is not empty, and runs on `devices` of each of `nodes`
+    machines.
     """
 
     detector: str
@@ -34,6 +35,7 @@ class RunRequest:
     weights: Path | None = None
     seed: int = 0
     device: str = "auto"
+    precision: str = FULL_PRECISION
     size: str = "full"
     recipe: str = ""
     train_compression: str = ""
