@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 FORMAT = "dfbench-fakestormer"
 VERSION = "1"
+# Recipe fields that files written before they came do not have; base_c23 has them without effect.
+ADDED_LATER = (
+    *("validation_fakes", "validation_view", "best_by", "patience"),
+    *("retry", "resume", "test_margins", "accumulate", "compile"),
+)
 PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
 
 
@@ -91,8 +96,10 @@ def read_header(path: Path) -> Header:
         )
     try:
         return Header(
-            # Fields that were added after the file was written began as base_c23 has them: without effect.
-            recipe=parse_recipe(load_recipe("base_c23").model_dump() | json.loads(metadata["recipe"])),
+            recipe=parse_recipe(
+                {name: getattr(load_recipe("base_c23"), name) for name in ADDED_LATER}
+                | json.loads(metadata["recipe"])
+            ),
             trained_on=tuple(json.loads(metadata["trained_on"])),
             train_compression=metadata["train_compression"],
             provenance=json.loads(metadata["provenance"]),
@@ -119,11 +126,12 @@ def describe(weights: Path) -> DetectorCard:
             },
         )
     header = read_header(weights)
+    start = header.provenance.get("start")
     return DetectorCard(
         clips=header.recipe.clips(),
         trained_on=frozenset(header.trained_on),
         train_compression=header.train_compression,
-        recipe=header.recipe.label(),
+        recipe=header.recipe.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
         margins=header.recipe.margins(),
         details={"recipe": header.recipe.model_dump(mode="json"), "provenance": dict(header.provenance)},
     )
@@ -132,7 +140,7 @@ def describe(weights: Path) -> DetectorCard:
 def released_recipe() -> Recipe:
     """The `base_c23` recipe with the two switches of the network as the authors' checkpoints need them."""
     switches = {"temporal_token": "patch0", "embed_order": "released", "derivative": "released"}
-    return load_recipe("base_c23", {"name": "released", **switches})
+    return parse_recipe(load_recipe("base_c23").model_dump() | switches | {"name": "released"})
 
 
 def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:

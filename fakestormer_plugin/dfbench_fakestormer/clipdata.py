@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dfbench import StoredFaces, Synthesizer, World, cut_crops, cut_landmarks, read_faces
+from dfbench import StoredFaces, Synthesizer, UsageError, World, cut_crops, cut_landmarks, read_faces
 from dfbench_fakestormer.recipe import Recipe
 from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
@@ -91,7 +91,13 @@ class ClipStream(Sampler[Address]):
         least = sum(
             min(len(self._starts(t, offset)) for offset in range(self.MOST_OFFSET + 1)) for t in tracks
         )
-        self.batch = max(1, min(recipe.batch, least) // world.size)
+        whole = max(1, min(recipe.batch, least))
+        if whole % world.size:
+            raise UsageError(
+                f"a batch of {whole} samples cannot be shared by {world.size} processes",
+                hints=(f"for example: --set batch={max(1, whole // world.size) * world.size}",),
+            )
+        self.batch = whole // world.size
         steps = least // (self.batch * world.size)
         self.rounds_per_epoch = max(1, round(steps / recipe.checkpoint_steps))
         self.steps = steps // self.rounds_per_epoch

@@ -1,8 +1,8 @@
 """What each mend of the released method does: trained with and without it, over several seeds, on the same videos.
 
-The measure is the video AUC on the validation set's own fakes, scored as any run scores: no training sees them, and it
-does not change with how a training validates itself. Every training and every score is stored, so the command goes on
-where it was cut off.
+The measure is the video AUC on the validation set's own fakes, scored as any run scores. A training does not see them
+(unless it is asked to, `validation_fakes = "real"`), and the measure does not change with how a training validates
+itself. Every training and every score is stored, so the command goes on where it was cut off.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from dfbench import PrepareSpec, Progress, ProgressTask, Status, UsageError, digest_of
+from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, UsageError
 from dfbench.data.clips import read_clips
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds, paired_bootstrap_draws
 from dfbench.runs.sources import prepare_selected
 from dfbench.runs.stage import RunRequest, Stage, open_stage
 from dfbench.runs.training_record import write_atomic
-from dfbench.runs.weights import train_detector
+from dfbench.runs.weights import train_detector, training_folder
 from dfbench_fakestormer.checkpoints import load_network, read_header
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.recipe import Recipe, load_recipe
@@ -64,13 +64,12 @@ MENDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """The validation videos of one training: (n,) each. `own`: its own validation score."""
+    """The validation videos of one training: (n,) each."""
 
     video: NDArray[np.str_]
     label: NDArray[np.int64]
     group: NDArray[np.str_]
     logit: NDArray[np.float64]
-    own: float
 
     @property
     def auc(self) -> float:
@@ -128,15 +127,19 @@ def measure_mends(
         )
         progress.note(f"{mend.name}: {difference.point:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]")
     table = pd.DataFrame(rows)
-    write_atomic(_folder(stage) / "mends.csv", table.to_csv(index=False).encode())
+    name = "-".join(["mends", *(switches and [mend.name for mend in chosen])])
+    write_atomic(_folder(stage) / f"{name}.csv", table.to_csv(index=False).encode())
     return table
 
 
 def _difference(mended: Sequence[Scores], released: Sequence[Scores], *, name: str) -> Interval:
     """Mended minus released, mean over the seeds: the identities are resampled for both and all seeds together."""
     first = mended[0]
-    for one in (*mended, *released):
-        assert np.array_equal(one.video, first.video), "scored in a fixed order"
+    if any(not np.array_equal(one.video, first.video) for one in (*mended, *released)):
+        raise RunError(
+            "the trainings were not scored on the same videos",
+            hints=("delete the folder of the scores, runs/mends, and run the same command again",),
+        )
     clusters = np.unique(first.group, return_inverse=True)[1]
     drawn = paired_bootstrap_draws(
         [one.logit for one in (*mended, *released)],
@@ -157,26 +160,15 @@ def _difference(mended: Sequence[Scores], released: Sequence[Scores], *, name: s
 def _scores(request: RunRequest, stage: Stage, fields: Mapping[str, str], seed: int, *, cut: bool) -> Scores:
     """Those of the training with these fields, trained and scored now if it was not before."""
     recipe = load_recipe(request.recipe, fields)
-    known = {
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": seed,
-        "cut": cut,
-        "corpus": stage.source.corpus,
-    }
-    path = _folder(stage) / "scores" / f"{digest_of(known)[:16]}.json"
+    asked = replace(request, seed=seed, overrides=fields)
+    # The folder's name changes with everything that the weights depend on.
+    name = training_folder(asked, stage).name + ("-cut" if cut else "")
+    path = _folder(stage) / "scores" / f"{name}.json"
     if path.is_file():
         return _stored(json.loads(path.read_text(encoding="utf-8")))
-    asked = RunRequest(
-        "fakestormer",
-        data=request.data,
-        size=request.size,
-        recipe=request.recipe,
-        seed=seed,
-        overrides=fields,
-    )
     weights = _trained(asked, stage, cut=cut)
-    own = read_header(weights).provenance["training"][f"validation_{recipe.best_by}"]
-    content = {**known, "own": own, "rows": _score(weights, recipe, stage)}
+    known = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "cut": cut}
+    content = {**known, "rows": _score(weights, recipe, stage)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(content, indent=1).encode())
     return _stored(content)
@@ -186,9 +178,15 @@ def _trained(request: RunRequest, stage: Stage, *, cut: bool) -> Path:
     if not cut:
         return train_detector(request, progress=stage.progress)
     try:
-        return train_detector(request, progress=_CutOff(stage.progress))
+        weights = train_detector(request, progress=_CutOff(stage.progress))
     except KeyboardInterrupt:
-        return train_detector(request, progress=stage.progress)
+        weights = train_detector(request, progress=stage.progress)
+    if not read_header(weights).provenance["training"].get("resumed_at"):
+        raise UsageError(
+            f"the training in {weights.parent} was not cut off, and resuming is to be measured",
+            hints=("delete that folder and run the same command again",),
+        )
+    return weights
 
 
 class _CutOff:
@@ -243,9 +241,7 @@ def _score(weights: Path, recipe: Recipe, stage: Stage) -> list[list[Any]]:
 
 def _stored(content: Mapping[str, Any]) -> Scores:
     video, label, group, logit = zip(*content["rows"], strict=True)
-    return Scores(
-        np.array(video), np.array(label, dtype=np.int64), np.array(group), np.array(logit), content["own"]
-    )
+    return Scores(np.array(video), np.array(label, dtype=np.int64), np.array(group), np.array(logit))
 
 
 def _folder(stage: Stage) -> Path:

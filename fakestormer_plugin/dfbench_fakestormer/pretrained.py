@@ -8,6 +8,7 @@ outcome for every parameter is stored in the golden numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ import torch
 from torch import nn
 
 from dfbench import UsageError, WeightsError
+from dfbench.runs.weights import start_source
 from dfbench_fakestormer.checkpoints import (
     PICKLES,
     differences,
     probable_shape,
+    read_header,
     read_released,
     resize_positions,
 )
@@ -36,47 +39,50 @@ _UNUSED = ("decoder_", "head.", "fc_norm.", "mask_token")
 _OPTIONAL = ("norm.weight", "norm.bias")
 
 
-def start_from(net: FakeSTormerNet, source: str) -> str:
-    """Give `net` the weights in `source`; returns one sentence about what was taken.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a training started from: a sentence about it, and the datasets that it had been trained on."""
+
+    says: str
+    trained_on: frozenset[str] = frozenset()
+
+
+def start_from(net: FakeSTormerNet, source: str) -> Start:
+    """Give `net` the weights in `source`.
 
     `source` is a file (.safetensors, or .pth and the like), or `timm:MODEL=FILE`, which reads FILE as timm reads
     weights of MODEL. Raises WeightsError for a file that is missing, unsafe or does not fit, UsageError for a source
     that cannot be understood.
     """
-    state, path = _read(source)
+    how, path = start_source(source)
+    state = _read(how, path)
     if any(key.startswith("backbone.") for key in state):
-        return _whole(net, state, path)
+        return Start(_whole(net, state, path), _trained_on(path))
     if any(key.startswith("encoder.") for key in state):
         state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
-    return _image_transformer(net, state, path)
+    return Start(_image_transformer(net, state, path))
 
 
-def start_file(source: str) -> Path:
-    """The file of a source. Raises UsageError."""
-    if not source.startswith(TIMM):
-        return Path(source)
-    model, _, file = source.removeprefix(TIMM).partition("=")
-    if not model or not file:
+def _trained_on(path: Path) -> frozenset[str]:
+    """Of a whole network: what our header says; the authors trained on FF++. Raises WeightsError without a header."""
+    return frozenset({"ffpp"}) if path.suffix in PICKLES else frozenset(read_header(path).trained_on)
+
+
+def _read(how: str, path: Path) -> Mapping[str, Tensor]:
+    if how.startswith(TIMM):
+        return _read_by_timm(how.removeprefix(TIMM), path)
+    if how:
         raise UsageError(
-            f"cannot understand --start {source}",
+            f"cannot understand --start {how}={path}",
             hints=("a file, or for example: --start timm:vit_base_patch16_224.mae=FILE",),
         )
-    return Path(file)
-
-
-def _read(source: str) -> tuple[Mapping[str, Tensor], Path]:
-    path = start_file(source)
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
-    if source.startswith(TIMM):
-        return _read_by_timm(source.removeprefix(TIMM).partition("=")[0], path), path
     if path.suffix in PICKLES:
-        return read_released(path), path
+        return read_released(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(path), path
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
 

@@ -189,7 +189,12 @@ def load_recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe
             f"fakestormer has no recipe {name!r}{_did_you_mean(name, RECIPES)}",
             hints=(f"use one of: {', '.join(RECIPES)}",),
         )
-    return parse_recipe({**_stored(name), "name": name, **(overrides or {})})
+    if overrides and "name" in overrides:
+        raise UsageError(
+            "a recipe's name cannot be overridden: it says where the fields come from",
+            hints=("leave out --set name=...",),
+        )
+    return parse_recipe({**_stored(name), **(overrides or {}), "name": name})
 
 
 def _stored(name: str) -> dict[str, Any]:

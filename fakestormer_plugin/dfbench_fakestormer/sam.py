@@ -28,7 +28,8 @@ class SharpnessAware:
     @torch.no_grad()
     def finite(self) -> bool:
         """Whether no gradient has overflowed."""
-        return all(bool(p.grad.isfinite().all()) for p in self._parameters if p.grad is not None)
+        flags = [p.grad.isfinite().all() for p in self._parameters if p.grad is not None]
+        return bool(torch.stack(flags).all())
 
     @torch.no_grad()
     def step_aside(self) -> Tensor:

@@ -24,8 +24,10 @@ from dfbench import (
     TrainingRequest,
 )
 from dfbench.data.clips import clip_positions
+from dfbench.runs.provenance import file_sha256
 from dfbench.runs.training import FitResult, fit_module, resolve_device
 from dfbench.runs.training_record import BEST, LAST, FitPlan
+from dfbench.runs.weights import start_source
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
     ClipStream,
@@ -41,13 +43,14 @@ from dfbench_fakestormer.clipdata import (
 )
 from dfbench_fakestormer.losses import Losses
 from dfbench_fakestormer.model import FakeSTormerNet
-from dfbench_fakestormer.pretrained import start_from
+from dfbench_fakestormer.pretrained import Start, start_from
 from dfbench_fakestormer.recipe import Recipe, load_recipe
 from dfbench_fakestormer.training_module import CLIP_ACCURACY, VIDEO_AUC, TrainingModule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+CACHE_BYTES = 1 << 30  # of decoded faces, in each data worker
 WEIGHTS = "weights.safetensors"
 MONITORS = {"video_auc": VIDEO_AUC, "clip_accuracy": CLIP_ACCURACY}
 
@@ -102,7 +105,11 @@ class FakeSTormerTrainer:
             raise RunError(
                 f"training fakestormer needs the synthesizer '{self._recipe.synthesizer}', and got none"
             )
-        module = self._module(request, request.synthesizer)
+        net = FakeSTormerNet(network_config(self._recipe), seed=request.seed)
+        start = start_from(net, request.start) if request.start else Start("")
+        if start.says:
+            request.progress.note(start.says)
+        module = self._module(request, request.synthesizer, net)
         stream = module.stream
         plan = FitPlan(
             rounds=self._recipe.epochs * stream.rounds_per_epoch,
@@ -137,16 +144,16 @@ class FakeSTormerTrainer:
                 ),
             ) from error
         if request.world.first:
-            self._write(result, request)
+            self._write(result, request, start)
         return weights
 
-    def _write(self, result: FitResult, request: TrainingRequest) -> None:
+    def _write(self, result: FitResult, request: TrainingRequest, start: Start) -> None:
         recipe = self._recipe
         used = [
             (file.video.dataset, file.video.compression) for file in (*request.train, *request.validation)
         ]
         datasets, compression = trained_on(used)
-        outcome = {
+        outcome: dict[str, Any] = {
             "best_by": recipe.best_by,
             f"validation_{recipe.best_by}": result.score,
             "validation_fakes": recipe.validation_fakes,
@@ -154,7 +161,13 @@ class FakeSTormerTrainer:
             "seed": request.seed,
             "processes": request.world.size,
         }
-        header = Header(recipe, datasets, compression, {**request.provenance, "training": outcome})
+        if recipe.resume == "released":
+            outcome["resumed_at"] = list(result.resumed_at)
+        provenance = {**request.provenance, "training": outcome}
+        if request.start:
+            path = start_source(request.start)[1]
+            provenance["start"] = {"file": path.name, "sha256": file_sha256(path)}
+        header = Header(recipe, tuple(sorted({*datasets, *start.trained_on})), compression, provenance)
         prefix = "average.module." if recipe.ema_decay else "net."
         net_state = {
             key.removeprefix(prefix): value.float() if value.is_floating_point() else value
@@ -165,7 +178,9 @@ class FakeSTormerTrainer:
         for leftover in (LAST, BEST):
             (request.folder / leftover).unlink(missing_ok=True)
 
-    def _module(self, request: TrainingRequest, synthesizer: Synthesizer) -> TrainingModule:
+    def _module(
+        self, request: TrainingRequest, synthesizer: Synthesizer, net: FakeSTormerNet
+    ) -> TrainingModule:
         recipe, seed = self._recipe, request.seed
         shortest = recipe.frames + (recipe.frames - 1) * (recipe.train_stride - 1) + ClipStream.MOST_OFFSET
         train, tracks = _long_enough(request.train, shortest, "training", request)
@@ -174,9 +189,7 @@ class FakeSTormerTrainer:
             raise RunError("the training videos hold no clip of successive frames with a face")
         held_out, clips = self._held_out(request)
         order = ValidationOrder(len(clips), world=request.world)
-        net = FakeSTormerNet(network_config(recipe), seed=seed)
-        if request.start:
-            request.progress.note(start_from(net, request.start))
+        kept = CACHE_BYTES // request.world.local  # a machine's processes share its memory
         workers: dict[str, Any] = {
             "num_workers": _loader_workers(request),
             "persistent_workers": _loader_workers(request) > 0,
@@ -187,11 +200,10 @@ class FakeSTormerTrainer:
             recipe=recipe,
             seed=seed,
             stream=stream,
-            order=order,
             world=request.world,
             train=DataLoader(
                 TrainingClips(
-                    Library([f.path for f in train]),
+                    Library([f.path for f in train], cache_bytes=kept),
                     tracks,
                     recipe=recipe,
                     synthesizer=synthesizer,
@@ -204,7 +216,7 @@ class FakeSTormerTrainer:
             ),
             validation=DataLoader(
                 ValidationClips(
-                    Library([f.path for f in held_out]),
+                    Library([f.path for f in held_out], cache_bytes=kept),
                     clips,
                     recipe=recipe,
                     synthesizer=synthesizer,
@@ -267,7 +279,12 @@ def _loader_workers(request: TrainingRequest) -> int:
     """Workers for the data; on the CPU at most half of the cores, because the network needs the others."""
     if resolve_device(request.device).type != "cpu":
         return request.workers
-    return min(request.workers, max(1, (os.cpu_count() or 1) // 2))
+    return min(request.workers, max(1, _cores(request) // 2))
+
+
+def _cores(request: TrainingRequest) -> int:
+    """Cores of this machine for each of the processes that train on it."""
+    return max(1, (os.cpu_count() or 1) // request.world.local)
 
 
 @contextmanager
@@ -276,7 +293,7 @@ def _compute_threads(request: TrainingRequest) -> Iterator[None]:
     asks of OpenMP; otherwise only the cores that no worker has, because threads that spin slow each other down."""
     before = torch.get_num_threads()
     if resolve_device(request.device).type == "cpu" and os.environ.get("OMP_WAIT_POLICY") != "passive":
-        torch.set_num_threads(max(1, min(before, (os.cpu_count() or 1) - _loader_workers(request))))
+        torch.set_num_threads(max(1, min(before, _cores(request) - _loader_workers(request))))
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from dfbench import World, gathered
 from dfbench.metrics.point import auc
-from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch, ValidationOrder
+from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
 from dfbench_fakestormer.detector import normalise
 from dfbench_fakestormer.losses import Losses, LossWeights, Targets, combined_loss
 from dfbench_fakestormer.model import FakeSTormerNet, Output
@@ -45,7 +45,6 @@ class TrainingModule(pl.LightningModule):
         stream: ClipStream,
         train: DataLoader[Batch],
         validation: DataLoader[ValidationBatch],
-        order: ValidationOrder,
         world: World = World(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
@@ -57,10 +56,13 @@ class TrainingModule(pl.LightningModule):
             average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(net, multi_avg_fn=average, use_buffers=True).requires_grad_(False)
         self.stream = stream
-        self._order, self._world = order, world
-        self._forward: Callable[[Tensor], Output] = net
+        self._world = world
+        # No module itself, because Lightning would store one that is an attribute a second time.
+        self._forward: Callable[[Tensor], Output] = net.__call__
         if recipe.compile != "none":
-            self._forward = torch.compile(net, backend=recipe.compile)
+            compiled = torch.compile(net, backend=recipe.compile)
+            self._forward = lambda clips: compiled(clips)  # noqa: PLW0108 - compiled is a module
+        self._logged: dict[str, Tensor] = {}
         self._resumed = False
         self._recipe, self._seed = recipe, seed
         self._train, self._validation = train, validation
@@ -79,10 +81,6 @@ class TrainingModule(pl.LightningModule):
     def val_dataloader(self) -> DataLoader[ValidationBatch]:
         """Validation clips."""
         return self._validation
-
-    def on_validation_start(self) -> None:
-        """Choose the round of the validation clips."""
-        self._order.set_epoch(self.current_epoch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with coupled weight decay, as released, or AdamW; all parameters in one group."""
@@ -200,6 +198,11 @@ class TrainingModule(pl.LightningModule):
 
     def _log_losses(self, losses: Losses, count: int, step: int) -> None:
         values: dict[str, Tensor] = {"loss": losses.total, **losses._asdict()}
+        if self._recipe.precision == "fp16" and not bool(losses.total.isfinite()):
+            values = (
+                self._logged or values
+            )  # the step is skipped; it must not make the round's mean no number
+        self._logged = values
         several = self._world.size > 1
         self.log_dict(values, on_step=True, on_epoch=True, batch_size=count, sync_dist=several)
         self.log("lr", self._learning_rate(step), batch_size=count)

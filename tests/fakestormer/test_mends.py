@@ -36,7 +36,7 @@ def scores(logit: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Scores:
     count = len(logit)
     video = np.array([f"v{i}" for i in range(count)])
     label = (np.arange(count) % 2).astype(np.int64)
-    return Scores(video, label, np.array([f"g{i // 4}" for i in range(count)]), logit, own=0.5)
+    return Scores(video, label, np.array([f"g{i // 4}" for i in range(count)]), logit)
 
 
 def test_the_difference_is_that_of_the_mean_aucs() -> None:

@@ -15,8 +15,9 @@ from tests.fakestormer.training_faces import OVERRIDES, make_faces, request
 from torch import Tensor
 
 from dfbench import FaceFile, UsageError, WeightsError
+from dfbench.runs.provenance import file_sha256
 from dfbench.runs.weights import _start_identity
-from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.checkpoints import Header, describe, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.pretrained import start_from
 from dfbench_fakestormer.recipe import load_recipe
@@ -63,7 +64,9 @@ def test_every_parameter_comes_from_where_the_released_code_takes_it(
     path = tmp_path / "mae.pth"
     torch.save({container: stored} if container else stored, path)
     net, constructed = FakeSTormerNet(TINY, seed=1), FakeSTormerNet(TINY, seed=1).state_dict()
-    assert "time and heads begin anew" in start_from(net, str(path))
+    start = start_from(net, str(path))
+    assert "time and heads begin anew" in start.says
+    assert not start.trained_on
     state = net.state_dict()
     origins = {one["pattern"]: one["init"] for one in ORIGIN["summary"]}
     assert {pattern(key) for key in state} == set(origins)
@@ -121,7 +124,7 @@ def test_timm_reads_a_file_of_its_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="timm has no model 'vit_tinny'"):
         start_from(net, f"timm:vit_tinny={path}")
     with pytest.raises(UsageError, match="cannot understand --start"):
-        start_from(net, "timm:vit_tiny_patch16_224")
+        start_from(net, f"tinm:vit_tiny_patch16_224={path}")
     with pytest.raises(WeightsError, match="timm cannot load"):
         start_from(net, f"timm:vit_small_patch16_224={path}")
 
@@ -178,13 +181,20 @@ def test_a_training_starts_from_the_weights_of_another(
     recipe = load_recipe("demo", changes)
     other = FakeSTormerNet(network_config(recipe), seed=77).state_dict()
     path = tmp_path / "other.safetensors"
-    write_weights(path, other, Header(recipe, ("ffpp",), "c23", {}))
+    write_weights(path, other, Header(recipe, ("celeb_df_v2",), "c23", {}))
     asked = replace(request(faces, tmp_path / "run"), start=str(path))
     from safetensors.torch import load_file
 
-    weights = load_file(make_trainer("demo", changes).fit(asked))
+    trained = make_trainer("demo", changes).fit(asked)
     key = "backbone.blocks.0.mlp.fc1.weight"
-    assert torch.allclose(weights[key], other[key], atol=1e-9)
+    assert torch.allclose(load_file(trained)[key], other[key], atol=1e-9)
+    card = describe(trained)  # whatever the start was trained on counts as trained on
+    assert card.trained_on == frozenset({"ffpp", "celeb_df_v2"})
+    assert f"from other.safetensors@{file_sha256(path)[:8]}" in card.recipe
+    headless = tmp_path / "headless.safetensors"
+    save_file(other, headless)
+    with pytest.raises(WeightsError, match="was not written by dfbench"):
+        start_from(FakeSTormerNet(network_config(recipe)), str(headless))
 
 
 def test_the_content_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None:
@@ -196,5 +206,8 @@ def test_the_content_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None
     assert plain["read_as"] == ""
     assert _start_identity(f"timm:vit={two}")["read_as"] == "timm:vit"
     assert _start_identity(str(two))["sha256"] == _start_identity(f"timm:vit={two}")["sha256"]
+    odd = tmp_path / "b=c.pth"
+    odd.write_bytes(b"3")
+    assert _start_identity(f"timm:vit={odd}")["sha256"] == _start_identity(str(odd))["sha256"]
     with pytest.raises(WeightsError, match="there is no weights file"):
         _start_identity("timm:vit=nowhere.pth")

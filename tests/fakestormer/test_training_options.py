@@ -26,9 +26,10 @@ from tests.fakestormer.training_faces import (
 
 from dfbench import FaceFile, Label, RunError, StoreError, UsageError, World
 from dfbench.runs.distributed import current_world, launch
-from dfbench_fakestormer import training
+from dfbench_fakestormer import training, training_module
 from dfbench_fakestormer.checkpoints import describe, read_header
 from dfbench_fakestormer.clipdata import Address, Library, TrainingClips, ValidationClips
+from dfbench_fakestormer.losses import Losses, combined_loss
 from dfbench_fakestormer.recipe import load_recipe, released_margin
 from dfbench_fakestormer.sam import SharpnessAware
 from dfbench_fakestormer.synthesis.errors import SynthesisError
@@ -116,6 +117,7 @@ from pathlib import Path
 import torch
 from dfbench.runs.distributed import current_world, joined
 from dfbench_fakestormer.training import make_trainer
+from dfbench_fakestormer.training_module import TrainingModule
 from tests.fakestormer import training_faces as t
 torch.set_num_threads(1)
 folder, cases = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -123,7 +125,22 @@ faces = t.stored_faces(folder)
 world = current_world(2, 1)
 with joined(world):
     for name, changes in cases.items():
-        make_trainer("demo", changes).fit(replace(t.request(faces, folder / "two" / name), world=world))
+        asked = replace(t.request(faces, folder / "two" / name), world=world)
+        if name == "resumed":
+            step, done = TrainingModule.training_step, [0]
+
+            def cut(self, batch, batch_idx):
+                done[0] += 1
+                if done[0] == 4:
+                    raise ZeroDivisionError
+                step(self, batch, batch_idx)
+
+            TrainingModule.training_step = cut
+            try:
+                make_trainer("demo", changes).fit(asked)
+            except ZeroDivisionError:
+                assert (asked.folder / "last.ckpt").is_file()
+        make_trainer("demo", changes).fit(asked)
 """
 
 
@@ -132,11 +149,13 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     faces = make_faces(tmp_path)
     cases = {
         "adamw": SHORT,
-        "sam": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05", "accumulate": "2", "stem": "patch"},
+        "sam": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05"},
+        "parts": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05", "accumulate": "2", "stem": "patch"},
+        "resumed": SHORT | {"epochs": "2"},
         "frozen": SHORT | {"epochs": "2", "frozen_epochs": "1", "ema_decay": "0.9"},
     }
     cases = {name: changes | EXACT for name, changes in cases.items()}
-    cases["sam"] |= {"heatmap_weight": "0"}  # the parts of a batch differ in what a batch norm sees
+    cases["parts"] |= {"heatmap_weight": "0"}  # the parts of a batch differ in what a batch norm sees
     script = tmp_path / "two.py"
     script.write_text(TWO)
     subprocess.run(
@@ -152,7 +171,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     for name, changes in cases.items():
         one = make_trainer("demo", changes).fit(request(faces, tmp_path / "one" / name))
         two = tmp_path / "two" / name / "weights.safetensors"
-        without = "keypoint_head.hm" if name == "sam" else "\0"
+        without = "keypoint_head.hm" if name == "parts" else "\0"
         assert farthest(one, two, without=without) < 1e-6, name
         alone, together = rows_of(one.with_name("log.csv")), rows_of(two.with_name("log.csv"))
         for column in ("loss", "heatmap", "classes", "temporal", "val_auc", "val_accuracy"):
@@ -195,6 +214,41 @@ def test_a_scheduler_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch)
     assert current_world(4, 2) == World()
 
 
+def test_a_batch_that_the_processes_cannot_share_is_refused(faces: Faces, tmp_path: Path) -> None:
+    asked = replace(request(faces, tmp_path), world=World(0, 3, 3))
+    with pytest.raises(UsageError, match="a batch of 4 samples cannot be shared by 3 processes") as caught:
+        make_trainer("demo", OVERRIDES).fit(asked)
+    assert "--set batch=3" in caught.value.hints[0]
+
+
+def test_ctrl_c_in_a_training_is_a_keyboard_interrupt(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
+
+
+def test_validation_draws_for_the_round_it_is_in(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+    original = ValidationClips.__getitem__
+
+    def watched(self: ValidationClips, place: tuple[int, int]) -> Any:
+        rounds.append(place[0])
+        return original(self, place)
+
+    monkeypatch.setattr(ValidationClips, "__getitem__", watched)
+    changes = OVERRIDES | {"validation_view": "released"}
+    make_trainer("demo", changes).fit(request(faces, tmp_path))
+    assert sorted(set(rounds)) == [1, 3, 5]  # of three epochs of two rounds, validated at the end of each
+    assert len(rounds) == 3 * 4
+
+
 def test_other_machines_are_left_to_a_scheduler() -> None:
     with pytest.raises(UsageError, match="other machines") as caught:
         launch(["train", "--detector", "fakestormer"], devices=4, nodes=2)
@@ -231,6 +285,13 @@ def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(
 ) -> None:
     changes = SHORT | {"precision": "fp16", "optimizer": "sam_adam", "sam_rho": "0.05"}
     states: list[dict[str, torch.Tensor]] = []
+    plain = combined_loss
+
+    def infinite(*args: Any, **kwargs: Any) -> Losses:
+        losses: Losses = plain(*args, **kwargs)
+        return losses._replace(classes=losses.classes * np.inf) if len(states) == 2 else losses
+
+    monkeypatch.setattr(training_module, "combined_loss", infinite)
     scales: list[float] = []
     step, backward = TrainingModule.training_step, TrainingModule.manual_backward
 
@@ -246,8 +307,10 @@ def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(
     monkeypatch.setattr(TrainingModule, "manual_backward", overflowing)
     make_trainer("demo", changes).fit(request(faces, tmp_path))
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-    assert not all(torch.equal(states[1][key], states[2][key]) for key in states[0])
-    assert scales[1] == scales[0] / 2
+    assert all(torch.equal(states[1][key], states[2][key]) for key in states[0])
+    assert not all(torch.equal(states[2][key], states[3][key]) for key in states[0])
+    assert scales[1:3] == [scales[0] / 2, scales[0] / 4]
+    assert all(np.isfinite(float(row["loss"])) for row in rows_of(tmp_path / "log.csv"))
 
 
 def test_sharpness_sees_an_overflow() -> None:
@@ -385,6 +448,8 @@ def test_released_resuming_forgets_the_moments_and_the_schedule(
     rates = [float(row["lr"]) for row in rows_of(tmp_path / "log.csv")]
     assert rates[2:] == pytest.approx([3e-3] * 4)  # the constructor's, for the rest of the training
     assert rates[:2] != pytest.approx([3e-3] * 2)
+    outcome = read_header(tmp_path / "weights.safetensors").provenance["training"]
+    assert outcome["resumed_at"] == [4]
 
 
 def test_released_margins_depend_on_the_dataset() -> None:

@@ -29,8 +29,7 @@ from dfbench.types import World
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Whoever waits for the first process waits for the preparation of a whole dataset. A process that dies ends the others
-# through torchrun or srun, not through this.
+# Whoever waits for the first process waits for the preparation of a whole dataset.
 PATIENCE = timedelta(days=7)
 
 
@@ -39,7 +38,7 @@ def current_world(devices: int, nodes: int) -> World:
 
     Raises UsageError if another number was started than was asked for.
     """
-    environment = _environment()
+    environment = cluster_environment()
     if environment is None:
         return World()
     size = environment.world_size()
@@ -55,12 +54,13 @@ def current_world(devices: int, nodes: int) -> World:
     return World(environment.global_rank(), size, devices)
 
 
-def _environment() -> ClusterEnvironment | None:
+def cluster_environment() -> ClusterEnvironment | None:
+    """What started this process as one of several; None if nothing did."""
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
     # Inside of srun, and not in the batch script, which is one process whatever --ntasks says.
     if "SLURM_STEP_ID" in os.environ and SLURMEnvironment.detect() and int(os.environ["SLURM_NTASKS"]) > 1:
-        return SLURMEnvironment()
+        return SLURMEnvironment(auto_requeue=False)  # it would write checkpoints in the middle of a round
     return None
 
 
@@ -72,7 +72,7 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
         raise UsageError(
             f"--nodes {nodes}: processes on other machines cannot be started from here",
             hints=(
-                f"under SLURM:       srun --nodes {nodes} --ntasks-per-node {devices} {command}",
+                f"under SLURM:       srun --kill-on-bad-exit --nodes {nodes} --ntasks-per-node {devices} {command}",
                 "without, on each:  torchrun --nnodes ... --nproc-per-node "
                 f"{devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m {command}",
             ),
@@ -99,12 +99,12 @@ def joined(world: World) -> Iterator[None]:
     if world.size == 1:
         yield
         return
-    environment = _environment()
+    environment = cluster_environment()
     assert environment is not None
     os.environ["MASTER_ADDR"] = str(environment.main_address)
     os.environ["MASTER_PORT"] = str(environment.main_port)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE, rank=world.rank, world_size=world.size)
+    dist.init_process_group(backend, rank=world.rank, world_size=world.size)
     try:
         yield
     finally:
@@ -115,11 +115,25 @@ def joined(world: World) -> Iterator[None]:
 @contextmanager
 def first_goes_ahead(world: World) -> Iterator[None]:
     """The first process goes through the body, then the others do, all at once."""
+    if world.size == 1:
+        yield
+        return
+    waiting = dist.new_group(backend="gloo", timeout=PATIENCE)
+    assert isinstance(waiting, dist.ProcessGroup)  # everybody is a member
     if not world.first:
-        dist.barrier()
+        dist.barrier(group=waiting)
     yield
-    if world.first and world.size > 1:
-        dist.barrier()
+    if world.first:
+        dist.barrier(group=waiting)
+
+
+def agreed(value: int) -> bool:
+    """Whether all processes have the same value."""
+    if not dist.is_initialized():
+        return True
+    values = [0] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return len(set(values)) == 1
 
 
 def gathered(part: Mapping[tuple[int, int], list[float]]) -> dict[tuple[int, int], list[float]]:
@@ -180,7 +194,8 @@ class SharedBatchNorm(_BatchNorm):
             with torch.no_grad():
                 if self.num_batches_tracked is not None:
                     self.num_batches_tracked += 1
-                factor = self.momentum if self.momentum is not None else 0.1
+                seen = 1 if self.num_batches_tracked is None else int(self.num_batches_tracked)
+                factor = 1 / seen if self.momentum is None else self.momentum
                 self.running_mean.lerp_(mean.detach().to(self.running_mean), factor)
                 unbiased = variance.detach() * (total / (total - 1).clamp(min=1))
                 self.running_var.lerp_(unbiased.to(self.running_var), factor)

@@ -21,6 +21,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.precision import DoublePrecision, MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from dfbench.errors import StoreError, UsageError
 from dfbench.interfaces import Progress
-from dfbench.runs.distributed import share_batch_norms
+from dfbench.runs.distributed import agreed, cluster_environment, share_batch_norms
 from dfbench.runs.training_record import (
     BEST,
     LAST,
@@ -46,11 +47,16 @@ LOG_EVERY = 10  # steps, for TensorBoard; log.csv has a row a round
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitResult:
-    """The best weights of a training. `score` is their validation score, `step` when they were reached."""
+    """The best weights of a training; those of several processes are in the hands of the first one.
+
+    `score` is their validation score, `step` when they were reached, `resumed_at` the steps at which the training
+    went on after a cut.
+    """
 
     state: Mapping[str, Tensor]
     score: float
     step: int
+    resumed_at: tuple[int, ...] = ()
 
 
 def resolve_device(device: str) -> torch.device:
@@ -89,6 +95,11 @@ def fit_module(
     except OSError as error:
         raise StoreError(f"cannot make the training folder {folder}: {error.strerror}") from error
     done = rounds_done(last)
+    if not agreed(done):
+        raise UsageError(
+            f"the processes of this training see different checkpoints in {folder}",
+            hints=("the cache must be on a disk that all machines share: set DFBENCH_CACHE",),
+        )
     if done:
         progress.note(f"{title}: going on after step {done * plan.steps} of {plan.rounds * plan.steps}")
     if plan.world.size > 1:
@@ -109,13 +120,14 @@ def fit_module(
             enable_model_summary=False,
             default_root_dir=folder,
         )
-        trainer.fit(module, ckpt_path=last if done else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    best = read_checkpoint(folder / BEST)
-    if plan.world.size > 1:
-        torch.distributed.barrier()  # whoever writes now may remove what the others read
-    return FitResult(state=best["state_dict"], score=record.best, step=record.best_step)
+        try:
+            trainer.fit(module, ckpt_path=last if done else None, weights_only=True)
+        except SystemExit:
+            if trainer.interrupted:  # which Lightning makes of Ctrl-C
+                raise KeyboardInterrupt from None
+            raise
+    state = read_checkpoint(folder / BEST)["state_dict"] if plan.world.first else {}
+    return FitResult(state, record.best, record.best_step, tuple(record.resumed_at))
 
 
 def _devices(plan: FitPlan) -> dict[str, Any]:
@@ -124,7 +136,9 @@ def _devices(plan: FitPlan) -> dict[str, Any]:
     plugins: list[Any] = [AtomicCheckpoints(), _precision(plan, device)]
     chosen: dict[str, Any] = {"accelerator": device.type, "plugins": plugins}
     if world.size == 1:
+        plugins.append(LightningEnvironment())  # whatever a scheduler's variables say
         return {**chosen, "devices": [device.index] if device.index is not None else 1}
+    plugins.append(cluster_environment())
     return {
         **chosen,
         "devices": world.local,
@@ -155,7 +169,7 @@ def _quiet_lightning() -> Iterator[None]:
             ".*GPU available but not used.*",  # so is the device
             ".*The `srun` command is available.*",  # a login node is a fine place to train the demo
             ".*isinstance.treespec, LeafSpec..*",  # Lightning against a newer torch
-            ".*sync_dist=True. when logging on epoch level.*",  # such values are gathered before they are logged
+            ".*sync_dist=True.. when logging on epoch level.*",  # such values are gathered before they are logged
             ".*find_unused_parameters=True was specified.*",  # true of the epochs without frozen parts alone
         ):
             warnings.filterwarnings("ignore", message=expected)

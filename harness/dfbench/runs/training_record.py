@@ -101,6 +101,7 @@ class Record(pl.Callback):
     def __init__(self, folder: Path, plan: FitPlan) -> None:
         self._folder, self._plan = folder, plan
         self.best, self.best_step = -math.inf, 0
+        self.resumed_at: list[int] = []
         self.ended = False  # before its last round, for want of gains
         self._rows: list[dict[str, float]] = []
         self._before = 0.0
@@ -112,6 +113,7 @@ class Record(pl.Callback):
             "best": self.best,
             "best_step": self.best_step,
             "ended": self.ended,
+            "resumed_at": self.resumed_at,
             "rows": self._rows,
             "seconds": self._seconds(),
         }
@@ -120,7 +122,8 @@ class Record(pl.Callback):
         """Go on from `state_dict`."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
         self._rows, self._before = state_dict["rows"], state_dict["seconds"]
-        self.ended = state_dict.get("ended", False)
+        self.ended = state_dict["ended"]
+        self.resumed_at = [*state_dict["resumed_at"], len(self._rows) * self._plan.steps]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A training that had ended trains no further."""

@@ -32,7 +32,7 @@ WEIGHTS_FILE = "weights.safetensors"
 def find_weights(request: RunRequest, stage: Stage) -> Path:
     """Weights of the recipe that fits the data: trained here if the corpus was made here, else looked up."""
     spec = stage.spec
-    folder, _, _ = _training(request, stage)
+    folder = training_folder(request, stage)
     if (folder / WEIGHTS_FILE).is_file() or stage.source.made:
         return train_detector(request, progress=stage.progress, stage=stage)
     train = stage.protocol.train
@@ -104,13 +104,23 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     return folder, trainer, plan
 
 
-def _start_identity(start: str) -> dict[str, str]:
-    """How the file is read, and its content: `how=FILE` or FILE. Raises WeightsError if it is not there."""
-    how, _, file = start.rpartition("=")
-    path = Path(start) if Path(start).is_file() else Path(file)
+def training_folder(request: RunRequest, stage: Stage) -> Path:
+    """Where the training of this request works and leaves its weights: its name changes with all that it depends on."""
+    return _training(request, stage)[0]
+
+
+def start_source(start: str) -> tuple[str, Path]:
+    """FILE or HOW=FILE as (HOW, FILE); a detector knows what HOW means. Raises WeightsError if it is not there."""
+    how, _, file = ("", "", start) if Path(start).is_file() else start.partition("=")
+    path = Path(file or how)
     if not path.is_file():
         raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
-    return {"read_as": "" if path == Path(start) else how, "sha256": file_sha256(path)}
+    return how if file else "", path
+
+
+def _start_identity(start: str) -> dict[str, str]:
+    how, path = start_source(start)
+    return {"read_as": how, "sha256": file_sha256(path)}
 
 
 def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | None = None) -> Path:
@@ -120,7 +130,8 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
     a scheduler started calls this.
     """
     world = World()
-    if request.devices * request.nodes > 1 or "WORLD_SIZE" in os.environ:
+    started = "WORLD_SIZE" in os.environ or "SLURM_STEP_ID" in os.environ  # by torchrun, by srun
+    if request.devices * request.nodes > 1 or started:
         from dfbench.runs.distributed import current_world
 
         world = current_world(request.devices, request.nodes)
@@ -137,11 +148,10 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
 def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage | None) -> Path:
     from dfbench.runs.distributed import launch
 
-    choose_device(request.device, count=request.devices)  # before anything is started
-    folder, _, _ = _training(request, stage or open_stage(request, progress))
-    finished = folder / WEIGHTS_FILE
+    device = choose_device(request.device, count=request.devices)  # before anything is started
+    finished = training_folder(request, stage or open_stage(request, progress)) / WEIGHTS_FILE
     if not finished.is_file():
-        launch(_command(request), devices=request.devices, nodes=request.nodes)
+        launch(_command(replace(request, device=device)), devices=request.devices, nodes=request.nodes)
     progress.note(f"{request.detector}: the weights are {finished}")
     return finished
 
@@ -195,8 +205,8 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             train=faces["train"],
             validation=faces["validation"],
             folder=folder,
-            device=choose_device(request.device),
-            workers=stage.settings.workers,
+            device=choose_device(request.device, count=world.local),
+            workers=max(1, stage.settings.workers // world.local),
             seed=request.seed,
             synthesizer=synthesizer,
             provenance={
