@@ -52,44 +52,27 @@ def to_patches(values: Tensor, grid: int) -> Tensor:
     return F.avg_pool2d(values, patch) * patch**2
 
 
-def occlusion(
-    function: Callable[[Tensor], Tensor], clips: Tensor, substitute: Tensor, *, grid: int, reach: int = 1
-) -> Tensor:
-    """How far the logit falls when a neighbourhood of patches is replaced in all frames: (B, T, grid, grid).
-
-    clips and substitute (B, 3, T, S, S). What is replaced are the patches at most `reach` away, and a patch's value is
-    the mean over the neighbourhoods that hold it. The same for every frame. Source: Zeiler & Fergus, ECCV 2014.
-    """
-    b, _, t, size, _ = clips.shape
-    patch = size // grid
-    with torch.no_grad():
-        whole = function(clips)
-        fall = torch.zeros(b, grid, grid, dtype=clips.dtype, device=clips.device)
-        count = torch.zeros_like(fall)
-        for row in range(grid):
-            for column in range(grid):
-                rows = slice(max(0, row - reach), row + reach + 1)
-                columns = slice(max(0, column - reach), column + reach + 1)
-                changed = clips.clone()
-                pixels = (
-                    slice(rows.start * patch, rows.stop * patch),
-                    slice(columns.start * patch, columns.stop * patch),
-                )
-                changed[..., pixels[0], pixels[1]] = substitute[..., pixels[0], pixels[1]]
-                fall[:, rows, columns] += (whole - function(changed)).view(b, 1, 1)
-                count[:, rows, columns] += 1
-    return (fall / count).unsqueeze(1).expand(b, t, grid, grid)
-
-
 def token_gradients(net: FakeSTormerNet, clips: Tensor) -> Tensor:
     """Gradient times input at the patch embeddings, less their mean over the clip: (B, T, h, w)."""
+    patches, slope = _slope_at_tokens(net, clips)
+    centred = patches - patches.mean(dim=(1, 2), keepdim=True)
+    return _on_grid((slope * centred).sum(dim=-1), net)
+
+
+def token_sensitivity(net: FakeSTormerNet, clips: Tensor) -> Tensor:
+    """Length of the logit's gradient at each patch embedding, at least 0: (B, T, h, w)."""
+    _, slope = _slope_at_tokens(net, clips)
+    return _on_grid(slope.norm(dim=-1), net)
+
+
+def _slope_at_tokens(net: FakeSTormerNet, clips: Tensor) -> tuple[Tensor, Tensor]:
+    """Patch embeddings (B, N, T, D) and the gradient of the logit there."""
     with torch.no_grad():
         cls, patches, temp = net.backbone.embed(clips)
     patches = patches.detach().requires_grad_(True)
     logit, _ = open_forward(net, cls, patches, temp)
     (slope,) = torch.autograd.grad(logit.sum(), patches)
-    centred = patches - patches.mean(dim=(1, 2), keepdim=True)
-    return _on_grid((slope * centred).sum(dim=-1).detach(), net)
+    return patches.detach(), slope.detach()
 
 
 def attention_rollout(net: FakeSTormerNet, clips: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.data.coordinates import peak
+from dfbench.data.sequences import source_size
 from dfbench.errors import StoreError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence_figures import timeline_figure
@@ -68,7 +69,8 @@ def explain_to(
     probe(path)  # a missing or broken file is named before it is hashed
     identity = run_identity(
         schema=SCHEMA,
-        video=file_sha256(path),
+        # A folder of frames has no bytes of its own: its place and size stand for them.
+        video=file_sha256(path) if path.is_file() else [str(path.resolve()), source_size(path)],
         detector={"name": opened.spec.name, "version": opened.spec.version, "seed": opened.seed},
         weights=opened.weights_sha256,
         finder=finder_version,
