@@ -86,7 +86,7 @@ def overlay(crop: Picture, values: NDArray[np.floating[Any]], scale: Scale, side
     place = scale.place(wide)
     colour = scale.colours(place)[..., :3] * 255
     strength = np.abs(2 * place - 1) if scale.signed else place
-    alpha = 0.85 * np.sqrt(strength)[..., None]
+    alpha = 0.85 * (strength if scale.signed else np.sqrt(strength))[..., None]
     return np.asarray((1 - alpha) * grey + alpha * colour, dtype=np.uint8)
 
 
