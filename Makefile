@@ -31,7 +31,7 @@ lint: install
 	$(BIN)/lint-imports
 
 benchmark: install
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --full-depth
 
 clean:
 	rm -rf $(VENV)

@@ -252,7 +252,10 @@ def test_validation_draws_for_the_round_it_is_in(
 def test_other_machines_are_left_to_a_scheduler() -> None:
     with pytest.raises(UsageError, match="other machines") as caught:
         launch(["train", "--detector", "fakestormer"], devices=4, nodes=2)
-    assert "srun --nodes 2 --ntasks-per-node 4 dfbench train --detector fakestormer" in caught.value.hints[0]
+    assert (
+        "srun --kill-on-bad-exit --nodes 2 --ntasks-per-node 4 dfbench train --detector fakestormer"
+        in caught.value.hints[0]
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])

@@ -1,0 +1,105 @@
+"""What the benchmarks share: stored face frames, and comparison within one run.
+
+Other programs and the host itself change how fast a machine is from one minute to the next. What is compared is
+therefore run in turns, and benchmarks store ratios of medians in `extra_info`.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from dfbench import FaceTrack, StoredFaces
+from dfbench.data.store import write_faces
+from dfbench_fakestormer.synthesis.landmarks import reorder_forehead
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "clip_pipeline.npz"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-depth", action="store_true", help="Benchmark ViT-B with all its twelve blocks.")
+
+
+@pytest.fixture
+def depth(request: pytest.FixtureRequest) -> int:
+    """Blocks of ViT-B: two, or twelve with --full-depth."""
+    return 12 if request.config.getoption("--full-depth", default=False) else 2
+
+
+class InTurns:
+    """Measures one function as the benchmark and others in turns with it."""
+
+    def __init__(self, benchmark: BenchmarkFixture) -> None:
+        self._benchmark = benchmark
+
+    def __call__(self, ours: Callable[[], Any], *, rounds: int, **others: Callable[[], Any]) -> Any:
+        """The result of `ours`; `extra_info` gets `NAME_over_ours`, the ratio of medians, for each of `others`."""
+        seconds: dict[str, list[float]] = {name: [] for name in others}
+
+        def run_others() -> None:
+            for name, function in others.items():
+                begun = time.perf_counter()
+                function()
+                seconds[name].append(time.perf_counter() - begun)
+
+        run_others()  # the first run of anything is slow
+        ours()
+        seconds = {name: [] for name in others}
+        result = self._benchmark.pedantic(ours, setup=run_others, rounds=rounds, iterations=1)
+        if self._benchmark.stats:
+            own = self._benchmark.stats.stats.median
+            for name, values in seconds.items():
+                self._benchmark.extra_info[f"{name}_over_ours"] = round(median(values) / own, 3)
+        return result
+
+
+@pytest.fixture
+def in_turns(benchmark: BenchmarkFixture) -> InTurns:
+    return InTurns(benchmark)
+
+
+@pytest.fixture(scope="session")
+def face_frames() -> list[NDArray[np.uint8]]:
+    """Four frames (317, 317, 3) uint8 RGB of one face."""
+    golden = np.load(GOLDEN)
+    encoded = [io.BytesIO(golden[f"frames/png{t}"].tobytes()) for t in range(4)]
+    return [np.asarray(Image.open(one).convert("RGB")) for one in encoded]
+
+
+@pytest.fixture(scope="session")
+def face_file(
+    tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDArray[np.uint8]]
+) -> Callable[..., Path]:
+    """Writes a face file of `count` crops, `side` px wide, whose box is two thirds as wide."""
+
+    def write(*, side: int, count: int) -> Path:
+        shrunk = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in face_frames]
+        crops = [np.asarray(shrunk[number % 4], np.uint8) for number in range(count)]
+        points = reorder_forehead(np.load(GOLDEN)["frames/landmarks81_dlib_order"].astype(np.float64))
+        points = np.asarray(points, np.float64) * (side / 317)
+        part = [round(side * one) for one in (1 / 6, 1 / 6, 5 / 6, 5 / 6)]
+        track = FaceTrack(
+            frame_indices=np.arange(count, dtype=np.int64),
+            boxes=np.tile(np.array(part, np.float32), (count, 1)),
+            scores=np.ones(count, np.float32),
+            landmarks=np.stack([points[number % 4] for number in range(count)]).astype(np.float32),
+            landmark_kind="dlib",
+            frame_size=(side, side),
+        )
+        whole = np.tile(np.array([0, 0, side, side], np.float32), (count, 1))
+        path = tmp_path_factory.mktemp("faces") / f"{side}.faces"
+        write_faces(path, StoredFaces(crops, whole, track))
+        return path
+
+    return write

@@ -1,0 +1,166 @@
+"""ViT-B/16 on clips of four frames, 224 px: scoring and a training step, in turns with the plain way to write them.
+
+Two of the twelve blocks are enough for a figure in every test run, with two reservations: the last block costs
+scoring next to nothing, so that its ratio comes out higher than with twelve, and memory is mostly weights. The figures
+to quote are those of `make benchmark`, which passes --full-depth. No timed assertions.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from tests.benchmarks.conftest import InTurns
+from tests.benchmarks.plain_network import plain_forward
+from torch import Tensor
+
+from dfbench_fakestormer.detector import FakeSTormer
+from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
+from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig, Output
+from dfbench_fakestormer.scoring import ScoringNet
+
+WIDTH, PLACES, FRAMES, HEADS = 768, 197, 4, 12
+ROWS = FRAMES * PLACES
+# Rows, inputs and outputs of the linear layers of one block of `ScoringNet`, for one clip.
+LINEAR = (
+    (ROWS, WIDTH, 3 * WIDTH),
+    (ROWS, WIDTH, WIDTH),
+    (ROWS, WIDTH, 3 * WIDTH),
+    (ROWS, WIDTH, WIDTH),
+    (ROWS + 1, WIDTH, 4 * WIDTH),
+    (ROWS + 1, 4 * WIDTH, WIDTH),
+)
+
+
+def random(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def products(blocks: int) -> tuple[Callable[[], None], float]:
+    """The matrix products of scoring one clip and nothing else, and how many GFLOP they are."""
+    linear = [(random(rows, inputs), random(outputs, inputs)) for rows, inputs, outputs in LINEAR]
+    query, key = (random(FRAMES * HEADS, PLACES, WIDTH // HEADS) for _ in range(2))
+    weights = random(FRAMES * HEADS, PLACES, PLACES)
+    pixels, kernels = random(ROWS - FRAMES, WIDTH), random(WIDTH, WIDTH)
+
+    def multiply() -> None:
+        pixels @ kernels
+        for _ in range(blocks):
+            for left, right in linear:
+                left @ right.T
+            query @ key.transpose(1, 2)
+            weights @ key
+
+    flop = blocks * 2 * sum(rows * inputs * outputs for rows, inputs, outputs in LINEAR)
+    flop += blocks * 4 * FRAMES * PLACES**2 * WIDTH + 2 * (ROWS - FRAMES) * WIDTH**2
+    return multiply, flop / 1e9
+
+
+@pytest.fixture
+def net(depth: int) -> FakeSTormerNet:
+    return FakeSTormerNet(ModelConfig(depth=depth)).eval()
+
+
+def test_the_plain_network_is_the_network() -> None:
+    net = FakeSTormerNet(ModelConfig(size=32, patch=8, width=24, depth=2, heads=2), seed=1).double().train()
+    net.keypoint_head["temp_loc"].eval()
+    clips = random(3, 3, 4, 32, 32).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain = plain_forward(net, clips)
+        torch.manual_seed(0)
+        ours = net(clips)
+    for one, other in zip(plain, ours, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_scoring_a_clip(
+    benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet, depth: int
+) -> None:
+    """`products_over_ours` is the roofline: the share of the time that the matrix products alone would take."""
+    clips, scoring = random(1, 3, 4, 224, 224), ScoringNet(net)
+    multiply, gflop = products(depth - 1)
+    with torch.inference_mode():
+        logit = in_turns(
+            lambda: scoring(clips),
+            rounds=4,
+            plain=lambda: plain_forward(net, clips),
+            whole=lambda: net(clips),
+            products=multiply,
+        )
+        torch.testing.assert_close(logit, net(clips).logit[:, 0], rtol=1e-4, atol=1e-5)
+    benchmark.extra_info["gflop"] = round(gflop, 1)
+    if benchmark.stats:
+        benchmark.extra_info["gflop_per_second"] = round(gflop / benchmark.stats.stats.median, 1)
+
+
+def test_scoring_clips_in_int8(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
+    generator = torch.Generator().manual_seed(1)
+    clips = torch.randint(0, 256, (2, 4, 224, 224, 3), dtype=torch.uint8, generator=generator)
+    full = FakeSTormer(net, torch.device("cpu"))
+    quantised = FakeSTormer(net, torch.device("cpu"), "int8")
+    logits = in_turns(lambda: quantised.score(clips), rounds=3, float32=lambda: full.score(clips))
+    benchmark.extra_info["largest_score_change"] = (logits - full.score(clips)).abs().max().item()
+    assert torch.isfinite(logits).all()
+
+
+def training_step(net: FakeSTormerNet, forward: Callable[[Tensor], Output]) -> None:
+    """Forward and backward for two clips; no optimiser."""
+    targets = Targets(
+        torch.tensor([[0.0], [1.0]]),
+        torch.full((2, 4), 0.5),
+        random(2, 1, 4, 14, 14),
+        torch.ones(2, 1, 4, 14, 14),
+    )
+    net.zero_grad(set_to_none=True)
+    combined_loss(forward(random(2, 3, 4, 224, 224)), targets, LossWeights()).total.backward()  # type: ignore[no-untyped-call]
+
+
+def test_a_training_step(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
+    """Stochastic depth as in the recipe: what it drops differs from step to step, so there are several."""
+    net.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        in_turns(
+            lambda: training_step(net, net),
+            rounds=3,
+            plain=lambda: training_step(net, lambda clips: plain_forward(net, clips)),
+        )
+    gradient = net.backbone.blocks[0].get_parameter("mlp.fc1.weight").grad
+    assert gradient is not None
+    assert gradient.norm() > 0
+
+
+PEAK = """
+import resource, sys
+import torch
+from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
+from tests.benchmarks.plain_network import plain_forward
+from tests.benchmarks.test_network_speed import training_step
+plain, depth = sys.argv[1] == "plain", int(sys.argv[2])
+torch.manual_seed(0)
+net = FakeSTormerNet(ModelConfig(depth=depth)).train()
+for _ in range(2):
+    training_step(net, (lambda clips: plain_forward(net, clips)) if plain else net)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_memory_of_a_training_step(benchmark: BenchmarkFixture, depth: int) -> None:
+    """Peak resident MiB of a fresh process after two steps, imports and weights included."""
+
+    def peak(how: str) -> float:
+        command = [sys.executable, "-c", PEAK, how, str(depth)]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+        return float(done.stdout)
+
+    ours = benchmark.pedantic(peak, args=("ours",), rounds=1, iterations=1)
+    benchmark.extra_info["peak_mib"] = round(ours)
+    benchmark.extra_info["plain_peak_mib"] = round(peak("plain"))
+    assert ours > 0
