@@ -34,7 +34,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
 def test_help_names_every_command() -> None:
     ended = dfbench("--help")
     assert ended.returncode == 0
-    for command in ("run", "train", "leaderboard", "doctor", "data", "plugins"):
+    for command in ("run", "train", "explain", "localisation", "leaderboard", "doctor", "data", "plugins"):
         assert command in ended.stdout
 
 

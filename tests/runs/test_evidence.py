@@ -131,7 +131,7 @@ def test_maps_meet_masks_cell_on_cell() -> None:
     coarse[2, 6] = 1
     fine = on_grid(coarse)
     row, column = np.unravel_index(int(fine.argmax()), fine.shape)
-    assert (row // (48 / 9), column // (48 / 9)) == (2, 6)
+    assert [int(row * 9 / 48), int(column * 9 / 48)] == [2, 6]
     assert on_grid(np.ones((144, 144), np.float16)).mean() == 1
 
 
@@ -159,7 +159,7 @@ def measured() -> Localisation:
         for target in ("mask", "border"):
             for name, value in (("heat", 0.8), (CENTRE, 0.6)):
                 noise = 0.01 * (number % 3)
-                row = {
+                row: dict[str, object] = {
                     **key,
                     "map": name,
                     "target": target,

@@ -38,7 +38,8 @@ def test_a_written_fake_differs_from_its_shot_in_these_frames_alone(tmp_path: Pa
         for cut in cuts
     )
     first, after, _ = truth[str(cuts[1].path)]
-    changed, same = [], []
+    changed: list[float] = []
+    same: list[float] = []
     for at in sorted(set(real) & set(fake)):
         change = float(np.quantile(np.abs(real[at] - fake[at]), 0.999))
         (changed if first <= at - cuts[1].start < after else same).append(change)
