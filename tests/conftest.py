@@ -20,6 +20,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DFBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DFBENCH_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("DFBENCH_CONFIG", raising=False)
+    monkeypatch.delenv("DFBENCH_SCHEDULER", raising=False)
     monkeypatch.chdir(tmp_path)
 
 

@@ -5,6 +5,8 @@ ffpp = "/data/FaceForensics++"
 
 cache = "/scratch/dfbench"          # face store, weights, demo corpora
 runs = "runs"                       # results of runs
+scheduler = "tcp://node01:8786"     # prepare videos on this dask cluster; without it, on this machine
+video_seconds = 1800                # a video whose preparation takes longer ends as an error
 
 A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++.
 """
@@ -48,6 +50,8 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("dfbench"))
     runs: Path = Path("runs")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    scheduler: str = ""
+    video_seconds: float = Field(default=1800.0, gt=0, le=1e6)
 
     @classmethod
     def settings_customise_sources(

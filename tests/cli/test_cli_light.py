@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "pandas", "cv2", "lightning", "matplotlib", "av")
+HEAVY = ("torch", "pandas", "cv2", "lightning", "matplotlib", "av", "distributed", "dask")
 
 
 def dfbench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

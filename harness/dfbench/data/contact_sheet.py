@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.data.prepare import PreparedResult
+from dfbench.data.outcomes import PreparedResult
 from dfbench.data.store import read_faces
 from dfbench.types import Label, Status, Video
 

@@ -1,57 +1,72 @@
 """The stage that fills the face store: decode, find faces, track, landmarks, crop; video by video, resumable.
 
-A video that is done has its face file; one that failed has a small JSON beside that path with its status. Either is
-done again only when its source file changed. Work goes to processes, so a crash costs the videos in flight.
+The work goes through an executor, one video at a time, and each video is worked on in a process of its own thread: one
+that crashes or hangs ends in a status, and the rest goes on.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, CancelledError, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
-from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
+from uuid import uuid4
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.clips import square_around
+from dfbench.data.executor import killed_with_its_workers, open_executor
 from dfbench.data.faces import MainFace, main_face
 from dfbench.data.landmarks import detect_landmarks
-from dfbench.data.sequences import archive_of, source_size
-from dfbench.data.store import StoredFaces, check_faces, face_path, write_faces
+from dfbench.data.outcomes import (
+    PreparedResult,
+    forget_failure,
+    known_outcome,
+    store_failure,
+    sweep_leftovers,
+)
+from dfbench.data.process import process_of_this_thread
+from dfbench.data.sequences import source_size
+from dfbench.data.store import StoredFaces, face_path, write_faces
 from dfbench.data.video import read_frames
-from dfbench.errors import StoreError, VideoError
+from dfbench.errors import DfbenchError, PluginError, RunError, StoreError, VideoError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.types import FaceTrack, PrepareSpec, Status, Video
+from dfbench.version import VERSION
 
 BATCH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedResult:
-    """How the preparation of one video ended; `path` is its face file if `status` is OK."""
-
-    video: Video
-    status: Status
-    reason: str
-    path: Path
-    seconds: float = 0.0
+VIDEO_SECONDS = 1800.0  # after which a video counts as one that hangs
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareReport:
-    """One result a video, in the order that the videos were given."""
+    """One result a video, in the order that the videos were given; with `retry`, of those that were prepared before."""
 
     videos: tuple[PreparedResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One video, with what a worker needs to know. `origin` is the machine that asks, if it may be another one."""
+
+    video: Video
+    spec: PrepareSpec
+    path: Path
+    finder: str
+    seconds: float
+    origin: str = ""
+    readable: bool = False
+    mark: Path | None = None
+    version: str = VERSION
 
 
 def prepare(
@@ -63,80 +78,176 @@ def prepare(
     finder: str,
     workers: int,
     progress: Progress,
+    scheduler: str = "",
+    seconds: float = VIDEO_SECONDS,
+    retry: bool = False,
 ) -> PrepareReport:
     """Prepare `videos`; what is done already is not done again.
 
-    `finder` is the import path of a factory `(device: str) -> FaceFinder`. Raises StoreError when the store cannot
-    be written (what was prepared is kept).
+    `finder` is the import path of a factory `(device: str) -> FaceFinder`. A video that takes longer than `seconds`
+    ends as an error. With `scheduler`, the workers of that dask cluster do the work (`workers` counts here alone).
+    With `retry`, videos that failed are done again, and no others. Raises StoreError when the store cannot be
+    written, RunError when the cluster is lost or its workers lack something; what was prepared is kept.
     """
-    paths = [
-        face_path(store_root, corpus=corpus, dataset=v.dataset, digest=spec.digest(), video_id=v.video_id)
-        for v in videos
-    ]
+    store_root = store_root.absolute() if scheduler else store_root
+    paths = _paths(videos, spec, store_root=store_root, corpus=corpus)
     results: dict[int, PreparedResult] = {}
+    left: list[int] = []
     for number, (video, path) in enumerate(zip(videos, paths, strict=True)):
-        if (known := _known(video, path)) is not None:
+        known = known_outcome(video, path)
+        failed = known is not None and known.status is not Status.OK
+        if retry and failed:
+            forget_failure(path)
+        if known is not None and not (retry and failed):
             results[number] = known
-    left = [number for number in range(len(videos)) if number not in results]
+        elif failed or not retry:
+            left.append(number)
     if left:
-        name = f"faces of {videos[left[0]].dataset}"
-        with progress.task(name, len(left)) as task:
-            jobs = {number: (videos[number], spec, paths[number], finder) for number in left}
-            for number, result in _run(jobs, workers):
-                results[number] = result
+        sweep_leftovers({paths[number].parent for number in left})
+        job = _Job(videos[0], spec, paths[0], finder, seconds)
+        jobs = {number: replace(job, video=videos[number], path=paths[number]) for number in left}
+        with progress.task(f"faces of {videos[left[0]].dataset}", len(left)) as task:
+            for number, result in _run(jobs, scheduler, workers, store_root, progress):
+                results[number] = replace(result, video=videos[number])
                 task.advance(
                     note="" if result.status is Status.OK else f"{result.video.video_id}: {result.status}"
                 )
-    return PrepareReport(tuple(results[number] for number in range(len(videos))))
+    return PrepareReport(tuple(results[number] for number in sorted(results)))
 
 
-_Job = tuple[Video, PrepareSpec, Path, str]
+def prepared(
+    videos: Sequence[Video], spec: PrepareSpec, *, store_root: Path, corpus: str
+) -> list[PreparedResult | None]:
+    """What the store says of each video, None for one that is not prepared yet. Reads no crops and changes nothing."""
+    paths = _paths(videos, spec, store_root=store_root, corpus=corpus)
+    return [known_outcome(video, path, whole=False) for video, path in zip(videos, paths, strict=True)]
 
 
-def _run(jobs: dict[int, _Job], workers: int) -> Iterator[tuple[int, PreparedResult]]:
-    """Outcomes as they come. A worker that dies takes its pool along: the rest goes on, one video at a time."""
-    context = _context(next(iter(jobs.values()))[3])
-    done: set[int] = set()
-    executor = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_one_thread)
-    try:
-        pending: dict[Future[PreparedResult], int] = {
-            executor.submit(_prepare_job, *job): number for number, job in jobs.items()
+def _paths(videos: Sequence[Video], spec: PrepareSpec, *, store_root: Path, corpus: str) -> list[Path]:
+    digest = spec.digest()
+    return [
+        face_path(store_root, corpus=corpus, dataset=one.dataset, digest=digest, video_id=one.video_id)
+        for one in videos
+    ]
+
+
+def _run(
+    jobs: dict[int, _Job], scheduler: str, workers: int, store_root: Path, progress: Progress
+) -> Iterator[tuple[int, PreparedResult]]:
+    """Outcomes as they come."""
+    # Each start begins elsewhere and goes round: two at a time on one store share the work, and do not double it.
+    numbers = list(jobs)
+    first = int.from_bytes(os.urandom(4), "big") % len(numbers)
+    with ExitStack() as stack:
+        if scheduler:
+            mark = stack.enter_context(_marked(store_root))
+            jobs = {number: _sent_away(job, mark) for number, job in jobs.items()}
+        executor = stack.enter_context(
+            open_executor(scheduler, workers=min(workers, len(jobs)), progress=progress)
+        )
+        pending = {
+            executor.submit(_run_job, jobs[number]): number for number in numbers[first:] + numbers[:first]
         }
         for future in as_completed(pending):
-            result = future.result()
-            done.add(pending[future])
-            yield pending[future], result
-    except BrokenProcessPool:
-        yield from _run_singly({number: job for number, job in jobs.items() if number not in done})
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _run_singly(jobs: dict[int, _Job]) -> Iterator[tuple[int, PreparedResult]]:
-    for number, job in jobs.items():
-        context = _context(job[3])
-        with ProcessPoolExecutor(1, mp_context=context, initializer=_one_thread) as executor:
+            number = pending[future]
             try:
-                yield number, executor.submit(_prepare_job, *job).result()
-            except BrokenProcessPool:
-                yield (
-                    number,
-                    _failed(job[0], job[2], Status.ERROR, "the worker process died on this video", 0.0),
-                )
+                yield number, future.result()
+            except DfbenchError:
+                raise
+            except CancelledError as error:
+                raise RunError(
+                    f"the scheduler at {scheduler} was lost", hints=("start it, and this again: it goes on",)
+                ) from error
+            except Exception as error:
+                if killed_with_its_workers(error):
+                    yield number, _lost(jobs[number], "its worker died, and so did those that took over")
+                elif scheduler:
+                    raise RunError(
+                        f"a worker of {scheduler} failed on {jobs[number].video.path}: {type(error).__name__}: {error}",
+                        hints=("install the same dfbench with the same plugins on every worker",),
+                    ) from error
+                else:
+                    raise
 
 
-def _context(finder: str) -> BaseContext:
-    """Workers come from a server process that has the face finder imported: that costs seconds only once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, finder.partition(":")[0]])
-    return context
+@contextmanager
+def _marked(store_root: Path) -> Iterator[Path]:
+    """A file by which a worker knows that it sees this very store, and not a folder of the same name."""
+    mark = store_root / f"seen-{uuid4().hex}.part"
+    try:
+        store_root.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise StoreError(f"cannot write {mark}: {error.strerror}") from error
+    try:
+        yield mark
+    finally:
+        mark.unlink(missing_ok=True)
 
 
-def _one_thread() -> None:
-    import torch
+def _sent_away(job: _Job, mark: Path) -> _Job:
+    video = replace(job.video, path=job.video.path.absolute())  # a worker has a working directory of its own
+    readable = source_size(video.path) >= 0
+    return replace(job, video=video, origin=socket.gethostname(), readable=readable, mark=mark)
 
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+
+def _check_worker(job: _Job) -> None:
+    """A worker that lacks the videos or the store must not say that videos are missing, or store where nobody looks."""
+    here = f"the worker on {socket.gethostname()}"
+    if job.version != VERSION:
+        raise RunError(
+            f"{here} has dfbench {VERSION}, and {job.origin} has {job.version}",
+            hints=("install the same version on every worker",),
+        )
+    if job.mark is not None and not job.mark.is_file():
+        raise RunError(
+            f"{here} does not see the face store {job.mark.parent} of {job.origin}",
+            hints=("set DFBENCH_CACHE to a folder that all machines share, under the same path",),
+        )
+    if job.readable and source_size(job.video.path) < 0:
+        raise RunError(
+            f"{here} does not see {job.video.path}, which is there on {job.origin}",
+            hints=("keep the videos where all machines see them, under the same path",),
+        )
+
+
+def _run_job(job: _Job) -> PreparedResult:
+    """Prepare a video in the process of this thread, unless somebody else did so in the meantime."""
+    _check_worker(job)
+    if (known := known_outcome(job.video, job.path)) is not None:
+        return known
+    process = process_of_this_thread()
+    process.preload = (__name__, job.finder.partition(":")[0])
+    try:
+        process.call(_build, job.finder)
+    except BrokenExecutor as error:
+        raise RunError(
+            f"the process that builds the face finder {job.finder} died: {error}", hints=("dfbench doctor",)
+        ) from error
+    begun = time.perf_counter()
+    try:
+        return process.call(_prepare_job, job, seconds=job.seconds)
+    except TimeoutError:
+        reason = f"{job.video.path}: not done after {job.seconds:g} s"
+    except BrokenExecutor as error:
+        reason = f"{job.video.path}: the process that worked on it died: {error}"
+    return _lost(job, reason, time.perf_counter() - begun)
+
+
+def _lost(job: _Job, reason: str, seconds: float = 0.0) -> PreparedResult:
+    """Its process is gone; another one may have prepared it all the same."""
+    known = known_outcome(job.video, job.path)
+    return known or store_failure(job.video, job.path, Status.ERROR, reason, seconds)
+
+
+def _build(finder: str) -> None:
+    try:
+        _finder(finder)
+    except Exception as error:
+        raise PluginError(
+            f"the face finder {finder} cannot be built: {type(error).__name__}: {error}",
+            hints=("dfbench doctor",),
+        ) from error
 
 
 @lru_cache(maxsize=2)
@@ -148,17 +259,18 @@ def _finder(path: str) -> FaceFinder:
     return build("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _prepare_job(video: Video, spec: PrepareSpec, path: Path, finder: str) -> PreparedResult:
-    begun = time.perf_counter()
+def _prepare_job(job: _Job) -> PreparedResult:
+    video, path, begun = job.video, job.path, time.perf_counter()
     try:
-        prepare_video(video, spec, _finder(finder), path)
+        prepare_video(video, job.spec, _finder(job.finder), path)
     except StoreError:
         raise  # the disk, not the video: stop, and keep what there is
     except VideoError as error:
-        return _failed(video, path, Status(error.status), error.message, time.perf_counter() - begun)
+        return store_failure(video, path, Status(error.status), error.message, time.perf_counter() - begun)
     except Exception as error:  # noqa: BLE001 - one strange video must not end the stage
         reason = f"{video.path}: {type(error).__name__}: {error}"
-        return _failed(video, path, Status.ERROR, reason, time.perf_counter() - begun)
+        return store_failure(video, path, Status.ERROR, reason, time.perf_counter() - begun)
+    forget_failure(path)
     return PreparedResult(video, Status.OK, "", path, time.perf_counter() - begun)
 
 
@@ -213,41 +325,3 @@ def crop_track(frames: list[tuple[int, NDArray[np.uint8]]], main: MainFace, spec
             frame_size=(frames[0][1].shape[1], frames[0][1].shape[0]),
         ),
     )
-
-
-def _status_path(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _source(video: Video) -> list[int]:
-    try:
-        stat = (archive_of(video.path) or video.path).stat()
-    except OSError:
-        return []
-    return [source_size(video.path), stat.st_mtime_ns]
-
-
-def _known(video: Video, path: Path) -> PreparedResult | None:
-    if path.is_file():
-        if check_faces(path, source_bytes=source_size(video.path)):
-            return PreparedResult(video, Status.OK, "", path)
-        path.unlink()
-    try:
-        record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
-        if record["source"] != _source(video):
-            return None
-        return PreparedResult(video, Status(record["status"]), str(record["reason"]), path)
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _failed(video: Video, path: Path, status: Status, reason: str, seconds: float) -> PreparedResult:
-    record = {"status": status, "reason": reason, "source": _source(video)}
-    part = path.with_name(f"{path.name}.status.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(record), encoding="utf-8")
-        part.replace(_status_path(path))
-    except OSError as error:
-        raise StoreError(f"cannot write {_status_path(path)}: {error.strerror}") from error
-    return PreparedResult(video, status, reason, path, seconds)

@@ -17,6 +17,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
 from dfbench.settings import load_settings
@@ -238,7 +239,7 @@ def _kept(archive: Path) -> Path:
 
 def _keep(path: Path, folders: Mapping[str, Sequence[str]]) -> None:
     """A cache that cannot be written costs time and nothing else."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{uuid4().hex}.part")  # many machines may share a cache
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(folders), encoding="utf-8")

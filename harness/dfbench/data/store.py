@@ -7,7 +7,6 @@ frame is read; timestamps are fixed, so equal content gives equal bytes.
 from __future__ import annotations
 
 import io
-import os
 import re
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -52,6 +52,11 @@ def face_path(store_root: Path, *, corpus: str, dataset: str, digest: str, video
     return store_root / corpus / dataset / digest / f"{readable}-{unique}{SUFFIX}"
 
 
+def part_path(path: Path) -> Path:
+    """Where to write what becomes `path`: a name that no other process of any machine on the same disk takes."""
+    return path.with_name(f"{path.name}.{uuid4().hex}.part")
+
+
 def write_faces(path: Path, faces: StoredFaces) -> None:
     """Write atomically. Raises StoreError, which names the folder and how to move it, if the disk is full."""
     arrays = io.BytesIO()
@@ -67,7 +72,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         frame_size=np.asarray(track.frame_size),
         source_bytes=np.asarray(faces.source_bytes),
     )
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
@@ -122,15 +127,17 @@ def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
     )
 
 
-def check_faces(path: Path, *, source_bytes: int) -> bool:
+def check_faces(path: Path, *, source_bytes: int, whole: bool = True) -> bool:
     """Whether the file is there, every CRC in it is right, and it was made of a video file of `source_bytes`.
+
+    With `whole` false, only its track is read, and no crop.
 
     The size stands for the content, and not the time, because files are copied and caches moved. With -1, the video
     is not there to compare with, and what was made of it counts.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
+            if whole and archive.testzip() is not None:
                 return False
             made_of = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)["source_bytes"]
     except (OSError, zipfile.BadZipFile, KeyError, ValueError):

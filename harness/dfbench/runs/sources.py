@@ -18,6 +18,7 @@ from dfbench.settings import Settings, config_path
 from dfbench.types import CorpusSpec, DatasetSpec, PrepareSpec, Video
 
 if TYPE_CHECKING:
+    from dfbench.data.outcomes import PreparedResult
     from dfbench.data.prepare import PrepareReport
     from dfbench.hooks.registry import Registry
 
@@ -158,8 +159,9 @@ def prepare_selected(
     registry: Registry,
     settings: Settings,
     progress: Progress,
+    retry: bool = False,
 ) -> PrepareReport:
-    """Fill the face store for `videos`, with the installed version of the finder."""
+    """Fill the face store for `videos`, with the installed version of the finder; `retry`: for those that failed."""
     from dfbench.data.prepare import prepare
 
     return prepare(
@@ -170,4 +172,21 @@ def prepare_selected(
         finder=registry.face_finder(spec.finder).build,
         workers=settings.workers,
         progress=progress,
+        scheduler=settings.scheduler,
+        seconds=settings.video_seconds,
+        retry=retry,
+    )
+
+
+def prepared_selected(
+    videos: Sequence[Video], spec: PrepareSpec, *, source: DataSource, registry: Registry, settings: Settings
+) -> list[PreparedResult | None]:
+    """What the face store says of each video, None for one that is not prepared yet."""
+    from dfbench.data.prepare import prepared
+
+    return prepared(
+        videos,
+        with_finder_version(spec, registry),
+        store_root=settings.cache / "faces",
+        corpus=source.corpus,
     )

@@ -1,0 +1,183 @@
+"""A process that works for one thread and can be killed: what it does may crash or hang, its thread goes on.
+
+`concurrent.futures.ProcessPoolExecutor` breaks as a whole when one of its processes dies, and cannot end one that
+hangs. Here each thread of an executor (of this machine, or of a dask worker) keeps a process of its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import suppress
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class _EndedError(Exception):
+    """The process ended, by the signal -`code` if that is negative; `begun`: while it did what it was asked."""
+
+    def __init__(self, code: int, *, begun: bool) -> None:
+        super().__init__(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+        self.begun = begun
+
+
+class OwnProcess:
+    """Runs functions in a process that is started when needed, and again after it died.
+
+    It comes from a server process that has the modules `preload` of the first one in this program imported, as that costs
+    seconds only once. It ends with the process that started it, however that one ends.
+    """
+
+    def __init__(self) -> None:
+        self.preload: Sequence[str] = ()
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def call(self, function: Callable[..., T], *arguments: object, seconds: float | None = None) -> T:
+        """`function(*arguments)`; whatever it raises is raised here.
+
+        Raises TimeoutError when it took longer than `seconds` (the process is killed), BrokenExecutor, which says
+        how the process ended, when it died, and CancelledError after `close`.
+        """
+        try:
+            return self._call(function, arguments, seconds)
+        except _EndedError as error:
+            if error.begun:
+                raise BrokenExecutor(str(error)) from error
+        try:  # it was ended while it had nothing to do: not by this call
+            return self._call(function, arguments, seconds)
+        except _EndedError as error:
+            raise BrokenExecutor(str(error)) from error
+
+    def _call(self, function: Callable[..., T], arguments: tuple[object, ...], seconds: float | None) -> T:
+        with self._lock:
+            if self._closed:
+                raise CancelledError
+            process, link = self._started()
+        begun = False
+        try:
+            with self._lock:
+                link.send((function, arguments))
+            begun = link.recv()
+            late = not link.poll(seconds)
+            worked, outcome = (False, None) if late else link.recv()
+        except (EOFError, OSError) as error:
+            if self._closed:
+                raise CancelledError from error
+            process.join()
+            self._drop(process)
+            raise _EndedError(process.exitcode or 0, begun=begun) from error
+        if late:
+            self._drop(process)
+            raise TimeoutError
+        if not worked:
+            raise cast("Exception", outcome)
+        return cast("T", outcome)
+
+    def stop(self) -> None:
+        """Let the process end after what it does now, and take no more calls. From any thread."""
+        with self._lock:
+            self._closed = True
+            if self._connection is not None:
+                with suppress(OSError):  # it has ended already
+                    self._connection.send(None)
+
+    def close(self, *, seconds: float) -> None:
+        """`stop`, and kill the process if that takes longer than `seconds`. From any thread."""
+        self.stop()
+        process = self._process
+        if process is not None:
+            process.join(seconds)
+            self._drop(process)
+
+    def _started(self) -> tuple[BaseProcess, Connection]:
+        if self._process is None or self._connection is None:
+            # The worker of a dask nanny is a daemon, which says that its parent ends it, and may have no children.
+            # Ours end by themselves.
+            multiprocessing.current_process().daemon = False
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["torch", __name__, *self.preload])
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            self._process, self._connection = process, ours
+        return self._process, self._connection
+
+    def _drop(self, process: BaseProcess) -> None:
+        process.kill()
+        process.join()
+        self._process = self._connection = None
+
+
+class _Kept(threading.local):
+    process: OwnProcess | None = None
+
+
+_KEPT = _Kept()
+
+
+def process_of_this_thread() -> OwnProcess:
+    """The process of the thread that asks."""
+    if _KEPT.process is None:
+        _KEPT.process = OwnProcess()
+    return _KEPT.process
+
+
+def _serve(link: Connection) -> None:
+    """Do what comes, one after the other, on one core: the other cores have processes of their own."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    busy = stop = False
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        # A cluster that takes a machine back tells all processes; what is in work is not to blame for its end.
+        nonlocal stop
+        del number, frame
+        stop = True
+        if not busy:
+            raise SystemExit
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    while not stop:
+        try:
+            call = link.recv()
+        except (EOFError, ConnectionError):
+            return
+        if call is None:
+            return
+        busy = True
+        function, arguments = call
+        link.send(True)  # begun
+        link.send(_outcome(function, arguments))
+        busy = False
+
+
+def _outcome(function: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[bool, Any]:
+    try:
+        return True, function(*arguments)
+    except Exception as error:  # noqa: BLE001 - raised again by the thread that called
+        return False, error
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

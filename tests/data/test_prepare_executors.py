@@ -1,0 +1,309 @@
+"""Preparation by several processes, starts and machines: crashes, hangs, shards, two at once, a killed dask worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.data.toy_stage import SPEC, ToyStage, expected, toy_stage
+
+from dfbench.data import executor, prepare
+from dfbench.data.executor import LocalExecutor, open_executor
+from dfbench.data.outcomes import sweep_leftovers
+from dfbench.data.process import OwnProcess
+from dfbench.data.shard import Shard, parse_shard
+from dfbench.errors import PluginError, RunError, UsageError
+from dfbench.progress import SilentProgress
+from dfbench.types import Status
+
+COUNT = 8
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyStage:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    return toy_stage(folder, COUNT)
+
+
+def statuses(report: prepare.PrepareReport) -> list[Status]:
+    return [one.status for one in report.videos]
+
+
+def in_thread(work: Any, results: list[Any]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    return thread
+
+
+def wait_for(path: Path, working: threading.Thread) -> str:
+    while not path.exists() and working.is_alive():
+        working.join(0.02)
+    return path.read_text()
+
+
+def test_a_crash_and_a_hang_end_in_a_status_and_are_retried(toy: ToyStage) -> None:
+    crash, hang = toy.tell("crash-3"), toy.tell("hang-5")
+    toy.prepare_some(toy.videos[:5] + toy.videos[6:], "store", workers=2)
+    report = toy.prepare(seconds=2.0)  # only the one that hangs is left to be quick enough
+    wanted = expected(COUNT)
+    wanted[3] = wanted[5] = Status.ERROR
+    assert statuses(report) == wanted
+    assert [report.videos[number].reason for number in (3, 5)] == [
+        f"{toy.videos[3].path}: the process that worked on it died: SIGKILL",
+        f"{toy.videos[5].path}: not done after 2 s",
+    ]
+    crash.unlink()
+    hang.unlink()
+    before = toy.log()
+    assert statuses(toy.prepare()) == wanted  # a failure is not tried again
+    assert toy.log() == before
+    assert statuses(toy.prepare(retry=True)) == expected(COUNT)
+    assert toy.log() - before == {0: 1, 3: 1, 5: 1}
+    toy.prepare("other")
+    assert toy.content() == toy.content("other")  # nothing is left of the failures
+
+
+def test_retry_leaves_what_was_never_prepared(toy: ToyStage) -> None:
+    toy.prepare_some(toy.videos[:3], "store", workers=1)
+    report = toy.prepare(retry=True)
+    assert [one.video.video_id for one in report.videos] == ["v0", "v1", "v2"]
+    assert toy.log() == {0: 2, 1: 1, 2: 1}
+    known = prepare.prepared(toy.videos, SPEC, store_root=toy.folder / "store", corpus="toy")
+    assert [one and one.status for one in known] == [*expected(3), *[None] * (COUNT - 3)]
+
+
+def test_shards_merge(toy: ToyStage) -> None:
+    for index in (2, 3, 1):
+        toy.prepare_some(Shard(index, 3).of(toy.videos), "store", workers=1)
+    assert toy.log() == dict.fromkeys(range(COUNT), 1)
+    toy.prepare("other")
+    assert toy.content() == toy.content("other")
+
+
+def test_two_at_once_share_the_work(toy: ToyStage) -> None:
+    hang = toy.tell("hang-4")
+    reports: list[prepare.PrepareReport] = []
+    first = in_thread(toy.prepare, reports)
+    child = wait_for(toy.folder / "hanging", first).split()[0]
+    hang.unlink()
+    assert statuses(toy.prepare()) == expected(COUNT)  # the second overtakes the first
+    os.kill(int(child), signal.SIGKILL)
+    first.join()
+    assert statuses(reports[0]) == expected(COUNT)
+    assert toy.log() == {number: 2 if number == 4 else 1 for number in range(COUNT)}
+    toy.prepare("other")
+    assert toy.content() == toy.content("other")
+
+
+def test_giving_up_ends_what_is_in_work_and_blames_no_video(
+    toy: ToyStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "CLOSE_SECONDS", 0.0)
+    toy.tell("hang-4")
+    pool = LocalExecutor(1)
+    job = prepare._Job(toy.videos[4], SPEC, toy.folder / "store" / "v4.faces", "toy_finder:Finder", 600.0)
+    done: list[BaseException | None] = []
+    future = pool.submit(prepare._run_job, job)
+    waiting = in_thread(future.exception, done)
+    child = int(wait_for(toy.folder / "hanging", waiting).split()[0])
+    pool.shutdown(cancel_futures=True)
+    waiting.join()
+    assert [type(one).__name__ for one in done] == ["CancelledError"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    assert toy.content() == {}
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_process_that_is_ended_between_two_calls_is_replaced(end: signal.Signals) -> None:
+    process = OwnProcess()
+    first, server = process.call(os.getpid), process.call(os.getppid)
+    for one in (first, server):  # a cluster that takes a machine back tells all processes
+        os.kill(one, end)
+    assert process.call(os.getpid) != first
+    process.close(seconds=60.0)
+    with pytest.raises(CancelledError):
+        process.call(os.getpid)
+
+
+def test_what_ends_its_process_is_told() -> None:
+    process = OwnProcess()
+    for _ in range(2):
+        with pytest.raises(BrokenExecutor, match="exit code 3"):
+            process.call(os._exit, 3)
+    with pytest.raises(ZeroDivisionError):
+        process.call(divmod, 1, 0)
+    process.close(seconds=60.0)
+
+
+def test_a_finder_that_cannot_be_built_stops_the_stage(toy: ToyStage) -> None:
+    (toy.folder / "toy_finder.py").write_text("import nothing_of_the_kind", encoding="utf-8")
+    with pytest.raises(PluginError, match=r"toy_finder:Finder .*nothing_of_the_kind"):
+        toy.prepare()
+    assert toy.content() == {}
+
+
+def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    old, new, faces = (tmp_path / name for name in ("a.faces.1.part", "b.faces.2.part", "a.faces"))
+    for path in (old, new, faces):
+        path.touch()
+    for path in (old, faces):
+        os.utime(path, (1e9, 1e9))
+    sweep_leftovers([tmp_path])
+    assert (old.exists(), new.exists(), faces.exists()) == (False, True, True)
+
+
+@pytest.mark.parametrize("text", ["", "3", "0/4", "5/4", "1/0", "-1/4", "1/4/2", "a/b"])
+def test_what_is_no_shard(text: str) -> None:
+    with pytest.raises(UsageError, match="is no shard") as caught:
+        parse_shard(text)
+    assert "--shard 3/8" in caught.value.hints[0]
+
+
+def test_shards_are_disjoint_and_whole() -> None:
+    shares = [parse_shard(f"{index}/3").of(range(8)) for index in (1, 2, 3)]
+    assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
+    assert Shard(5, 9).of([1, 2]) == []
+
+
+def opened(scheduler: str) -> None:
+    with open_executor(scheduler, workers=1, progress=SilentProgress()):
+        pass
+
+
+def test_the_extra_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match="not installed") as caught:
+        opened("tcp://127.0.0.1:8786")
+    assert caught.value.hints == ("pip install 'dfbench-harness[cluster]'",)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "kind"),
+    [("tcp://127.0.0.1:9", RunError), ("nowhere/scheduler.json", RunError), ("smtp://node:1", UsageError)],
+)
+def test_a_scheduler_that_is_not_there(
+    scheduler: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "CONNECT_SECONDS", 0.3)
+    with pytest.raises(kind, match=scheduler):
+        opened(scheduler)
+
+
+class Elsewhere(LocalExecutor):
+    """A cluster whose only worker lacks something: `lose` is given the job."""
+
+    def __init__(self, lose: Any) -> None:
+        super().__init__(1)
+        self._lose = lose
+
+    def submit(self, fn: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        return super().submit(fn, *[self._lose(one) for one in arguments], **options)
+
+
+def without_store(job: Any) -> Any:
+    job.mark.unlink(missing_ok=True)
+    return job
+
+
+def without_video(job: Any) -> Any:
+    job.video.path.unlink(missing_ok=True)
+    return job
+
+
+def other_version(job: Any) -> Any:
+    return replace(job, version="0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        (without_store, "does not see the face store"),
+        (without_video, r"does not see .*\.mp4"),
+        (other_version, r"has 0\.0\.1"),
+    ],
+)
+def test_a_worker_that_lacks_something_is_an_error_and_no_status(
+    toy: ToyStage, monkeypatch: pytest.MonkeyPatch, lose: Any, words: str
+) -> None:
+    @contextmanager
+    def cluster(*_: object, **__: object) -> Iterator[Executor]:
+        with Elsewhere(lose) as workers:
+            yield workers
+
+    monkeypatch.setattr(prepare, "open_executor", cluster)
+    with pytest.raises(RunError, match=words):
+        toy.prepare(scheduler="tcp://node:8786")
+    assert toy.content() == {}
+
+
+@pytest.mark.parametrize("error", ["KilledWorker", "ModuleNotFoundError", "CancelledError"])
+def test_what_a_cluster_says(toy: ToyStage, monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    from distributed import KilledWorker
+
+    class Lost(Executor):
+        def submit(self, *_: Any, **__: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            lost = {
+                "KilledWorker": KilledWorker("task", None, 3),
+                "ModuleNotFoundError": ModuleNotFoundError("no dfbench"),
+                "CancelledError": CancelledError(),
+            }
+            future.set_exception(lost[error])
+            return future
+
+    @contextmanager
+    def cluster(*_: object, **__: object) -> Iterator[Executor]:
+        yield Lost()
+
+    monkeypatch.setattr(prepare, "open_executor", cluster)
+    if error == "KilledWorker":
+        report = toy.prepare(scheduler="tcp://node:8786")
+        assert set(statuses(report)) == {Status.ERROR}
+        assert "worker died" in report.videos[0].reason
+        return
+    with pytest.raises(RunError, match="was lost" if error == "CancelledError" else "no dfbench"):
+        toy.prepare(scheduler="tcp://node:8786")
+
+
+def has_ended(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.slow
+def test_a_dask_worker_is_killed_and_nothing_is_lost(toy: ToyStage) -> None:
+    import psutil
+    from distributed import LocalCluster
+
+    hang = toy.tell("hang-4")
+    reports: list[prepare.PrepareReport] = []
+    with LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster:
+        stage = in_thread(lambda: toy.prepare(scheduler=cluster.scheduler_address), reports)
+        child, server = map(int, wait_for(toy.folder / "hanging", stage).split())
+        hang.unlink()
+        worker = psutil.Process(server).parent()
+        assert worker is not None
+        worker.send_signal(signal.SIGKILL)
+        stage.join()
+        while not has_ended(child):  # it must not go on alone
+            pass
+    assert statuses(reports[0]) == expected(COUNT)
+    assert toy.log() == {number: 2 if number == 4 else 1 for number in range(COUNT)}
+    assert statuses(toy.prepare("other")) == expected(COUNT)
+    assert toy.content() == toy.content("other")
