@@ -210,3 +210,46 @@ def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -
     assert tuple(pixels[7, 172 + 7]) == (178, 34, 34)
     assert pixels[30:120, 30:120].std() > 20  # a face
     assert tuple(pixels[30, 172 + 100]) == (225, 225, 225)  # no face in a flat frame: grey, with the status
+
+
+@pytest.mark.slow
+def test_prepare_by_shards_then_status_then_retry(dfbench: Dfbench, own: Path) -> None:
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    what = ("folder", "--detector", "chance")
+    assert dfbench("data", "status", *what).out == "not prepared\t2\n"
+    ended = dfbench("data", "prepare", *what, "--shard", "2/2")
+    assert (ended.code, ended.out) == (0, "no_face\t1\n"), ended.err
+    assert dfbench("data", "status", *what).out.startswith("no_face\t1\nnot prepared\t1\n")
+    (failed,) = (row for row in json.loads(dfbench("data", "status", *what, "--json").out) if row["reason"])
+    assert (failed["status"], failed["split"]) == ("no_face", "test")
+    assert "no face" in failed["reason"]
+    assert (
+        dfbench("data", "prepare", *what, "--retry", "failed").out == "no_face\t1\n"
+    )  # and not the other one
+    assert dfbench("data", "prepare", *what).out == "no_face\t2\n"
+    assert dfbench("data", "status", *what).out.startswith("no_face\t2\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--shard", "0/4", "'0/4' is no shard"),
+        ("--retry", "everything", "--retry failed"),
+        ("--video-seconds", "0", "video_seconds"),
+        ("--scheduler", "nowhere:x", "nowhere:x is no address of a scheduler"),
+    ],
+)
+def test_prepare_says_what_is_wrong(dfbench: Dfbench, own: Path, option: str, value: str, words: str) -> None:
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    ended = dfbench("data", "prepare", "folder", "--detector", "chance", option, value)
+    assert (ended.code, words in ended.err) == (2, True), ended.err
+
+
+def test_every_preparation_goes_to_the_scheduler_of_the_settings(
+    dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfbench.data.executor.CONNECT_SECONDS", 0.3)
+    monkeypatch.setenv("DFBENCH_SCHEDULER", "tcp://127.0.0.1:9")
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    ended = dfbench("data", "show", "folder")
+    assert (ended.code, "no dask scheduler answers at tcp://127.0.0.1:9" in ended.err) == (1, True), ended.err

@@ -1,13 +1,18 @@
-"""`dfbench data`: make the demo corpora; list, check, add and show datasets; prepare faces."""
+"""`dfbench data`: make the demo corpora; list, check, add and show datasets; prepare faces and say how far that is."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+    from dfbench.runs.sources import DataSource
+    from dfbench.types import PrepareSpec, Video
+
+app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True)
 
 
 @app.command("demo")
@@ -217,28 +222,104 @@ def prepare_command(
     split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
     compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    shard: Annotated[str, typer.Option(help="Only this share: 3/8 is the third of eight.")] = "1/1",
+    scheduler: Annotated[
+        str, typer.Option(help="Work on this dask cluster: tcp://HOST:8786, or its scheduler FILE.json.")
+    ] = "",
+    video_seconds: Annotated[
+        float | None, typer.Option(help="A video that takes longer ends as an error; 1800 if not set.")
+    ] = None,
+    retry: Annotated[str, typer.Option(help="'failed': prepare again what failed, and nothing else.")] = "",
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted."""
     from collections import Counter
 
     from dfbench.cli import output
-    from dfbench.data.manifest import select
+    from dfbench.data.shard import parse_shard
+    from dfbench.errors import UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.sources import data_source, dataset_index, prepare_selected
+    from dfbench.runs.sources import data_source, prepare_selected
     from dfbench.settings import load_settings
-    from dfbench.types import PrepareSpec, VideoSelection
 
-    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    if retry not in ("", "failed"):
+        raise UsageError(f"--retry {retry}: only failures can be retried", hints=("use --retry failed",))
+    share = parse_shard(shard)
+    given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    registry, bars = Host.load().registry, output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
-    spec = registry.dataset(dataset)
-    roots = source.needed_by(spec)
-    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
-    videos = select(
-        index.videos, VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
-    )
-    wanted = PrepareSpec(registry.detector(detector).clips.frame_choice())
+    videos, wanted = _scored(dataset, detector, split, compression, source, registry)
     report = prepare_selected(
-        videos, wanted, source=source, registry=registry, settings=settings, progress=bars
+        share.of(videos),
+        wanted,
+        source=source,
+        registry=registry,
+        settings=settings,
+        progress=bars,
+        retry=retry == "failed",
     )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")
+
+
+@app.command("status")
+def status_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    detector: Annotated[str, typer.Option("--detector", "-d", help="The detector that the frames are for.")],
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a row for every video as JSON.")] = False,
+) -> None:
+    """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
+    import json
+    from collections import Counter
+
+    from dfbench.cli import output
+    from dfbench.hooks.host import Host
+    from dfbench.runs.sources import data_source, prepared_selected
+    from dfbench.settings import load_settings
+
+    registry, settings = Host.load().registry, load_settings()
+    source = data_source(data, registry, settings, size=size, progress=output.progress())
+    videos, wanted = _scored(dataset, detector, split, compression, source, registry)
+    found = prepared_selected(videos, wanted, source=source, registry=registry, settings=settings)
+    rows = [
+        {
+            "video": video.video_id,
+            "split": video.split,
+            "status": "not prepared" if one is None else str(one.status),
+            "reason": "" if one is None else one.reason,
+        }
+        for video, one in zip(videos, found, strict=True)
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for status, count in sorted(Counter(row["status"] for row in rows).items()):
+        typer.echo(f"{status}\t{count}")
+    for row in rows:
+        if row["reason"]:
+            typer.echo(f"{row['video']}\t{row['status']}\t{row['reason']}")
+
+
+def _scored(
+    dataset: str,
+    detector: str,
+    split: list[str] | None,
+    compression: str,
+    source: DataSource,
+    registry: Registry,
+) -> tuple[list[Video], PrepareSpec]:
+    """The videos of a dataset, and what a detector needs of them."""
+    from dfbench.data.manifest import select
+    from dfbench.runs.sources import dataset_index
+    from dfbench.types import PrepareSpec, VideoSelection
+
+    spec = registry.dataset(dataset)
+    wanted = PrepareSpec(registry.detector(detector).clips.frame_choice())
+    roots = source.needed_by(spec)
+    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
+    selection = VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
+    return select(index.videos, selection), wanted
