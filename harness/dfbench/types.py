@@ -271,7 +271,7 @@ class FaceFinderSpec(Spec):
 class EvidenceMap:
     """A kind of spatial map that an explainer can make.
 
-    `summary` says what a value means, in one line; higher always speaks for "fake". `unit` stands at the colour bar.
+    `summary` says what a value means, in one line; higher is more evidence. `unit` stands at the colour bar.
     `span` (low, high) is what the colours run over in every video, or None: each video is drawn over its own range.
     With `signed`, values below 0 speak for "real". `standard` maps are made when nobody names any.
     """

@@ -124,7 +124,7 @@ def colour_bar(draw: ImageDraw.ImageDraw, scale: Scale, *, left: int, top: int, 
     ):
         draw.text((left + width + 6, y), f"{value:.2g}", fill=INK, font=font(size))
     draw.text((left, top + height + 4), scale.unit, fill=MUTED, font=font(size))
-    draw.text((left, top - 18), "fake", fill=MUTED, font=font(size))
+    draw.text((left, top - 18), "fake" if scale.signed else "more", fill=MUTED, font=font(size))
     if scale.signed:
         draw.text((left + 42, top + height + 4), "real", fill=MUTED, font=font(size))
 
