@@ -32,7 +32,8 @@ from dfbench.types import (
 SpecT = TypeVar("SpecT", bound=Spec)
 _BUILD_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _LOADER_FOLDERS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent))
-_LOADER_PARTS = ("<frozen importlib", f"{Path('pluggy') / '_'}")
+# The backport of importlib.metadata takes over once any package imports it.
+_LOADER_PARTS = ("<frozen importlib", f"{Path('pluggy') / '_'}", f"{Path('importlib_metadata') / '_'}")
 
 
 class Kind(StrEnum):
