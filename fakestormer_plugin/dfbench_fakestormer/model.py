@@ -150,25 +150,27 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def around(self, branch: Callable[[Tensor], Tensor], x: Tensor, dropped: Tensor | None = None) -> Tensor:
-        """`branch(x)` where rows of x are kept, `dropped` (default 0) elsewhere; nothing is computed for those.
+    @property
+    def active(self) -> bool:
+        """Whether any row may be dropped."""
+        return self.rate > 0.0 and self.training
 
-        `branch` must treat rows alike and scale its answer by `scale`. Draws on the CPU, the same on any device.
-        """
-        if self.rate == 0.0 or not self.training:
+    def draw(self, rows: int, device: torch.device) -> Tensor:
+        """Which of so many rows are kept, (k,) int64, ascending. Drawn on the CPU, the same for any device."""
+        return torch.empty(rows).bernoulli_(1.0 - self.rate).nonzero()[:, 0].to(device)
+
+    def around(self, branch: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """`branch(x)` times `scale` where rows of x are kept, 0 elsewhere; nothing is computed for those."""
+        if not self.active:
             return branch(x)
-        mask = torch.empty(x.shape[0]).bernoulli_(1.0 - self.rate)
-        kept = mask.nonzero()[:, 0].to(x.device)
-        if len(kept) == len(x):
-            return branch(x)
-        answer = branch(x[kept])
-        rest = answer.new_zeros(()) if dropped is None else dropped.to(answer.dtype)
-        return rest.expand(len(x), *answer.shape[1:]).index_copy(0, kept, answer)
+        kept = self.draw(len(x), x.device)
+        answer = branch(x[kept]) * self.scale
+        return answer.new_zeros(x.shape).index_copy(0, kept, answer)
 
     @property
     def scale(self) -> float:
         """What the answers of kept rows are multiplied by, so that the mean stays."""
-        return 1.0 / (1.0 - self.rate) if self.training else 1.0
+        return 1.0 / (1.0 - self.rate)
 
 
 class Attention(nn.Module):
@@ -182,12 +184,18 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Every token looks at every token of its row; `norm` is applied to the tokens first."""
-        rows, length, width = x.shape
-        qkv = self.qkv(x) if norm is None else _recomputed(lambda x: self.qkv(norm(x)), x)
-        qkv = qkv.view(rows, length, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        x = F.scaled_dot_product_attention(q, k, v)
-        return self.proj(x.transpose(1, 2).reshape(rows, length, width))  # type: ignore[no-any-return]
+        return self.proj(self.attend(self.queries(x, norm)))  # type: ignore[no-any-return]
+
+    def queries(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
+        """Queries, keys and values (..., 3 D) of tokens (..., D)."""
+        qkv: Tensor = self.qkv(x) if norm is None else _recomputed(lambda x: self.qkv(norm(x)), x)
+        return qkv
+
+    def attend(self, qkv: Tensor) -> Tensor:
+        """The answers (rows, length, D), before `proj`, to queries, keys and values (rows, length, 3 D)."""
+        rows, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        q, k, v = qkv.view(rows, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(rows, length, width)
 
 
 class Mlp(nn.Module):
@@ -235,37 +243,47 @@ class Block(nn.Module):
         b, n, t, d = patches.shape
 
         # Time: each patch position looks along its T frames and at temp, which keeps the mean of its N answers.
-        seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
-        seen = self.drop_path.around(self._look_along_time, seen, dropped=self.temporal_fc.bias)
-        seen = seen.view(b, n, t + 1, d)
-        patches = patches + seen[:, :, :t]
-        temp = temp + seen[:, :, t].mean(dim=1)
+        if self.drop_path.active:
+            patches, temp = self._kept_look_along_time(patches, temp)
+        else:
+            seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
+            seen = self.temporal_fc(self.temporal_attn(seen, self.temporal_norm1)).view(b, n, t + 1, d)
+            patches = patches + seen[:, :, :t]
+            temp = temp + seen[:, :, t].mean(dim=1)
 
         # Space: each frame's patches look at one another and at cls, which keeps the mean of its T answers.
         frame_cls = cls.view(b, 1, 1, d).expand(b, t, 1, d)
         seen = torch.cat([frame_cls, patches.transpose(1, 2)], dim=2).view(b * t, 1 + n, d)
-        seen = self.drop_path.around(self._look_around, seen).view(b, t, 1 + n, d)
+        seen = self.drop_path.around(lambda rows: self.attn(rows, self.norm1), seen).view(b, t, 1 + n, d)
         s_cls = seen[:, :, 0]
         patches = patches + seen[:, :, 1:].transpose(1, 2)
         cls = cls + s_cls.mean(dim=1)
 
         tokens = torch.cat([cls.unsqueeze(1), patches.reshape(b, n * t, d), temp.unsqueeze(1)], dim=1)
-        tokens = tokens + self.drop_path.around(self._think, tokens)
+        tokens = tokens + self.drop_path.around(lambda rows: self.mlp(rows, self.norm2), tokens)
         return tokens[:, 0], tokens[:, 1:-1].reshape(b, n, t, d), tokens[:, -1], s_cls
 
-    def _look_along_time(self, rows: Tensor) -> Tensor:
-        # temporal_fc comes after DropPath, so its bias is added even where a row was dropped, as in the source.
-        return self.temporal_fc(self._scaled(self.temporal_attn(rows, self.temporal_norm1)))  # type: ignore[no-any-return]
+    def _kept_look_along_time(self, patches: Tensor, temp: Tensor) -> tuple[Tensor, Tensor]:
+        """New patches and temp while rows are dropped: equal up to rounding to masking them, by less arithmetic.
 
-    def _look_around(self, rows: Tensor) -> Tensor:
-        return self._scaled(self.attn(rows, self.norm1))
-
-    def _think(self, rows: Tensor) -> Tensor:
-        return self._scaled(self.mlp(rows, self.norm2))
-
-    def _scaled(self, answer: Tensor) -> Tensor:
-        scale = self.drop_path.scale
-        return answer if scale == 1.0 else answer * scale
+        temp is the same in all rows, so it is projected once, and its answers are summed before they are projected;
+        nothing but a factor stands between `temporal_attn.proj` and `temporal_fc`, so they are one matrix. The bias of
+        temporal_fc is added even where a row was dropped, as in the source.
+        """
+        b, n, t, d = patches.shape
+        attn, fc, scale = self.temporal_attn, self.temporal_fc, self.drop_path.scale
+        kept = self.drop_path.draw(b * n, patches.device)
+        clip = kept // n
+        rows = patches.reshape(b * n, t, d)
+        asked = attn.queries(temp, self.temporal_norm1)[clip, None]
+        answer = attn.attend(torch.cat([attn.queries(rows[kept], self.temporal_norm1), asked], dim=1))
+        scaled = fc.weight * scale
+        weight, bias = scaled @ attn.proj.weight, scaled @ attn.proj.bias
+        seen = F.linear(answer[:, :t], weight, bias)
+        patches = (rows.index_add(0, kept, seen.to(rows.dtype)) + fc.bias).view(b, n, t, d)
+        total = temp.new_zeros(b, d).index_add(0, clip, answer[:, t].to(temp.dtype))
+        share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n
+        return patches, temp + F.linear(total / n, weight, fc.bias) + share * bias
 
 
 class Backbone(nn.Module):

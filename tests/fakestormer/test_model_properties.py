@@ -74,19 +74,15 @@ def test_drop_path_computes_kept_rows_alone_and_keeps_the_mean() -> None:
 
     def branch(x: torch.Tensor) -> torch.Tensor:
         seen.append(len(x))
-        return x * layer.scale
+        return x
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
         out = layer.around(branch, torch.ones(4000, 3))
-        other = layer.around(branch, torch.ones(4000, 3), dropped=torch.tensor([7.0, 8.0, 9.0]))
     assert sorted(set(out.flatten().tolist())) == [0.0, pytest.approx(4 / 3)]
     assert torch.equal(out.min(dim=1).values, out.max(dim=1).values)
-    assert seen[0] == int((out[:, 0] > 0).sum())
+    assert seen == [int((out[:, 0] > 0).sum())]
     assert out.mean().item() == pytest.approx(1.0, abs=0.03)
-    left_out = other[other[:, 0] == 7]
-    assert len(left_out)
-    assert torch.equal(left_out, torch.tensor([7.0, 8.0, 9.0]).expand(len(left_out), 3))
     assert torch.equal(layer.eval().around(branch, torch.ones(5, 3)), torch.ones(5, 3))
 
 
@@ -99,7 +95,8 @@ def test_a_block_that_leaves_rows_out_is_one_that_masks_them() -> None:
     block = net.backbone.blocks[1]
     assert isinstance(block, Block)
     with torch.no_grad():
-        block.temporal_fc.bias.fill_(0.3)
+        for module in (block.temporal_fc, block.temporal_attn.proj):
+            module.bias.copy_(torch.linspace(-1, 1, 24))
     cls, patches, temp = net.backbone.embed(random_clips(3).double())
     (b, n, t, d), rate = patches.shape, block.drop_path.rate
     with torch.random.fork_rng():
