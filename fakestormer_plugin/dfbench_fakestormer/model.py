@@ -261,7 +261,8 @@ class Block(nn.Module):
 
         tokens = torch.cat([cls.unsqueeze(1), patches.reshape(b, n * t, d), temp.unsqueeze(1)], dim=1)
         tokens = tokens + self.drop_path.around(lambda rows: self.mlp(rows, self.norm2), tokens)
-        return tokens[:, 0], tokens[:, 1:-1].reshape(b, n, t, d), tokens[:, -1], s_cls
+        # temp is kept for the backward pass; as a view it would keep all tokens with it.
+        return tokens[:, 0], tokens[:, 1:-1].reshape(b, n, t, d), tokens[:, -1].clone(), s_cls
 
     def _kept_look_along_time(self, patches: Tensor, temp: Tensor) -> tuple[Tensor, Tensor]:
         """New patches and temp while rows are dropped: equal up to rounding to masking them, by less arithmetic.
@@ -277,9 +278,8 @@ class Block(nn.Module):
         rows = patches.reshape(b * n, t, d)
         asked = attn.queries(temp, self.temporal_norm1)[clip, None]
         answer = attn.attend(torch.cat([attn.queries(rows[kept], self.temporal_norm1), asked], dim=1))
-        scaled = fc.weight * scale
-        weight, bias = scaled @ attn.proj.weight, scaled @ attn.proj.bias
-        seen = F.linear(answer[:, :t], weight, bias)
+        weight, bias = (fc.weight @ attn.proj.weight) * scale, (fc.weight @ attn.proj.bias) * scale
+        seen = _recomputed(lambda answer: F.linear(answer[:, :t], weight, bias), answer)
         patches = (rows.index_add(0, kept, seen.to(rows.dtype)) + fc.bias).view(b, n, t, d)
         total = temp.new_zeros(b, d).index_add(0, clip, answer[:, t].to(temp.dtype))
         share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n

@@ -1,8 +1,8 @@
 """ViT-B/16 on clips of four frames, 224 px: scoring and a training step, in turns with the plain way to write them.
 
-Two of the twelve blocks are enough for a figure in every test run, with two reservations: the last block costs
-scoring next to nothing, so that its ratio comes out higher than with twelve, and memory is mostly weights. The figures
-to quote are those of `make benchmark`, which passes --full-depth. No timed assertions.
+Two of the twelve blocks show in every test run that all of it works. The figures to quote are those of `make
+benchmark`, which passes --full-depth: of two blocks, scoring hardly computes the last, and what stochastic depth drops
+is a matter of luck. No timed assertions.
 """
 
 from __future__ import annotations
@@ -121,14 +121,14 @@ def training_step(net: FakeSTormerNet, forward: Callable[[Tensor], Output]) -> N
     combined_loss(forward(random(2, 3, 4, 224, 224)), targets, LossWeights()).total.backward()  # type: ignore[no-untyped-call]
 
 
-def test_a_training_step(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
+def test_a_training_step(in_turns: InTurns, net: FakeSTormerNet, depth: int) -> None:
     """Stochastic depth as in the recipe: what it drops differs from step to step, so there are several."""
     net.train()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         in_turns(
             lambda: training_step(net, net),
-            rounds=3,
+            rounds=2 if depth < 12 else 5,
             plain=lambda: training_step(net, lambda clips: plain_forward(net, clips)),
         )
     gradient = net.backbone.blocks[0].get_parameter("mlp.fc1.weight").grad
@@ -137,7 +137,8 @@ def test_a_training_step(benchmark: BenchmarkFixture, in_turns: InTurns, net: Fa
 
 
 PEAK = """
-import resource, sys
+import sys
+from pathlib import Path
 import torch
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from tests.benchmarks.plain_network import plain_forward
@@ -147,7 +148,8 @@ torch.manual_seed(0)
 net = FakeSTormerNet(ModelConfig(depth=depth)).train()
 for _ in range(2):
     training_step(net, (lambda clips: plain_forward(net, clips)) if plain else net)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
@@ -162,5 +164,6 @@ def test_memory_of_a_training_step(benchmark: BenchmarkFixture, depth: int) -> N
 
     ours = benchmark.pedantic(peak, args=("ours",), rounds=1, iterations=1)
     benchmark.extra_info["peak_mib"] = round(ours)
-    benchmark.extra_info["plain_peak_mib"] = round(peak("plain"))
+    if depth == 12:
+        benchmark.extra_info["plain_peak_mib"] = round(peak("plain"))
     assert ours > 0
