@@ -25,6 +25,7 @@ from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MEMORY_TO_KEEP = 30 << 20  # bytes; glibc pays no heed to more than 32 MiB
 TRAINING, VALIDATION = 0, 1  # the first word of every generator's seed
 
 
@@ -353,6 +354,9 @@ def start_worker(_: int) -> None:
     """One thread a worker: with more, OpenCV is slower on images of this size."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    # glibc takes the largest block that was freed so far for the measure of what to hand back to the system. Without
+    # this, it hands back the images of each sample, only to have the system clear the same memory again for the next.
+    np.empty(_MEMORY_TO_KEEP, np.uint8)
 
 
 def sample_settings(recipe: Recipe, *, augment: bool) -> SampleSettings:

@@ -9,9 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench.data.store import read_faces
+from dfbench_fakestormer.clipdata import start_worker
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
@@ -21,10 +23,12 @@ RELEASED_SECONDS = {256: 0.139, 317: 0.195}
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(0)
+    """What a data worker does when it starts."""
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    start_worker(0)
     yield
-    cv2.setNumThreads(before)
+    cv2.setNumThreads(before[0])
+    torch.set_num_threads(before[1])
 
 
 @pytest.mark.parametrize("side", [256, 317])
