@@ -158,30 +158,15 @@ def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:
 
 def network_from(state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path) -> FakeSTormerNet:
     """A network of this recipe with these weights, in evaluation mode. Raises WeightsError; `origin` is named."""
-    import torch
-
     from dfbench_fakestormer.model import FakeSTormerNet
 
     net = FakeSTormerNet(network_config(recipe))
-    own = net.state_dict()
-    differing = differences(own, state)
-    if differing:
-        raise WeightsError(
-            f"{origin} does not fit recipe '{recipe.name}': "
-            + "; ".join(differing[:5])
-            + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
-            + f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}",
-            hints=(
-                ("an image transformer is where a training can start: dfbench train --start FILE",)
-                if "cls_token" in state or "encoder.cls_token" in state
-                else ("use the recipe that the checkpoint was trained with",)
-            ),
-        )
-    broken = [
-        key for key, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()
-    ]
-    if broken:
-        raise WeightsError(f"{origin} holds NaN or infinite weights, first in {broken[0]}", hints=_HINTS)
+    if "cls_token" in state or "encoder.cls_token" in state:
+        hint = "an image transformer is where a training can start: dfbench train --start FILE"
+    else:
+        hint = "use the recipe that the checkpoint was trained with"
+    require_fit(net.state_dict(), state, says=f"{origin} does not fit recipe '{recipe.name}'", hint=hint)
+    require_finite(state, origin=origin)
     net.load_state_dict(dict(state))
     return net.eval()
 
@@ -243,6 +228,7 @@ def resize_positions(positions: Tensor, grid: int) -> Tensor:
     return torch.cat([first, plane.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
 
 
+_NAMED = 5  # keys that an error names
 _HINTS = (
     "train weights:              dfbench train --detector fakestormer",
     "or use the authors' (.pth): dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
@@ -254,15 +240,34 @@ def _require_file(path: Path) -> None:
         raise WeightsError(f"there is no weights file {path}", hints=_HINTS)
 
 
-def differences(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """How `state` differs from what a network has, a phrase a key."""
+def require_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, says: str, hint: str) -> None:
+    """Raise WeightsError unless `state` has the tensors of `own` and no others.
+
+    It begins with `says` and names the first keys that differ, and what `state` was probably made for.
+    """
     found = []
     for key, value in own.items():
         if key not in state:
             found.append(f"{key} is missing")
         elif state[key].shape != value.shape:
             found.append(f"{key} is {_shape(state[key])} and should be {_shape(value)}")
-    return found + [f"{key} is not known" for key in state if key not in own]
+    found += [f"{key} is not known" for key in state if key not in own]
+    if found:
+        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise WeightsError(
+            f"{says}: {'; '.join(found[:_NAMED])}{more}. It was probably made for {probable_shape(state)}; "
+            f"this network is {probable_shape(own)}",
+            hints=(hint,),
+        )
+
+
+def require_finite(state: Mapping[str, Tensor], *, origin: Path) -> None:
+    """Raise WeightsError, which names `origin`, if a weight is NaN or infinite."""
+    import torch
+
+    for key, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise WeightsError(f"{origin} holds NaN or infinite weights, first in {key}", hints=_HINTS)
 
 
 def probable_shape(state: Mapping[str, Tensor]) -> str:

@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from dfbench_fakestormer.stems import ConvStem, PatchEmbed
+
 Stem = Literal["patch", "conv"]
 TemporalToken = Literal["learned", "patch0"]
 EmbedOrder = Literal["released", "mended"]
@@ -80,67 +82,6 @@ class Trace(NamedTuple):
     cls: Tensor
     embed: Tensor
     s_cls: Tensor
-
-
-class PatchEmbed(nn.Module):
-    """Linear embedding of non-overlapping patches: (F, 3, S, S) -> (F, D, h, w)."""
-
-    def __init__(self, patch: int, width: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, patch, patch)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Embed F frames."""
-        return self.proj(images)  # type: ignore[no-any-return] # nn.Module.__call__ is untyped
-
-
-class InstanceBatchNorm(nn.Module):
-    """Half of the channels normalised over their own frame, half over the batch: (F, C, h, w) -> the same.
-
-    How sharp or grainy a whole frame is says more about its camera than about a forgery. The first half sees a face
-    only beside the rest of its frame; the second keeps the absolute level. Source: IBN-Net (Pan et al., ECCV 2018).
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self._alone = channels // 2
-        self.instance = nn.GroupNorm(self._alone, self._alone)
-        self.batch = nn.BatchNorm2d(channels - self._alone)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalise F frames."""
-        alone, together = images[:, : self._alone], images[:, self._alone :]
-        return torch.cat([self.instance(alone), self.batch(together)], dim=1)
-
-
-class ConvStem(nn.Module):
-    """3x3 convolutions down to one token a patch: (F, 3, S, S) -> (F, D, h, w).
-
-    Small networks that are trained from scratch learn blending artefacts from this, where a linear embedding stays
-    at chance. Each halving after the first is followed by a convolution that keeps the size: the border of a blend
-    shows in how neighbourhoods differ, and one layer a scale is too few to see that. The first kernels start with a
-    sum of zero (`FakeSTormerNet._initialise`), so that they see edges and noise before they see skin and light.
-    """
-
-    def __init__(self, patch: int, width: int) -> None:
-        super().__init__()
-        halvings = patch.bit_length() - 1
-        widths = [3, *(16 << i for i in range(halvings - 1)), width]
-        layers: list[nn.Module] = []
-        for i in range(halvings - 1):
-            layers += self._convolution(widths[i], widths[i + 1], stride=2)
-            if i > 0:
-                layers += self._convolution(widths[i + 1], widths[i + 1], stride=1)
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-2], width, 3, 2, 1))
-
-    @staticmethod
-    def _convolution(inputs: int, outputs: int, *, stride: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 3, stride, 1), InstanceBatchNorm(outputs), nn.ReLU(inplace=True)]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Embed F frames."""
-        # Frames cut from clips come channels last, in which group norm is slow on the CPU.
-        return self.layers(images.contiguous())  # type: ignore[no-any-return]
 
 
 class DropPath(nn.Module):
@@ -335,14 +276,6 @@ class Backbone(nn.Module):
             cls, patches, temp, s_cls = block(cls, patches, temp)
         return Trace(self.norm(temp), self._volume(self.norm(patches)), self.norm_s_cls(s_cls))
 
-    def temporal_summary(self, clips: Tensor) -> Tensor:
-        """`Trace.cls` alone, (B, D): all that a score needs, without the last block's work on the patches."""
-        cls, patches, temp = self.embed(clips)
-        *blocks, last = self.blocks
-        for block in blocks:
-            cls, patches, temp, _ = block(cls, patches, temp)
-        return self.norm(_last_temp(last, patches, temp))  # type: ignore[no-any-return, arg-type]
-
     def _volume(self, patches: Tensor) -> Tensor:
         """(B, N, T, D) to (B, D, T, h, w)."""
         b, _, t, d = patches.shape
@@ -351,25 +284,6 @@ class Backbone(nn.Module):
             return patches.view(b, h, h, t, d).permute(0, 4, 3, 1, 2)
         # The released code reads the sequence, in which t runs fastest, as if it ran slowest.
         return patches.reshape(b, t, h, h, d).permute(0, 4, 1, 2, 3)
-
-
-def _last_temp(block: Block, patches: Tensor, temp: Tensor) -> Tensor:
-    """temp (B, D) after `block`, in evaluation mode: only temp's own query is asked."""
-    b, n, t, d = patches.shape
-    attn = block.temporal_attn
-    seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
-    seen = block.temporal_norm1(seen)
-    w, bias = attn.qkv.weight, attn.qkv.bias
-    query = F.linear(seen[::n, t:], w[:d], bias[:d]).repeat_interleave(
-        n, dim=0
-    )  # temp's row is the same for all n
-    kv = F.linear(seen, w[d:], bias[d:]).view(b * n, t + 1, 2, attn.heads, d // attn.heads)
-    key, value = kv.permute(2, 0, 3, 1, 4).unbind(0)
-    query = query.view(b * n, 1, attn.heads, d // attn.heads).transpose(1, 2)
-    answer = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(b, n, d)
-    # proj and temporal_fc are linear, so the mean over the patches may come first.
-    temp = temp + block.temporal_fc(attn.proj(answer.mean(dim=1)))
-    return temp + block.mlp(block.norm2(temp))  # type: ignore[no-any-return]
 
 
 class HeatmapHead(nn.Module):
@@ -450,8 +364,8 @@ class FakeSTormerNet(nn.Module):
         return Output(heads["cls"](trace.cls), heads["temp_loc"](trace.s_cls), heads["hm"](trace.embed))
 
     def logit(self, clips: Tensor) -> Tensor:
-        """The fake/real logit (B,) alone, in evaluation mode; equal to `forward(...).logit` up to rounding."""
-        return self.keypoint_head["cls"](self.backbone.temporal_summary(clips))[:, 0]  # type: ignore[no-any-return]
+        """The fake/real logit (B,) alone: `forward(...).logit` without the other heads. To score, see `ScoringNet`."""
+        return self.keypoint_head["cls"](self.backbone(clips).cls)[:, 0]  # type: ignore[no-any-return]
 
     def flip_test(self, clips: Tensor) -> Output:
         """Mean of the raw outputs for the clips and their mirror images; the heat map is not mirrored back."""

@@ -19,10 +19,10 @@ from dfbench import UsageError, WeightsError
 from dfbench.runs.weights import start_source
 from dfbench_fakestormer.checkpoints import (
     PICKLES,
-    differences,
-    probable_shape,
     read_header,
     read_released,
+    require_finite,
+    require_fit,
     resize_positions,
 )
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dfbench_fakestormer.model import FakeSTormerNet
 
 TIMM = "timm:"
+_HINT = "use the recipe that it was made for"
 TEMPORAL_TOKEN_STD = 1e-6
 # Of an image transformer: what its own head and decoder consist of.
 _UNUSED = ("decoder_", "head.", "fc_norm.", "mask_token")
@@ -112,8 +113,8 @@ def _whole(net: FakeSTormerNet, state: Mapping[str, Tensor], path: Path) -> str:
     key = "backbone.pos_embed"
     if key in fitted:
         fitted[key] = resize_positions(fitted[key], net.config.grid)
-    _require(differences(own, fitted), own, state, path)
-    _require_finite(fitted, path)
+    require_fit(own, fitted, says=f"{path} does not fit", hint=_HINT)
+    require_finite(fitted, origin=path)
     net.load_state_dict(fitted)
     return f"starting from the whole network in {path}"
 
@@ -131,8 +132,8 @@ def _image_transformer(net: FakeSTormerNet, state: Mapping[str, Tensor], path: P
         given["pos_embed"] = resize_positions(given["pos_embed"], net.config.grid)
     for key in _OPTIONAL:
         given.setdefault(key, own[key])
-    _require(differences(own, given), own, state, path)
-    _require_finite(given, path)
+    require_fit(own, given, says=f"{path} does not fit", hint=_HINT)
+    require_finite(given, origin=path)
     backbone.load_state_dict(given, strict=False)
     with torch.no_grad():
         backbone.time_embed.zero_()
@@ -150,22 +151,3 @@ def _image_transformer(net: FakeSTormerNet, state: Mapping[str, Tensor], path: P
 def _is_temporal(key: str) -> bool:
     """Whether an image transformer has no counterpart of this tensor of the backbone."""
     return "temporal_" in key or key in ("temp_token", "time_embed") or key.startswith(("norm_s", "norm_t"))
-
-
-def _require(
-    differing: list[str], own: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path
-) -> None:
-    if differing:
-        raise WeightsError(
-            f"{path} does not fit: "
-            + "; ".join(differing[:5])
-            + (f"; and {len(differing) - 5} more" if len(differing) > 5 else "")
-            + f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}",
-            hints=("use the recipe that it was made for",),
-        )
-
-
-def _require_finite(state: Mapping[str, Tensor], path: Path) -> None:
-    broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
-    if broken:
-        raise WeightsError(f"{path} holds NaN or infinite weights, first in {broken[0]}")

@@ -10,15 +10,14 @@ from torch.nn import functional as F
 
 from dfbench_fakestormer.model import (
     Block,
-    ConvStem,
     DropPath,
     EmbedOrder,
     FakeSTormerNet,
-    InstanceBatchNorm,
     ModelConfig,
     Stem,
     TemporalToken,
 )
+from dfbench_fakestormer.stems import ConvStem, InstanceBatchNorm
 
 SMALL = ModelConfig(size=32, patch=8, width=24, depth=2, heads=2, drop_path=0.2)
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.fakestormer.training_faces import OVERRIDES, make_faces, request
+from tests.fakestormer.training_faces import OVERRIDES, Faces, request
 from torch import Tensor
 
-from dfbench import FaceFile, UsageError, WeightsError
+from dfbench import UsageError, WeightsError
 from dfbench.runs.provenance import file_sha256
 from dfbench.runs.weights import _start_identity
 from dfbench_fakestormer.checkpoints import Header, describe, network_config, write_weights
@@ -169,14 +169,7 @@ def test_what_does_not_fit_says_what_it_was_made_for(tmp_path: Path) -> None:
         start_from(FakeSTormerNet(TINY), str(tmp_path / "none.pth"))
 
 
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[FaceFile], list[FaceFile]]:
-    return make_faces(tmp_path_factory.mktemp("faces"))
-
-
-def test_a_training_starts_from_the_weights_of_another(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: Path) -> None:
     changes = OVERRIDES | {"epochs": "1", "lr": "1e-12"}
     recipe = load_recipe("demo", changes)
     other = FakeSTormerNet(network_config(recipe), seed=77).state_dict()

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,10 @@ import pytest
 import torch
 from tests.fakestormer.training_faces import (
     OVERRIDES,
-    make_faces,
+    ROOT,
+    CutError,
+    Faces,
+    cut_off_after,
     request,
     rows_of,
     states_equal,
@@ -26,7 +28,6 @@ from tests.fakestormer.training_faces import (
 )
 
 from dfbench import (
-    FaceFile,
     RunError,
     StoreError,
     Trainer,
@@ -40,42 +41,10 @@ from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.training import make_trainer
 from dfbench_fakestormer.training_module import TrainingModule
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[FaceFile], list[FaceFile]]:
-    return make_faces(tmp_path_factory.mktemp("faces"))
-
-
-ROOT = Path(__file__).parents[2]
-
-
-class _CutError(Exception):
-    """Stands for whatever ends a training."""
-
-
-def cut_off_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    original, done = TrainingModule.training_step, [0]
-
-    def step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
-        if done[0] == steps:
-            raise _CutError
-        done[0] += 1
-        original(self, batch, batch_idx)
-
-    monkeypatch.setattr(TrainingModule, "training_step", step)
-
-
-def test_a_training_writes_weights_that_say_what_they_are(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_a_training_writes_weights_that_say_what_they_are(faces: Faces, tmp_path: Path) -> None:
     trainer = make_trainer("demo", OVERRIDES)
     assert isinstance(trainer, Trainer)
     assert trainer.recipe()["width"] == 24
@@ -101,9 +70,7 @@ def test_a_training_writes_weights_that_say_what_they_are(
     assert weights.stat().st_mtime_ns == stamp
 
 
-def test_the_last_weights_are_validated_whatever_the_interval(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_the_last_weights_are_validated_whatever_the_interval(faces: Faces, tmp_path: Path) -> None:
     make_trainer("demo", OVERRIDES | {"validate_every": "2"}).fit(request(faces, tmp_path))
     rows = rows_of(tmp_path / "log.csv")  # three epochs of two rounds
     assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
@@ -113,7 +80,7 @@ def test_the_last_weights_are_validated_whatever_the_interval(
     ("optimizer", "workers", "ema"), [("adamw", 0, "0"), ("sam_adam", 0, "0.9"), ("adamw", 1, "0")]
 )
 def test_interrupted_and_resumed_is_uninterrupted(
-    faces: tuple[list[FaceFile], list[FaceFile]],
+    faces: Faces,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     optimizer: str,
@@ -127,7 +94,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
     for steps in (5, 3):  # inside the second epoch, and later in its other round
         with monkeypatch.context() as patch:
             cut_off_after(patch, steps)
-            with pytest.raises(_CutError):
+            with pytest.raises(CutError):
                 trainer.fit(request(faces, cut, workers=workers))
         assert (cut / "last.ckpt").is_file()
         assert not (cut / "weights.safetensors").exists()
@@ -140,7 +107,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
 
 
 def test_the_kept_weights_are_the_moving_average_of_all_steps(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[dict[str, torch.Tensor]] = []
     original = TrainingModule.training_step
@@ -169,9 +136,7 @@ def test_the_kept_weights_are_the_moving_average_of_all_steps(
     assert read_header(averaged).recipe.ema_decay == 0.7
 
 
-def test_workers_change_nothing_and_the_seed_does(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_workers_change_nothing_and_the_seed_does(faces: Faces, tmp_path: Path) -> None:
     trainer = make_trainer("demo", OVERRIDES | {"epochs": "1"})
     alone = trainer.fit(request(faces, tmp_path / "0"))
     helped = trainer.fit(request(faces, tmp_path / "1", workers=1))
@@ -214,9 +179,7 @@ def test_kill_9_then_the_same_command_goes_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob("*.partial"))
 
 
-def test_what_is_too_short_is_left_out_by_name_and_nothing_is_an_error(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_what_is_too_short_is_left_out_by_name_and_nothing_is_an_error(faces: Faces, tmp_path: Path) -> None:
     class Notes(SilentProgress):
         def __init__(self) -> None:
             self.lines: list[str] = []
@@ -237,9 +200,7 @@ def test_what_is_too_short_is_left_out_by_name_and_nothing_is_an_error(
         trainer.fit(replace(request(faces, tmp_path / "d"), synthesizer=None))
 
 
-def test_divergence_is_an_error_and_not_a_result(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_divergence_is_an_error_and_not_a_result(faces: Faces, tmp_path: Path) -> None:
     trainer = make_trainer("demo", OVERRIDES | {"lr": "1e30", "clip_norm": "0"})
     with pytest.raises(RunError, match="training diverged"):
         trainer.fit(request(faces, tmp_path))
@@ -256,7 +217,7 @@ def test_divergence_is_an_error_and_not_a_result(
     ],
 )
 def test_out_of_memory_says_what_fits_next(
-    faces: tuple[list[FaceFile], list[FaceFile]],
+    faces: Faces,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, str],
@@ -271,9 +232,7 @@ def test_out_of_memory_says_what_fits_next(
     assert says in caught.value.hints[0]
 
 
-def test_a_damaged_checkpoint_names_the_folder_to_delete(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_names_the_folder_to_delete(faces: Faces, tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"half a file")
     with pytest.raises(StoreError, match=r"last\.ckpt is damaged") as caught:
         make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
@@ -281,7 +240,7 @@ def test_a_damaged_checkpoint_names_the_folder_to_delete(
 
 
 def test_a_full_disk_ends_training_with_a_way_out(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
@@ -292,9 +251,7 @@ def test_a_full_disk_ends_training_with_a_way_out(
     assert "it goes on" in caught.value.hints[0]
 
 
-def test_frozen_epochs_leave_the_backbone_alone(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_frozen_epochs_leave_the_backbone_alone(faces: Faces, tmp_path: Path) -> None:
     weights = make_trainer("demo", OVERRIDES | {"epochs": "1", "frozen_epochs": "1"}).fit(
         request(faces, tmp_path)
     )
@@ -308,9 +265,7 @@ def test_frozen_epochs_leave_the_backbone_alone(
     )
 
 
-def test_the_global_generators_are_left_alone(
-    faces: tuple[list[FaceFile], list[FaceFile]], tmp_path: Path
-) -> None:
+def test_the_global_generators_are_left_alone(faces: Faces, tmp_path: Path) -> None:
     weights = []
     for name, seed in (("a", 11), ("b", 12)):
         with torch.random.fork_rng():

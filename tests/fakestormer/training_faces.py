@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from dfbench import FaceFile, FaceTrack, Label, StoredFaces, TrainingRequest, Video
@@ -16,7 +17,10 @@ from dfbench.data.store import write_faces
 from dfbench.progress import SilentProgress
 from dfbench_fakestormer.checkpoints import load_network
 from dfbench_fakestormer.synthesis import build as build_synthesizer
+from dfbench_fakestormer.training_module import TrainingModule
 
+ROOT = Path(__file__).parents[2]
+Faces = tuple[list[FaceFile], list[FaceFile]]
 OVERRIDES = {
     "frames": "4",
     "validate_every": "1",
@@ -63,7 +67,7 @@ def write_face_file(path: Path, video_id: str, *, frames: int, seed: int) -> Fac
     return FaceFile(video, path)
 
 
-def make_faces(folder: Path) -> tuple[list[FaceFile], list[FaceFile]]:
+def make_faces(folder: Path) -> Faces:
     """Eight training and four validation videos."""
     train = [write_face_file(folder / f"t{i}.faces", f"original/{i:03}", frames=12, seed=i) for i in range(8)]
     held_out = [
@@ -72,7 +76,7 @@ def make_faces(folder: Path) -> tuple[list[FaceFile], list[FaceFile]]:
     return train, held_out
 
 
-def stored_faces(folder: Path) -> tuple[list[FaceFile], list[FaceFile]]:
+def stored_faces(folder: Path) -> Faces:
     """What `make_faces` wrote there, for other processes."""
     files = [
         FaceFile(
@@ -111,3 +115,20 @@ def states_equal(one: Path, other: Path) -> bool:
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+class CutError(Exception):
+    """Stands for whatever ends a training."""
+
+
+def cut_off_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """The next training ends with a CutError after so many steps."""
+    original, done = TrainingModule.training_step, [0]
+
+    def step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        if done[0] == steps:
+            raise CutError
+        done[0] += 1
+        original(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "training_step", step)

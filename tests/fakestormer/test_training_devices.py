@@ -1,0 +1,276 @@
+"""Where training runs: in parts, on several processes, in half precision, compiled."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.fakestormer.training_faces import (
+    OVERRIDES,
+    ROOT,
+    CutError,
+    Faces,
+    cut_off_after,
+    make_faces,
+    request,
+    rows_of,
+    states_equal,
+)
+
+from dfbench import UsageError, World
+from dfbench.runs.distributed import current_world, launch
+from dfbench_fakestormer import training_module
+from dfbench_fakestormer.checkpoints import read_header
+from dfbench_fakestormer.losses import Losses, combined_loss
+from dfbench_fakestormer.sam import SharpnessAware
+from dfbench_fakestormer.training import make_trainer
+from dfbench_fakestormer.training_module import TrainingModule
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+# In double precision and without weight decay, because Adam turns differences of rounding, where a gradient is zero
+# (biases before a batch norm, of keys), into whole steps.
+EXACT = {"precision": "64", "weight_decay": "0", "drop_path": "0", "head_dropout": "0"}
+SHORT = OVERRIDES | {"epochs": "1", "drop_path": "0", "head_dropout": "0"}
+
+
+def farthest(one: Path, other: Path, *, without: str = "\0") -> float:
+    first, second = load_file(one), load_file(other)
+    assert first.keys() == second.keys()
+    return max(
+        float((value.double() - second[key].double()).abs().max())
+        for key, value in first.items()
+        if without not in key
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
+def test_a_batch_in_parts_gives_the_weights_of_the_whole_batch(
+    faces: Faces, tmp_path: Path, optimizer: str
+) -> None:
+    # A batch norm sees each part alone; here it stands only before the heat map, which does not count.
+    changes = (
+        SHORT | EXACT | {"stem": "patch", "heatmap_weight": "0", "optimizer": optimizer, "sam_rho": "0.05"}
+    )
+    whole = make_trainer("demo", changes).fit(request(faces, tmp_path / "whole"))
+    parts = make_trainer("demo", changes | {"accumulate": "3"}).fit(request(faces, tmp_path / "parts"))
+    assert farthest(whole, parts, without="keypoint_head.hm") < 1e-6
+    assert float(rows_of(tmp_path / "parts" / "log.csv")[-1]["loss"]) == pytest.approx(
+        float(rows_of(tmp_path / "whole" / "log.csv")[-1]["loss"]), abs=1e-5
+    )
+
+
+def test_parts_are_whole_samples_and_nothing_is_lost(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[int]] = []
+    original = TrainingModule.manual_backward
+
+    def parts(self: TrainingModule, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+        seen[-1].append(1)
+        original(self, loss, *args, **kwargs)
+
+    step = TrainingModule.training_step
+
+    def one_step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        seen.append([])
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "manual_backward", parts)
+    monkeypatch.setattr(TrainingModule, "training_step", one_step)
+    make_trainer("demo", SHORT | {"accumulate": "99"}).fit(request(faces, tmp_path))
+    assert [len(one) for one in seen] == [4] * 4  # a batch of four samples has at most four parts
+
+
+TWO = """
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from dfbench.runs.distributed import current_world, joined
+from dfbench_fakestormer.training import make_trainer
+from dfbench_fakestormer.training_module import TrainingModule
+from tests.fakestormer import training_faces as t
+torch.set_num_threads(1)
+folder, cases = Path(sys.argv[1]), json.loads(sys.argv[2])
+faces = t.stored_faces(folder)
+world = current_world(2, 1)
+with joined(world):
+    for name, changes in cases.items():
+        asked = replace(t.request(faces, folder / "two" / name), world=world)
+        if name == "resumed":
+            step, done = TrainingModule.training_step, [0]
+
+            def cut(self, batch, batch_idx):
+                done[0] += 1
+                if done[0] == 4:
+                    raise ZeroDivisionError
+                step(self, batch, batch_idx)
+
+            TrainingModule.training_step = cut
+            try:
+                make_trainer("demo", changes).fit(asked)
+            except ZeroDivisionError:
+                assert (asked.folder / "last.ckpt").is_file()
+        make_trainer("demo", changes).fit(asked)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
+    faces = make_faces(tmp_path)
+    cases = {
+        "adamw": SHORT,
+        "sam": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05"},
+        "parts": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05", "accumulate": "2", "stem": "patch"},
+        "resumed": SHORT | {"epochs": "2"},
+        "frozen": SHORT | {"epochs": "2", "frozen_epochs": "1", "ema_decay": "0.9"},
+    }
+    cases = {name: changes | EXACT for name, changes in cases.items()}
+    cases["parts"] |= {"heatmap_weight": "0"}  # the parts of a batch differ in what a batch norm sees
+    script = tmp_path / "two.py"
+    script.write_text(TWO)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+            *(str(script), str(tmp_path), json.dumps(cases)),
+        ],
+        check=True,
+        timeout=300,
+        cwd=ROOT,
+        env=python_path(),
+    )
+    for name, changes in cases.items():
+        one = make_trainer("demo", changes).fit(request(faces, tmp_path / "one" / name))
+        two = tmp_path / "two" / name / "weights.safetensors"
+        without = "keypoint_head.hm" if name == "parts" else "\0"
+        assert farthest(one, two, without=without) < 1e-6, name
+        alone, together = rows_of(one.with_name("log.csv")), rows_of(two.with_name("log.csv"))
+        for column in ("loss", "heatmap", "classes", "temporal", "val_auc", "val_accuracy"):
+            values = [[float(row[column] or -1) for row in rows] for rows in (alone, together)]
+            assert values[1] == pytest.approx(values[0], abs=1e-6), (name, column)
+        assert read_header(two).provenance["training"]["processes"] == 2
+        assert not list(two.parent.glob("*.ckpt"))
+
+
+def python_path() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_a_process_alone_is_a_world_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "SLURM_STEP_ID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert current_world(4, 2) == World()
+
+
+def test_a_scheduler_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    values = {
+        "NTASKS_PER_NODE": "4",
+        "JOB_NAME": "train",
+        "STEP_ID": "0",
+        "NTASKS": "8",
+        "PROCID": "5",
+        "LOCALID": "1",
+        "NODEID": "1",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert current_world(4, 2) == World(rank=5, size=8, local=4)
+    with pytest.raises(UsageError, match="8 processes were started, and 2 devices on 2 nodes") as caught:
+        current_world(2, 2)
+    assert "--devices 4 --nodes 2" in caught.value.hints[0]
+    monkeypatch.delenv("SLURM_STEP_ID")  # the batch script itself
+    assert current_world(4, 2) == World()
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(faces: Faces, tmp_path: Path) -> None:
+    asked = replace(request(faces, tmp_path), world=World(0, 3, 3))
+    with pytest.raises(UsageError, match="a batch of 4 samples cannot be shared by 3 processes") as caught:
+        make_trainer("demo", OVERRIDES).fit(asked)
+    assert "--set batch=3" in caught.value.hints[0]
+
+
+def test_other_machines_are_left_to_a_scheduler() -> None:
+    with pytest.raises(UsageError, match="other machines") as caught:
+        launch(["train", "--detector", "fakestormer"], devices=4, nodes=2)
+    assert (
+        "srun --kill-on-bad-exit --nodes 2 --ntasks-per-node 4 dfbench train --detector fakestormer"
+        in caught.value.hints[0]
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
+def test_fp16_scales_the_loss_and_resumes_exactly(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    changes = OVERRIDES | {"precision": "fp16", "optimizer": optimizer, "sam_rho": "0.05"}
+    trainer = make_trainer("demo", changes)
+    whole = trainer.fit(request(faces, tmp_path / "whole"))
+    assert all(np.isfinite(float(row["loss"])) for row in rows_of(tmp_path / "whole" / "log.csv"))
+    with monkeypatch.context() as patch:
+        cut_off_after(patch, 5)
+        with pytest.raises(CutError):
+            trainer.fit(request(faces, tmp_path / "cut"))
+    checkpoint = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
+    assert checkpoint["MixedPrecision"]["scale"] > 1
+    assert states_equal(whole, trainer.fit(request(faces, tmp_path / "cut")))
+
+
+def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = SHORT | {"precision": "fp16", "optimizer": "sam_adam", "sam_rho": "0.05"}
+    states: list[dict[str, torch.Tensor]] = []
+    plain = combined_loss
+
+    def infinite(*args: Any, **kwargs: Any) -> Losses:
+        losses: Losses = plain(*args, **kwargs)
+        return losses._replace(classes=losses.classes * np.inf) if len(states) == 2 else losses
+
+    monkeypatch.setattr(training_module, "combined_loss", infinite)
+    scales: list[float] = []
+    step, backward = TrainingModule.training_step, TrainingModule.manual_backward
+
+    def watched(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        step(self, batch, batch_idx)
+        states.append({k: v.clone() for k, v in self.net.named_parameters()})
+        scales.append(cast("Any", self.trainer.precision_plugin).scaler.get_scale())
+
+    def overflowing(self: TrainingModule, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+        backward(self, loss * (np.inf if len(states) == 1 else 1), *args, **kwargs)
+
+    monkeypatch.setattr(TrainingModule, "training_step", watched)
+    monkeypatch.setattr(TrainingModule, "manual_backward", overflowing)
+    make_trainer("demo", changes).fit(request(faces, tmp_path))
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert all(torch.equal(states[1][key], states[2][key]) for key in states[0])
+    assert not all(torch.equal(states[2][key], states[3][key]) for key in states[0])
+    assert scales[1:3] == [scales[0] / 2, scales[0] / 4]
+    assert all(np.isfinite(float(row["loss"])) for row in rows_of(tmp_path / "log.csv"))
+
+
+def test_sharpness_sees_an_overflow() -> None:
+    parameter = torch.nn.Parameter(torch.ones(3))
+    parameter.grad = torch.tensor([1.0, np.inf, 0.0])
+    assert not SharpnessAware([parameter], rho=0.1).finite()
+    parameter.grad = torch.zeros(3)
+    assert SharpnessAware([parameter], rho=0.1).finite()
+
+
+def test_a_compiled_network_trains_the_same(faces: Faces, tmp_path: Path) -> None:
+    plain = make_trainer("demo", SHORT).fit(request(faces, tmp_path / "plain"))
+    compiled = make_trainer("demo", SHORT | {"compile": "aot_eager"}).fit(
+        request(faces, tmp_path / "compiled")
+    )
+    assert farthest(plain, compiled) < 1e-4
