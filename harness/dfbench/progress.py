@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 LOG_SECONDS = 20.0
 
 
-class _SilentTask:
+class SilentTask:
+    """A bar that nobody sees."""
+
     def advance(self, count: int = 1, note: str = "") -> None:
         """Do nothing."""
 
@@ -28,7 +30,7 @@ class SilentProgress:
     def task(self, description: str, total: int | None = None) -> Iterator[ProgressTask]:
         """A bar that nobody sees."""
         del description, total
-        yield _SilentTask()
+        yield SilentTask()
 
     def note(self, message: str) -> None:
         """Print nothing."""

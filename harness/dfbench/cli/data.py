@@ -180,19 +180,15 @@ def show_command(
 
     from dfbench.cli import output
     from dfbench.data.contact_sheet import choose, contact_sheet
-    from dfbench.data.manifest import select
     from dfbench.errors import StoreError
     from dfbench.hooks.host import Host
-    from dfbench.runs.sources import data_source, dataset_index, prepare_selected
+    from dfbench.runs.sources import data_source, prepare_selected
     from dfbench.settings import load_settings
-    from dfbench.types import FrameChoice, PrepareSpec, VideoSelection
+    from dfbench.types import FrameChoice, PrepareSpec
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
-    spec = registry.dataset(dataset)
-    roots = source.needed_by(spec)
-    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
-    videos = select(index.videos, VideoSelection(spec.name, splits=tuple(split or ())))
+    videos = _selected(dataset, split, compression, source, registry)
     report = prepare_selected(
         choose(videos, count, np.random.default_rng(seed)),
         PrepareSpec(FrameChoice("uniform", 3)),
@@ -201,7 +197,7 @@ def show_command(
         settings=settings,
         progress=bars,
     )
-    path = out or Path(f"{spec.name}_faces.png")
+    path = out or Path(f"{registry.dataset(dataset).name}_faces.png")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(report.videos, columns=min(8, len(report.videos))).save(path, "PNG")
@@ -313,13 +309,21 @@ def _scored(
     registry: Registry,
 ) -> tuple[list[Video], PrepareSpec]:
     """The videos of a dataset, and what a detector needs of them."""
+    from dfbench.types import PrepareSpec
+
+    wanted = PrepareSpec(registry.detector(detector).clips.frame_choice())
+    return _selected(dataset, split, compression, source, registry), wanted
+
+
+def _selected(
+    dataset: str, split: list[str] | None, compression: str, source: DataSource, registry: Registry
+) -> list[Video]:
     from dfbench.data.manifest import select
     from dfbench.runs.sources import dataset_index
-    from dfbench.types import PrepareSpec, VideoSelection
+    from dfbench.types import VideoSelection
 
     spec = registry.dataset(dataset)
-    wanted = PrepareSpec(registry.detector(detector).clips.frame_choice())
     roots = source.needed_by(spec)
     index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
     selection = VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
-    return select(index.videos, selection), wanted
+    return select(index.videos, selection)

@@ -16,6 +16,14 @@ from dfbench.types import ClipSpec, Sampling
 ALIASING = 1.5
 
 
+def stretches(frame_indices: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Where frames are successive: (first row, row after the last) of each longest stretch, in order."""
+    if not len(frame_indices):
+        return []
+    breaks = (np.flatnonzero(np.diff(frame_indices) != 1) + 1).tolist()
+    return list(zip([0, *breaks], [*breaks, len(frame_indices)], strict=True))
+
+
 def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDArray[np.int64]]:
     """Positions (T,) among the stored frames of each clip, at most `spec.per_video` of them.
 
@@ -26,13 +34,11 @@ def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDA
     if spec.sampling is Sampling.UNIFORM:
         starts = list(range(0, count - length + 1, length))
     else:
-        starts, row = [], 0
-        while row + length <= count:
-            if frame_indices[row + length - 1] - frame_indices[row] == length - 1:
-                starts.append(row)
-                row += length
-            else:
-                row += 1
+        starts = [
+            start
+            for first, after in stretches(frame_indices)
+            for start in range(first, after - length + 1, length)
+        ]
     if not starts:
         raise TooShortError(f"{count} frames with a face, and a clip needs {length}")
     return [np.arange(start, start + length) for start in starts[: spec.per_video]]

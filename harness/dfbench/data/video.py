@@ -32,6 +32,11 @@ class VideoInfo:
     height: int
     fps: float
 
+    @property
+    def rate(self) -> float:
+        """`fps`, or 25 where nobody knows: what is drawn must have some rate."""
+        return self.fps or 25.0
+
 
 def wanted_indices(choice: FrameChoice, frames: int) -> NDArray[np.int64]:
     """Positions of the wanted frames among `frames`, ascending and unique, (n,) int64. Raises ValueError."""

@@ -20,7 +20,7 @@ def timeline_figure(path: Path, explanation: Explanation, opened: OpenExplainer,
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    evidence, rate = explanation.evidence, explanation.info.fps or 25.0
+    evidence, rate = explanation.evidence, explanation.info.rate
     # NaN where frames are missing, so that no line joins what is on both sides of a gap.
     first, last = int(explanation.frame_indices[0]), int(explanation.frame_indices[-1])
     at = explanation.frame_indices - first
@@ -35,21 +35,12 @@ def timeline_figure(path: Path, explanation: Explanation, opened: OpenExplainer,
     FigureCanvasAgg(figure)
     labels, strength = figure.subplots(2, 1, sharex=True)
     marker = "." if len(at) <= 150 else None
-    if np.isfinite(evidence.frame_logits).any():
-        labels.plot(
-            times,
-            over_time(sigmoid(evidence.frame_logits)),
-            color=_FAKE,
-            marker=marker,
-            label="soft label of each frame",
-        )
-    labels.plot(
-        times,
-        over_time(sigmoid(evidence.window_logits)),
-        color=_CLIPS,
-        marker=marker,
-        label="clips that the frame is in",
-    )
+    for values, colour, label in (
+        (evidence.frame_logits, _FAKE, "soft label of each frame"),
+        (evidence.window_logits, _CLIPS, "clips that the frame is in"),
+    ):
+        if np.isfinite(values).any():
+            labels.plot(times, over_time(sigmoid(values)), color=colour, marker=marker, label=label)
     labels.axhline(0.5, color=_MUTED, linewidth=0.8, linestyle="--")
     labels.set_ylim(-0.03, 1.03)
     labels.set_ylabel("P(fake)")

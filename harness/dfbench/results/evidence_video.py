@@ -55,7 +55,7 @@ def write_evidence_video(
     still = _still(explanation, opened, kind, scale)
     places = {int(frame): row for row, frame in enumerate(explanation.frame_indices)}
     first, last = int(explanation.frame_indices[0]), int(explanation.frame_indices[-1])
-    rate = Fraction(explanation.info.fps or 25.0).limit_denominator(1001)
+    rate = Fraction(explanation.info.rate).limit_denominator(1001)
     try:
         with (
             av.open(str(path), "w") as container,

@@ -103,13 +103,16 @@ def _read_run(folder: Path) -> RunResult:
     return replace(run, problem=problem, table=None if problem else table)
 
 
+_SCORING = ("pooling", "clips", "prepare", "datasets", "margins", "precision")
+
+
 def _settings(record: Mapping[str, Any]) -> str:
     """Digest of what decides the scores of a run besides its seed and its weights: equal runs differ in these alone."""
     detector = {name: value for name, value in record["detector"].items() if name != "weights_sha256"}
     training = record.get("training") or {}
     trained = dict((training.get("provenance") or {}).get("identity") or {})
     trained.pop("seed", None)
-    scoring = {name: record.get(name) for name in ("pooling", "clips", "prepare", "datasets")}
+    scoring = {name: record.get(name) for name in _SCORING}
     return digest_of({**scoring, "detector": detector, "recipe": training.get("recipe"), "trained": trained})
 
 

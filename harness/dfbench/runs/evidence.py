@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.data.clips import stretches
 from dfbench.errors import ScoreError, TooShortError
 from dfbench.interfaces import Evidence, Explainer, ProgressTask
-from dfbench.runs.scores import sigmoid
+from dfbench.runs.scores import logit, sigmoid
 from dfbench.types import EvidenceMap, Pooling
 
 BATCH = 4
@@ -45,13 +46,10 @@ def windows_of(frame_indices: NDArray[np.int64], length: int, hop: int) -> NDArr
 
     Raises TooShortError if no stretch of successive frames is as long as a window.
     """
-    breaks = np.flatnonzero(np.diff(frame_indices) != 1) + 1
     starts: list[int] = []
-    for first, after in zip([0, *breaks], [*breaks, len(frame_indices)], strict=True):
-        last = int(after) - length
-        if last < first:
-            continue
-        starts += [*range(int(first), last, hop), last]
+    for first, after in stretches(frame_indices):
+        if after - first >= length:
+            starts += [*range(first, after - length, hop), after - length]
     if not starts:
         raise TooShortError(
             f"{len(frame_indices)} frames with a face, no {length} of them successive, which is what a clip needs"
@@ -62,8 +60,7 @@ def windows_of(frame_indices: NDArray[np.int64], length: int, hop: int) -> NDArr
 def pooled_logit(logits: NDArray[np.float64], how: Pooling) -> float:
     """The video's logit out of its clips', as `Pooling` says; of a mean probability the nearest finite logit."""
     if how is Pooling.MEAN_PROB:
-        mean = float(np.clip(sigmoid(logits).mean(), 1e-300, 1 - 1e-16))
-        return float(np.log(mean) - np.log1p(-mean))
+        return float(logit(sigmoid(logits).mean()))
     return float(logits.max() if how is Pooling.MAX else logits.mean())
 
 

@@ -183,7 +183,7 @@ def explain_video(
 
 def _range(info: VideoInfo, excerpt: Excerpt, path: Path) -> tuple[int, int]:
     """First frame and number of frames."""
-    rate = info.fps or 25.0
+    rate = info.rate
     first = round(max(0.0, excerpt.start) * rate)
     if first >= info.frames:
         raise UsageError(

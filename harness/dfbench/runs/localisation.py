@@ -21,13 +21,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import cut_crops
+from dfbench.data.clips import cut_crops, stretches
 from dfbench.data.coordinates import crop_boxes, cut_region
 from dfbench.data.store import StoredFaces, read_faces
 from dfbench.data.video import read_range
 from dfbench.errors import RunError, SingleClassError, TooShortError, UsageError, VideoError
 from dfbench.metrics.localisation import border, centre_prior, map_auc, pointing
 from dfbench.metrics.point import auc
+from dfbench.progress import SilentTask
 from dfbench.runs.evidence import gather, windows_of
 from dfbench.runs.explaining import OpenExplainer
 from dfbench.runs.sources import prepare_selected
@@ -37,7 +38,6 @@ from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video, VideoS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dfbench.interfaces import ProgressTask
 
 GRID = 48  # cells along a side of the crop on which maps and masks meet
 TOLERANCE = 2  # cells: 4 % of the crop's side
@@ -168,14 +168,6 @@ def _prepared(
     return {one.video.video_id: one.path for one in report.videos if one.status is Status.OK}
 
 
-class _Silent:
-    def advance(self, count: int = 1, note: str = "") -> None:
-        """Nothing: the videos are what is counted."""
-
-
-_SILENT: ProgressTask = _Silent()
-
-
 def _crops(stored: StoredFaces, opened: OpenExplainer) -> NDArray[np.uint8]:
     spec = opened.card.clips
     return cut_crops(stored, range(len(stored.crops)), size=spec.size, margin=spec.margin)
@@ -194,7 +186,9 @@ def _explain(
         result.skipped.append(f"{fake.dataset}/{fake.video_id}: {error.message}")
         return None
     names = [one.name for one in opened.maps]
-    evidence = gather(opened.explainer, _crops(stored, opened), windows, names, folder=None, task=_SILENT)
+    evidence = gather(
+        opened.explainer, _crops(stored, opened), windows, names, folder=None, task=SilentTask()
+    )
     boxes = crop_boxes(stored.track.boxes, opened.card.clips.margin)
     rows, regions = [], []
     for row in np.unique(windows):
@@ -286,7 +280,7 @@ def _when(
         truth = np.concatenate([np.full(len(one), label) for one, label in ordered])
         windows = windows_of(np.arange(len(crops)), length, max(1, length // 2))
         first = opened.maps[0].name
-        evidence = gather(opened.explainer, crops, windows, [first], folder=None, task=_SILENT)
+        evidence = gather(opened.explainer, crops, windows, [first], folder=None, task=SilentTask())
         kinds = {
             "frame logits": evidence.frame_logits,
             "logits of the frame's clips": evidence.window_logits,
@@ -307,8 +301,10 @@ def _when(
 
 def _runs(frame_indices: NDArray[np.int64], length: int) -> list[NDArray[np.int64]]:
     """Rows of each stretch of successive frames that is at least as long as a clip, at most 4 clips of it."""
-    breaks = np.flatnonzero(np.diff(frame_indices) != 1) + 1
-    stretches = np.split(np.arange(len(frame_indices)), breaks)
     # Stretches that touch are one: cut them to the length that was asked for.
-    pieces = [one[at : at + 4 * length] for one in stretches for at in range(0, len(one), 4 * length)]
+    pieces = [
+        np.arange(at, min(at + 4 * length, after))
+        for first, after in stretches(frame_indices)
+        for at in range(first, after, 4 * length)
+    ]
     return [one for one in pieces if len(one) >= length]

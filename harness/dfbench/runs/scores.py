@@ -203,7 +203,7 @@ def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
     pooled = values.groupby([clips["dataset"], clips["video_id"]], sort=False, observed=True)
     value = (pooled.max() if how is Pooling.MAX else pooled.mean()).to_numpy(dtype=np.float64)
     table["score"] = value if how is Pooling.MEAN_PROB else sigmoid(value)
-    table["logit"] = _logit(value) if how is Pooling.MEAN_PROB else value
+    table["logit"] = logit(value) if how is Pooling.MEAN_PROB else value
     counted = (clips["status"] == Status.OK).groupby([clips["dataset"], clips["video_id"]], sort=False)
     table["n_clips"] = counted.sum().to_numpy(dtype=np.int64)
     table["seconds"] = videos["seconds"].sum()
@@ -217,7 +217,8 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)
 
 
-def _logit(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+def logit(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `sigmoid`, always finite: float64 of any shape."""
     # Probabilities of exactly 0 or 1 are those of logits beyond the reach of float64: the nearest finite ones.
     inside = np.clip(probs, np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
     return np.asarray(np.log(inside) - np.log1p(-inside), dtype=np.float64)

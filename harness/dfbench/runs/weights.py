@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -180,7 +180,12 @@ def _command(request: RunRequest) -> list[str]:
 
 
 def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stage | None) -> Path:
-    with _first_goes_ahead(world):
+    turn: AbstractContextManager[None] = nullcontext()
+    if world.size > 1:
+        from dfbench.runs.distributed import first_goes_ahead
+
+        turn = first_goes_ahead(world)
+    with turn:
         stage = stage or open_stage(request, progress)
         folder, trainer, plan = _training(request, stage)
         finished = folder / WEIGHTS_FILE
@@ -242,15 +247,3 @@ def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> di
             raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
     plan["folder"].mkdir(parents=True, exist_ok=True)
     return faces
-
-
-@contextmanager
-def _first_goes_ahead(world: World) -> Iterator[None]:
-    """In a world of one, nothing to wait for, and no torch to import."""
-    if world.size == 1:
-        yield
-        return
-    from dfbench.runs.distributed import first_goes_ahead
-
-    with first_goes_ahead(world):
-        yield

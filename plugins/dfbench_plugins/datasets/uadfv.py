@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 from dfbench import Counts, DatasetSpec
 from dfbench_plugins.datasets.folder import FolderDataset
@@ -26,7 +26,4 @@ SPEC = DatasetSpec(
     verified=False,
 )
 
-
-def build(root: Path, *, compression: str | None) -> FolderDataset:
-    """The videos at `root` in the layout of `folder`. Raises UsageError for an unknown compression."""
-    return FolderDataset(root, compression=compression, spec=SPEC)
+build = partial(FolderDataset, spec=SPEC)
