@@ -70,3 +70,16 @@ def test_a_path_in_a_note_stays_in_one_piece() -> None:
     text = io.StringIO()
     progress.RichProgress(Console(file=text, width=30)).note(f"look at {'/folder' * 10}")
     assert text.getvalue() == f"look at {'/folder' * 10}\n"
+
+
+def test_a_long_note_leaves_the_numbers_their_room() -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=80, force_terminal=True)
+    note = "loss 0.942 heatmap 0.242 classes 0.562 temporal 0.138 16 samples/s"
+    with progress.RichProgress(console).task("train fakestormer (demo)", 984) as task:
+        task.advance(3, note)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())
+    assert "train fakestormer (demo)" in shown
+    assert "3/984" in shown
+    assert " left" in shown
+    assert note in shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dfbench.interfaces import ProgressTask
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Task
 
 
@@ -55,18 +55,26 @@ class RichProgress:
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
 
-        bars = Progress(
+        class Bars(Progress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                """The bar, and its note below, which would take the room of the numbers beside it."""
+                yield from super().get_renderables()
+                for task in self.tasks:
+                    if task.fields["note"]:
+                        yield Text(f"  {task.fields['note']}", style="dim", no_wrap=True, overflow="ellipsis")
+
+        bars = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TextColumn("·"),
             TimeRemainingColumn(),
             TextColumn("left"),
-            TextColumn("[dim]{task.fields[note]}"),
             console=self._console,
             disable=not self._console.is_terminal,
         )

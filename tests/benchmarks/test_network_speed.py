@@ -79,6 +79,7 @@ def test_the_plain_network_is_the_network() -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_scoring_a_clip(
     benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet, depth: int
 ) -> None:
@@ -99,6 +100,7 @@ def test_scoring_a_clip(
         benchmark.extra_info["gflop_per_second"] = round(gflop / benchmark.stats.stats.median, 1)
 
 
+@pytest.mark.slow
 def test_scoring_clips_in_int8(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
     generator = torch.Generator().manual_seed(1)
     clips = torch.randint(0, 256, (2, 4, 224, 224, 3), dtype=torch.uint8, generator=generator)
@@ -121,6 +123,7 @@ def training_step(net: FakeSTormerNet, forward: Callable[[Tensor], Output]) -> N
     combined_loss(forward(random(2, 3, 4, 224, 224)), targets, LossWeights()).total.backward()  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.slow
 def test_a_training_step(in_turns: InTurns, net: FakeSTormerNet, depth: int) -> None:
     """Stochastic depth as in the recipe: what it drops differs from step to step, so there are several."""
     net.train()
@@ -153,6 +156,7 @@ print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
+@pytest.mark.slow
 def test_memory_of_a_training_step(benchmark: BenchmarkFixture, depth: int) -> None:
     """Peak resident MiB of a fresh process after two steps, imports and weights included."""
 

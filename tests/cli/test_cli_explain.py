@@ -57,6 +57,7 @@ def faceless(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_videos_are_explained_and_those_that_cannot_be_are_named(
     face_video: Path, faceless: Path, weights: Path, tmp_path: Path
 ) -> None:
@@ -123,7 +124,10 @@ def test_neither_video_nor_run_is_a_usage_error() -> None:
 
 
 @pytest.mark.slow
-def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(tmp_path: Path) -> None:
+def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
+    shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DFBENCH_CACHE", str(shared_cache))
     untrained = ("--detector", "fakestormer-untrained", "--data", "demo", "--size", "small")
     out = tmp_path / "tables"
     ended = dfbench("localisation", *untrained, "--limit", "3", "--map", "heatmap", "--out", out)

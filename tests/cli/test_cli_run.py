@@ -19,11 +19,6 @@ PROGRAM = Path(sys.executable).with_name("dfbench")
 DATASETS = {"celeb_df_v2", "dfdc", "dfd"}
 
 
-@pytest.fixture(scope="module")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def dfbench(shared_cache: Path, tmp_path: Path) -> Run:
     def call(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -210,6 +210,7 @@ def test_other_machines_are_left_to_a_scheduler() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
 def test_fp16_scales_the_loss_and_resumes_exactly(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
@@ -268,6 +269,7 @@ def test_sharpness_sees_an_overflow() -> None:
     assert SharpnessAware([parameter], rho=0.1).finite()
 
 
+@pytest.mark.slow
 def test_a_compiled_network_trains_the_same(faces: Faces, tmp_path: Path) -> None:
     plain = make_trainer("demo", SHORT).fit(request(faces, tmp_path / "plain"))
     compiled = make_trainer("demo", SHORT | {"compile": "aot_eager"}).fit(
