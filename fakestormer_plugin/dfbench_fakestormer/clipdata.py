@@ -17,7 +17,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dfbench import StoredFaces, Synthesizer, UsageError, World, cut_crops, cut_landmarks, read_faces
+from dfbench import (
+    StoredFaces,
+    Synthesizer,
+    UsageError,
+    World,
+    cut_crops,
+    cut_landmarks,
+    read_faces,
+    read_track,
+)
 from dfbench_fakestormer.recipe import Recipe
 from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
@@ -377,4 +386,4 @@ def sample_settings(recipe: Recipe, *, augment: bool) -> SampleSettings:
 
 def frame_indices(path: Path) -> NDArray[np.int64]:
     """Which frames of its video a face file holds, (n,)."""
-    return read_faces(path).track.frame_indices
+    return read_track(path).track.frame_indices

@@ -83,7 +83,7 @@ if TYPE_CHECKING:
         is_video_name,
         natural_key,
     )
-    from dfbench.data.store import StoredFaces, read_faces
+    from dfbench.data.store import StoredFaces, read_faces, read_track
     from dfbench.runs.distributed import gathered
     from dfbench.runs.training import FitResult, fit_module, resolve_device
     from dfbench.runs.training_record import FitPlan
@@ -104,6 +104,7 @@ _LAZY = {
     "natural_key": "dfbench.data.sequences",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
+    "read_track": "dfbench.data.store",
     "gathered": "dfbench.runs.distributed",
     "FitPlan": "dfbench.runs.training_record",
     "FitResult": "dfbench.runs.training",
@@ -194,6 +195,7 @@ __all__ = [
     "leaderboard",
     "natural_key",
     "read_faces",
+    "read_track",
     "resolve_device",
     "run",
     "train",

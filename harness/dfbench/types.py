@@ -124,17 +124,19 @@ class PrepareSpec:
     `margin` is generous on purpose (fraction of the box's longer side, on every side), so that any smaller
     detector margin can be cut later. Crops are stored at native scale unless their side exceeds `max_size`.
     With `landmarks` false, 81-point landmarks are not computed (scoring does not need them).
-    `detect_every`: run the face finder on every k-th wanted frame and interpolate boxes between. `finder_version` is
-    that of the installed finder, filled in by the stage that prepares (`runs.sources.with_finder_version`).
+    `detect_every`: of successive frames, run the face finder on every k-th and interpolate boxes between. `finder`: empty for the
+    one that the settings name. It and `finder_version`, that of the installed one, are filled in by the stage that
+    prepares (`runs.sources.with_finder`).
     """
 
     frames: FrameChoice
-    finder: str = "mtcnn"
+    finder: str = ""
     margin: float = 0.5
     max_size: int = 320
     landmarks: bool = False
     detect_every: int = 1
     finder_version: str = ""
+    store_format: int = 2  # of the files of the face store; 1 had PNG crops
 
     def digest(self) -> str:
         """Twelve hex digits that change with any field."""
@@ -149,7 +151,8 @@ class FaceTrack:
     scores (n,) float32 in [0, 1], the finder's confidence (0 where the box was interpolated);
     landmarks (n, 81, 2) float32 in frame pixels, or (n, 0, 2) when they were not asked for;
     landmark_kind: "dlib" (68 detected, 13 extrapolated), "template" (81 points of a mean face fitted to the
-    finder's five points) or "none". frame_size is (width, height).
+    finder's five points) or "none". frame_size is (width, height). quality (n,) float32: how sharp the face is, the
+    variance of the Laplacian of its box at 96 px.
     """
 
     frame_indices: NDArray[np.int64]
@@ -158,6 +161,7 @@ class FaceTrack:
     landmarks: NDArray[np.float32]
     landmark_kind: str
     frame_size: tuple[int, int]
+    quality: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -96,6 +96,7 @@ def face_file(
             landmarks=np.stack([points[number % 4] for number in range(count)]).astype(np.float32),
             landmark_kind="dlib",
             frame_size=(side, side),
+            quality=np.ones(count, np.float32),
         )
         whole = np.tile(np.array([0, 0, side, side], np.float32), (count, 1))
         path = tmp_path_factory.mktemp("faces") / f"{side}.faces"

@@ -7,8 +7,8 @@ from pathlib import Path
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench import FrameChoice, Label, PrepareSpec, Video
-from dfbench.data.prepare import prepare_video
 from dfbench.data.store import read_faces
+from dfbench.data.video_faces import prepare_video
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from dfbench.data import store
 from dfbench.data.clips import clip_positions, cut_crops, cut_landmarks, read_clips
-from dfbench.data.prepare import prepare, prepare_video
+from dfbench.data.prepare import prepare
 from dfbench.data.store import check_faces, face_path, read_faces
+from dfbench.data.video_faces import prepare_video
 from dfbench.errors import NoFaceError, StoreError, TooShortError
 from dfbench.progress import SilentProgress
 from dfbench.types import ClipSpec, Faces, FrameChoice, Label, PrepareSpec, Sampling, Status, Video

@@ -61,6 +61,7 @@ def write_face_file(path: Path, video_id: str, *, frames: int, seed: int) -> Fac
         landmarks=np.tile(points, (frames, 1, 1)).astype(np.float32),
         landmark_kind="template",
         frame_size=(320, 240),
+        quality=np.ones(len(crops), np.float32),
     )
     write_faces(path, StoredFaces(crops=crops, crop_boxes=around(side), track=track))
     video = Video("ffpp", video_id, path, Label.REAL, "train", "real", "c23", (video_id,), video_id)

@@ -82,15 +82,24 @@ class MainFace:
     points: NDArray[np.float32]
 
 
+def by_weight(tracks: Sequence[Track]) -> list[Track]:
+    """The heaviest first; of equal ones, the earliest."""
+    return sorted(tracks, key=lambda one: -one.weight)
+
+
 def main_face(found: Sequence[Faces], looked_at: Sequence[int], rows: int) -> MainFace:
     """The main face over `rows` frames of which those at `looked_at` were searched, with results `found`.
 
     Raises NoFaceError if there is no face at all.
     """
-    tracks = link(found)
+    tracks = by_weight(link(found))
     if not tracks:
         raise NoFaceError(f"no face in any of {len(found)} frames looked at")
-    track = max(tracks, key=lambda one: one.weight)
+    return follow(tracks[0], looked_at, rows)
+
+
+def follow(track: Track, looked_at: Sequence[int], rows: int) -> MainFace:
+    """The face of `track`, gaps filled, over `rows` frames of which those at `looked_at` were searched."""
     seen = np.asarray([looked_at[row] for row in track.rows], dtype=np.int64)
     step = max(1, int(np.median(np.diff(looked_at)))) if len(looked_at) > 1 else 1
     # Beyond the first and last sighting only the frames that were skipped on purpose are filled in.

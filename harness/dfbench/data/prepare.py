@@ -19,14 +19,7 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from dfbench.data.clips import square_around
 from dfbench.data.executor import killed_with_its_workers, open_executor
-from dfbench.data.faces import MainFace, main_face
-from dfbench.data.landmarks import detect_landmarks
 from dfbench.data.outcomes import (
     PreparedResult,
     forget_failure,
@@ -36,14 +29,13 @@ from dfbench.data.outcomes import (
 )
 from dfbench.data.process import process_of_this_thread
 from dfbench.data.sequences import source_size
-from dfbench.data.store import StoredFaces, face_path, write_faces
-from dfbench.data.video import read_frames
+from dfbench.data.store import face_path
+from dfbench.data.video_faces import prepare_video
 from dfbench.errors import DfbenchError, PluginError, RunError, StoreError, VideoError
 from dfbench.interfaces import FaceFinder, Progress
-from dfbench.types import FaceTrack, PrepareSpec, Status, Video
+from dfbench.types import PrepareSpec, Status, Video
 from dfbench.version import VERSION
 
-BATCH = 8
 VIDEO_SECONDS = 1800.0  # after which a video counts as one that hangs
 
 
@@ -272,56 +264,3 @@ def _prepare_job(job: _Job) -> PreparedResult:
         return store_failure(video, path, Status.ERROR, reason, time.perf_counter() - begun)
     forget_failure(path)
     return PreparedResult(video, Status.OK, "", path, time.perf_counter() - begun)
-
-
-def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path) -> None:
-    """Decode, find, track, crop and store one video. Raises VideoError, StoreError."""
-    # Frames of one video are held while its faces are tracked: at most as many as the spec wants.
-    frames = list(read_frames(video.path, spec.frames))
-    looked_at = sorted({*range(0, len(frames), max(1, spec.detect_every)), len(frames) - 1})
-    found = [
-        faces
-        for start in range(0, len(looked_at), BATCH)
-        for faces in finder.find([frames[row][1] for row in looked_at[start : start + BATCH]])
-    ]
-    try:
-        main = main_face(found, looked_at, len(frames))
-    except VideoError as error:
-        raise type(error)(f"{video.path}: {error.message}") from error
-    faces = crop_track([frames[row] for row in main.rows], main, spec)
-    write_faces(path, replace(faces, source_bytes=source_size(video.path)))
-
-
-def crop_track(frames: list[tuple[int, NDArray[np.uint8]]], main: MainFace, spec: PrepareSpec) -> StoredFaces:
-    """The crops of `main` out of its (position, frame) pairs, with landmarks if `spec` asks for them."""
-    crops, boxes, landmarks, kinds = [], [], [], set()
-    for (_, image), box, five in zip(frames, main.boxes, main.points, strict=True):
-        left, top, side = square_around(box, spec.margin)
-        # Whole pixels, so that a crop at native scale holds the very pixels of the frame.
-        x0, y0, whole = round(left), round(top), max(8, round(side))
-        height, width = image.shape[:2]
-        rows = np.clip(np.arange(y0, y0 + whole), 0, height - 1)
-        columns = np.clip(np.arange(x0, x0 + whole), 0, width - 1)
-        crop = image[np.ix_(rows, columns)]
-        corner = np.asarray([x0, y0], dtype=np.float32)
-        if spec.landmarks:
-            points, kind = detect_landmarks(crop, box - np.tile(corner, 2), five - corner)
-            landmarks.append(points + corner)
-            kinds.add(kind)
-        if whole > spec.max_size:
-            crop = cv2.resize(crop, (spec.max_size, spec.max_size), interpolation=cv2.INTER_AREA)
-        crops.append(np.ascontiguousarray(crop))
-        boxes.append((x0, y0, x0 + whole, y0 + whole))
-    count = len(frames)
-    return StoredFaces(
-        crops=crops,
-        crop_boxes=np.asarray(boxes, dtype=np.float32).reshape(count, 4),
-        track=FaceTrack(
-            frame_indices=np.asarray([position for position, _ in frames], dtype=np.int64),
-            boxes=main.boxes,
-            scores=main.scores,
-            landmarks=np.stack(landmarks) if landmarks else np.zeros((count, 0, 2), np.float32),
-            landmark_kind=kinds.pop() if kinds else "none",
-            frame_size=(frames[0][1].shape[1], frames[0][1].shape[0]),
-        ),
-    )

@@ -1,7 +1,8 @@
 """The face store: one file a video, lossless, any frame at random.
 
-A file is an uncompressed zip of PNG crops and one `track.npz`. Zip entries carry a CRC, so damage is noticed when a
-frame is read; timestamps are fixed, so equal content gives equal bytes.
+A file is an uncompressed zip of lossless WebP crops and one `track.npz`. Zip entries carry a CRC, so damage is noticed
+when a frame is read; timestamps are fixed, so equal content gives equal bytes. docs/measurements.md has what other
+containers would cost.
 """
 
 from __future__ import annotations
@@ -10,24 +11,46 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack
 
 SUFFIX = ".faces"
-# Each row as its difference to the row above: of the PNG filters, the quickest to undo at the size of the default.
-PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
 _TRACK = "track.npz"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sightings:
+    """Every face that the finder saw, k of them: track (k,) int32, 0 is that of the crops; frame_indices (k,) int64,
+    boxes (k, 4), scores (k,), points (k, 5, 2) float32, as the finder gave them."""
+
+    track: NDArray[np.int32]
+    frame_indices: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    points: NDArray[np.float32]
+
+
+NOTHING = Sightings(
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int64),
+    np.zeros((0, 4), np.float32),
+    np.zeros(0, np.float32),
+    np.zeros((0, 5, 2), np.float32),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +59,15 @@ class StoredFaces:
 
     crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
     the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
-    source_bytes: the size of the video file that they were cut from, -1 where there was none.
+    source_bytes: the size of the video file that they were cut from, -1 where there was none; seen: every face that the
+    finder saw.
     """
 
     crops: list[NDArray[np.uint8]]
     crop_boxes: NDArray[np.float32]
     track: FaceTrack
     source_bytes: int = -1
+    seen: Sightings = field(default_factory=lambda: NOTHING)
 
 
 def face_path(store_root: Path, *, corpus: str, dataset: str, digest: str, video_id: str) -> Path:
@@ -55,6 +80,12 @@ def face_path(store_root: Path, *, corpus: str, dataset: str, digest: str, video
 def part_path(path: Path) -> Path:
     """Where to write what becomes `path`: a name that no other process of any machine on the same disk takes."""
     return path.with_name(f"{path.name}.{uuid4().hex}.part")
+
+
+def discard(part: Path) -> None:
+    """Delete an unfinished file, if it can be: why it is unfinished matters more than why it stays."""
+    with suppress(OSError):
+        part.unlink(missing_ok=True)
 
 
 def write_faces(path: Path, faces: StoredFaces) -> None:
@@ -70,6 +101,8 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         landmarks=track.landmarks,
         landmark_kind=np.asarray(track.landmark_kind),
         frame_size=np.asarray(track.frame_size),
+        quality=track.quality,
+        seen=_seen_rows(faces.seen),
         source_bytes=np.asarray(faces.source_bytes),
     )
     part = part_path(path)
@@ -77,14 +110,11 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for number, crop in enumerate(faces.crops):
-                done, png = cv2.imencode(".png", cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), PNG_OPTIONS)
-                if not done:
-                    raise StoreError(f"{path}: frame {number} cannot be encoded as PNG")
-                archive.writestr(zipfile.ZipInfo(f"{number:06d}.png", _EPOCH), png.tobytes())
+                archive.writestr(zipfile.ZipInfo(_entry(number), _EPOCH), _encode(crop))
             archive.writestr(zipfile.ZipInfo(_TRACK, _EPOCH), arrays.getvalue())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        discard(part)
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}",
             hints=(
@@ -97,20 +127,38 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
 
 def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
     """Read all frames, or those at the given positions in the stored order. Raises StoreError if damaged."""
+    with _reading(path) as archive:
+        stored = _arrays(archive)
+        rows = list(range(len(stored["frame_indices"]))) if frames is None else [int(one) for one in frames]
+        return _faces(stored, rows, [_decode(archive.read(_entry(row)), path) for row in rows])
+
+
+def read_track(path: Path) -> StoredFaces:
+    """All that is known of all frames, without their crops, which take nearly all of the time. Raises StoreError."""
+    with _reading(path) as archive:
+        stored = _arrays(archive)
+        return _faces(stored, list(range(len(stored["frame_indices"]))), [])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)
-            stored = {name: arrays[name] for name in arrays.files}
-            rows = (
-                list(range(len(stored["frame_indices"]))) if frames is None else [int(one) for one in frames]
-            )
-            crops = [_decode(archive.read(f"{row:06d}.png"), path) for row in rows]
+            yield archive
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such face file", hints=("prepare the dataset again",)) from error
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, zlib.error) as error:
         raise StoreError(
             f"{path} is damaged: {error}", hints=("delete it; the next run makes it anew",)
         ) from error
+
+
+def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
+    arrays = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)
+    return {name: arrays[name] for name in arrays.files}
+
+
+def _faces(stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray[np.uint8]]) -> StoredFaces:
     width, height = (int(one) for one in stored["frame_size"])
     return StoredFaces(
         crops=crops,
@@ -122,8 +170,26 @@ def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
             landmarks=stored["landmarks"][rows],
             landmark_kind=str(stored["landmark_kind"]),
             frame_size=(width, height),
+            quality=stored["quality"][rows],
         ),
         source_bytes=int(stored["source_bytes"]),
+        seen=_sightings(stored["seen"]),
+    )
+
+
+def _seen_rows(seen: Sightings) -> NDArray[np.float64]:
+    """One array (k, 17), because each costs time whenever a file is read."""
+    columns = (seen.track[:, None], seen.frame_indices[:, None], seen.boxes, seen.scores[:, None])
+    return np.concatenate([*columns, seen.points.reshape(-1, 10)], axis=1, dtype=np.float64)
+
+
+def _sightings(rows: NDArray[np.float64]) -> Sightings:
+    return Sightings(
+        track=rows[:, 0].astype(np.int32),
+        frame_indices=rows[:, 1].astype(np.int64),
+        boxes=rows[:, 2:6].astype(np.float32),
+        scores=rows[:, 6].astype(np.float32),
+        points=rows[:, 7:].reshape(-1, 5, 2).astype(np.float32),
     )
 
 
@@ -145,10 +211,21 @@ def check_faces(path: Path, *, source_bytes: int, whole: bool = True) -> bool:
     return source_bytes in (-1, int(made_of))
 
 
-def _decode(png: bytes, path: Path) -> NDArray[np.uint8]:
-    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
+def _entry(row: int) -> str:
+    return f"{row:06d}.webp"
+
+
+def _encode(crop: NDArray[np.uint8]) -> bytes:
+    # The least effort: a fifth smaller than PNG all the same, and the quickest to write and to read.
+    out = io.BytesIO()
+    Image.fromarray(crop).save(out, "webp", lossless=True, quality=0, method=0)
+    return out.getvalue()
+
+
+def _decode(webp: bytes, path: Path) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(webp, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise StoreError(
-            f"{path} is damaged: a frame is no PNG", hints=("delete it; the next run makes it anew",)
+            f"{path} is damaged: a frame is no WebP", hints=("delete it; the next run makes it anew",)
         )
     return np.asarray(image, dtype=np.uint8)

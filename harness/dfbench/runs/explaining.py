@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from dfbench.data.clips import cut_crops
 from dfbench.data.coordinates import crop_boxes
 from dfbench.data.faces import MainFace, main_face
-from dfbench.data.prepare import crop_track
 from dfbench.data.video import VideoInfo, probe, read_range
+from dfbench.data.video_faces import crop_track
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, UsageError, VideoError, WeightsError
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
