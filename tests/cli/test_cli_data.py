@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -210,6 +211,11 @@ def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -
     assert tuple(pixels[7, 172 + 7]) == (178, 34, 34)
     assert pixels[30:120, 30:120].std() > 20  # a face
     assert tuple(pixels[30, 172 + 100]) == (225, 225, 225)  # no face in a flat frame: grey, with the status
+    prepared = dfbench("data", "prepare", "folder", "--detector", "chance")
+    assert prepared.out.startswith("no_face\t1\nok\t1\nboxes\t"), prepared.err
+    boxes = pd.read_parquet(prepared.out.splitlines()[-1].split("\t")[2])
+    assert set(boxes["video_id"]) == {"real/a"}
+    assert boxes.loc[boxes["cut"], "frame"].tolist() == [0, 1]
 
 
 @pytest.mark.slow

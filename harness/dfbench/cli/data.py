@@ -227,15 +227,20 @@ def prepare_command(
     ] = None,
     retry: Annotated[str, typer.Option(help="'failed': prepare again what failed, and nothing else.")] = "",
 ) -> None:
-    """Decode, find and store the faces of a dataset; goes on where it was interrupted."""
+    """Decode, find and store the faces of a dataset; goes on where it was interrupted.
+
+    All boxes of the dataset that were found so far end in one table, tracks.parquet.
+    """
     from collections import Counter
 
     from dfbench.cli import output
     from dfbench.data.shard import parse_shard
+    from dfbench.data.tracks import TRACKS, write_tracks
     from dfbench.errors import UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.sources import data_source, prepare_selected
+    from dfbench.runs.sources import data_source, prepare_selected, prepared_selected
     from dfbench.settings import load_settings
+    from dfbench.types import Status
 
     if retry not in ("", "failed"):
         raise UsageError(f"--retry {retry}: only failures can be retried", hints=("use --retry failed",))
@@ -256,6 +261,11 @@ def prepare_command(
     )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")
+    everything, _ = _scored(dataset, detector, None, compression, source, registry)
+    known = prepared_selected(everything, wanted, source=source, registry=registry, settings=settings)
+    if done := [one for one in known if one is not None and one.status is Status.OK]:
+        path = done[0].path.with_name(TRACKS)
+        typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
 
 
 @app.command("status")
