@@ -5,6 +5,7 @@ ffpp = "/data/FaceForensics++"
 
 cache = "/scratch/dfbench"          # face store, weights, demo corpora
 runs = "runs"                       # results of runs
+face_finder = "mtcnn"               # which of `dfbench plugins list` finds faces
 scheduler = "tcp://node01:8786"     # prepare videos on this dask cluster; without it, on this machine
 video_seconds = 1800                # a video whose preparation takes longer ends as an error
 
@@ -32,6 +33,8 @@ from pydantic_settings import (
 
 from dfbench.errors import SettingsError
 
+DEFAULT_FACE_FINDER = "mtcnn"
+
 
 class DataSettings(BaseModel):
     """Where the datasets are."""
@@ -50,6 +53,7 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("dfbench"))
     runs: Path = Path("runs")
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    face_finder: str = DEFAULT_FACE_FINDER
     scheduler: str = ""
     video_seconds: float = Field(default=1800.0, gt=0, le=1e6)
 

@@ -71,7 +71,7 @@ def explain_command(
         weights = weights or _made_weights(spec, data, device, bars)
         wanted = [(path, {}) for path in videos or []]
     opened = open_explainer(spec, registry, weights=weights, device=device, names=tuple(maps or ()))
-    finder, version = face_finder(registry, device=device)
+    finder, version = face_finder(registry, device=device, name=settings.face_finder)
     failed: list[str] = []
     for path, facts in wanted:
         try:

@@ -22,9 +22,10 @@ from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import ScoreWriter
 from dfbench.runs.scoring import PreparedVideo, score_videos
-from dfbench.runs.sources import prepare_selected, with_finder_version
+from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
+from dfbench.settings import DEFAULT_FACE_FINDER
 from dfbench.types import FULL_PRECISION, DetectorCard, DetectorSpec, PrepareSpec, Status, Video
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _record(
     spec = stage.spec
     sha = file_sha256(weights) if weights is not None else ""
     detector = {"name": spec.name, "version": spec.version, "weights_sha256": sha, "recipe": card.recipe}
+    prepare = with_finder(PrepareSpec(card.clips.frame_choice()), stage.registry, stage.settings)
     scoring = {
         "schema": SCHEMA,
         "detector": detector,
@@ -168,7 +170,7 @@ def _record(
         "seed": request.seed,
         "pooling": str(card.pooling),
         "clips": asdict(card.clips),
-        "prepare": asdict(with_finder_version(PrepareSpec(card.clips.frame_choice()), stage.registry)),
+        "prepare": asdict(prepare),
         "datasets": {
             name: {"manifest": manifest_digest(rows), "files": files_digest(rows), "videos": len(rows)}
             for name, rows in videos.items()
@@ -181,6 +183,8 @@ def _record(
         scoring["precision"] = precision
     trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""
     facts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p), precision]
+    if prepare.finder != DEFAULT_FACE_FINDER:
+        facts.append(f"faces by {prepare.finder}")
     return {
         **scoring,
         "identity": run_identity(**scoring),

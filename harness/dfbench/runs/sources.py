@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 FALLBACK_CORPUS = "demo"
-FINDER = "mtcnn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +131,14 @@ def dataset_index(
     return dataset.index()
 
 
-def with_finder_version(spec: PrepareSpec, registry: Registry) -> PrepareSpec:
-    """`spec` with the version of its face finder, which is part of what the faces are. Raises UsageError."""
-    return replace(spec, finder_version=registry.face_finder(spec.finder).version)
+def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> PrepareSpec:
+    """`spec` with its face finder and that one's version, which are part of what the faces are. Raises UsageError."""
+    finder = registry.face_finder(spec.finder or settings.face_finder)
+    return replace(spec, finder=finder.name, finder_version=finder.version)
 
 
-def face_finder(registry: Registry, *, device: str, name: str = FINDER) -> tuple[FaceFinder, str]:
-    """A face finder, built, and its version. "auto" takes a CUDA device if there is one. Raises UsageError."""
+def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFinder, str]:
+    """A face finder, built, and its name and version. "auto" takes a CUDA device if there is one. Raises UsageError."""
     import torch
 
     spec = registry.face_finder(name)
@@ -148,7 +148,7 @@ def face_finder(registry: Registry, *, device: str, name: str = FINDER) -> tuple
     where = device if device.startswith("cuda") else "cpu"
     if device == "auto" and torch.cuda.is_available():
         where = "cuda"
-    return cast("FaceFinder", build(where)), spec.version
+    return cast("FaceFinder", build(where)), f"{spec.name} {spec.version}"
 
 
 def prepare_selected(
@@ -164,12 +164,13 @@ def prepare_selected(
     """Fill the face store for `videos`, with the installed version of the finder; `retry`: for those that failed."""
     from dfbench.data.prepare import prepare
 
+    wanted = with_finder(spec, registry, settings)
     return prepare(
         videos,
-        with_finder_version(spec, registry),
+        wanted,
         store_root=settings.cache / "faces",
         corpus=source.corpus,
-        finder=registry.face_finder(spec.finder).build,
+        finder=registry.face_finder(wanted.finder).build,
         workers=settings.workers,
         progress=progress,
         scheduler=settings.scheduler,
@@ -186,7 +187,7 @@ def prepared_selected(
 
     return prepared(
         videos,
-        with_finder_version(spec, registry),
+        with_finder(spec, registry, settings),
         store_root=settings.cache / "faces",
         corpus=source.corpus,
     )

@@ -22,7 +22,7 @@ from dfbench.interfaces import (
 from dfbench.progress import SilentProgress
 from dfbench.runs.protocols import lint_videos
 from dfbench.runs.provenance import environment, file_sha256, run_identity
-from dfbench.runs.sources import prepare_selected, with_finder_version
+from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.types import Status, World
 
@@ -61,8 +61,8 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     needs = trainer.needs()
     needs = replace(
         needs,
-        prepare=with_finder_version(needs.prepare, stage.registry),
-        prepare_validation=with_finder_version(needs.prepare_validation, stage.registry),
+        prepare=with_finder(needs.prepare, stage.registry, stage.settings),
+        prepare_validation=with_finder(needs.prepare_validation, stage.registry, stage.settings),
     )
     held_out = needs.labels if needs.validation_labels is None else needs.validation_labels
     train, validation = (

@@ -1,0 +1,83 @@
+"""Bundled face finders, held to what the hook promises, on a photograph of a face."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from dfbench import FaceFinder, PluginError
+from dfbench.data.faces import overlap
+from dfbench_plugins.face_finders import dlib_hog
+from dfbench_plugins.face_finders.dlib_hog import DlibHog
+from dfbench_plugins.face_finders.mtcnn import Mtcnn
+
+FINDERS = pytest.mark.parametrize("build", [Mtcnn, DlibHog], ids=["mtcnn", "dlib"])
+Build = Callable[[str], FaceFinder]
+
+
+@pytest.fixture(scope="module")
+def photograph() -> NDArray[np.uint8]:
+    """(240, 240, 3) uint8 RGB."""
+    golden = np.load(Path(__file__).parents[2] / "golden" / "clip_pipeline.npz")
+    image = Image.open(io.BytesIO(golden["frames/png0"].tobytes())).convert("RGB")
+    return np.asarray(image.resize((240, 240)), dtype=np.uint8)
+
+
+def beside(photograph: NDArray[np.uint8], *, grow: int = 1) -> NDArray[np.uint8]:
+    """The photograph at the right of a grey wall, (300, 600, 3), or `grow` times as large."""
+    wall = np.full((300, 600, 3), 120, dtype=np.uint8)
+    wall[30:270, 340:580] = photograph
+    return np.asarray(Image.fromarray(wall).resize((600 * grow, 300 * grow)), dtype=np.uint8)
+
+
+@FINDERS
+def test_a_face_is_found_where_it_is(build: Build, photograph: NDArray[np.uint8]) -> None:
+    (faces,) = build("cpu").find([beside(photograph)])
+    assert len(faces.boxes) == 1
+    x0, y0, x1, y1 = faces.boxes[0]
+    assert 340 < x0 < x1 < 580
+    assert 30 < y0 < y1 < 270
+    assert 0.5 < faces.scores[0] <= 1
+    left, right, nose, mouth_left, mouth_right = faces.points[0]
+    assert x0 < left[0] < nose[0] < right[0] < x1
+    assert y0 < left[1] < nose[1] < mouth_left[1] < y1
+    assert mouth_left[0] < mouth_right[0]
+
+
+@FINDERS
+def test_boxes_are_in_pixels_of_the_frame_however_large(build: Build, photograph: NDArray[np.uint8]) -> None:
+    finder = build("cpu")
+    (small,), (large,) = finder.find([beside(photograph)]), finder.find([beside(photograph, grow=3)])
+    assert overlap(large.boxes[0] / 3, small.boxes[0]) > 0.8
+    assert np.abs(large.points[0] / 3 - small.points[0]).max() < 8
+
+
+@FINDERS
+def test_no_face_is_no_face(build: Build) -> None:
+    (faces,) = build("cpu").find([np.full((90, 160, 3), 127, np.uint8)])
+    assert faces.boxes.shape == (0, 4)
+    assert faces.scores.shape == (0,)
+    assert faces.points.shape == (0, 5, 2)
+
+
+@FINDERS
+def test_a_frame_is_searched_the_same_alone_and_among_others(
+    build: Build, photograph: NDArray[np.uint8]
+) -> None:
+    finder, frame = build("cpu"), beside(photograph)
+    (alone,) = finder.find([frame])
+    among = finder.find([np.full((90, 160, 3), 127, np.uint8), frame, frame[:, ::-1].copy()])
+    np.testing.assert_allclose(among[1].boxes, alone.boxes, atol=0.01)
+    assert among[2].boxes[0, 2] < 300
+
+
+def test_dlib_needs_its_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dlib_hog, "model_file", lambda: None)
+    with pytest.raises(PluginError, match="landmarks"):
+        DlibHog("cpu")
