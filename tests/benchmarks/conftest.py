@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench import FaceTrack, StoredFaces
 from dfbench.data.store import write_faces
+from dfbench_fakestormer.clipdata import start_worker
 from dfbench_fakestormer.synthesis.landmarks import reorder_forehead
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "clip_pipeline.npz"
@@ -104,3 +106,13 @@ def face_file(
         return path
 
     return write
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """What a data worker does when it starts."""
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    start_worker(0)
+    yield
+    cv2.setNumThreads(before[0])
+    torch.set_num_threads(before[1])

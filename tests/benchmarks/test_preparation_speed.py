@@ -1,22 +1,123 @@
-"""Frames a second of preparation: decode, find the face, crop, store. No timed assertions."""
+"""Videos a minute of preparation for scoring: decode, find the face, crop, store. No timed assertions."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
+import av
+import cv2
+import numpy as np
+import pytest
+from facenet_pytorch import MTCNN
+from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
+from tests.benchmarks.conftest import InTurns
+from tests.benchmarks.naive_preparation import prepare_naively
 
-from dfbench import FrameChoice, Label, PrepareSpec, Video
-from dfbench.data.store import read_faces
+from dfbench import FrameChoice, Label, PrepareSpec, StoredFaces, Video
+from dfbench.data import video_faces
+from dfbench.data.faces import main_face, overlap
+from dfbench.data.store import read_track, write_faces
+from dfbench.data.video import wanted_indices
 from dfbench.data.video_faces import prepare_video
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 
+FRAMES, SIZE = 300, (640, 480)
+CHOICE = FrameChoice("uniform", 32)
 
-def test_preparation_frames_per_second(benchmark: BenchmarkFixture, face_video: Path, tmp_path: Path) -> None:
-    video = Video("bench", "face", face_video, Label.REAL, "test", "real", "c23", (), "face")
-    spec, finder, out = PrepareSpec(FrameChoice("uniform", 16)), Mtcnn("cpu"), tmp_path / "one.faces"
-    benchmark.pedantic(
-        prepare_video, args=(video, spec, finder, out), rounds=3, iterations=1, warmup_rounds=1
-    )
-    benchmark.extra_info["frames_per_second"] = 16 / benchmark.stats.stats.median if benchmark.stats else None
-    assert len(read_faces(out).crops) == 16
+
+@pytest.fixture(scope="module")
+def talking_head(tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDArray[np.uint8]]) -> Path:
+    """300 frames of 640x480 in H.264, as x264 makes them by default: one face that moves, before a noisy wall."""
+    rng = np.random.default_rng(5)
+    wall = cv2.resize(rng.integers(60, 180, (12, 16, 3), dtype=np.uint8), SIZE, interpolation=cv2.INTER_CUBIC)
+    side = 220
+    y, x = np.mgrid[:side, :side] / side * 2 - 1
+    alpha = np.clip(4 * (1 - (x / 0.9) ** 2 - (y / 0.98) ** 2), 0, 1)[..., None].astype(np.float32)
+    faces = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in face_frames]
+    path = tmp_path_factory.mktemp("video") / "talking.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": "23"}
+        for t in range(FRAMES):
+            frame = wall.astype(np.float32)
+            left, top = 200 + round(90 * np.sin(t / 23)), 120 + round(50 * np.cos(t / 31))
+            part = frame[top : top + side, left : left + side]
+            part += alpha * (faces[t // 3 % 4] - part)
+            frame += rng.normal(0, 2, frame.shape)
+            image = np.clip(frame, 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_preparing_a_video(
+    benchmark: BenchmarkFixture, in_turns: InTurns, one_thread: None, talking_head: Path, tmp_path: Path
+) -> None:
+    """One core each, as when every core works on a video of its own."""
+    video = Video("bench", "talking", talking_head, Label.REAL, "test", "real", "c23", (), "talking")
+    finder, network = Mtcnn("cpu"), MTCNN(keep_all=True, device="cpu")
+    positions = wanted_indices(CHOICE, FRAMES).tolist()
+    boxes: list[NDArray[np.float32]] = []
+
+    def ours() -> StoredFaces:
+        prepare_video(video, PrepareSpec(CHOICE), finder, tmp_path / "one.faces")
+        return read_track(tmp_path / "one.faces")
+
+    def naive() -> None:
+        boxes.append(prepare_naively(talking_head, positions, network, tmp_path / "naive"))
+
+    stored = in_turns(ours, rounds=3, naive=naive)
+    seen = stored.seen
+    assert seen.frame_indices.tolist() == positions
+    overlaps = [overlap(one, other) for one, other in zip(seen.boxes, boxes[-1], strict=True)]
+    benchmark.extra_info["mean_overlap_with_naive"] = round(float(np.mean(overlaps)), 4)
+    benchmark.extra_info["seconds"] = stages(video, finder, tmp_path / "stages.faces")
+    if benchmark.stats:
+        benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
+
+
+def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
+    """Seconds that decoding, finding, cutting out and storing take, one after the other."""
+    taken: dict[str, float] = {}
+
+    def timed(name: str, function: Any, *arguments: Any) -> Any:
+        begun = time.perf_counter()
+        result = function(*arguments)
+        taken[name] = round(time.perf_counter() - begun, 3)
+        return result
+
+    frames = video_faces.WantedFrames(video.path, CHOICE)
+    timed("decode", list, frames)
+    search = timed("find", video_faces.look, frames, finder, 1)
+    main = main_face(search.found, search.looked_at, len(search.positions))
+    kept = [one for row, one in enumerate(frames) if row in set(main.rows.tolist())]
+    faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(CHOICE))
+    timed("store", write_faces, path, faces)
+    return taken
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 8])
+@pytest.mark.parametrize("side", [640, 400, 320])
+def test_what_fewer_and_smaller_searches_cost(
+    benchmark: BenchmarkFixture, one_thread: None, talking_head: Path, every: int, side: int
+) -> None:
+    """Successive frames, of which each `every`-th is searched, `side` pixels large: overlap with a search of all."""
+    frames = list(video_faces.WantedFrames(talking_head, FrameChoice("first", 32)))
+    finder = Mtcnn("cpu", max_side=side)
+
+    def boxes(finder: Mtcnn, every: int) -> NDArray[np.float32]:
+        search = video_faces.look(frames, finder, every)
+        main = main_face(search.found, search.looked_at, len(frames))
+        assert len(main.rows) == len(frames)
+        return main.boxes
+
+    found = benchmark.pedantic(boxes, (finder, every), rounds=1, iterations=1, warmup_rounds=1)
+    overlaps = [overlap(*pair) for pair in zip(found, boxes(Mtcnn("cpu"), 1), strict=True)]
+    benchmark.extra_info["mean_overlap"] = round(float(np.mean(overlaps)), 3)
+    benchmark.extra_info["smallest_overlap"] = round(float(np.min(overlaps)), 3)
+    if benchmark.stats:
+        benchmark.extra_info["ms_a_frame"] = round(1000 * benchmark.stats.stats.median / len(frames), 1)

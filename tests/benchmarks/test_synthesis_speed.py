@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench.data.store import read_faces
-from dfbench_fakestormer.clipdata import start_worker
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
 # What the authors' code takes on two such cores, one thread, for a clip pair from crops of this side.
 RELEASED_SECONDS = {256: 0.139, 317: 0.195}
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """What a data worker does when it starts."""
-    before = cv2.getNumThreads(), torch.get_num_threads()
-    start_worker(0)
-    yield
-    cv2.setNumThreads(before[0])
-    torch.set_num_threads(before[1])
 
 
 @pytest.mark.parametrize("side", [256, 317])

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facenet_pytorch import MTCNN
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,7 +18,7 @@ from dfbench import FaceFinder, PluginError
 from dfbench.data.faces import overlap
 from dfbench_plugins.face_finders import dlib_hog
 from dfbench_plugins.face_finders.dlib_hog import DlibHog
-from dfbench_plugins.face_finders.mtcnn import Mtcnn
+from dfbench_plugins.face_finders.mtcnn import Mtcnn, size_below
 
 FINDERS = pytest.mark.parametrize("build", [Mtcnn, DlibHog], ids=["mtcnn", "dlib"])
 Build = Callable[[str], FaceFinder]
@@ -75,6 +78,22 @@ def test_a_frame_is_searched_the_same_alone_and_among_others(
     among = finder.find([np.full((90, 160, 3), 127, np.uint8), frame, frame[:, ::-1].copy()])
     np.testing.assert_allclose(among[1].boxes, alone.boxes, atol=0.01)
     assert among[2].boxes[0, 2] < 300
+
+
+@settings(deadline=None)
+@given(pixels=st.floats(0.1, 5000))
+def test_sizes_are_those_of_a_full_search(pixels: float) -> None:
+    size = size_below(pixels)
+    assert size == 20 or size <= pixels
+    assert size / 0.709 > pixels or np.isclose(size / 0.709, pixels)
+    assert size in [20 / 0.709**steps for steps in range(40)]
+
+
+def test_mtcnn_finds_the_boxes_of_a_full_search(photograph: NDArray[np.uint8]) -> None:
+    frame = beside(photograph)
+    (found,) = Mtcnn("cpu").find([frame])
+    (boxes,), _ = MTCNN(keep_all=True, device="cpu").detect([Image.fromarray(frame)])
+    assert overlap(found.boxes[0], np.asarray(boxes[0], np.float32)) > 0.95
 
 
 def test_dlib_needs_its_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
