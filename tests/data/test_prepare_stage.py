@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,9 +134,17 @@ def test_clip_positions() -> None:
 
 def test_face_paths_are_safe_and_unique(tmp_path: Path) -> None:
     names = ["a/b", "a_b", "../../x", "é" * 300, "顔", ""]
-    paths = [face_path(tmp_path, corpus="c", dataset="d", digest="e", video_id=name) for name in names]
+    videos = [video_of(tmp_path / "x.mp4", name) for name in names]
+    paths = [face_path(tmp_path, one, corpus="c", digest="e") for one in videos]
     assert len(set(paths)) == len(names)
-    assert all(path.parent == tmp_path / "c" / "d" / "e" and len(path.name.encode()) < 200 for path in paths)
+    folder = tmp_path / "c" / "toy-c23" / "e"
+    assert all(path.parent == folder and len(path.name.encode()) < 200 for path in paths)
+
+
+def test_faces_of_another_compression_are_other_faces(tmp_path: Path) -> None:
+    video = video_of(tmp_path / "x.mp4")
+    versions = [replace(video, compression=one) for one in ("raw", "c23", "c40", "")]
+    assert len({face_path(tmp_path, one, corpus="c", digest="e") for one in versions}) == 4
 
 
 @pytest.mark.slow
@@ -168,7 +177,7 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
     first = run()
     assert first[0] == [Status.OK, Status.OK, Status.NO_FACE, Status.UNDECODABLE, Status.MISSING]
     assert run() == first  # nothing is done twice
-    good = face_path(tmp_path / "store", corpus="toy", dataset="toy", digest=SPEC.digest(), video_id="face")
+    good = face_path(tmp_path / "store", videos[0], corpus="toy", digest=SPEC.digest())
     whole = good.read_bytes()
     good.write_bytes(whole[:1000])
     statuses, stamps = run()

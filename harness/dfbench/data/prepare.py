@@ -117,10 +117,7 @@ def prepared(
 
 def _paths(videos: Sequence[Video], spec: PrepareSpec, *, store_root: Path, corpus: str) -> list[Path]:
     digest = spec.digest()
-    return [
-        face_path(store_root, corpus=corpus, dataset=one.dataset, digest=digest, video_id=one.video_id)
-        for one in videos
-    ]
+    return [face_path(store_root, one, corpus=corpus, digest=digest) for one in videos]
 
 
 def _run(

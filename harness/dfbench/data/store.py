@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dfbench.errors import StoreError
-from dfbench.types import FaceTrack
+from dfbench.types import FaceTrack, Video
 
 SUFFIX = ".faces"
 _TRACK = "track.npz"
@@ -70,11 +70,17 @@ class StoredFaces:
     seen: Sightings = field(default_factory=lambda: NOTHING)
 
 
-def face_path(store_root: Path, *, corpus: str, dataset: str, digest: str, video_id: str) -> Path:
+def face_path(store_root: Path, video: Video, *, corpus: str, digest: str) -> Path:
     """Where a video's faces are. Safe for any `video_id`: readable as far as possible, unique by a hash."""
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", video_id)[:60]
-    unique = sha256(video_id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
-    return store_root / corpus / dataset / digest / f"{readable}-{unique}{SUFFIX}"
+    readable = _plain(video.video_id)[:60]
+    unique = sha256(video.video_id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    # c23 and c40 have videos of the same names.
+    folder = f"{video.dataset}-{_plain(video.compression)}" if video.compression else video.dataset
+    return store_root / corpus / folder / digest / f"{readable}-{unique}{SUFFIX}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
 
 def part_path(path: Path) -> Path:
