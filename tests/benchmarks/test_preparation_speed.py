@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 from tests.benchmarks.conftest import InTurns
 from tests.benchmarks.naive_preparation import prepare_naively
+from tests.data.test_long_videos import repeat
 
 from dfbench import FrameChoice, Label, PrepareSpec, StoredFaces, Video
 from dfbench.data import video_faces
+from dfbench.data.decoding import index_packets, is_worth_seeking
 from dfbench.data.faces import main_face, overlap
 from dfbench.data.store import read_track, write_faces
-from dfbench.data.video import wanted_indices
+from dfbench.data.video import probe, read_frames, wanted_indices
 from dfbench.data.video_faces import prepare_video
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 
@@ -78,6 +80,34 @@ def test_preparing_a_video(
     benchmark.extra_info["seconds"] = stages(video, finder, tmp_path / "stages.faces")
     if benchmark.stats:
         benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
+
+
+@pytest.mark.parametrize("seconds", [12, 120])
+def test_ways_to_the_wanted_frames(
+    benchmark: BenchmarkFixture, in_turns: InTurns, talking_head: Path, tmp_path: Path, seconds: int
+) -> None:
+    """The way that is chosen, and decoding everything: 32 frames of a short video and of a long one."""
+    path = tmp_path / "video.mp4"
+    repeat(talking_head, path, seconds // 12)
+
+    def chosen() -> list[int]:
+        return [position for position, _ in read_frames(path, CHOICE, threads=1)]
+
+    def all_of_them() -> None:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            wanted = set(positions)
+            for position, frame in enumerate(container.decode(stream)):
+                if position in wanted:
+                    frame.to_ndarray(format="rgb24")
+
+    positions = wanted_indices(CHOICE, probe(path).frames).tolist()
+    assert in_turns(chosen, rounds=3, decoding_all=all_of_them) == positions
+    with av.open(str(path)) as container:
+        index = index_packets(container, container.streams.video[0])
+    benchmark.extra_info["frames_a_key_frame"] = round(index.frames / len(index.keys), 1)
+    benchmark.extra_info["way"] = "seeking" if is_worth_seeking(index, positions) else "through"
 
 
 def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:

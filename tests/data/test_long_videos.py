@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -55,12 +54,17 @@ def repeat(source: Path, path: Path, times: int) -> None:
     with av.open(str(source)) as given, av.open(str(path), "w") as container:
         template = given.streams.video[0]
         stream = container.add_stream_from_template(template)
-        packets = [bytes(packet) for packet in given.demux(template) if packet.size]
+        packets = [packet for packet in given.demux(template) if packet.size]
+        length = sum(packet.duration or 0 for packet in packets)
         for number in range(times * len(packets)):
-            packet = av.Packet(packets[number % len(packets)])
-            packet.stream, packet.time_base = stream, Fraction(1, RATE)
-            packet.pts = packet.dts = number
-            packet.is_keyframe = number % len(packets) == 0
+            told = packets[number % len(packets)]
+            offset = number // len(packets) * length
+            assert told.pts is not None
+            assert told.dts is not None
+            packet = av.Packet(bytes(told))
+            packet.stream, packet.time_base = stream, told.time_base
+            packet.pts, packet.dts, packet.duration = told.pts + offset, told.dts + offset, told.duration
+            packet.is_keyframe = told.is_keyframe
             container.mux(packet)
 
 
