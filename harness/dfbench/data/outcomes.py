@@ -17,6 +17,7 @@ from typing import Any
 from dfbench.data.sequences import archive_of, source_size
 from dfbench.data.store import check_faces, discard, part_path
 from dfbench.errors import StoreError
+from dfbench.text import storable
 from dfbench.types import Status, Video
 
 LEFTOVER_SECONDS = 24 * 3600.0
@@ -50,6 +51,7 @@ def store_failure(
     video: Video, path: Path, status: Status, reason: str, seconds: float = 0.0
 ) -> PreparedResult:
     """Keep why a video has no faces. Raises StoreError."""
+    reason = storable(reason)
     record = {"status": status, "reason": reason, "source": _source(video)}
     part = part_path(_status_path(path))
     try:

@@ -194,8 +194,9 @@ def _opened(path: Path) -> av.container.InputContainer:
         size = path.stat().st_size
     except FileNotFoundError as error:
         raise MissingVideoError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UndecodableVideoError(f"{path}: cannot be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UndecodableVideoError(f"{path}: cannot be read ({reason})") from error
     if size == 0:
         raise UndecodableVideoError(f"{path}: the file is empty", hints=("download it again",))
     try:
