@@ -212,6 +212,8 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
         raise UndecodableVideoError(f"{path}: no video stream, only {kinds} streams")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.options = DECODER_OPTIONS  # the size may change within the stream
     return stream
