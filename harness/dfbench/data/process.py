@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import suppress
@@ -20,6 +21,7 @@ from types import FrameType
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+SERVER_SECONDS = 10.0
 
 
 class _EndedError(Exception):
@@ -110,7 +112,7 @@ class OwnProcess:
             context.set_forkserver_preload(["torch", __name__, *self.preload])
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            process.start()
+            _start(process)
             theirs.close()
             self._process, self._connection = process, ours
         return self._process, self._connection
@@ -119,6 +121,19 @@ class OwnProcess:
         process.kill()
         process.join()
         self._process = self._connection = None
+
+
+def _start(process: BaseProcess) -> None:
+    """Start `process`; a server that has just been told to end takes no more calls, and is replaced once it has ended."""
+    until = time.monotonic() + SERVER_SECONDS
+    while True:
+        try:
+            process.start()
+            return
+        except ConnectionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 class _Kept(threading.local):
