@@ -35,7 +35,7 @@ def conceals(path: Path) -> bool:
     """Whether the decoder gives all frames, parts of which it made up."""
     try:
         with av.open(str(path)) as container:
-            return sum(frame.is_corrupt for frame in container.decode(video=0)) > 0  # of all of them
+            return True in [bool(frame.is_corrupt) for frame in container.decode(video=0)]
     except av.error.FFmpegError:
         return False
 

@@ -200,7 +200,12 @@ def _opened(path: Path) -> av.container.InputContainer:
     if size == 0:
         raise UndecodableVideoError(f"{path}: the file is empty", hints=("download it again",))
     try:
-        return av.open(str(path), options=OPEN_OPTIONS)
+        # Titles and the like need not be UTF-8, and nobody reads them here.
+        return av.open(str(path), options=OPEN_OPTIONS, metadata_errors="replace")
+    except av.error.ArgumentError as error:
+        raise UndecodableVideoError(
+            f"{path}: not a readable video (a format that is none of videos)", hints=("download it again",)
+        ) from error
     except (av.error.FFmpegError, OSError) as error:
         raise UndecodableVideoError(
             f"{path}: not a readable video ({error.strerror or error})", hints=("download it again",)
