@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.sequences import archive_of, source_size
-from dfbench.data.store import check_faces, discard, part_path
+from dfbench.data.store import check_faces, not_written, part_path
 from dfbench.errors import StoreError
 from dfbench.text import storable
 from dfbench.types import Status, Video
@@ -61,8 +61,7 @@ def store_failure(
         if path.is_file() and not check_faces(path, source_bytes=source_size(video.path)):
             path.unlink(missing_ok=True)  # damaged, or of what the source was before
     except OSError as error:
-        discard(part)
-        raise StoreError(f"cannot write {_status_path(path)}: {error.strerror}") from error
+        raise not_written(_status_path(path), part, error) from error
     return PreparedResult(video, status, reason, path, seconds)
 
 

@@ -120,15 +120,20 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
             archive.writestr(zipfile.ZipInfo(_TRACK, _EPOCH), arrays.getvalue())
         part.replace(path)
     except OSError as error:
-        discard(part)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            hints=(
-                f"free space on the disk of {path.parent}",
-                "or move the cache to another disk: set DFBENCH_CACHE; what is prepared there can be moved along",
-                "then run the same command again: it goes on",
-            ),
-        ) from error
+        raise not_written(path, part, error) from error
+
+
+def not_written(path: Path, part: Path, error: OSError) -> StoreError:
+    """What to raise when `part` could not be written or renamed to `path`; what there is of it is removed."""
+    discard(part)
+    return StoreError(
+        f"cannot write {path}: {error.strerror or error}",
+        hints=(
+            f"free space on the disk of {path.parent}",
+            "or move the cache to another disk: set DFBENCH_CACHE; what is prepared there can be moved along",
+            "then run the same command again: it goes on",
+        ),
+    )
 
 
 def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
