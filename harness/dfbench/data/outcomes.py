@@ -42,9 +42,10 @@ def known_outcome(video: Video, path: Path, *, whole: bool = True) -> PreparedRe
         record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
         if record["source"] != _source(video):
             return None
-        return PreparedResult(video, Status(record["status"]), str(record["reason"]), path)
-    except (OSError, ValueError, KeyError):
+        status, reason = Status(record["status"]), storable(str(record["reason"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or damaged
         return None
+    return None if status is Status.OK else PreparedResult(video, status, reason, path)
 
 
 def store_failure(
