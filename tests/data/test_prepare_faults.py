@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -15,21 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.data.damaged_corpus import WHOLE
 from tests.data.streams import h264_stream
 from tests.data.toy_stage import SPEC, ToyStage, expected, toy_stage
 from tests.data.unprivileged import obey_permissions
 
-from dfbench.data.outcomes import known_outcome, store_failure
+from dfbench.data.outcomes import store_failure
 from dfbench.data.prepare import PrepareReport
 from dfbench.data.store import read_faces
 from dfbench.data.video import probe, read_frames
 from dfbench.data.video_faces import prepare_video
 from dfbench.errors import DfbenchError, LayoutError, StoreError, UndecodableVideoError
 from dfbench.interfaces import FaceFinder
-from dfbench.types import Label, Status, Video
+from dfbench.types import Status
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 
 COUNT = 6
@@ -191,27 +188,3 @@ def test_a_video_that_changes_its_size_is_stored(toy: ToyStage, finder: FaceFind
     video.path.write_bytes(h264_stream((64, 48), (128, 96)))
     prepare_video(video, SPEC, finder, path)
     assert len(read_faces(path).crops) == 4
-
-
-RECORDS = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.just("missing")),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(st.sampled_from(["status", "reason", "source", "more"]), inner, max_size=4),
-    ),
-    max_leaves=8,
-)
-
-
-@given(content=st.one_of(st.binary(max_size=99), RECORDS.map(lambda one: json.dumps(one).encode())))
-@settings(deadline=None, max_examples=150)
-def test_whatever_stands_where_an_outcome_should(content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "a.faces"
-        video = Video("toy", "a", Path(folder) / "a.mp4", Label.REAL, "test", "real", "c23", (), "a")
-        path.with_suffix(".json").write_bytes(content)
-        path.write_bytes(content)
-        known = known_outcome(video, path)
-        assert known is None or (known.status is Status.MISSING and known.reason.encode())
-        again = store_failure(video, path, Status.MISSING, "gone")
-        assert known_outcome(video, path) == again

@@ -29,6 +29,11 @@ from dfbench.types import FaceTrack, Video
 
 SUFFIX = ".faces"
 _TRACK = "track.npz"
+# What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, KeyError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -158,7 +163,7 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such face file", hints=("prepare the dataset again",)) from error
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, zlib.error) as error:
+    except _DAMAGE as error:
         raise StoreError(
             f"{path} is damaged: {error}", hints=("delete it; the next run makes it anew",)
         ) from error
@@ -217,7 +222,7 @@ def check_faces(path: Path, *, source_bytes: int, whole: bool = True) -> bool:
             if whole and archive.testzip() is not None:
                 return False
             made_of = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)["source_bytes"]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+    except _DAMAGE:
         return False
     return source_bytes in (-1, int(made_of))
 
