@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import struct
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.data.streams import h264_stream
+from tests.data.streams import declared_png, h264_stream
 from tests.data.toy_stage import SPEC, ToyStage, toy_stage
 from tests.data.unprivileged import obey_permissions
 
@@ -53,18 +51,6 @@ def whole_videos(stage: ToyStage, count: int) -> list[Path]:
     return paths
 
 
-def png(width: int, height: int) -> bytes:
-    """A PNG of a hundred bytes that says it is this large."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
-
-
 def damaged_videos(stage: ToyStage) -> Iterator[Damage]:
     """Every kind of damage once."""
     source = stage.videos[1].path.read_bytes()
@@ -76,7 +62,7 @@ def damaged_videos(stage: ToyStage) -> Iterator[Damage]:
         "cut short": (source[: len(source) // 2], "no video stream"),
         "zeroed block": (source[:start] + bytes(400) + source[start + 400 :], "wanted frames can be decoded"),
         "text": (b"<html>404 Not Found</html>\n" * 40, "not a readable video"),
-        "picture": (png(8, 8), "not a readable video"),
+        "picture": (declared_png(8, 8), "not a readable video"),
         "playlist": (b"#EXTM3U\n#EXTINF:9,\n../whole/1/0000.mp4\n#EXT-X-ENDLIST\n", "not a readable video"),
         "huge frames": (h264_stream((16000, 16000)), "declares frames of 16000x16000"),
         os.fsdecode(b"n\xf3 v\xeddeo"): (b"no video", r"n\xf3 v\xeddeo.mp4: not a readable video"),
@@ -96,10 +82,10 @@ def damaged_videos(stage: ToyStage) -> Iterator[Damage]:
     yield Damage("missing", folder / "missing.mp4", Status.MISSING, "no such file")
 
     (folder / "bomb").mkdir()
-    (folder / "bomb" / "1.png").write_bytes(png(50000, 50000))
+    (folder / "bomb" / "1.png").write_bytes(declared_png(50000, 50000))
     yield Damage("bomb", folder / "bomb", undecodable, "1.png: ")
     with zipfile.ZipFile(folder / "frames.zip", "w") as archive:
-        archive.writestr("a/1.png", png(12000, 12000))
+        archive.writestr("a/1.png", declared_png(12000, 12000))
     yield Damage("packed", folder / "frames.zip" / "a", undecodable, "declares frames of 12000x12000")
     (folder / "frames.mp4").mkdir()
     os.mkfifo(folder / "frames.mp4" / "1.png")

@@ -1,6 +1,9 @@
-"""H.264 streams written bit by bit, so that they may declare what no encoder would."""
+"""H.264 streams and PNG images written by hand, so that they may declare what no encoder would."""
 
 from __future__ import annotations
+
+import struct
+import zlib
 
 _START = b"\0\0\0\1"
 
@@ -52,3 +55,20 @@ def _picture(width: int, height: int, number: int) -> bytes:
     for _ in range(min(width * height // 256, 1000)):
         slice_.golomb(3, 0, 0).plain((1, 1))
     return slice_.unit(0x65)
+
+
+def declared_png(width: int, height: int) -> bytes:
+    """A PNG of a hundred bytes that says it is this large."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(99)))
+        + chunk(b"IEND", b"")
+    )

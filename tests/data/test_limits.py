@@ -10,13 +10,12 @@ import sys
 import tarfile
 import tracemalloc
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.data.streams import h264_stream
+from tests.data.streams import declared_png, h264_stream
 
 from dfbench.data.limits import MAX_FRAME_BYTES, MAX_PIXELS, MAX_SIDE, require_size
 from dfbench.data.sequences import archive_folders
@@ -42,23 +41,6 @@ def in_little_memory() -> Iterator[None]:
     finally:
         tracemalloc.stop()
     assert peak < 16 * MIB
-
-
-def declared_png(width: int, height: int) -> bytes:
-    """A PNG of a hundred bytes that says it is this large."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(bytes(99)))
-        + chunk(b"IEND", b"")
-    )
 
 
 @pytest.mark.parametrize("size", [(7680, 4320), (8192, 8192), (MAX_SIDE, MAX_PIXELS // MAX_SIDE)])
