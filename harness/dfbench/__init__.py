@@ -45,6 +45,7 @@ from dfbench.interfaces import (
     TrainingNeeds,
     TrainingRequest,
 )
+from dfbench.text import storable
 from dfbench.types import (
     ClipSpec,
     CorpusSpec,
@@ -198,5 +199,6 @@ __all__ = [
     "read_track",
     "resolve_device",
     "run",
+    "storable",
     "train",
 ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from dfbench.text import storable
+
 
 class DfbenchError(Exception):
     """Base of all errors raised on purpose; `hints` are the ways out, most likely first."""
@@ -16,9 +18,10 @@ class DfbenchError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hints: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hints = tuple(hints)
+        # Messages name files, become the reasons in tables, and are printed.
+        self.message = storable(message)
+        self.hints = tuple(storable(hint) for hint in hints)
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments are lost by the default pickling, and these errors cross process borders.

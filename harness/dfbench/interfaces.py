@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from dfbench.text import storable
 from dfbench.types import EvidenceMap, Faces, PrepareSpec, PseudoFake, Video, World
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ class DatasetIndex:
 
     `videos`: every expected video, in a fixed order. `problems`: one sentence for each line or entry of the
     official files that could not be used (file, line number, content, remedy). `notes`: what is right, and still
-    worth knowing when numbers are read, such as a known leak between splits.
+    worth knowing when numbers are read, such as a known leak between splits. Both are made `storable`, as the names of
+    files in them need not be.
     """
 
     videos: tuple[Video, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "problems", tuple(map(storable, self.problems)))
+        object.__setattr__(self, "notes", tuple(map(storable, self.notes)))
 
 
 @runtime_checkable

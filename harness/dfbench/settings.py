@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -32,6 +32,7 @@ from pydantic_settings import (
 )
 
 from dfbench.errors import SettingsError
+from dfbench.text import storable
 
 DEFAULT_FACE_FINDER = "mtcnn"
 
@@ -56,6 +57,14 @@ class Settings(BaseSettings):
     face_finder: str = DEFAULT_FACE_FINDER
     scheduler: str = ""
     video_seconds: float = Field(default=1800.0, gt=0, le=1e6)
+
+    @field_validator("cache", "runs")
+    @classmethod
+    def _encodable(cls, folder: Path) -> Path:
+        """Parquet files can only be written under names that are UTF-8; data may lie under any."""
+        if storable(str(folder)) != str(folder):
+            raise ValueError(f"the name {storable(str(folder))} is not UTF-8")
+        return folder
 
     @classmethod
     def settings_customise_sources(
@@ -104,6 +113,11 @@ def write_root(dataset: str, root: Path) -> Path:
     if it gives its roots in a form that cannot be edited so, or if it cannot be written.
     """
     path = config_path()
+    if storable(str(root)) != str(root):
+        raise SettingsError(
+            f"the name of {root} is not UTF-8, so that {path} cannot hold it",
+            hints=(f"rename the folder, or set DFBENCH_DATA__ROOTS__{dataset.upper()}",),
+        )
     line = f"{_toml_key(dataset)} = {_toml_string(str(root))}"
     by_hand = (f"add to {path} by hand:  [data.roots]  {line}",)
     try:

@@ -14,6 +14,8 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfbench.text import storable
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -67,7 +69,8 @@ class Video:
     the bare file name, which four methods share). `manipulation` is "real" for real videos. `identities` are
     the people in it, target first, prefixed by nothing: they are unique in the dataset only. `group` is the
     cluster for resampling: the identity or source video whose footage it is. `path` is a video file, or a folder of
-    frames, on disk or inside an archive (`3.tar.gz/3/real/12`).
+    frames, on disk or inside an archive (`3.tar.gz/3/real/12`). All but the paths is made `storable`: of a file whose
+    name is not UTF-8, `path` has the very name, and `video_id` one that can be stored and printed.
     """
 
     dataset: str
@@ -80,6 +83,11 @@ class Video:
     identities: tuple[str, ...]
     group: str
     mask_path: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("dataset", "video_id", "split", "manipulation", "compression", "group"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
+        object.__setattr__(self, "identities", tuple(storable(one) for one in self.identities))
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,15 @@ def test_what_ends_its_process_is_told() -> None:
     process.close(seconds=60.0)
 
 
+def test_what_takes_too_much_memory_is_ended() -> None:
+    process = OwnProcess(memory=2**30)
+    taking = "import threading; much = b'x' * (3 << 29); threading.Event().wait()"
+    with pytest.raises(BrokenExecutor, match="it took too much memory"):
+        process.call(exec, taking)
+    process.call(os.getpid)
+    process.close(seconds=60.0)
+
+
 def test_a_finder_that_cannot_be_built_stops_the_stage(toy: ToyStage) -> None:
     (toy.folder / "toy_finder.py").write_text("import nothing_of_the_kind", encoding="utf-8")
     with pytest.raises(PluginError, match=r"toy_finder:Finder .*nothing_of_the_kind"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import tempfile
 import zipfile
@@ -162,6 +163,21 @@ def test_inspection_names_unreadable_and_identical_sequences(tmp_path: Path) -> 
     both = inspect([video("a"), video("c", Label.FAKE, "train")], workers=1, progress=SilentProgress())
     assert both.conflicts == ("a (test, real) = c (train, fake)",)
     assert both.duplicates == ()
+
+
+def test_inspection_waits_for_no_pipe_and_compares_nothing_empty(tmp_path: Path) -> None:
+    videos = []
+    for name, split in (("a", "test"), ("b", "train")):
+        (tmp_path / name).mkdir()
+        os.mkfifo(tmp_path / name / "1.png")
+        (tmp_path / name / "2.png").write_bytes(png(1))
+        (tmp_path / f"{name}.mp4").touch()
+        videos += [
+            Video("sample", str(path.name), path, Label.REAL, split, "", "", (), "")
+            for path in (tmp_path / name, tmp_path / f"{name}.mp4")
+        ]
+    seen = inspect(videos, workers=2, progress=SilentProgress())
+    assert (len(seen.unreadable), seen.duplicates, seen.conflicts) == (4, (), ())
 
 
 @settings(deadline=None, max_examples=150)

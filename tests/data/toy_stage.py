@@ -17,11 +17,14 @@ from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 SPEC = PrepareSpec(FrameChoice("uniform", 4))
 # A module of its own, as its folder is how a test and the processes under test talk.
 FINDER = """
-import os, signal, threading
+import os, signal, threading, zipfile
 from pathlib import Path
 import numpy as np
 from dfbench.types import Faces
 FOLDER = Path(__file__).parent
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
 
 class Finder:
     def __init__(self, device):
@@ -37,6 +40,11 @@ class Finder:
             (FOLDER / "hanging.part").write_text(f"{os.getpid()} {os.getppid()}")
             (FOLDER / "hanging.part").rename(FOLDER / "hanging")
             threading.Event().wait()
+        if (FOLDER / "vanish").exists():
+            (FOLDER / "vanish").unlink()
+            (FOLDER / "data").rename(FOLDER / "away")
+        if (FOLDER / f"full-{number}").exists():
+            zipfile.ZipFile.writestr = Path.write_text = full
         faces = min(number, 1)  # the black video has none
         box, points = [[8, 8, 40, 40]], [[[16, 18], [32, 18], [24, 26], [18, 34], [30, 34]]]
         one = Faces(np.asarray(box[:faces], np.float32).reshape(-1, 4), np.ones(faces, np.float32),
@@ -47,7 +55,9 @@ class Finder:
 
 @dataclass(frozen=True, slots=True)
 class ToyStage:
-    """`folder` holds the videos, the finder, and what is said to the finder: files crash-NUMBER and hang-NUMBER."""
+    """`folder` holds the videos, the finder, and what is said to the finder: files crash-NUMBER and hang-NUMBER,
+    full-NUMBER (the disk is full from now on), vanish (the folder `data` goes away while the first video is in work).
+    """
 
     folder: Path
     videos: list[Video]

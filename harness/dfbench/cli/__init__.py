@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -14,6 +15,11 @@ def main() -> None:
     # Threads that wait for one another sleep: spinning would take the cores from the workers that feed them. OpenMP
     # reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a name that the terminal cannot show must not end a command
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")

@@ -50,6 +50,7 @@ def list_command(
     from dfbench.runs.overview import overview
     from dfbench.runs.sources import configured_source
     from dfbench.settings import load_settings
+    from dfbench.text import storable
 
     states = overview(Host.load().registry, configured_source(load_settings()), look=look)
     if as_json:
@@ -59,7 +60,7 @@ def list_command(
                 "title": one.spec.title,
                 "state": one.state,
                 "reason": one.reason,
-                "root": str(one.root or ""),
+                "root": storable(str(one.root or "")),
                 "within": one.within,
                 "layout_verified": one.spec.verified,
                 "homepage": one.spec.homepage,
@@ -70,7 +71,7 @@ def list_command(
         return
     table = Table("dataset", "title", "layout", "state", "root")
     for one in states:
-        where = f"{one.root or ''}{f' (of {one.within})' if one.within else ''}"
+        where = f"{storable(str(one.root or ''))}{f' (of {one.within})' if one.within else ''}"
         table.add_row(
             one.spec.name, one.spec.title, "" if one.spec.verified else "not verified", one.state, where
         )

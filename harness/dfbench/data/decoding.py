@@ -7,6 +7,7 @@ wanted frame; both know a frame by its time, so they need an index of times that
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,11 +79,18 @@ def is_worth_seeking(index: PacketIndex, wanted: Sequence[int]) -> bool:
 def counted(
     container: av.container.InputContainer, stream: av.VideoStream, wanted: Sequence[int]
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """(position, frame) of the wanted frames; fewer if the stream ends early."""
+    """(position, frame) of the wanted frames; fewer if the stream ends early.
+
+    Raises av.error.FFmpegError, as all three do, also for a wanted frame of which the decoder had to make up parts.
+    """
     left = iter(wanted)
     goal = next(left, None)
+    damaged = False
     for position, frame in enumerate(container.decode(stream)):
+        damaged = _is_damaged(frame, damaged)
         if position == goal:
+            if damaged:
+                raise _damage(position)
             yield position, frame
             goal = next(left, None)
         if goal is None:
@@ -125,6 +133,7 @@ def _until(
     With `start`, the first packet must be the key frame of that time.
     """
     goals = dict(goals)
+    damaged, sought = False, start is not None
     for packet in container.demux(stream):
         if start is not None and packet.size:
             if packet.pts != start or not packet.is_keyframe:
@@ -133,10 +142,22 @@ def _until(
         # The decoder drops frames that nothing refers to: what the others look like does not change.
         stream.codec_context.skip_frame = "DEFAULT" if packet.pts in goals else "NONREF"
         for frame in packet.decode():
+            damaged = _is_damaged(frame, damaged)
             position = goals.pop(frame.pts, None) if frame.pts is not None else None
             if position is None:
                 continue
+            if damaged:
+                raise UntrustedTimesError if sought else _damage(position)
             yield position, frame
             if not goals:
                 return
     raise UntrustedTimesError
+
+
+def _is_damaged(frame: av.VideoFrame, before: bool) -> bool:
+    """Whether the decoder made up parts of a frame, or `before` of what it refers to; a key frame refers to nothing."""
+    return bool(frame.is_corrupt or (before and not frame.key_frame))
+
+
+def _damage(position: int) -> av.error.FFmpegError:
+    return av.error.FFmpegError(errno.EBADMSG, f"frame {position} is damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def inspect(videos: Sequence[Video], *, workers: int, progress: Progress) -> Ins
 
 
 def _identical(videos: Sequence[Video]) -> list[list[Video]]:
-    """Groups of videos with equal content, in the order of their first; only files of equal size are read."""
+    """Groups of videos with equal content, if they have any, in the order of their first; only files of equal size are read."""
     by_size: dict[tuple[int, ...], list[Video]] = {}
     for video in videos:
         if archive_of(video.path) is None and (sizes := _sizes(video.path)):
@@ -99,9 +100,12 @@ def _files(path: Path) -> Iterable[Path]:
 
 def _sizes(path: Path) -> tuple[int, ...]:
     try:
-        return tuple(one.stat().st_size for one in _files(path))
-    except OSError:
+        found = [one.stat() for one in _files(path)]
+    except (OSError, ValueError):
         return ()
+    # Reading a pipe would wait for ever, and empty files are alike without being copies of one another.
+    is_content = any(one.st_size for one in found) and all(stat.S_ISREG(one.st_mode) for one in found)
+    return tuple(one.st_size for one in found) if is_content else ()
 
 
 def _digest(path: Path) -> str:

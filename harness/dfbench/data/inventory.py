@@ -7,6 +7,7 @@ the published counts, and no table mixes that corpus with the official one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,10 +20,14 @@ from dfbench.data.manifest import manifest_digest
 from dfbench.data.sequences import archive_of, source_size
 from dfbench.errors import LayoutError
 from dfbench.interfaces import DatasetIndex
+from dfbench.text import storable
 from dfbench.types import Counts, DatasetSpec, Label, Video
 
 CORPUS_FILE = "dfbench-corpus.json"
 OFFICIAL = "official"
+_ABSENT = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+)  # what is no folder anywhere
 _SHOWN = 20  # names in the printed lines; the JSON has all
 
 
@@ -117,7 +122,7 @@ class Inventory:
             "dataset": self.dataset,
             "title": self.title,
             "corpus": self.corpus,
-            "root": str(self.root),
+            "root": storable(str(self.root)),
             "complete": self.complete,
             "list_hash": self.list_hash,
             "layout_verified": self.verified,
@@ -150,7 +155,9 @@ class Inventory:
 
     def lines(self) -> list[str]:
         """The inventory as text, a verdict last."""
-        text = [f"{self.title} in {self.root} (corpus: {self.corpus}, list hash {self.list_hash[:12]})"]
+        text = [
+            f"{self.title} in {storable(str(self.root))} (corpus: {self.corpus}, list hash {self.list_hash[:12]})"
+        ]
         if not self.verified:
             text.append(
                 "  the official layout is not verified: read in the layout of `folder`, as your list says"
@@ -289,9 +296,11 @@ def _sizes(named: Iterable[Path]) -> dict[Path, int]:
                             sizes[path] = max(0, source_size(path))
                     except OSError:  # a dangling or looping link: as good as missing
                         continue
-        except (FileNotFoundError, NotADirectoryError):
+        except ValueError:  # no disk has a name with a null byte in it
             continue
         except OSError as error:
+            if error.errno in _ABSENT:
+                continue
             reason = error.strerror or type(error).__name__
             raise LayoutError(
                 f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
@@ -351,7 +360,7 @@ def _count(videos: Iterable[Video], split: str = "", manipulation: str = "") -> 
 
 def _below(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:
     return tuple(
-        sorted(str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths)
+        sorted(storable(str(path.relative_to(root) if path.is_relative_to(root) else path)) for path in paths)
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dfbench.data.sequences import source_size
 from dfbench.errors import ManifestError, UnknownNameError
 from dfbench.hooks.registry import closest
+from dfbench.text import restored, reversible
 from dfbench.types import Label, Video, VideoSelection, digest_of
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ _JOINT = ";"  # between the identities of a video
 
 
 def manifest_of(videos: Iterable[Video]) -> pd.DataFrame:
-    """The table of `videos`, a row each in the given order.
+    r"""The table of `videos`, a row each in the given order.
 
     Columns are the fields of Video: all of them strings (identities joined by ";", mask_path "" where there is
-    none) but `label`, int8. Raises ManifestError if a (dataset, video_id) is repeated or an identity cannot be
-    joined.
+    none, backslashes in paths doubled and their bytes that are not UTF-8 as \xff) but `label`, int8. Raises
+    ManifestError if a (dataset, video_id) is repeated or an identity cannot be joined.
     """
     import pandas as pd
 
@@ -53,14 +54,14 @@ def manifest_of(videos: Iterable[Video]) -> pd.DataFrame:
     content: dict[str, list[str] | list[int]] = {
         "dataset": [video.dataset for video in rows],
         "video_id": [video.video_id for video in rows],
-        "path": [str(video.path) for video in rows],
+        "path": [reversible(str(video.path)) for video in rows],
         "label": [int(video.label) for video in rows],
         "split": [video.split for video in rows],
         "manipulation": [video.manipulation for video in rows],
         "compression": [video.compression for video in rows],
         "identities": [_JOINT.join(video.identities) for video in rows],
         "group": [video.group for video in rows],
-        "mask_path": ["" if video.mask_path is None else str(video.mask_path) for video in rows],
+        "mask_path": ["" if video.mask_path is None else reversible(str(video.mask_path)) for video in rows],
     }
     return pd.DataFrame(content, columns=list(COLUMNS)).astype(
         {name: "int8" if name == "label" else "str" for name in COLUMNS}
@@ -88,14 +89,14 @@ def videos_of(manifest: pd.DataFrame) -> list[Video]:
             Video(
                 dataset=dataset,
                 video_id=video_id,
-                path=Path(path),
+                path=Path(restored(path)),
                 label=Label(label),
                 split=split,
                 manipulation=manipulation,
                 compression=compression,
                 identities=tuple(identities.split(_JOINT)) if identities else (),
                 group=group,
-                mask_path=Path(mask) if mask else None,
+                mask_path=Path(restored(mask)) if mask else None,
             )
         )
     refuse_duplicates(videos)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.sequences import archive_of, source_size
-from dfbench.data.store import check_faces, discard, part_path
+from dfbench.data.store import check_faces, not_written, part_path
 from dfbench.errors import StoreError
+from dfbench.text import storable
 from dfbench.types import Status, Video
 
 LEFTOVER_SECONDS = 24 * 3600.0
@@ -41,15 +42,17 @@ def known_outcome(video: Video, path: Path, *, whole: bool = True) -> PreparedRe
         record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
         if record["source"] != _source(video):
             return None
-        return PreparedResult(video, Status(record["status"]), str(record["reason"]), path)
-    except (OSError, ValueError, KeyError):
+        status, reason = Status(record["status"]), storable(str(record["reason"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or damaged
         return None
+    return None if status is Status.OK else PreparedResult(video, status, reason, path)
 
 
 def store_failure(
     video: Video, path: Path, status: Status, reason: str, seconds: float = 0.0
 ) -> PreparedResult:
     """Keep why a video has no faces. Raises StoreError."""
+    reason = storable(reason)
     record = {"status": status, "reason": reason, "source": _source(video)}
     part = part_path(_status_path(path))
     try:
@@ -59,8 +62,7 @@ def store_failure(
         if path.is_file() and not check_faces(path, source_bytes=source_size(video.path)):
             path.unlink(missing_ok=True)  # damaged, or of what the source was before
     except OSError as error:
-        discard(part)
-        raise StoreError(f"cannot write {_status_path(path)}: {error.strerror}") from error
+        raise not_written(_status_path(path), part, error) from error
     return PreparedResult(video, status, reason, path, seconds)
 
 

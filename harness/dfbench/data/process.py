@@ -10,23 +10,32 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
+SERVER_SECONDS = 10.0
+# Of a process: far more than the largest frames need. A file of kilobytes can announce millions of frames, of which FFmpeg
+# makes tables, and whoever is killed when memory runs out need not be the one that took it.
+MEMORY_BYTES = max(8 * 2**30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+MEMORY_SECONDS = 0.2  # between two looks
+_TOO_LARGE = 77  # exit code
 
 
 class _EndedError(Exception):
     """The process ended, by the signal -`code` if that is negative; `begun`: while it did what it was asked."""
 
     def __init__(self, code: int, *, begun: bool) -> None:
-        super().__init__(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+        told = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        super().__init__("it took too much memory" if code == _TOO_LARGE else told)
         self.begun = begun
 
 
@@ -37,8 +46,10 @@ class OwnProcess:
     seconds only once. It ends with the process that started it, however that one ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory: int = MEMORY_BYTES) -> None:
+        """`memory`: bytes that it may take before it is ended, where the system tells how many it has."""
         self.preload: Sequence[str] = ()
+        self._memory = memory
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._closed = False
@@ -109,8 +120,8 @@ class OwnProcess:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(["torch", __name__, *self.preload])
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            process.start()
+            process = context.Process(target=_serve, args=(theirs, self._memory), daemon=True)
+            _start(process)
             theirs.close()
             self._process, self._connection = process, ours
         return self._process, self._connection
@@ -119,6 +130,19 @@ class OwnProcess:
         process.kill()
         process.join()
         self._process = self._connection = None
+
+
+def _start(process: BaseProcess) -> None:
+    """Start `process`; a server that has just been told to end takes no more calls, and is replaced once it has ended."""
+    until = time.monotonic() + SERVER_SECONDS
+    while True:
+        try:
+            process.start()
+            return
+        except ConnectionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 class _Kept(threading.local):
@@ -135,7 +159,7 @@ def process_of_this_thread() -> OwnProcess:
     return _KEPT.process
 
 
-def _serve(link: Connection) -> None:
+def _serve(link: Connection, memory: int) -> None:
     """Do what comes, one after the other, on one core: the other cores have processes of their own."""
     import cv2
     import torch
@@ -143,6 +167,7 @@ def _serve(link: Connection) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_too_large, args=(memory,), daemon=True).start()
     busy = stop = False
 
     def terminate(number: int, frame: FrameType | None) -> None:
@@ -181,3 +206,11 @@ def _end_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def _end_when_too_large(memory: int) -> None:
+    held = Path("/proc/self/statm")
+    while held.exists():
+        if int(held.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") > memory:
+            os._exit(_TOO_LARGE)
+        time.sleep(MEMORY_SECONDS)

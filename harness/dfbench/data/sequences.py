@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from dfbench.data.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry, require_size
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
 from dfbench.settings import load_settings
 
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
-_LARGEST_FRAME = 256 * 2**20  # bytes; an entry that claims more is no frame
+_KINDS = (
+    "PNG",
+    "JPEG",
+    "BMP",
+    "WEBP",
+)  # what a frame is, whatever its name; Pillow would run Ghostscript for an EPS
 # What the readers of damaged or foreign archives raise; zlib's error is no OSError.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
@@ -45,14 +52,22 @@ def is_archive_name(name: str) -> bool:
 def archive_of(path: Path) -> Path | None:
     """The archive that `path` leads through; None if it leads through none."""
     for above in path.parents:
-        if is_archive_name(above.name) and above.is_file():
+        if is_archive_name(above.name) and _is(stat.S_ISREG, above):
             return above
     return None
 
 
 def is_sequence(path: Path) -> bool:
     """Whether `path` is a folder of frames or leads into an archive, rather than being a video file."""
-    return archive_of(path) is not None or path.is_dir()
+    return archive_of(path) is not None or _is(stat.S_ISDIR, path)
+
+
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    """As `Path.is_file` and `Path.is_dir`, but false where those raise: too long a name, a folder that may not be read."""
+    try:
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def is_video_name(name: str) -> bool:
@@ -169,6 +184,10 @@ def source_size(path: Path) -> int:
 
 def _folder_bytes(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
+        entry = (path / name).stat()
+        if not stat.S_ISREG(entry.st_mode):  # reading a pipe would wait for ever
+            raise ValueError(f"{name} is no file")
+        _require_frame(name, entry.st_size)
         yield name, (path / name).read_bytes()
 
 
@@ -180,19 +199,36 @@ def _archive_bytes(archive: Path, path: Path, wanted: set[str]) -> Iterator[tupl
         with zipfile.ZipFile(archive) as opened:
             known = {_plain(info.filename): info for info in opened.infolist()}
             for entry, name in left.items():
-                if entry in known and known[entry].file_size <= _LARGEST_FRAME:
-                    yield name, opened.read(known[entry])
+                if entry in known:
+                    yield name, _zip_bytes(opened, known[entry])
         return
-    with tarfile.open(archive, "r|*") as stream:
-        for member in stream:
-            found = left.pop(_plain(member.name), None) if member.isfile() else None
-            if found is None:
-                continue
-            content = stream.extractfile(member)
-            if content is not None and member.size <= _LARGEST_FRAME:
-                yield found, content.read()
-            if not left:
-                return
+    for stream, member in _members(archive):
+        found = left.pop(_plain(member.name), None)
+        if found is None:
+            continue
+        _require_frame(member.name, member.size)
+        content = stream.extractfile(member)
+        if content is not None:
+            yield found, content.read()
+        if not left:
+            return
+
+
+def _zip_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """An entry, as long as it says it is: what it says may be a lie, and `ZipFile.read` inflates all there is."""
+    _require_frame(info.filename, info.file_size)
+    if info.compress_type not in (
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_DEFLATED,
+    ):  # the others cannot be inflated in parts
+        raise NotImplementedError(f"{info.filename} is neither stored nor deflated")
+    with archive.open(info) as entry:
+        return entry.read(info.file_size)
+
+
+def _require_frame(name: str, size: int) -> None:
+    if size > MAX_FRAME_BYTES:
+        raise ValueError(f"{name} claims {size} bytes, and no frame has more than {MAX_FRAME_BYTES}")
 
 
 def _entries(archive: Path) -> Iterator[str]:
@@ -201,8 +237,20 @@ def _entries(archive: Path) -> Iterator[str]:
         with zipfile.ZipFile(archive) as opened:
             yield from (_plain(info.filename) for info in opened.infolist() if not info.is_dir())
     else:
-        with tarfile.open(archive, "r|*") as stream:
-            yield from (_plain(member.name) for member in stream if member.isfile())
+        yield from (_plain(member.name) for _, member in _members(archive))
+
+
+def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The files in a tar archive, as long as what it inflates to is in proportion to it."""
+    most = MAX_FRAME_BYTES + MAX_INFLATION * archive.stat().st_size
+    with tarfile.open(archive, "r|*", tarinfo=TarEntry) as stream:
+        for member in stream:
+            if member.offset_data + member.size > most:
+                raise tarfile.ReadError(
+                    f"{member.name} inflates to more than {MAX_INFLATION} times the archive"
+                )
+            if member.isfile():
+                yield stream, member
 
 
 def _plain(name: str) -> str:
@@ -211,18 +259,26 @@ def _plain(name: str) -> str:
 
 def _image(content: bytes, path: Path) -> NDArray[np.uint8]:
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
-    unreadable: tuple[type[Exception], ...] = (SyntaxError, Image.DecompressionBombError, *_DAMAGE)
+    unreadable: tuple[type[Exception], ...] = (
+        *(SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning),
+        *_DAMAGE,
+    )
     try:
-        with Image.open(BytesIO(content)) as image:
+        with Image.open(BytesIO(content), formats=_KINDS) as image:
+            require_size(path, *image.size)
             upright = ImageOps.exif_transpose(image)
             plain = upright.convert("RGBA") if "transparency" in upright.info else upright
             return np.asarray(plain.convert("RGB"), dtype=np.uint8)
+    except UnidentifiedImageError as error:
+        raise _unreadable(path, f"neither {', '.join(_KINDS[:-1])} nor {_KINDS[-1]}") from error
     except unreadable as error:
-        raise UndecodableVideoError(
-            f"{path}: not a readable image ({error})", hints=("download it again",)
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, reason: object) -> UndecodableVideoError:
+    return UndecodableVideoError(f"{path}: not a readable image ({reason})", hints=("download it again",))
 
 
 def _kept(archive: Path) -> Path:

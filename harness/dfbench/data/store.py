@@ -29,6 +29,11 @@ from dfbench.types import FaceTrack, Video
 
 SUFFIX = ".faces"
 _TRACK = "track.npz"
+# What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, KeyError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -120,15 +125,20 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
             archive.writestr(zipfile.ZipInfo(_TRACK, _EPOCH), arrays.getvalue())
         part.replace(path)
     except OSError as error:
-        discard(part)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            hints=(
-                f"free space on the disk of {path.parent}",
-                "or move the cache to another disk: set DFBENCH_CACHE; what is prepared there can be moved along",
-                "then run the same command again: it goes on",
-            ),
-        ) from error
+        raise not_written(path, part, error) from error
+
+
+def not_written(path: Path, part: Path, error: OSError) -> StoreError:
+    """What to raise when `part` could not be written or renamed to `path`; what there is of it is removed."""
+    discard(part)
+    return StoreError(
+        f"cannot write {path}: {error.strerror or error}",
+        hints=(
+            f"free space on the disk of {path.parent}",
+            "or move the cache to another disk: set DFBENCH_CACHE; what is prepared there can be moved along",
+            "then run the same command again: it goes on",
+        ),
+    )
 
 
 def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
@@ -153,7 +163,7 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such face file", hints=("prepare the dataset again",)) from error
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, zlib.error) as error:
+    except _DAMAGE as error:
         raise StoreError(
             f"{path} is damaged: {error}", hints=("delete it; the next run makes it anew",)
         ) from error
@@ -212,7 +222,7 @@ def check_faces(path: Path, *, source_bytes: int, whole: bool = True) -> bool:
             if whole and archive.testzip() is not None:
                 return False
             made_of = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)["source_bytes"]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+    except _DAMAGE:
         return False
     return source_bytes in (-1, int(made_of))
 

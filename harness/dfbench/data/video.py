@@ -24,6 +24,7 @@ from dfbench.data.decoding import (
     seeking,
     through,
 )
+from dfbench.data.limits import DECODER_OPTIONS, OPEN_OPTIONS, require_size
 from dfbench.data.sequences import frame_names, is_sequence, read_images
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
@@ -193,12 +194,18 @@ def _opened(path: Path) -> av.container.InputContainer:
         size = path.stat().st_size
     except FileNotFoundError as error:
         raise MissingVideoError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UndecodableVideoError(f"{path}: cannot be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UndecodableVideoError(f"{path}: cannot be read ({reason})") from error
     if size == 0:
         raise UndecodableVideoError(f"{path}: the file is empty", hints=("download it again",))
     try:
-        return av.open(str(path))
+        # Titles and the like need not be UTF-8, and nobody reads them here.
+        return av.open(str(path), options=OPEN_OPTIONS, metadata_errors="replace")
+    except av.error.ArgumentError as error:
+        raise UndecodableVideoError(
+            f"{path}: not a readable video (a format that is none of videos)", hints=("download it again",)
+        ) from error
     except (av.error.FFmpegError, OSError) as error:
         raise UndecodableVideoError(
             f"{path}: not a readable video ({error.strerror or error})", hints=("download it again",)
@@ -209,7 +216,12 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
     if not container.streams.video:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
         raise UndecodableVideoError(f"{path}: no video stream, only {kinds} streams")
-    return container.streams.video[0]
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
+    require_size(path, stream.codec_context.width, stream.codec_context.height)
+    stream.codec_context.options = DECODER_OPTIONS  # the size may change within the stream
+    return stream
 
 
 def _upright(frame: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:

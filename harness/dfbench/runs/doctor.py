@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dfbench.hooks.host import Host, PluginStatus
 from dfbench.settings import Settings, config_path, load_settings
+from dfbench.text import storable
 
 PACKAGES = (
     "torch",
@@ -27,11 +28,14 @@ _PLUGIN_STATES = {PluginStatus.OK: "ok", PluginStatus.DISABLED: "note", PluginSt
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `state` is "ok", "note" or "broken"."""
+    """One thing looked at; `state` is "ok", "note" or "broken"; `detail` is made `storable`."""
 
     what: str
     state: str
     detail: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", storable(self.detail))
 
 
 def diagnose() -> list[Finding]:

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dfbench.errors import ScoreError, StoreError
+from dfbench.text import storable
 from dfbench.types import Pooling, Status, Video
 
 SCHEMA_VERSION = 1
@@ -124,7 +125,7 @@ class ScoreWriter:
         """A video that could not be scored. Raises ScoreError for the status "ok" or an empty reason."""
         if status is Status.OK or not reason:
             raise ScoreError(f"{video.dataset}/{video.video_id}: a failed video needs a status and a reason")
-        self._append([_row(video, FAILED_CLIP, (), math.nan, status, reason, seconds)])
+        self._append([_row(video, FAILED_CLIP, (), math.nan, status, storable(reason), seconds)])
 
     def flush(self) -> None:
         """Write the rows that are waiting as one shard."""

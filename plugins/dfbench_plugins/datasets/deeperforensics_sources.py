@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from dfbench import Counts, DatasetIndex, Label, LayoutError, Video
-from dfbench_plugins.datasets import deeperforensics, tree
+from dfbench import Counts, DatasetIndex, Label, LayoutError, Video, storable
+from dfbench_plugins.datasets import deeperforensics, listfiles, tree
 
 SPEC = replace(
     deeperforensics.SPEC,
@@ -59,7 +59,7 @@ class SourceVideos:
                 hints=("download the source videos, or use deeperforensics",),
             )
         videos = [
-            *self._reals(),
+            *self._reals(problems),
             *(
                 deeperforensics.fake(
                     SPEC.name,
@@ -78,7 +78,7 @@ class SourceVideos:
             )
         return DatasetIndex(tuple(videos), tuple(problems), NOTES)
 
-    def _reals(self) -> Iterator[Video]:
+    def _reals(self, problems: list[str]) -> Iterator[Video]:
         top = self._root / _REALS
         for inside, files in tree.walk(top):
             for name in files:
@@ -86,6 +86,10 @@ class SourceVideos:
                     continue
                 path = Path(inside) / name
                 actor = path.parts[0] if len(path.parts) > 1 else path.stem.split("_")[0]
+                if ";" in actor or not listfiles.is_clean(storable(str(path))):
+                    wrong, remedy = "has a name that cannot be stored", "rename it"
+                    problems.append(listfiles.describe(top, "entry", str(path), wrong, remedy))
+                    continue
                 yield Video(
                     dataset=SPEC.name,
                     video_id=f"{_REALS}/{path.with_suffix('').as_posix()}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, storable
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -69,7 +69,7 @@ class FaceForensicsInTheWild:
         masks = self._root / "target_mask" / split
         masked = frozenset(tree.video_files(masks)) if side == "target" else frozenset()
         for name in tree.video_files(place):
-            if not listfiles.is_file_name(name):
+            if not listfiles.is_clean(storable(name)):
                 wrong, remedy = "has a name that cannot be stored", "rename the file"
                 problems.append(listfiles.describe(place, "entry", name, wrong, remedy))
                 continue

@@ -17,6 +17,7 @@ from dfbench import (
     is_archive_name,
     is_frame_name,
     is_video_name,
+    storable,
 )
 from dfbench_plugins.datasets import listfiles, tree
 
@@ -128,7 +129,7 @@ class FolderDataset:
                     wrong, remedy = "holds frames themselves", "give each video a folder of its own"
                     problems.append(listfiles.describe(self._root / word, "folder", word, wrong, remedy))
             for name in names:
-                if not listfiles.is_clean(name):
+                if not listfiles.is_clean(storable(name)):
                     wrong, remedy = "has a name that cannot be stored", "rename it"
                     problems.append(listfiles.describe(self._root / word, "entry", name, wrong, remedy))
                     continue

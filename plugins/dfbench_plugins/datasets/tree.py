@@ -94,13 +94,22 @@ def listing(folder: Path) -> tuple[list[str], list[str]]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if not entry.name.startswith("."):
-                    (folders if entry.is_dir() else files).append(entry.name)
+                    (folders if _is_folder(entry) else files).append(entry.name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise LayoutError(
             f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
         ) from error
     return sorted(folders, key=natural_key), sorted(files, key=natural_key)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except (
+        OSError
+    ):  # a link that leads to itself is a video that cannot be read, and no reason to give the rest up
+        return False
 
 
 def walk(top: Path) -> Iterator[tuple[str, list[str]]]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench import Dataset, DfbenchError
+from dfbench import Dataset, DfbenchError, LayoutError, storable
+from dfbench.data.inventory import CORPUS_FILE, check, corpus_name
 from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 from dfbench_plugins.datasets.deeperforensics import DeeperForensics
 from dfbench_plugins.datasets.deeperforensics_sources import SourceVideos
+from dfbench_plugins.datasets.dfd import DeepFakeDetection
 from dfbench_plugins.datasets.dfdc import DeepfakeDetectionChallenge
 from dfbench_plugins.datasets.dfdc_3215 import ListedChallenge
 from dfbench_plugins.datasets.dfdcp import Preview
+from dfbench_plugins.datasets.ffiw import FaceForensicsInTheWild
 from dfbench_plugins.datasets.ffpp import FaceForensics
-from dfbench_plugins.datasets.folder import FolderDataset
+from dfbench_plugins.datasets.folder import SPEC, FolderDataset
+from dfbench_plugins.datasets.wilddeepfake import WildDeepfake
 
 # Pieces of real lists, so that the interesting paths are reached, mixed with anything at all.
 PIECES = (
@@ -43,15 +50,16 @@ SPLIT = st.lists(st.one_of(st.tuples(IDS, IDS), st.lists(LEAVES, max_size=3), LE
 
 
 def check_index(dataset: Dataset) -> None:
+    root = storable(str(getattr(dataset, "_root")))  # noqa: B009 - of each of ours, and of no protocol
     try:
         index = dataset.index()
     except DfbenchError as error:
         message, hints = error.message, error.hints
-        assert message
+        assert root in message
         assert hints
         return
     assert index.videos
-    assert all(problem and problem.isprintable() for problem in index.problems)
+    assert all(root in problem and problem.isprintable() for problem in index.problems)
     assert len(manifest_digest(index.videos)) == 64  # no repeated video, nothing that cannot be encoded
     assert videos_of(manifest_of(index.videos)) == list(index.videos)
 
@@ -185,3 +193,95 @@ def test_own_list(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "videos.csv").write_bytes(content)
         check_index(FolderDataset(Path(folder), compression=None))
+
+
+# Names as they are on a disk: any bytes but two. Some are nearly those that a dataset gives its videos.
+DISK_NAMES = st.one_of(
+    st.sampled_from(
+        [
+            b"01__a.mp4",
+            b"01__\xff.mp4",
+            b"01_02__a__ABCDEFGH.mp4",
+            b"01_02__\n__ABCDEFGH.mp4",
+            b"id1_0001.mp4",
+        ]
+    ),
+    st.sampled_from(
+        [b"a.tar.gz", b"b.zip", b"1", b"1.png", b"\xff.png", b"000_M101.mp4", b".mp4", b"a;b.mp4"]
+    ),
+    st.binary(min_size=1, max_size=12).map(
+        lambda name: name.replace(b"/", b"-").replace(b"\0", b"-") + b".mp4"
+    ),
+).filter(lambda name: name not in (b".", b".."))
+TREES: dict[str, tuple[Callable[[Path], Dataset], tuple[str, ...]]] = {
+    "celeb_df_v2": (lambda root: CelebDF(root, compression=None), ("Celeb-real", "Celeb-synthesis")),
+    "deeperforensics_sources": (
+        lambda root: SourceVideos(root, compression=None),
+        ("end_to_end", "source_videos", "source_videos/M101"),
+    ),
+    "dfd": (
+        lambda root: DeepFakeDetection(root, compression=None),
+        (
+            "original_sequences/actors/c23/videos",
+            "manipulated_sequences/DeepFakeDetection/c23/videos",
+            "manipulated_sequences/DeepFakeDetection/masks/videos",
+        ),
+    ),
+    "ffiw": (
+        lambda root: FaceForensicsInTheWild(root, compression=None),
+        ("source/val", "target/val/videos", "target_mask/val"),
+    ),
+    "folder": (lambda root: FolderDataset(root, compression=None), ("real", "fake/a", "fake/b")),
+    "wilddeepfake": (
+        lambda root: WildDeepfake(root, compression=None),
+        ("real_test", "real_test/3/real/1", "fake_test/4/fake", "fake_test/4/real/1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+@given(names=st.lists(st.tuples(st.integers(0, 3), DISK_NAMES), max_size=8), folders=st.integers(0, 2))
+@settings(deadline=None, max_examples=60)
+def test_names_on_disk(name: str, names: list[tuple[int, bytes]], folders: int) -> None:
+    build, places = TREES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for place in places:
+            (root / place).mkdir(parents=True, exist_ok=True)
+        (root / "List_of_testing_videos.txt").write_text("1 Celeb-real/id1_0001.mp4", encoding="utf-8")
+        (root / "lists" / "splits").mkdir(parents=True)
+        (root / "lists" / "splits" / "test.txt").write_text("000_M101.mp4", encoding="utf-8")
+        for number, (where, entry) in enumerate(names):
+            path = root / places[where % len(places)] / os.fsdecode(entry)
+            if path.exists():
+                continue
+            if number < folders:
+                path.mkdir()
+            else:
+                path.write_bytes(b"x")
+        check_index(build(root))
+
+
+COUNTS = st.dictionaries(st.sampled_from(["real", "fake", "more"]), LEAVES)
+CARDS = st.dictionaries(
+    st.sampled_from(["corpus", "official", "more"]),
+    st.one_of(LEAVES, COUNTS, st.dictionaries(st.sampled_from(["test", "val/A"]), st.one_of(LEAVES, COUNTS))),
+)
+
+
+@given(content=st.one_of(BYTES, CARDS.map(lambda one: json.dumps(one).encode())))
+@settings(deadline=None, max_examples=150)
+def test_corpus_file(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / CORPUS_FILE
+        path.write_bytes(content)
+        (Path(folder) / "real").mkdir()
+        (Path(folder) / "real" / "a.mp4").write_bytes(b"x")
+        index = FolderDataset(Path(folder), compression=None).index()
+        for use in (lambda: corpus_name(Path(folder)), lambda: check(SPEC, Path(folder), index).lines()):
+            told: list[str] = [str(path)]
+            try:
+                assert use()
+            except LayoutError as error:
+                told = [error.message, *error.hints]
+            assert str(path) in told[0]

@@ -1,0 +1,29 @@
+"""Names of files as text that can be stored: Linux allows any bytes in them, and tables, JSON and terminals do not."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPED = re.compile("[\udc80-\udcff]")  # how Python holds a byte of a name that is not UTF-8
+
+
+def storable(text: str) -> str:
+    r"""`text` as it can be encoded, bytes of a name that are not UTF-8 as `\xff`; everyday text is returned as it is."""
+    if text.isascii():
+        return text
+    shown = _ESCAPED.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def reversible(text: str) -> str:
+    r"""As `storable`, but with `\` doubled, so that `restored` finds the very name again."""
+    return storable(text.replace("\\", "\\\\"))
+
+
+def restored(text: str) -> str:
+    """The inverse of `reversible`."""
+    return re.sub(
+        r"\\(?:\\|x([0-9a-f]{2}))",
+        lambda found: chr(0xDC00 + int(found[1], 16)) if found[1] else "\\",
+        text,
+    )

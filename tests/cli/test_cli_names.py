@@ -1,0 +1,89 @@
+"""Names of files and folders that are not UTF-8, through every command that names them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dfbench.cli import main
+from dfbench.settings import load_settings
+
+ROOT = os.fsdecode(b"videos \xfe")
+ODD = os.fsdecode(b"caf\xe9 \xff.mp4")
+SHOWN = r"caf\xe9 \xff.mp4"
+Dfbench = Callable[..., tuple[object, str]]
+
+
+@pytest.fixture
+def dfbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
+    """A command's exit code and output; there are two datasets in a folder of such a name."""
+    root = tmp_path / ROOT
+    for name in (f"real/{ODD}", f"fake/caf\udce9/{'y' * 251}.mp4", "Celeb-real/id0_0000.mp4"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"no video")
+    (root / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4", encoding="utf-8")
+    for dataset in ("FOLDER", "CELEB_DF_V2"):
+        monkeypatch.setenv(f"DFBENCH_DATA__ROOTS__{dataset}", str(root))
+    monkeypatch.setenv("DFBENCH_WORKERS", "1")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is unset again
+
+    def call(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["dfbench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().out
+
+    return call
+
+
+def test_names_are_listed_and_checked(dfbench: Dfbench, tmp_path: Path) -> None:
+    listed = {one["dataset"]: one["root"] for one in json.loads(dfbench("data", "list", "--json")[1])}
+    assert listed["folder"] == str(tmp_path / r"videos \xfe")
+    code, text = dfbench("data", "check", "folder", "--deep", "--json")
+    assert code == 1
+    assert (
+        rf"{tmp_path}/videos \xfe/real/{SHOWN}: not a readable video"
+        in json.loads(text)["inspection"]["unreadable"][0]
+    )
+    code, text = dfbench("data", "add", "folder", str(tmp_path / ROOT))
+    assert (code, text.splitlines()[-1]) == (2, "complete")
+    assert r"videos \xfe" in dfbench("doctor")[1]
+
+
+def test_a_terminal_that_takes_nothing_but_utf8(dfbench: Dfbench, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from dfbench.cli import main; main()", "data", "list"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.isascii()
+
+
+@pytest.mark.slow
+def test_names_are_prepared_and_scored(dfbench: Dfbench, tmp_path: Path) -> None:
+    assert dfbench("data", "prepare", "folder", "-d", "chance") == (0, "undecodable\t2\n")
+    status = dfbench("data", "status", "folder", "-d", "chance")[1]
+    assert f"real/{SHOWN}\tundecodable\t{tmp_path}/videos \\xfe/real/{SHOWN}: not a readable video" in status
+    rows = json.loads(dfbench("data", "status", "folder", "-d", "chance", "--json")[1])
+    assert [row["video"] for row in rows] == [f"real/{SHOWN}", rf"fake/caf\xe9/{'y' * 251}.mp4"]
+    assert dfbench("run", "-d", "chance", "--only", "celeb_df_v2")[0] == 3
+    (table,) = load_settings().runs.rglob("scores.parquet")
+    (reason,) = pd.read_parquet(table)["reason"]
+    assert reason.startswith(f"{tmp_path}/videos \\xfe/Celeb-real/id0_0000.mp4: ")
+
+
+@pytest.mark.parametrize("folder", ["CACHE", "RUNS"])
+def test_what_is_written_needs_a_name_that_is_utf8(
+    dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv(f"DFBENCH_{folder}", ROOT)
+    assert dfbench("data", "list")[0] == 2
