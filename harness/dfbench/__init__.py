@@ -77,6 +77,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
+    from dfbench.data.landmarks import landmark_file
     from dfbench.data.sequences import (
         archive_folders,
         is_archive_name,
@@ -103,6 +104,7 @@ _LAZY = {
     "is_frame_name": "dfbench.data.sequences",
     "is_video_name": "dfbench.data.sequences",
     "natural_key": "dfbench.data.sequences",
+    "landmark_file": "dfbench.data.landmarks",
     "StoredFaces": "dfbench.data.store",
     "read_faces": "dfbench.data.store",
     "read_track": "dfbench.data.store",
@@ -193,6 +195,7 @@ __all__ = [
     "is_archive_name",
     "is_frame_name",
     "is_video_name",
+    "landmark_file",
     "leaderboard",
     "natural_key",
     "read_faces",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 
 
@@ -144,11 +145,10 @@ class PrepareSpec:
     landmarks: bool = False
     detect_every: int = 1
     finder_version: str = ""
-    store_format: int = 2  # of the files of the face store; 1 had PNG crops
 
     def digest(self) -> str:
-        """Twelve hex digits that change with any field."""
-        return digest_of(asdict(self))[:12]
+        """Twelve hex digits that change with any field, and with the format of the store's files."""
+        return digest_of({**asdict(self), "store_format": STORE_FORMAT})[:12]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

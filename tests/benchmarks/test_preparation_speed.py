@@ -91,7 +91,7 @@ def test_ways_to_the_wanted_frames(
     repeat(talking_head, path, seconds // 12)
 
     def chosen() -> list[int]:
-        return [position for position, _ in read_frames(path, CHOICE, threads=1)]
+        return [position for position, _ in read_frames(path, CHOICE)]
 
     def all_of_them() -> None:
         with av.open(str(path)) as container:

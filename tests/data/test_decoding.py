@@ -25,7 +25,7 @@ from dfbench.data.decoding import (
     seeking,
     through,
 )
-from dfbench.data.video import probe, read_frames
+from dfbench.data.video import probe, read_frames, read_positions
 from dfbench.types import FrameChoice
 
 COUNT = 48
@@ -60,6 +60,8 @@ KINDS = [
     Kind("vp9.webm", "libvpx-vp9", {"g": "12", "auto-alt-ref": "1", "lag-in-frames": "12", "cpu-used": "8"}),
     Kind("vp8.webm", "libvpx", {"g": "12", "auto-alt-ref": "1", "lag-in-frames": "12", "b": "40k"}),
     Kind("mpeg4.avi", "mpeg4", {"g": "12", "bf": "2"}),
+    Kind("b_frames.avi", "libx264", {"bf": "2"}, trusted=False),
+    Kind("bare.m4v", "mpeg4", {"g": "12", "bf": "2"}),
     Kind("mpeg4.mp4", "mpeg4", {"g": "12", "bf": "2"}),
     Kind("mpeg2.mpg", "mpeg2video", {"g": "12", "bf": "2"}),
     Kind("pictures.avi", "mjpeg", {}, pixels="yuvj420p"),
@@ -125,15 +127,17 @@ def test_every_way_gives_the_same_pixels(kind: Kind, tmp_path: Path) -> None:
         except UntrustedTimesError:
             # Said, so that the next way is taken: no key frame to start from, or no place to seek to.
             assert way is seeking, way
-            assert kind.name in ("refresh.mp4", "stream.ts", "mpeg2.mpg")
+            assert kind.name in ("refresh.mp4", "stream.ts", "mpeg2.mpg", "bare.m4v")
             continue
         assert list(found) == WANTED
         assert all(np.array_equal(found[at], expected[at]) for at in WANTED), way
-    read = dict(read_frames(path, FrameChoice("uniform", 5), threads=1))
+    read = dict(read_frames(path, FrameChoice("uniform", 5)))
     assert list(read) == [0, 12, 24, 35, 47]
+    few = dict(read_positions(path, [3, 40, COUNT, COUNT + 9]))
+    assert list(few) == [3, 40]
     everything = dict(read_frames(path, FrameChoice("first", COUNT)))
     assert all(np.array_equal(everything[at], expected[at]) for at in WANTED)
-    assert all(np.array_equal(everything[at], read[at]) for at in read)
+    assert all(np.array_equal(everything[at], image) for at, image in [*read.items(), *few.items()])
 
 
 def test_frames_differ(tmp_path: Path) -> None:

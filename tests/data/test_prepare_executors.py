@@ -19,7 +19,7 @@ from tests.data.toy_stage import SPEC, ToyStage, expected, toy_stage
 from dfbench.data import executor, prepare
 from dfbench.data.executor import LocalExecutor, open_executor
 from dfbench.data.outcomes import sweep_leftovers
-from dfbench.data.process import OwnProcess
+from dfbench.data.process import OwnProcess, memory_of_this_job
 from dfbench.data.shard import Shard, parse_shard
 from dfbench.errors import PluginError, RunError, UsageError
 from dfbench.progress import SilentProgress
@@ -316,3 +316,12 @@ def test_a_dask_worker_is_killed_and_nothing_is_lost(toy: ToyStage) -> None:
     assert toy.log() == {number: 2 if number == 4 else 1 for number in range(COUNT)}
     assert statuses(toy.prepare("other")) == expected(COUNT)
     assert toy.content() == toy.content("other")
+
+
+def test_the_memory_of_a_container_counts_and_not_that_of_its_machine(tmp_path: Path) -> None:
+    machine = memory_of_this_job(tmp_path)
+    assert machine > 2**28
+    (tmp_path / "memory.max").write_text("max\n", encoding="utf-8")
+    assert memory_of_this_job(tmp_path) == machine
+    (tmp_path / "memory.max").write_text(f"{2**27}\n", encoding="utf-8")
+    assert memory_of_this_job(tmp_path) == 2**27

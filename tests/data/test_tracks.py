@@ -77,3 +77,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"tracks\.parquet"):
         write_tracks([], tmp_path / "file" / "tracks.parquet")
+
+
+def test_a_face_file_that_is_made_anew_just_now_is_left_out(tmp_path: Path) -> None:
+    done = [stored(tmp_path, "a", landmarks=0), stored(tmp_path, "bb", landmarks=0)]
+    done[0].path.unlink()
+    assert write_tracks(done, tmp_path / "tracks.parquet") == 6
+    assert not list(tmp_path.glob("*.part"))

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dfbench.data import video_faces
+from dfbench.data.manifest import files_digest
+from dfbench.data.outcomes import known_outcome
 from dfbench.data.store import read_faces
 from dfbench.data.video_faces import WantedFrames, look, prepare_video, sharpness
 from dfbench.types import Faces, FrameChoice, Label, PrepareSpec, Video
@@ -85,6 +87,25 @@ def test_the_mask_tells_whose_face_was_forged(
     stored = read_faces(tmp_path / "one.faces")
     assert stored.track.boxes[0].tolist() == list(SMALL)
     assert stored.seen.boxes[stored.seen.track == 0][0].tolist() == list(SMALL)
+
+
+def test_a_mask_that_comes_later_counts(write_video: WriteVideo, tmp_path: Path) -> None:
+    mask, path = tmp_path / "mask.mp4", tmp_path / "one.faces"
+    video = fake(write_video("two.mp4", grey(20)), mask)
+    alone = fake(video.path)
+    prepare_video(video, SPEC, Two(), path)
+    assert known_outcome(video, path)
+    before = files_digest([video])
+    write_video("mask.mp4", [mask_of(SMALL)] * 20)
+    assert known_outcome(video, path) is None
+    assert files_digest([video]) != before
+    assert known_outcome(alone, path)  # nobody knows of a mask
+    prepare_video(video, SPEC, Two(), path)
+    assert known_outcome(video, path)
+    prepare_video(video, SPEC, ByBrightness(), path)  # one face, so that the mask has no say
+    mask.unlink()
+    write_video("mask.mp4", [mask_of(LARGE)] * 9)
+    assert known_outcome(video, path)
 
 
 @pytest.mark.parametrize("kind", ["black", "absent", "damaged"])

@@ -230,7 +230,7 @@ def prepare_command(
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
-    All boxes of the dataset that were found so far end in one table, tracks.parquet.
+    All boxes of the dataset that were found so far end in one table, tracks.parquet; not with --shard.
     """
     from collections import Counter
 
@@ -262,6 +262,8 @@ def prepare_command(
     )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")
+    if share.count > 1:  # others write at the same time
+        return
     everything, _ = _scored(dataset, detector, None, compression, source, registry)
     known = prepared_selected(everything, wanted, source=source, registry=registry, settings=settings)
     if done := [one for one in known if one is not None and one.status is Status.OK]:

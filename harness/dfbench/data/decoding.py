@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import av
+from av.video.frame import PictureType
 
 WORTH_SEEKING = 0.8  # of the frames that decoding through costs
 SEEK_FRAMES = 3  # what one seek costs, in decoded frames
@@ -27,8 +28,8 @@ class UntrustedTimesError(Exception):
 class PacketIndex:
     """The frames of a stream as its packets announce them, in the order of presentation.
 
-    `times` of the frames, in units of the stream's time base, empty where they cannot be trusted (missing or
-    repeated); `keys`: positions of frames from which decoding can start.
+    `times` of the frames, in units of the stream's time base, empty where they cannot be trusted (missing, repeated or
+    made up); `keys`: positions of frames from which decoding can start.
     """
 
     frames: int
@@ -52,7 +53,9 @@ def index_packets(container: av.container.InputContainer, stream: av.VideoStream
         if packet.is_keyframe:
             keys.append(packet.pts)
     known = [one for one in times if one is not None]
-    if len(set(known)) < len(times):
+    # AVI has no times of presentation, and FFmpeg makes them up in the order of decoding.
+    made_up = stream.codec_context.has_b_frames and known == sorted(known)
+    if made_up or len(set(known)) < len(times):
         return PacketIndex(len(times))
     place = {time: position for position, time in enumerate(sorted(known))}
     return PacketIndex(len(times), tuple(place), tuple(sorted(place[one] for one in keys if one is not None)))
@@ -85,9 +88,10 @@ def counted(
     """
     left = iter(wanted)
     goal = next(left, None)
-    damaged = False
+    before = False
     for position, frame in enumerate(container.decode(stream)):
-        damaged = _is_damaged(frame, damaged)
+        damaged = _is_damaged(frame, before)
+        before = _passes_on(frame, damaged, before)
         if position == goal:
             if damaged:
                 raise _damage(position)
@@ -115,11 +119,14 @@ def seeking(
     *,
     index: PacketIndex,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """(position, frame) of the wanted frames. Raises UntrustedTimesError."""
+    """(position, frame) of the wanted frames. Raises UntrustedTimesError, also for files that cannot be sought in."""
     for key, positions in groups_of(index, wanted):
-        container.seek(index.times[key], stream=stream)
         goals = {index.times[position]: position for position in positions}
-        yield from _until(container, stream, goals, start=index.times[key])
+        try:
+            container.seek(index.times[key], stream=stream)
+            yield from _until(container, stream, goals, start=index.times[key])
+        except av.error.FFmpegError as error:  # if it is damage, another way says so
+            raise UntrustedTimesError from error
 
 
 def _until(
@@ -133,7 +140,7 @@ def _until(
     With `start`, the first packet must be the key frame of that time.
     """
     goals = dict(goals)
-    damaged, sought = False, start is not None
+    before = False
     for packet in container.demux(stream):
         if start is not None and packet.size:
             if packet.pts != start or not packet.is_keyframe:
@@ -142,12 +149,13 @@ def _until(
         # The decoder drops frames that nothing refers to: what the others look like does not change.
         stream.codec_context.skip_frame = "DEFAULT" if packet.pts in goals else "NONREF"
         for frame in packet.decode():
-            damaged = _is_damaged(frame, damaged)
+            damaged = _is_damaged(frame, before)
+            before = _passes_on(frame, damaged, before)
             position = goals.pop(frame.pts, None) if frame.pts is not None else None
             if position is None:
                 continue
             if damaged:
-                raise UntrustedTimesError if sought else _damage(position)
+                raise _damage(position)
             yield position, frame
             if not goals:
                 return
@@ -155,8 +163,13 @@ def _until(
 
 
 def _is_damaged(frame: av.VideoFrame, before: bool) -> bool:
-    """Whether the decoder made up parts of a frame, or `before` of what it refers to; a key frame refers to nothing."""
+    """Whether the decoder made up parts of a frame, or `before` of one that it may refer to; a key frame refers to none."""
     return bool(frame.is_corrupt or (before and not frame.key_frame))
+
+
+def _passes_on(frame: av.VideoFrame, damaged: bool, before: bool) -> bool:
+    """Whether frames after `frame` may refer to damage. B frames hardly ever pass theirs on, and some are not decoded."""
+    return before if frame.pict_type == PictureType.B else damaged
 
 
 def _damage(position: int) -> av.error.FFmpegError:

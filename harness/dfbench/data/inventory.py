@@ -25,9 +25,8 @@ from dfbench.types import Counts, DatasetSpec, Label, Video
 
 CORPUS_FILE = "dfbench-corpus.json"
 OFFICIAL = "official"
-_ABSENT = frozenset(
-    {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
-)  # what is no folder anywhere
+# what is no folder anywhere
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 _SHOWN = 20  # names in the printed lines; the JSON has all
 
 

@@ -103,7 +103,7 @@ def template_landmarks(five: NDArray[np.float32]) -> NDArray[np.float32]:
     return with_forehead(placed)
 
 
-def model_file() -> Path | None:
+def landmark_file() -> Path | None:
     """The 68-point predictor inside the face_recognition_models package, found without importing it."""
     spec = find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
@@ -114,7 +114,7 @@ def model_file() -> Path | None:
 
 @lru_cache(maxsize=1)
 def _predictor() -> tuple[Any, Any] | None:
-    path = model_file()
+    path = landmark_file()
     if path is None:
         return None
     try:

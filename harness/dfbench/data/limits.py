@@ -17,40 +17,35 @@ MAX_FRAME_BYTES = 256 * 2**20  # of an image file, or an entry of an archive, th
 MAX_INFLATION = 100  # how often its own size a tar.gz may inflate to: frames are compressed already
 _MAX_HEADER = 2**20  # of the extended headers of tar, which hold names and times
 _HEADERS = frozenset(
-    {
-        tarfile.XHDTYPE,
-        tarfile.XGLTYPE,
-        tarfile.SOLARIS_XHDTYPE,
-        tarfile.GNUTYPE_LONGNAME,
-        tarfile.GNUTYPE_LONGLINK,
-    }
+    (
+        *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    )
 )
 
-_CONTAINERS = (
-    *(
-        "mov",
-        "matroska",
-        "avi",
-        "mpeg",
-        "mpegts",
-        "asf",
-        "flv",
-        "ogg",
-        "mxf",
-        "nut",
-        "ivf",
-        "rm",
-        "dv",
-        "wtv",
-    ),
-    *("mpegvideo", "m4v", "h264", "hevc", "obu", "mjpeg", "yuv4mpegpipe"),  # streams without a container
-)
+_CONTAINERS = [
+    "mov",
+    "matroska",
+    "avi",
+    "mpeg",
+    "mpegts",
+    "asf",
+    "flv",
+    "ogg",
+    "mxf",
+    "nut",
+    "ivf",
+    "rm",
+    "dv",
+    "wtv",
+]
+_BARE_STREAMS = ["mpegvideo", "m4v", "h264", "hevc", "obu", "mjpeg", "yuv4mpegpipe"]
 DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}
 # Finding out about a stream decodes frames of it, hence the first. The others keep out playlists and scripts named like
 # a video, which lead to other files or to the network.
 OPEN_OPTIONS = {
     **DECODER_OPTIONS,
-    "format_whitelist": ",".join(_CONTAINERS),
+    "format_whitelist": ",".join([*_CONTAINERS, *_BARE_STREAMS]),
     "protocol_whitelist": "file",
 }
 

@@ -164,12 +164,17 @@ def manifest_digest(videos: Iterable[Video]) -> str:
 
 
 def files_digest(videos: Iterable[Video]) -> str:
-    """SHA-256 (hex) of how large the files of `videos` are, whatever their order and wherever they are.
+    """SHA-256 (hex) of how large the files of `videos` and their masks are, whatever their order and wherever they are.
 
     It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Sizes and
     not contents, because nobody reads ten terabytes before a run begins.
     """
-    return digest_of(sorted([video.dataset, video.video_id, source_size(video.path)] for video in videos))
+    return digest_of(sorted([video.dataset, video.video_id, *_sizes(video)] for video in videos))
+
+
+def _sizes(video: Video) -> list[int]:
+    """A mask counts because it can choose whose face is cut out."""
+    return [source_size(one) for one in (video.path, video.mask_path) if one is not None]
 
 
 def refuse_duplicates(videos: Iterable[Video]) -> None:

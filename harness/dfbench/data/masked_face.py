@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.faces import Track
-from dfbench.data.video import probe, read_range
+from dfbench.data.video import probe, read_positions
 from dfbench.errors import VideoError
 
 COMPARED = 8  # frames
@@ -48,11 +48,7 @@ def _masks(seen_at: NDArray[np.int64], mask_path: Path) -> dict[int, NDArray[np.
             return {}
         chosen = np.unique(np.linspace(0, len(rows) - 1, COMPARED).round().astype(int))
         wanted = {int(seen_at[rows[one]]): int(rows[one]) for one in chosen}
-        return {
-            wanted[position]: mask
-            for position, mask in read_range(mask_path, 0, max(wanted) + 1)
-            if position in wanted
-        }
+        return {wanted[position]: mask for position, mask in read_positions(mask_path, sorted(wanted))}
     except VideoError:
         return {}
 

@@ -36,7 +36,7 @@ class PreparedResult:
 
 def known_outcome(video: Video, path: Path, *, whole: bool = True) -> PreparedResult | None:
     """What the store says of a video, None if it is to be prepared; `whole` checks every CRC of its face file."""
-    if path.is_file() and check_faces(path, source_bytes=source_size(video.path), whole=whole):
+    if path.is_file() and _is_of(video, path, whole=whole):
         return PreparedResult(video, Status.OK, "", path)
     try:
         record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def store_failure(
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(record), encoding="utf-8")
         part.replace(_status_path(path))
-        if path.is_file() and not check_faces(path, source_bytes=source_size(video.path)):
+        if path.is_file() and not _is_of(video, path):
             path.unlink(missing_ok=True)  # damaged, or of what the source was before
     except OSError as error:
         raise not_written(_status_path(path), part, error) from error
@@ -84,6 +84,12 @@ def sweep_leftovers(folders: Iterable[Path]) -> None:
                     part.unlink()
             except OSError:  # somebody else swept it, or may not be deleted: it is never read
                 continue
+
+
+def _is_of(video: Video, path: Path, *, whole: bool = True) -> bool:
+    """Whether the face file at `path` is sound, and of the video and mask that are there now."""
+    mask = -1 if video.mask_path is None else source_size(video.mask_path)
+    return check_faces(path, source_bytes=source_size(video.path), mask_bytes=mask, whole=whole)
 
 
 def _status_path(path: Path) -> Path:

@@ -25,9 +25,23 @@ T = TypeVar("T")
 SERVER_SECONDS = 10.0
 # Of a process: far more than the largest frames need. A file of kilobytes can announce millions of frames, of which FFmpeg
 # makes tables, and whoever is killed when memory runs out need not be the one that took it.
-MEMORY_BYTES = max(8 * 2**30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+LEAST_MEMORY_BYTES = 8 * 2**30
 MEMORY_SECONDS = 0.2  # between two looks
 _TOO_LARGE = 77  # exit code
+
+
+def memory_of_this_job(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes of the machine, or of the part of it that a container or a job of SLURM may take."""
+    known = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    own = groups
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        own = groups / next(line[3:] for line in lines if line.startswith("0::")).lstrip("/")
+    for folder in (own, *own.parents):
+        if folder.is_relative_to(groups):
+            with suppress(OSError, ValueError):  # not there, or "max"
+                known.append(int((folder / "memory.max").read_text(encoding="utf-8")))
+    return min(known)
 
 
 class _EndedError(Exception):
@@ -46,10 +60,11 @@ class OwnProcess:
     seconds only once. It ends with the process that started it, however that one ends.
     """
 
-    def __init__(self, *, memory: int = MEMORY_BYTES) -> None:
-        """`memory`: bytes that it may take before it is ended, where the system tells how many it has."""
+    def __init__(self, *, memory: int | None = None) -> None:
+        """`memory`: bytes that it may take before it is ended, where the system tells how many it has; None: half of
+        what there is, but at least 8 GiB."""
         self.preload: Sequence[str] = ()
-        self._memory = memory
+        self._memory = memory or max(LEAST_MEMORY_BYTES, memory_of_this_job() // 2)
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._closed = False

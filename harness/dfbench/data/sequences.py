@@ -31,12 +31,8 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
-_KINDS = (
-    "PNG",
-    "JPEG",
-    "BMP",
-    "WEBP",
-)  # what a frame is, whatever its name; Pillow would run Ghostscript for an EPS
+# what a frame is, whatever its name; Pillow would run Ghostscript for an EPS
+_KINDS = ("PNG", "JPEG", "BMP", "WEBP")
 # What the readers of damaged or foreign archives raise; zlib's error is no OSError.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
@@ -148,14 +144,19 @@ def frame_names(path: Path) -> tuple[str, ...]:
 
 
 def read_images(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """The frames `names` of a sequence as (name, (H, W, 3) uint8 RGB), in an order of the source's own.
+    """The frames `names` of a sequence as (name, (H, W, 3) uint8 RGB), in that order, one at a time.
 
-    Raises UndecodableVideoError for a frame that is damaged, or missing by now.
+    An archive is read once; what is wanted of it is held as it is packed. Raises UndecodableVideoError for a frame that
+    is damaged, or missing by now.
     """
     archive = archive_of(path)
     left = set(names)
     try:
-        source = _folder_bytes(path, names) if archive is None else _archive_bytes(archive, path, left)
+        source = (
+            _folder_bytes(path, names)
+            if archive is None
+            else _in_order(dict(_archive_bytes(archive, path, left)), names)
+        )
         for name, content in source:
             yield name, _image(content, path / name)
             left.discard(name)
@@ -165,6 +166,10 @@ def read_images(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray
         ) from error
     if left:
         raise UndecodableVideoError(f"{path}: {len(left)} frames are gone, {min(left)} among them")
+
+
+def _in_order(contents: dict[str, bytes], names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    yield from ((name, contents.pop(name)) for name in names if name in contents)
 
 
 def source_size(path: Path) -> int:
@@ -217,11 +222,9 @@ def _archive_bytes(archive: Path, path: Path, wanted: set[str]) -> Iterator[tupl
 def _zip_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """An entry, as long as it says it is: what it says may be a lie, and `ZipFile.read` inflates all there is."""
     _require_frame(info.filename, info.file_size)
-    if info.compress_type not in (
-        zipfile.ZIP_STORED,
-        zipfile.ZIP_DEFLATED,
-    ):  # the others cannot be inflated in parts
-        raise NotImplementedError(f"{info.filename} is neither stored nor deflated")
+    # The others cannot be inflated in parts.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError(f"{info.filename} is neither stored nor deflated: pack the archive again")
     with archive.open(info) as entry:
         return entry.read(info.file_size)
 

@@ -28,6 +28,7 @@ from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Video
 
 SUFFIX = ".faces"
+IRRELEVANT = -2
 _TRACK = "track.npz"
 # What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
 _DAMAGE: tuple[type[Exception], ...] = (
@@ -64,7 +65,8 @@ class StoredFaces:
 
     crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
     the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
-    source_bytes: the size of the video file that they were cut from, -1 where there was none; seen: every face that the
+    source_bytes: the size of the video file that they were cut from, -1 where there was none; mask_bytes: that of the
+    mask that chose among several faces, IRRELEVANT where there was one face; seen: every face that the
     finder saw.
     """
 
@@ -72,6 +74,7 @@ class StoredFaces:
     crop_boxes: NDArray[np.float32]
     track: FaceTrack
     source_bytes: int = -1
+    mask_bytes: int = IRRELEVANT
     seen: Sightings = field(default_factory=lambda: NOTHING)
 
 
@@ -115,6 +118,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         quality=track.quality,
         seen=_seen_rows(faces.seen),
         source_bytes=np.asarray(faces.source_bytes),
+        mask_bytes=np.asarray(faces.mask_bytes),
     )
     part = part_path(path)
     try:
@@ -189,6 +193,7 @@ def _faces(stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray
             quality=stored["quality"][rows],
         ),
         source_bytes=int(stored["source_bytes"]),
+        mask_bytes=int(stored["mask_bytes"]),
         seen=_sightings(stored["seen"]),
     )
 
@@ -209,22 +214,24 @@ def _sightings(rows: NDArray[np.float64]) -> Sightings:
     )
 
 
-def check_faces(path: Path, *, source_bytes: int, whole: bool = True) -> bool:
+def check_faces(path: Path, *, source_bytes: int, mask_bytes: int = -1, whole: bool = True) -> bool:
     """Whether the file is there, every CRC in it is right, and it was made of a video file of `source_bytes`.
 
-    With `whole` false, only its track is read, and no crop.
+    So must the mask be that chose among several faces, and one that came later makes them anew. With `whole` false, only
+    the track is read, and no crop.
 
     The size stands for the content, and not the time, because files are copied and caches moved. With -1, the video
-    is not there to compare with, and what was made of it counts.
+    (or mask) is not there to compare with, and what was made of it counts.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if whole and archive.testzip() is not None:
                 return False
-            made_of = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)["source_bytes"]
+            stored = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)
+            video, mask = int(stored["source_bytes"]), int(stored["mask_bytes"])
     except _DAMAGE:
         return False
-    return source_bytes in (-1, int(made_of))
+    return source_bytes in (-1, video) and (mask_bytes in (-1, mask) or mask == IRRELEVANT)
 
 
 def _entry(row: int) -> str:

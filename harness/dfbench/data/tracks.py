@@ -54,8 +54,9 @@ def write_tracks(results: Iterable[PreparedResult], path: Path) -> int:
                 rows += table.num_rows
         part.replace(path)
     except OSError as error:
-        discard(part)
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        discard(part)
     return rows
 
 
@@ -64,7 +65,10 @@ def _tables(results: Iterable[PreparedResult]) -> Iterator[pa.Table]:
     for result in results:
         if result.status is not Status.OK:
             continue
-        faces = read_track(result.path)
+        try:
+            faces = read_track(result.path)
+        except StoreError:
+            continue  # somebody else makes it anew just now
         waiting += [_cut(result.video.video_id, faces), _seen(result.video.video_id, faces)]
         if len(waiting) >= 2 * VIDEOS_AT_ONCE:
             yield pa.concat_tables(waiting)

@@ -29,8 +29,6 @@ from dfbench.data.sequences import frame_names, is_sequence, read_images
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
-_AT_ONCE = 16  # images of a sequence that are read together
-
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
@@ -77,29 +75,35 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(_indexed(container, stream, path).frames, *size, fps)
 
 
-def read_frames(
-    path: Path, choice: FrameChoice, *, threads: int = 0
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def read_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, upright, both fields of an
     interlaced one woven as they are stored.
 
-    Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same. `threads`
-    of the decoder, 0: as many as it likes. Raises MissingVideoError, UndecodableVideoError (with how many of the wanted
-    frames could be decoded).
+    Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same. Raises
+    MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
     """
+    yield from _read(path, lambda frames: wanted_indices(choice, frames).tolist())
+
+
+def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(position, frame) of the frames at `positions`, ascending, as `read_frames`; those beyond the end are left out."""
+    yield from _read(path, lambda frames: [one for one in positions if one < frames])
+
+
+def _read(path: Path, choose: Callable[[int], list[int]]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     if is_sequence(path):
-        yield from _sequence_frames(path, choice)
+        names = frame_names(path)
+        yield from _images(path, names, choose(len(names)))
         return
     with _opened(path) as container:
         stream = _video_stream(container, path)
         index = _indexed(container, stream, path)
-        wanted = [int(one) for one in wanted_indices(choice, index.frames)]
+        wanted = choose(index.frames)
     got, reason = 0, "the file ends early"
     reformatter = VideoReformatter()  # one for all frames: setting it up takes as long as using it
     for way in _ways(index, wanted):
         with _opened(path) as container:
             stream = _video_stream(container, path)
-            _set_threads(stream, threads)
             try:
                 for position, frame in way(container, stream, wanted[got:]):
                     if position != wanted[got]:
@@ -142,23 +146,20 @@ def _indexed(container: av.container.InputContainer, stream: av.VideoStream, pat
     return index
 
 
-def _set_threads(stream: av.VideoStream, threads: int) -> None:
-    stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = threads
-
-
-def _sequence_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    names = frame_names(path)
-    wanted = [int(one) for one in wanted_indices(choice, len(names))]
-    read = dict(read_images(path, [names[one] for one in wanted]))
-    sizes = {image.shape for image in read.values()}
-    if len(sizes) > 1:
-        shown = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted(sizes)[:3])
-        raise UndecodableVideoError(
-            f"{path}: the frames differ in size ({shown}), so they are not frames of one video",
-            hints=("give each video a folder of its own, with frames of one size",),
-        )
-    yield from ((one, read[names[one]]) for one in wanted)
+def _images(
+    path: Path, names: Sequence[str], wanted: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    first = None
+    places = {names[one]: one for one in wanted}
+    for name, image in read_images(path, list(places)):
+        first = image.shape if first is None else first
+        if image.shape != first:
+            shown = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted((first, image.shape)))
+            raise UndecodableVideoError(
+                f"{path}: the frames differ in size ({shown}), so they are not frames of one video",
+                hints=("give each video a folder of its own, with frames of one size",),
+            )
+        yield places[name], image
 
 
 def read_range(path: Path, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -167,17 +168,11 @@ def read_range(path: Path, first: int, count: int) -> Iterator[tuple[int, NDArra
     Raises MissingVideoError, UndecodableVideoError.
     """
     if is_sequence(path):
-        names = frame_names(path)[first : first + count]
-        for start in range(0, len(names), _AT_ONCE):
-            found = dict(read_images(path, names[start : start + _AT_ONCE]))
-            yield from (
-                (first + start + place, found[name])
-                for place, name in enumerate(names[start : start + _AT_ONCE])
-            )
+        names = frame_names(path)
+        yield from _images(path, names, range(first, min(first + count, len(names))))
         return
     with _opened(path) as container:
         stream = _video_stream(container, path)
-        _set_threads(stream, 0)
         reformatter = VideoReformatter()
         try:
             for position, frame in counted(container, stream, range(first, first + count)):
@@ -221,6 +216,9 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
         raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.options = DECODER_OPTIONS  # the size may change within the stream
+    stream.thread_type = (
+        "SLICE"  # threads of frames lose marks of damage; videos run beside each other anyway
+    )
     return stream
 
 

@@ -19,7 +19,7 @@ from dfbench.data.faces import MainFace, Track, by_weight, follow, link
 from dfbench.data.landmarks import detect_landmarks
 from dfbench.data.masked_face import masked_track
 from dfbench.data.sequences import source_size
-from dfbench.data.store import Sightings, StoredFaces, write_faces
+from dfbench.data.store import IRRELEVANT, Sightings, StoredFaces, write_faces
 from dfbench.data.video import read_frames
 from dfbench.errors import NoFaceError
 from dfbench.interfaces import FaceFinder
@@ -57,7 +57,7 @@ class WantedFrames:
             return
         held: list[Frame] | None = []
         size = 0
-        for position, image in read_frames(self._path, self._choice, threads=1):
+        for position, image in read_frames(self._path, self._choice):
             size += image.nbytes
             if held is not None and size <= self._limit:
                 held.append((position, image))
@@ -74,21 +74,23 @@ def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Pat
     tracks = by_weight(link(search.found))
     if not tracks:
         raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
-    chosen = tracks[0]
+    chosen, mask_bytes = tracks[0], IRRELEVANT
     if video.mask_path is not None and len(tracks) > 1:
+        mask_bytes = source_size(video.mask_path)
         seen_at = search.positions[search.looked_at]
         chosen = masked_track(tracks, seen_at, video.mask_path, frame_size=search.frame_size) or chosen
     main = follow(chosen, search.looked_at, len(search.positions))
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
     seen = _sightings([chosen, *(one for one in tracks if one is not chosen)], search)
-    write_faces(path, replace(faces, source_bytes=source_size(video.path), seen=seen))
+    write_faces(path, replace(faces, source_bytes=source_size(video.path), mask_bytes=mask_bytes, seen=seen))
 
 
 def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
     """Search frames for faces.
 
-    Of successive frames every `every`-th is searched, and the last, so that no box is guessed across a gap.
+    Of successive frames every `every`-th is searched, and the last, because where a face is a second later can only be
+    guessed.
     """
     positions: list[int] = []
     looked_at: list[int] = []

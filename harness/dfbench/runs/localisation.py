@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dfbench.data.clips import cut_crops, stretches
 from dfbench.data.coordinates import crop_boxes, cut_region
 from dfbench.data.store import StoredFaces, read_faces
-from dfbench.data.video import read_range
+from dfbench.data.video import read_positions
 from dfbench.errors import RunError, SingleClassError, TooShortError, UsageError, VideoError
 from dfbench.metrics.localisation import border, centre_prior, map_auc, pointing
 from dfbench.metrics.point import auc
@@ -206,9 +206,8 @@ def _explain(
 
 def _masks(path: Path, frames: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
     """Mask images (H, W) uint8 by frame; a mask video may be shorter than its video."""
-    wanted = {int(one) for one in frames}
-    last = max(wanted)
-    return {at: image.max(axis=2) for at, image in read_range(path, 0, last + 1) if at in wanted}
+    wanted = sorted({int(one) for one in frames})
+    return {at: image.max(axis=2) for at, image in read_positions(path, wanted)}
 
 
 def on_grid(values: NDArray[np.floating]) -> Cells:

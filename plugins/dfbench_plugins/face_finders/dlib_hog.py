@@ -6,15 +6,13 @@ Frames are searched at most MAX_SIDE pixels large. The five points are those of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import Faces, PluginError
-from dfbench.data.landmarks import model_file
+from dfbench import Faces, PluginError, landmark_file
 
 MAX_SIDE = 800
 _EYES, _NOSE, _MOUTH = (slice(36, 42), slice(42, 48)), 30, (48, 54)
@@ -28,7 +26,7 @@ class DlibHog:
 
     def __init__(self, device: str) -> None:
         del device  # on processors only
-        path: Path | None = model_file()
+        path = landmark_file()
         if path is None:
             raise PluginError(
                 "dlib's 68 landmarks are not installed", hints=("pip install face_recognition_models",)

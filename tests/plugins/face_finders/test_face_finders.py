@@ -97,6 +97,6 @@ def test_mtcnn_finds_the_boxes_of_a_full_search(photograph: NDArray[np.uint8]) -
 
 
 def test_dlib_needs_its_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dlib_hog, "model_file", lambda: None)
+    monkeypatch.setattr(dlib_hog, "landmark_file", lambda: None)
     with pytest.raises(PluginError, match="landmarks"):
         DlibHog("cpu")
