@@ -56,6 +56,7 @@ def talking_head(tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDA
     return path
 
 
+@pytest.mark.slow
 def test_preparing_a_video(
     benchmark: BenchmarkFixture, in_turns: InTurns, one_thread: None, talking_head: Path, tmp_path: Path
 ) -> None:
