@@ -1,16 +1,20 @@
 """Every test gets its own cache and runs folder; nothing is read from or written to the user's.
 
-Hypothesis draws the same examples in every run, so that main is as green tomorrow as it is today.
+Hypothesis draws the same examples in every run, so that main is as green tomorrow as it is today. Torch has one thread,
+also in the programs that tests start: networks of this size gain nothing from a second, and on a busy machine threads that
+wait for one another cost ten times the time. The benchmarks take all cores.
 """
 
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 hypothesis.settings.register_profile("dfbench", derandomize=True)
 hypothesis.settings.load_profile("dfbench")
 
@@ -25,6 +29,12 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FACE_FRAMES = 32
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder, so that the small demo corpora are made once. Whoever changes what is in it works on a copy."""
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             default_recipe="base_c23",
             demo_recipe="demo",
             precisions=PRECISIONS,
+            scoring_fields=("test_margins",),
         ),
         DetectorSpec(
             name="fakestormer-untrained",

@@ -108,33 +108,41 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"the header of {path} is damaged: {error}", hints=_HINTS) from error
 
 
-def describe(weights: Path) -> DetectorCard:
+def describe(weights: Path, changes: Mapping[str, str] | None = None) -> DetectorCard:
     """The card of a detector with these weights, from the header alone (a `.pth` is taken for the authors').
 
-    Raises WeightsError.
+    `changes`: recipe fields by which these weights are scored otherwise than their recipe says.
+
+    Raises WeightsError, or UsageError for a change that does not fit.
     """
     if weights.suffix in PICKLES:
         _require_file(weights)
-        recipe = released_recipe()
+        recipe = _changed(released_recipe(), changes)
         return DetectorCard(
             clips=recipe.clips(),
             trained_on=frozenset({"ffpp"}),
-            recipe=recipe.name,
+            recipe=recipe.label(released_recipe()),
+            margins=recipe.margins(),
             details={
                 "source": "checkpoint released by the authors",
                 "recipe": recipe.model_dump(mode="json"),
             },
         )
     header = read_header(weights)
+    recipe = _changed(header.recipe, changes)
     start = header.provenance.get("start")
     return DetectorCard(
-        clips=header.recipe.clips(),
+        clips=recipe.clips(),
         trained_on=frozenset(header.trained_on),
         train_compression=header.train_compression,
-        recipe=header.recipe.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
-        margins=header.recipe.margins(),
-        details={"recipe": header.recipe.model_dump(mode="json"), "provenance": dict(header.provenance)},
+        recipe=recipe.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
+        margins=recipe.margins(),
+        details={"recipe": recipe.model_dump(mode="json"), "provenance": dict(header.provenance)},
     )
+
+
+def _changed(recipe: Recipe, changes: Mapping[str, str] | None) -> Recipe:
+    return parse_recipe({**recipe.model_dump(), **changes}) if changes else recipe
 
 
 def released_recipe() -> Recipe:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dfbench import ScoreError, UsageError, WeightsError
-from dfbench.runs.training import resolve_device
+from dfbench.runs.devices import resolve_device
 from dfbench_fakestormer.checkpoints import load_network, network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -105,8 +105,7 @@ class DropPath(nn.Module):
         if not self.active:
             return branch(x)
         kept = self.draw(len(x), x.device)
-        answer = branch(x[kept]) * self.scale
-        return answer.new_zeros(x.shape).index_copy(0, kept, answer)
+        return _put(branch(x.index_select(0, kept)) * self.scale, kept, len(x))
 
     @property
     def scale(self) -> float:
@@ -125,7 +124,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Every token looks at every token of its row; `norm` is applied to the tokens first."""
-        return self.proj(self.attend(self.queries(x, norm)))  # type: ignore[no-any-return]
+        answer: Tensor = _recomputed(lambda qkv: self.proj(self.attend(qkv)), self.queries(x, norm))
+        return answer
 
     def queries(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Queries, keys and values (..., 3 D) of tokens (..., D)."""
@@ -150,18 +150,27 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Token by token; `norm` is applied first."""
         hidden = self.fc1(x) if norm is None else _recomputed(lambda x: self.fc1(norm(x)), x)
-        return _recomputed(lambda hidden: self.fc2(F.gelu(hidden)), hidden)
+        answer: Tensor = _recomputed(lambda hidden: self.fc2(F.gelu(hidden)), hidden)
+        return answer
 
 
-def _recomputed(step: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """step(x), of which only x is kept for the backward pass.
+def _recomputed(step: Callable[..., Any], *given: Tensor) -> Any:
+    """step(*given), of which only what is given is kept for the backward pass.
 
     `step` is something cheap before a linear layer. What enters the layer is computed again when its gradient is
     asked for, and the layer itself is not: recomputation stops at the last tensor that is needed.
     """
-    if not (torch.is_grad_enabled() and x.requires_grad):
-        return step(x)
-    return checkpoint(step, x, use_reentrant=False, preserve_rng_state=False)
+    if not (torch.is_grad_enabled() and any(one.requires_grad for one in given)):
+        return step(*given)
+    return checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
+
+
+def _put(rows: Tensor, places: Tensor, count: int) -> Tensor:
+    """`count` rows: those of `rows` at their `places`, no two the same, and 0 elsewhere.
+
+    By index_put, because index_copy and index_add keep all of `rows` for the backward pass to know its shape.
+    """
+    return rows.new_zeros(count, *rows.shape[1:]).index_put_((places,), rows)
 
 
 class Block(nn.Module):
@@ -196,14 +205,15 @@ class Block(nn.Module):
         frame_cls = cls.view(b, 1, 1, d).expand(b, t, 1, d)
         seen = torch.cat([frame_cls, patches.transpose(1, 2)], dim=2).view(b * t, 1 + n, d)
         seen = self.drop_path.around(lambda rows: self.attn(rows, self.norm1), seen).view(b, t, 1 + n, d)
-        s_cls = seen[:, :, 0]
-        patches = patches + seen[:, :, 1:].transpose(1, 2)
-        cls = cls + s_cls.mean(dim=1)
+        s_cls, seen = torch.split(seen, [1, n], dim=2)
+        patches = patches + seen.transpose(1, 2)
+        cls = cls + s_cls.mean(dim=1)[:, 0]
 
         tokens = torch.cat([cls.unsqueeze(1), patches.reshape(b, n * t, d), temp.unsqueeze(1)], dim=1)
         tokens = tokens + self.drop_path.around(lambda rows: self.mlp(rows, self.norm2), tokens)
+        cls, patches, temp = torch.split(tokens, [1, n * t, 1], dim=1)
         # temp is kept for the backward pass; as a view it would keep all tokens with it.
-        return tokens[:, 0], tokens[:, 1:-1].reshape(b, n, t, d), tokens[:, -1].clone(), s_cls
+        return cls[:, 0], patches.reshape(b, n, t, d), temp[:, 0].clone(), s_cls[:, :, 0]
 
     def _kept_look_along_time(self, patches: Tensor, temp: Tensor) -> tuple[Tensor, Tensor]:
         """New patches and temp while rows are dropped: equal up to rounding to masking them, by less arithmetic.
@@ -217,12 +227,17 @@ class Block(nn.Module):
         kept = self.drop_path.draw(b * n, patches.device)
         clip = kept // n
         rows = patches.reshape(b * n, t, d)
-        asked = attn.queries(temp, self.temporal_norm1)[clip, None]
-        answer = attn.attend(torch.cat([attn.queries(rows[kept], self.temporal_norm1), asked], dim=1))
         weight, bias = (fc.weight @ attn.proj.weight) * scale, (fc.weight @ attn.proj.bias) * scale
-        seen = _recomputed(lambda answer: F.linear(answer[:, :t], weight, bias), answer)
-        patches = (rows.index_add(0, kept, seen.to(rows.dtype)) + fc.bias).view(b, n, t, d)
-        total = temp.new_zeros(b, d).index_add(0, clip, answer[:, t].to(temp.dtype))
+
+        def look(qkv: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+            answer = attn.attend(torch.cat([qkv, asked[clip, None]], dim=1))
+            answer, summary = torch.split(answer, [t, 1], dim=1)
+            total = temp.new_zeros(b, d).index_add(0, clip, summary[:, 0].to(temp.dtype))
+            return F.linear(answer, weight, bias), total
+
+        qkv, asked = (attn.queries(one, self.temporal_norm1) for one in (rows.index_select(0, kept), temp))
+        seen, total = _recomputed(look, qkv, asked)
+        patches = (rows + _put(seen.to(rows.dtype), kept, b * n) + fc.bias).view(b, n, t, d)
         share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n
         return patches, temp + F.linear(total / n, weight, fc.bias) + share * bias
 

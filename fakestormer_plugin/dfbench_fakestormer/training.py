@@ -24,8 +24,9 @@ from dfbench import (
     TrainingRequest,
 )
 from dfbench.data.clips import clip_positions
+from dfbench.runs.devices import resolve_device
 from dfbench.runs.provenance import file_sha256
-from dfbench.runs.training import FitResult, fit_module, resolve_device
+from dfbench.runs.training import FitResult, fit_module
 from dfbench.runs.training_record import BEST, LAST, FitPlan
 from dfbench.runs.weights import start_source
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights

@@ -86,8 +86,9 @@ if TYPE_CHECKING:
         natural_key,
     )
     from dfbench.data.store import StoredFaces, read_faces, read_track
+    from dfbench.runs.devices import resolve_device
     from dfbench.runs.distributed import gathered
-    from dfbench.runs.training import FitResult, fit_module, resolve_device
+    from dfbench.runs.training import FitResult, fit_module
     from dfbench.runs.training_record import FitPlan
 
 __version__ = VERSION
@@ -112,7 +113,7 @@ _LAZY = {
     "FitPlan": "dfbench.runs.training_record",
     "FitResult": "dfbench.runs.training",
     "fit_module": "dfbench.runs.training",
-    "resolve_device": "dfbench.runs.training",
+    "resolve_device": "dfbench.runs.devices",
 }
 
 

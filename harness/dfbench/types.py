@@ -330,7 +330,8 @@ class DetectorSpec(Spec):
     `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
     `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be;
     `build` is passed `precision=` besides if it is another than "32", so that a detector that has no other need not
-    know of it.
+    know of it. `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained;
+    `dfbench run --weights FILE --set FIELD=VALUE` then calls `describe(weights, {FIELD: VALUE})`.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -345,6 +346,7 @@ class DetectorSpec(Spec):
     default_recipe: str = ""
     demo_recipe: str = ""
     precisions: tuple[str, ...] = (FULL_PRECISION,)
+    scoring_fields: tuple[str, ...] = ()
 
     def card(self) -> DetectorCard:
         """The card of this detector without weights."""

@@ -7,6 +7,7 @@ therefore run in turns, and benchmarks store ratios of medians in `extra_info`.
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def depth(request: pytest.FixtureRequest) -> int:
     """Blocks of ViT-B: two, or twelve with --full-depth."""
     return 12 if request.config.getoption("--full-depth", default=False) else 2
+
+
+@pytest.fixture(autouse=True)
+def all_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All cores for torch, here and in the processes that a benchmark starts."""
+    before, cores = torch.get_num_threads(), os.cpu_count() or 1
+    monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
+    torch.set_num_threads(cores)
+    yield
+    torch.set_num_threads(before)
 
 
 class InTurns:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.data import DataLoader
@@ -51,6 +52,7 @@ def seconds_a_batch(batches: DataLoader[Batch]) -> float:
     return (time.perf_counter() - begun) / count
 
 
+@pytest.mark.slow
 def test_two_workers_feed_the_demo_training(
     benchmark: BenchmarkFixture, face_file: Callable[..., Path]
 ) -> None:
@@ -78,6 +80,7 @@ def test_two_workers_feed_the_demo_training(
     assert batch.clips.shape == (2 * recipe.batch, recipe.frames, recipe.size, recipe.size, 3)
 
 
+@pytest.mark.slow
 def test_samples_of_the_base_recipe(benchmark: BenchmarkFixture, face_file: Callable[..., Path]) -> None:
     """Two workers, a core each; sixteen make eight times as many."""
     batches = loader(face_file(side=300, count=64), recipe_name="base_c23", videos=8, batch=8)

@@ -56,6 +56,7 @@ def talking_head(tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDA
     return path
 
 
+@pytest.mark.slow
 def test_preparing_a_video(
     benchmark: BenchmarkFixture, in_turns: InTurns, one_thread: None, talking_head: Path, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_preparing_a_video(
         benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [12, 120])
 def test_ways_to_the_wanted_frames(
     benchmark: BenchmarkFixture, in_turns: InTurns, talking_head: Path, tmp_path: Path, seconds: int

@@ -28,6 +28,7 @@ def crops(face_frames: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda one: one.name.replace(" ", "_"))
 def test_container(
     benchmark: BenchmarkFixture, container: Container, crops: list[NDArray[np.uint8]], tmp_path: Path

@@ -31,6 +31,15 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert ended.stdout.splitlines()[-1:] == ["HEAVY []"], ended.stdout + ended.stderr
 
 
+def test_scoring_does_not_wait_for_lightning() -> None:
+    code = (
+        "import sys, dfbench_fakestormer.detector, dfbench_fakestormer.explain\n"
+        "assert 'torch' in sys.modules\nassert 'lightning' not in sys.modules"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_help_names_every_command() -> None:
     ended = dfbench("--help")
     assert ended.returncode == 0

@@ -14,6 +14,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PROGRAM = Path(sys.executable).with_name("dfbench")
 DATASETS = {"celeb_df_v2", "dfdc", "dfd"}
@@ -161,6 +165,27 @@ def test_a_file_that_is_replaced_is_scored_anew(dfbench: Run, tmp_path: Path) ->
     assert scores[0] != scores[1]
     rest = [run[run["video_id"] != f"Celeb-real/{victim.stem}"]["logit"].sum() for run in runs]
     assert rest[0] == pytest.approx(rest[1])
+
+
+@pytest.mark.slow
+def test_given_weights_take_the_released_margins_and_no_other_field(dfbench: Run, tmp_path: Path) -> None:
+    recipe = load_recipe(
+        "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
+    )
+    weights = tmp_path / "weights.safetensors"
+    net = FakeSTormerNet(network_config(recipe), seed=2)
+    write_weights(weights, net.state_dict(), Header(recipe, ("ffpp",), "c23", {}))
+    command = ("run", "-d", "fakestormer", "--weights", str(weights), "--data", "demo", "--size", "small")
+    done = dfbench(*command, "--only", "dfd", "--set", "test_margins=released")
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "runs").glob("*/run.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert "test_margins=released" in record["entry"]
+    assert record["margins"] == {"dfd": pytest.approx(0.25 - 1.5 * 13 / 256)}
+    refused = dfbench(*command, "--set", "lr=1e-4")
+    assert refused.returncode == 2
+    assert "--set lr=... cannot change weights" in refused.stderr
+    assert "what may be set for them: test_margins" in refused.stderr
 
 
 ONE_MINUTE = ("epochs=2", "size=64", "width=32", "depth=1", "heads=2", "train_crop=96", "batch=4")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfbench import StoreError, WeightsError
+from dfbench import StoreError, UsageError, WeightsError
 from dfbench_fakestormer.checkpoints import (
     Header,
     describe,
@@ -112,6 +112,15 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
     assert card.recipe == "released"
     assert card.clips.size == 224
     assert card.details["recipe"]["temporal_token"] == "patch0"
+    assert card.margins == {}
+    by_hand = describe(path, {"test_margins": "released"})
+    assert by_hand.recipe == "released with test_margins=released"
+    assert by_hand.clips == card.clips
+    assert by_hand.clips_of("dfd").margin == pytest.approx(0.25 - 1.5 * 13 / 256)
+    assert by_hand.clips_of("celeb_df_v2") == card.clips
+    assert by_hand.details["recipe"]["test_margins"] == "released"
+    with pytest.raises(UsageError, match="test_margins"):
+        describe(path, {"test_margins": "relaesed"})
 
 
 class Malicious:

@@ -109,6 +109,7 @@ def test_positions_are_resized_to_the_recipe(tmp_path: Path) -> None:
     assert torch.equal(net.backbone.pos_embed[:, 0], image_transformer(grid=7)["pos_embed"][:, 0])
 
 
+@pytest.mark.slow
 def test_timm_reads_a_file_of_its_model(tmp_path: Path) -> None:
     import timm
 

@@ -76,6 +76,7 @@ def test_the_last_weights_are_validated_whatever_the_interval(faces: Faces, tmp_
     assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "workers", "ema"), [("adamw", 0, "0"), ("sam_adam", 0, "0.9"), ("adamw", 1, "0")]
 )
@@ -136,6 +137,7 @@ def test_the_kept_weights_are_the_moving_average_of_all_steps(
     assert read_header(averaged).recipe.ema_decay == 0.7
 
 
+@pytest.mark.slow
 def test_workers_change_nothing_and_the_seed_does(faces: Faces, tmp_path: Path) -> None:
     trainer = make_trainer("demo", OVERRIDES | {"epochs": "1"})
     alone = trainer.fit(request(faces, tmp_path / "0"))

@@ -31,7 +31,10 @@ def run_command(
         str, typer.Option(help="Train on videos of this compression; the protocol's if empty.")
     ] = "",
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="Recipe field, e.g. --set lr=1e-4; with --weights, one that changes scoring alone."
+        ),
     ] = None,
     min_coverage: Annotated[float, typer.Option(help="Exit with 3 if a smaller share was scored.")] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,

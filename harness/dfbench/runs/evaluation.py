@@ -49,6 +49,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     stage = open_stage(request, progress)
     spec = stage.spec
     _check_precision(spec, request.precision)
+    changes = _scoring_changes(request, spec)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
     videos = {test.dataset: stage.videos(test) for test in tests}
@@ -57,7 +58,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     if weights is None and spec.needs_weights:
         weights = find_weights(request, stage)
-    card = _card(spec, weights, stage.registry)
+    card = _card(spec, weights, stage.registry, changes)
     record = _record(request, stage, card, weights, videos)
     folder = (
         stage.settings.runs
@@ -135,6 +136,23 @@ def _check_precision(spec: DetectorSpec, precision: str) -> None:
         )
 
 
+def _scoring_changes(request: RunRequest, spec: DetectorSpec) -> Mapping[str, str]:
+    """The recipe fields that are set for given weights; without those, they are set for the training."""
+    if request.weights is None:
+        return {}
+    for name in request.overrides:
+        if name not in spec.scoring_fields:
+            able = ", ".join(spec.scoring_fields)
+            raise UsageError(
+                f"--set {name}=... cannot change weights that are given with --weights",
+                hints=(
+                    f"what may be set for them: {able}" if able else f"leave out --set {name}=...",
+                    f"or train: dfbench train --detector {spec.name} --set {name}=...",
+                ),
+            )
+    return request.overrides
+
+
 def _build(request: RunRequest, stage: Stage, weights: Path | None) -> Detector:
     factory = cast("DetectorFactory", stage.registry.load_object(stage.spec.build))
     # Only a detector that offers another precision knows the word.
@@ -142,12 +160,15 @@ def _build(request: RunRequest, stage: Stage, weights: Path | None) -> Detector:
     return factory(weights=weights, device=choose_device(request.device), seed=request.seed, **options)
 
 
-def _card(spec: DetectorSpec, weights: Path | None, registry: Registry) -> DetectorCard:
+def _card(
+    spec: DetectorSpec, weights: Path | None, registry: Registry, changes: Mapping[str, str]
+) -> DetectorCard:
     if weights is not None and spec.describe:
         describe = registry.load_object(spec.describe)
         if not callable(describe):
             raise RunError(f"detector '{spec.name}': {spec.describe} is not callable")
-        return cast("DetectorCard", describe(weights))
+        # Only a detector with fields to set knows a second argument.
+        return cast("DetectorCard", describe(weights, changes) if changes else describe(weights))
     return spec.card()
 
 

@@ -32,7 +32,7 @@ class Size:
 SIZES = {
     "full": Size(splits=(72, 16, 24), tests=44, youtube=8, frames=(26, 34)),
     "small": Size(splits=(8, 4, 4), tests=4, youtube=0, frames=(16, 20)),
-    "cues": Size(splits=(0, 0, 24), tests=40, youtube=0, frames=(6, 9)),  # for the separability test only
+    "cues": Size(splits=(0, 0, 24), tests=40, youtube=0, frames=(3, 5)),  # for the separability test only
 }
 
 

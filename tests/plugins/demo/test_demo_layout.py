@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
+from tests.plugins.demo.conftest import SEED
 
 from dfbench_plugins.demo import dfbench_corpora
 from dfbench_plugins.demo.plan import FFPP_METHODS, Job, plan
@@ -82,7 +83,7 @@ def test_dfd_names_say_actor_scene_and_source(demo_roots: Mapping[str, Path]) ->
 def test_cards_hold_the_counts(demo_roots: Mapping[str, Path]) -> None:
     for corpus, root in demo_roots.items():
         card = json.loads((root / "dfbench-corpus.json").read_text())
-        assert (card["corpus"], card["seed"], card["size"]) == ("demo", 3, "small")
+        assert (card["corpus"], card["seed"], card["size"]) == ("demo", SEED, "small")
         expected = {"test": {"real": 4, "fake": 4}}
         if corpus == "ffpp":
             expected = {
@@ -93,8 +94,9 @@ def test_cards_hold_the_counts(demo_roots: Mapping[str, Path]) -> None:
         assert card["official"] == expected
 
 
+@pytest.mark.slow
 def test_every_video_decodes_with_the_planned_frames(demo_roots: Mapping[str, Path]) -> None:
-    for job in plan("small", seed=3):
+    for job in plan("small", seed=SEED):
         for shot in job.shots:
             for cut in shot.cuts:
                 for path in (cut.path, cut.mask):

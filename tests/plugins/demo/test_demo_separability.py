@@ -1,7 +1,8 @@
 """Real and fake must not be told apart by an accident: file size, bit rate, length, colour, sharpness, background.
 
 Logistic regressions on such cues, cross-validated with folds grouped by source identity, stay near chance in every
-corpus, over three generator seeds. Shorter videos of the same pipeline keep this affordable.
+corpus, over three generator seeds. Shorter videos of the same pipeline keep this affordable: a video gives one value of
+each cue, and its frames hardly differ in it, so what decides how small a leak shows is the number of people.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _cues(path: Path) -> list[float]:
         frames.shape[2],
         frames.shape[1],
         rate,
-        *(float(value) for value in frames.mean(axis=(0, 1, 2))),
+        *(float(value) for value in np.mean([cv2.mean(frame)[:3] for frame in frames], axis=0)),
         float(np.log(sharp)),
         float(corners.mean()),
         float(corners.std()),

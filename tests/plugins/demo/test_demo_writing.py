@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.plugins.demo.conftest import SEED
 
 from dfbench import StoreError, UsageError
 from dfbench.progress import SilentProgress
@@ -22,7 +23,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("corpus", ["ffpp", "dfd"])
 def test_same_seed_gives_the_same_bytes(demo_folder: Path, tmp_path: Path, corpus: str) -> None:
-    job = next(job for job in plan("small", seed=3) if job.corpus == corpus)
+    job = next(job for job in plan("small", seed=SEED) if job.corpus == corpus)
     written = render_job(job, tmp_path)
     again = _digests(tmp_path)
     known = _digests(demo_folder / ROOTS[corpus])
@@ -48,20 +49,20 @@ def test_what_was_deleted_is_written_again_to_the_byte(demo_folder: Path, tmp_pa
     next((celeb / "Celeb-synthesis").glob("*.mp4")).unlink()
     (celeb / "List_of_testing_videos.txt").unlink()
     (folder / ROOTS["dfd"] / "dfbench-corpus.json").unlink()
-    write(folder, size="small", seed=3, progress=SilentProgress())
+    write(folder, size="small", seed=SEED, progress=SilentProgress())
     assert _digests(folder) == before
 
 
 def test_complete_corpora_are_taken_as_they_are(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpora, "plan", None)  # whatever begins to look at single files would fail
-    roots = write(demo_folder, size="small", seed=3, progress=SilentProgress())
+    roots = write(demo_folder, size="small", seed=SEED, progress=SilentProgress())
     assert set(roots) == {"ffpp", "celeb_df_v2", "dfdc", "dfd"}
     assert all(root.is_dir() for root in roots.values())
 
 
 def test_corpora_of_another_seed_are_not_mixed(demo_folder: Path) -> None:
     with pytest.raises(StoreError, match="made otherwise"):
-        write(demo_folder, size="small", seed=4, progress=SilentProgress())
+        write(demo_folder, size="small", seed=SEED + 1, progress=SilentProgress())
 
 
 def test_unknown_size_is_a_usage_error(tmp_path: Path) -> None:
