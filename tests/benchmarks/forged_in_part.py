@@ -1,0 +1,62 @@
+"""How well evidence over time tells which frames are forged, on the DFDC fakes of the demo that are forged in part.
+
+python -m tests.benchmarks.forged_in_part WEIGHTS     # prints a row for each kind of evidence
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from dfbench.hooks.host import Host
+from dfbench.metrics.point import auc
+from dfbench.metrics.uncertainty import mean_interval
+from dfbench.progress import SilentProgress
+from dfbench.runs.explaining import Excerpt, explain_video, open_explainer
+from dfbench.runs.sources import data_source, dataset_index, face_finder
+from dfbench.settings import load_settings
+from dfbench_plugins.demo.truth import forged_frames
+
+
+def main(weights: Path) -> None:
+    registry, settings, progress = Host.load().registry, load_settings(), SilentProgress()
+    source = data_source("demo", registry, settings, size="full", progress=progress)
+    spec = registry.dataset("dfdc")
+    root = source.root_for(spec)
+    groups = {one.path: one.group for one in dataset_index(spec, root, None, registry, roots={}).videos}
+    finder, _ = face_finder(registry, device="cpu", name=settings.face_finder)
+    opened = open_explainer(registry.detector("fakestormer"), registry, weights=weights, device="cpu")
+    found: dict[str, list[float]] = {}
+    clusters = []
+    for name, (first, after, frames) in sorted(forged_frames("dfdc").items()):
+        if (first, after) == (0, frames):
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            told = explain_video(
+                opened,
+                root / name,
+                finder=finder,
+                excerpt=Excerpt(),
+                scratch=Path(scratch),
+                progress=progress,
+            )
+            evidence = told.evidence
+            truth = ((told.frame_indices >= first) & (told.frame_indices < after)).astype(np.int8)
+            peaks = np.array([float(np.max(one)) for one in evidence.maps["heatmap"]])
+        kinds = {"frame": evidence.frame_logits, "clips": evidence.window_logits, "peak": peaks}
+        known = np.isfinite(evidence.frame_logits)
+        for kind, values in kinds.items():
+            found.setdefault(kind, []).append(auc(values[known], truth[known]))
+        clusters.append(groups[root / name])
+    numbers = np.unique(np.array(clusters), return_inverse=True)[1]
+    for kind, scores in found.items():
+        rng = np.random.default_rng(0)
+        interval = mean_interval(np.array(scores), numbers, rng=rng, draws=2000)
+        print(f"{kind}\t{interval.point:.3f} [{interval.low:.2f}, {interval.high:.2f}]\t{len(scores)} videos")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
