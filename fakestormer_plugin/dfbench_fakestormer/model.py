@@ -229,14 +229,12 @@ class Block(nn.Module):
         rows = patches.reshape(b * n, t, d)
         weight, bias = (fc.weight @ attn.proj.weight) * scale, (fc.weight @ attn.proj.bias) * scale
 
-        def look(qkv: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-            answer = attn.attend(torch.cat([qkv, asked[clip, None]], dim=1))
-            answer, summary = torch.split(answer, [t, 1], dim=1)
-            total = temp.new_zeros(b, d).index_add(0, clip, summary[:, 0].to(temp.dtype))
-            return F.linear(answer, weight, bias), total
-
         qkv, asked = (attn.queries(one, self.temporal_norm1) for one in (rows.index_select(0, kept), temp))
-        seen, total = _recomputed(look, qkv, asked)
+        # Kept, unlike what spatial attention answers: here recomputation costs time and saves little.
+        answer = attn.attend(torch.cat([qkv, asked[clip, None]], dim=1))
+        answer, summary = torch.split(answer, [t, 1], dim=1)
+        total = temp.new_zeros(b, d).index_add(0, clip, summary[:, 0].to(temp.dtype))
+        seen = F.linear(answer, weight, bias)
         patches = (rows + _put(seen.to(rows.dtype), kept, b * n) + fc.bias).view(b, n, t, d)
         share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n
         return patches, temp + F.linear(total / n, weight, fc.bias) + share * bias
