@@ -156,7 +156,7 @@ def test_what_does_not_fit_is_decoded_again(
 ) -> None:
     video = fake(write_video("two.mp4", grey(30)))
     prepare_video(video, SPEC, Two(), tmp_path / "held.faces")
-    monkeypatch.setattr(video_faces.WantedFrames.__init__, "__kwdefaults__", {"held_bytes": 100_000})
+    monkeypatch.setattr(video_faces, "HELD_BYTES", 100_000)
     prepare_video(video, SPEC, Two(), tmp_path / "again.faces")
     assert (tmp_path / "again.faces").read_bytes() == (tmp_path / "held.faces").read_bytes()
 
@@ -169,7 +169,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(
         yield from ((t, np.full((480, 640, 3), t, np.uint8)) for t in range(choice.count))
 
     monkeypatch.setattr(video_faces, "read_frames", decode)
-    monkeypatch.setattr(video_faces.WantedFrames.__init__, "__kwdefaults__", {"held_bytes": 1_000_000})
+    monkeypatch.setattr(video_faces, "HELD_BYTES", 1_000_000)
     peaks = []
     for count in (40, 200):
         spec = PrepareSpec(FrameChoice("first", count), max_size=32, detect_every=4)

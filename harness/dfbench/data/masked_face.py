@@ -17,9 +17,8 @@ from dfbench.data.video import probe, read_positions
 from dfbench.errors import VideoError
 
 COMPARED = 8  # frames
-CHANGED = (
-    127  # grey level above which a mask's pixel was changed: masks are videos, and their black is not quite 0
-)
+# Grey level above which a mask's pixel was changed: masks are videos, and their black is not quite 0.
+CHANGED = 127
 
 
 def masked_track(

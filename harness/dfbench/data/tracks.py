@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dfbench.data.outcomes import PreparedResult
-from dfbench.data.store import StoredFaces, discard, part_path, read_track
+from dfbench.data.store import StoredFaces, discard, not_written, part_path, read_track
 from dfbench.errors import StoreError
 from dfbench.types import Status
 
@@ -54,7 +54,7 @@ def write_tracks(results: Iterable[PreparedResult], path: Path) -> int:
                 rows += table.num_rows
         part.replace(path)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+        raise not_written(path, part, error) from error
     finally:
         discard(part)
     return rows

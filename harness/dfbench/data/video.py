@@ -99,6 +99,8 @@ def _read(path: Path, choose: Callable[[int], list[int]]) -> Iterator[tuple[int,
         stream = _video_stream(container, path)
         index = _indexed(container, stream, path)
         wanted = choose(index.frames)
+    if not wanted:
+        return
     got, reason = 0, "the file ends early"
     reformatter = VideoReformatter()  # one for all frames: setting it up takes as long as using it
     for way in _ways(index, wanted):
@@ -216,9 +218,8 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
         raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.options = DECODER_OPTIONS  # the size may change within the stream
-    stream.thread_type = (
-        "SLICE"  # threads of frames lose marks of damage; videos run beside each other anyway
-    )
+    # Threads of frames lose marks of damage; videos run beside each other anyway.
+    stream.thread_type = "SLICE"
     return stream
 
 

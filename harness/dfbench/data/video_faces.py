@@ -47,8 +47,8 @@ class Search:
 class WantedFrames:
     """(position, frame) of the wanted frames of a video, as often as one likes; held where there is room."""
 
-    def __init__(self, path: Path, choice: FrameChoice, *, held_bytes: int = HELD_BYTES) -> None:
-        self._path, self._choice, self._limit = path, choice, held_bytes
+    def __init__(self, path: Path, choice: FrameChoice) -> None:
+        self._path, self._choice = path, choice
         self._held: list[Frame] | None = None
 
     def __iter__(self) -> Iterator[Frame]:
@@ -59,7 +59,7 @@ class WantedFrames:
         size = 0
         for position, image in read_frames(self._path, self._choice):
             size += image.nbytes
-            if held is not None and size <= self._limit:
+            if held is not None and size <= HELD_BYTES:
                 held.append((position, image))
             else:
                 held = None
