@@ -224,7 +224,10 @@ def _zip_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     _require_frame(info.filename, info.file_size)
     # The others cannot be inflated in parts.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise NotImplementedError(f"{info.filename} is neither stored nor deflated: pack the archive again")
+        raise UndecodableVideoError(
+            f"{archive.filename}: {info.filename} is neither stored nor deflated",
+            hints=("pack the archive again, in one of these ways",),
+        )
     with archive.open(info) as entry:
         return entry.read(info.file_size)
 

@@ -108,7 +108,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except (
         OSError
-    ):  # a link that leads to itself is a video that cannot be read, and no reason to give the rest up
+    ):  # a link that leads to itself: a video that cannot be read, and no reason to give the rest up
         return False
 
 

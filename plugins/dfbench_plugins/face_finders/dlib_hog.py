@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import dlib
 import numpy as np
 from numpy.typing import NDArray
 
 from dfbench import Faces, PluginError, landmark_file
+from dfbench_plugins.face_finders.shrinking import shrunk
 
 MAX_SIDE = 800
 _EYES, _NOSE, _MOUTH = (slice(36, 42), slice(42, 48)), 30, (48, 54)
@@ -39,13 +39,7 @@ class DlibHog:
         return [self._find(frame) for frame in frames]
 
     def _find(self, frame: NDArray[np.uint8]) -> Faces:
-        height, width = frame.shape[:2]
-        scale = min(1.0, MAX_SIDE / max(height, width))
-        small = np.ascontiguousarray(frame)
-        if scale < 1:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            small = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-        ratio = np.asarray([width / small.shape[1], height / small.shape[0]])
+        small, ratio = shrunk(frame, MAX_SIDE)
         found: tuple[list[dlib.rectangle], list[float]] = ([], [])
         for doublings in (0, 1):
             places, strengths, _ = self._detect.run(small, doublings, 0.0)

@@ -12,13 +12,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from dfbench import Faces
+from dfbench_plugins.face_finders.shrinking import shrunk
 
 MAX_SIDE = 800
 SMALLEST, STEP = 20, 0.709  # sizes of faces in a full search: 20 px, 20 / 0.709 px, ...
@@ -45,13 +45,9 @@ class Mtcnn:
         return found
 
     def _find_equal(self, frames: list[NDArray[np.uint8]]) -> list[Faces]:
-        height, width = frames[0].shape[:2]
-        scale = min(1.0, self._max_side / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = np.stack(
-            [cv2.resize(f, size, interpolation=cv2.INTER_AREA) if scale < 1 else f for f in frames]
-        )
-        ratio = np.asarray([width / size[0], height / size[1]], dtype=np.float32)
+        pairs = [shrunk(frame, self._max_side) for frame in frames]
+        small, ratio = np.stack([one for one, _ in pairs]), pairs[0][1]
+        size = small.shape[1:3]
         found = [_NONE] * len(frames)
         left = list(range(len(frames)))
         for share in FACE_SHARES:
