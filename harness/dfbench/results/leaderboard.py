@@ -107,7 +107,7 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
     title = f"{facts['protocol']} on the {facts['corpus'] or 'unknown'} corpus: {facts['level']} AUC"
     shown = Table(title=escape(title), caption=escape(_caption(board)), caption_justify="left", min_width=70)
     shown.add_column("#", justify="right")
-    shown.add_column("entry", overflow="fold", max_width=34)
+    shown.add_column("entry", overflow="fold", max_width=36)
     for name in columns:
         shown.add_column(escape(name), justify="right")
     shown.add_column("scored", justify="right")
