@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
+TRACKING = 2  # how faces become a track; 1 averaged boxes of frames far apart
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 
 
@@ -147,8 +148,8 @@ class PrepareSpec:
     finder_version: str = ""
 
     def digest(self) -> str:
-        """Twelve hex digits that change with any field, and with the format of the store's files."""
-        return digest_of({**asdict(self), "store_format": STORE_FORMAT})[:12]
+        """Twelve hex digits that change with any field, with the way of tracking and the format of the store's files."""
+        return digest_of({**asdict(self), "store_format": STORE_FORMAT, "tracking": TRACKING})[:12]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +157,8 @@ class FaceTrack:
     """The main face of a video over its stored frames (n of them).
 
     frame_indices (n,) int64, positions in the video; boxes (n, 4) float32, x0 y0 x1 y1 in frame pixels;
-    scores (n,) float32 in [0, 1], the finder's confidence (0 where the box was interpolated);
+    scores (n,) float32 in [0, 1], the finder's confidence (0 where the box was interpolated, which happens among
+    successive frames alone);
     landmarks (n, 81, 2) float32 in frame pixels, or (n, 0, 2) when they were not asked for;
     landmark_kind: "dlib" (68 detected, 13 extrapolated), "template" (81 points of a mean face fitted to the
     finder's five points) or "none". frame_size is (width, height). quality (n,) float32: how sharp the face is, the

@@ -125,7 +125,7 @@ def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
     frames = video_faces.WantedFrames(video.path, CHOICE)
     timed("decode", list, frames)
     search = timed("find", video_faces.look, frames, finder, 1)
-    main = main_face(search.found, search.looked_at, len(search.positions))
+    main = main_face(search.found, search.looked_at, search.positions)
     kept = [one for row, one in enumerate(frames) if row in set(main.rows.tolist())]
     faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(CHOICE))
     timed("store", write_faces, path, faces)
@@ -143,7 +143,7 @@ def test_what_fewer_and_smaller_searches_cost(
 
     def boxes(finder: Mtcnn, every: int) -> NDArray[np.float32]:
         search = video_faces.look(frames, finder, every)
-        main = main_face(search.found, search.looked_at, len(frames))
+        main = main_face(search.found, search.looked_at, search.positions)
         assert len(main.rows) == len(frames)
         return main.boxes
 

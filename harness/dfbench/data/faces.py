@@ -1,12 +1,14 @@
 """From faces in single frames to the track of the main face.
 
-Detections are linked from frame to frame by overlap. The main face is the track with the largest sum of
-confidence x area; ties go to the earliest. Gaps are filled by linear interpolation, and boxes are smoothed with a
-three-frame average of centre and side, because a jittering crop would look like motion to a video model.
+Detections are linked from frame to frame by overlap, and over longer pauses also by nearness and size. The main face
+is the track with the largest sum of confidence x area; ties go to the earliest. Among successive frames, gaps are
+filled by linear interpolation and boxes are smoothed with a three-frame average, because a jittering crop would look
+like motion to a video model. Frames that do not follow one another tell nothing of each other's boxes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +20,9 @@ from dfbench.types import Faces
 
 MIN_OVERLAP = 0.25
 MAX_GAP = 4
+SHORT_PAUSE = 4  # frames, in which a head hardly moves; after a longer pause, a face may be found again
+FARTHEST = 2.0  # sides of its box away
+MAX_GROWTH = 1.5  # and so many times as large or small
 
 
 @dataclass(slots=True)
@@ -47,22 +52,40 @@ def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return shared / max(1e-9, _area(one) + _area(other) - shared)
 
 
-def link(found: Sequence[Faces]) -> list[Track]:
-    """Tracks over frames, in order of appearance."""
+def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
+    """Tracks over the searched frames at `positions` in the video, in order of appearance."""
     tracks: list[Track] = []
     for row, faces in enumerate(found):
-        free = list(range(len(faces.boxes)))
-        for track in tracks:
-            if not free or row - track.rows[-1] > MAX_GAP:
-                continue
-            best = max(free, key=lambda k: overlap(track.boxes[-1], faces.boxes[k]))
-            if overlap(track.boxes[-1], faces.boxes[best]) >= MIN_OVERLAP:
+        free = set(range(len(faces.boxes)))
+        alive = [one for one in tracks if row - one.rows[-1] <= MAX_GAP]
+        for track in list(alive):
+            best = max(free, key=lambda k: overlap(track.boxes[-1], faces.boxes[k]), default=None)
+            if best is not None and overlap(track.boxes[-1], faces.boxes[best]) >= MIN_OVERLAP:
                 _append(track, row, faces, best)
                 free.remove(best)
-        for k in free:
+                alive.remove(track)
+        paused = [one for one in alive if positions[row] - positions[one.rows[-1]] > SHORT_PAUSE]
+        for _, number, k in sorted(
+            (far, number, k)
+            for number, track in enumerate(paused)
+            for k in free
+            if (far := _distance(track.boxes[-1], faces.boxes[k])) <= FARTHEST
+        ):
+            if k in free and paused[number].rows[-1] != row:
+                _append(paused[number], row, faces, k)
+                free.remove(k)
+        for k in sorted(free):
             _append(started := Track(), row, faces, k)
             tracks.append(started)
     return tracks
+
+
+def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """How far two boxes' centres are from one another, in sides of the larger; infinite if one is much larger."""
+    small, large = sorted((math.sqrt(_area(one)), math.sqrt(_area(other))))
+    if large > MAX_GROWTH * small:
+        return math.inf
+    return float(np.hypot(*(one[:2] + one[2:] - other[:2] - other[2:]))) / 2 / max(1e-9, large)
 
 
 def _append(track: Track, row: int, faces: Faces, k: int) -> None:
@@ -87,35 +110,57 @@ def by_weight(tracks: Sequence[Track]) -> list[Track]:
     return sorted(tracks, key=lambda one: -one.weight)
 
 
-def main_face(found: Sequence[Faces], looked_at: Sequence[int], rows: int) -> MainFace:
-    """The main face over `rows` frames of which those at `looked_at` were searched, with results `found`.
+def main_face(found: Sequence[Faces], looked_at: Sequence[int], positions: NDArray[np.int64]) -> MainFace:
+    """The main face over frames at `positions`, of which those at rows `looked_at` were searched, with results `found`.
 
     Raises NoFaceError if there is no face at all.
     """
-    tracks = by_weight(link(found))
+    tracks = by_weight(link(found, positions[list(looked_at)].tolist()))
     if not tracks:
         raise NoFaceError(f"no face in any of {len(found)} frames looked at")
-    return follow(tracks[0], looked_at, rows)
+    return follow(tracks[0], looked_at, positions)
 
 
-def follow(track: Track, looked_at: Sequence[int], rows: int) -> MainFace:
-    """The face of `track`, gaps filled, over `rows` frames of which those at `looked_at` were searched."""
+def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64]) -> MainFace:
+    """The face of `track` over frames at `positions` (n,) in the video, of which rows `looked_at` were searched.
+
+    Gaps between successive frames are filled. Of other frames only those are kept in which the face was seen.
+    """
     seen = np.asarray([looked_at[row] for row in track.rows], dtype=np.int64)
-    step = max(1, int(np.median(np.diff(looked_at)))) if len(looked_at) > 1 else 1
-    # Beyond the first and last sighting only the frames that were skipped on purpose are filled in.
-    low, high = max(0, int(seen[0]) - step + 1), min(rows - 1, int(seen[-1]) + step - 1)
-    kept = np.asarray([r for r in range(low, high + 1) if _gap(seen, r) <= MAX_GAP * step], dtype=np.int64)
-    boxes = np.stack(
-        [np.interp(kept, seen, column) for column in np.asarray(track.boxes, np.float64).T], axis=1
+    run = np.concatenate([[0], np.cumsum(np.diff(positions) != 1)])
+    values = np.concatenate(
+        [np.asarray(track.boxes, np.float64), np.asarray(track.points, np.float64).reshape(len(seen), -1)],
+        axis=1,
     )
-    flat = np.asarray(track.points, np.float64).reshape(len(seen), -1)
-    points = np.stack([np.interp(kept, seen, column) for column in flat.T], axis=1).reshape(-1, 5, 2)
-    scores = np.where(np.isin(kept, seen), np.interp(kept, seen, track.scores), 0.0)
-    return MainFace(kept, smooth(boxes), scores.astype(np.float32), points.astype(np.float32))
+    scores = np.zeros(len(positions), dtype=np.float32)
+    scores[seen] = track.scores
+    rows, boxes, points = [], [], []
+    for number in np.unique(run[seen]):
+        inside = run[seen] == number
+        first, last = np.flatnonzero(run == number)[[0, -1]]
+        kept = _kept(seen[inside], first, last, _step(looked_at, first, last))
+        filled = np.stack([np.interp(kept, seen[inside], column) for column in values[inside].T], axis=1)
+        rows.append(kept)
+        boxes.append(smooth(filled[:, :4]))
+        points.append(filled[:, 4:].reshape(-1, 5, 2))
+    kept = np.concatenate(rows)
+    return MainFace(kept, np.concatenate(boxes), scores[kept], np.concatenate(points).astype(np.float32))
 
 
-def _gap(seen: NDArray[np.int64], row: int) -> int:
-    return int(np.abs(seen - row).min())
+def _step(looked_at: Sequence[int], first: int, last: int) -> int:
+    """Every how many-th row from `first` to `last` was searched."""
+    inside = [row for row in looked_at if first <= row <= last]
+    return max(1, int(np.median(np.diff(inside)))) if len(inside) > 1 else 1
+
+
+def _kept(seen: NDArray[np.int64], first: int, last: int, step: int) -> NDArray[np.int64]:
+    """The rows that the face, seen in some of rows `first` to `last`, which follow one another, is taken to be in.
+
+    Before the first sighting and after the last only the frames that were skipped on purpose.
+    """
+    rows = np.arange(max(first, seen[0] - step + 1), min(last, seen[-1] + step - 1) + 1)
+    near: NDArray[np.bool_] = np.abs(rows[:, None] - seen).min(axis=1) <= MAX_GAP * step
+    return np.asarray(rows[near], dtype=np.int64)
 
 
 def smooth(boxes: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -71,15 +71,15 @@ def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Pat
     """Store the faces of one video at `path`. Raises VideoError, StoreError."""
     frames = WantedFrames(video.path, spec.frames)
     search = look(frames, finder, spec.detect_every)
-    tracks = by_weight(link(search.found))
+    seen_at = search.positions[search.looked_at]
+    tracks = by_weight(link(search.found, seen_at.tolist()))
     if not tracks:
         raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
     chosen, mask_bytes = tracks[0], IRRELEVANT
     if video.mask_path is not None and len(tracks) > 1:
         mask_bytes = source_size(video.mask_path)
-        seen_at = search.positions[search.looked_at]
         chosen = masked_track(tracks, seen_at, video.mask_path, frame_size=search.frame_size) or chosen
-    main = follow(chosen, search.looked_at, len(search.positions))
+    main = follow(chosen, search.looked_at, search.positions)
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
     seen = _sightings([chosen, *(one for one in tracks if one is not chosen)], search)

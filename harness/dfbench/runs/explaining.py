@@ -213,7 +213,7 @@ def _track(
             found += finder.find(batch)
             task.advance(len(batch))
     try:
-        return main_face(found, range(len(found)), len(found)), size
+        return main_face(found, range(len(found)), np.arange(len(found))), size
     except VideoError as error:
         raise type(error)(f"{path}: {error.message}") from error
 
