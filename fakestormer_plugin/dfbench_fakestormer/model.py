@@ -33,6 +33,7 @@ EmbedOrder = Literal["released", "mended"]
 
 LAYER_NORM_EPS = 1e-6
 BATCH_NORM_MOMENTUM = 0.05
+FEW_TOKENS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +125,26 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Every token looks at every token of its row; `norm` is applied to the tokens first."""
-        answer: Tensor = _recomputed(lambda qkv: self.proj(self.attend(qkv)), self.queries(x, norm))
-        return answer
+        return self.proj(attend(self.queries(x, norm), self.heads))  # type: ignore[no-any-return]
 
     def queries(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Queries, keys and values (..., 3 D) of tokens (..., D)."""
         qkv: Tensor = self.qkv(x) if norm is None else _recomputed(lambda x: self.qkv(norm(x)), x)
         return qkv
 
-    def attend(self, qkv: Tensor) -> Tensor:
-        """The answers (rows, length, D), before `proj`, to queries, keys and values (rows, length, 3 D)."""
-        rows, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-        q, k, v = qkv.view(rows, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(rows, length, width)
+
+def attend(qkv: Tensor, heads: int) -> Tensor:
+    """The answers (rows, length, D), before any projection, to queries, keys and values (rows, length, 3 D)."""
+    rows, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    q, k, v = qkv.view(rows, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4).unbind(0)
+    if (
+        length <= FEW_TOKENS
+    ):  # such as the frames of a clip: here torch's kernel takes two to three times as long
+        answer = ((q * (width // heads) ** -0.5) @ k.transpose(-2, -1)).softmax(dim=-1) @ v
+    else:
+        answer = F.scaled_dot_product_attention(q, k, v)
+    joined: Tensor = answer.transpose(1, 2).reshape(rows, length, width)
+    return joined
 
 
 class Mlp(nn.Module):
@@ -230,8 +238,7 @@ class Block(nn.Module):
         weight, bias = (fc.weight @ attn.proj.weight) * scale, (fc.weight @ attn.proj.bias) * scale
 
         qkv, asked = (attn.queries(one, self.temporal_norm1) for one in (rows.index_select(0, kept), temp))
-        # Kept, unlike what spatial attention answers: here recomputation costs time and saves little.
-        answer = attn.attend(torch.cat([qkv, asked[clip, None]], dim=1))
+        answer = attend(torch.cat([qkv, asked[clip, None]], dim=1), attn.heads)
         answer, summary = torch.split(answer, [t, 1], dim=1)
         total = temp.new_zeros(b, d).index_add(0, clip, summary[:, 0].to(temp.dtype))
         seen = F.linear(answer, weight, bias)

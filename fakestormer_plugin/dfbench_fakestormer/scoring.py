@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dfbench_fakestormer.model import Attention, Block, FakeSTormerNet
+from dfbench_fakestormer.model import Attention, Block, FakeSTormerNet, attend
 
 
 class ScoringNet(nn.Module):
@@ -113,7 +113,7 @@ class ScoringBlock(nn.Module):
         rows = torch.cat(
             [qkv[:, :, 1:].transpose(1, 2), qkv[:, :1, :1].transpose(1, 2).expand(b, n, 1, 3 * d)], dim=2
         )
-        answer = self._attend(rows.view(b * n, t + 1, 3 * d)).view(b, n, t + 1, d)
+        answer = attend(rows.view(b * n, t + 1, 3 * d), self._heads).view(b, n, t + 1, d)
         out = seen.new_empty(b, t, places, d, dtype=answer.dtype)
         out[:, :, 1:] = answer[:, :, :t].transpose(1, 2)
         out[:, :, 0] = answer[:, :, t].mean(dim=1, keepdim=True)
@@ -125,15 +125,9 @@ class ScoringBlock(nn.Module):
         """What each place of a frame gathers from that frame; cls keeps the mean of all frames."""
         b, t, places, d = x.shape
         qkv = self._product("qkv", self.norm1(x))
-        gathered = self._product("proj", self._attend(qkv.view(b * t, places, 3 * d))).view(x.shape)
+        gathered = self._product("proj", attend(qkv.view(b * t, places, 3 * d), self._heads)).view(x.shape)
         gathered[:, :, 0] = gathered[:, :, 0].mean(dim=1, keepdim=True)
         return gathered
-
-    def _attend(self, qkv: Tensor) -> Tensor:
-        """(rows, length, 3 D) to (rows, length, D)."""
-        rows, length, width = qkv.shape
-        q, k, v = qkv.view(rows, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(rows, length, width // 3)
 
     def _product(self, name: str, x: Tensor) -> Tensor:
         return self.linear[name](x if self._dtype is None else x.to(self._dtype))  # type: ignore[no-any-return]
