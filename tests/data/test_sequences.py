@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 import tempfile
 import zipfile
@@ -16,12 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dfbench.data import sequences
-from dfbench.data.inspection import inspect
 from dfbench.data.sequences import archive_folders, archive_of, frame_names, source_size
 from dfbench.data.video import probe, read_frames
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, VideoError
-from dfbench.progress import SilentProgress
-from dfbench.types import FrameChoice, Label, Video
+from dfbench.types import FrameChoice
 
 FOLDER = "3/real/12"
 
@@ -137,47 +134,6 @@ def test_an_empty_folder_and_frames_of_two_sizes(tmp_path: Path) -> None:
     mixed = write(tmp_path / "mixed", {"0.png": png(0), "1.png": png(1, (9, 6))})
     with pytest.raises(UndecodableVideoError, match="differ in size"):
         reds(mixed, FrameChoice("first", 2))
-
-
-def test_inspection_names_unreadable_and_identical_sequences(tmp_path: Path) -> None:
-    root = write(
-        tmp_path / "set",
-        {
-            **{f"a/{t}.png": png(t) for t in range(3)},
-            **{f"b/{t}.png": png(t) for t in range(3)},
-            **{f"c/{t}.png": png(t) for t in range(3)},
-            "d/0.png": b"no image",
-            **{f"e/{t}.png": png(t + 1) for t in range(3)},
-        },
-    )
-
-    def video(name: str, label: Label = Label.REAL, split: str = "test") -> Video:
-        return Video("sample", name, root / name, label, split, "", "", (), name)
-
-    videos = [video("a"), video("b"), video("d"), video("e"), video("gone")]
-    seen = inspect(videos, workers=2, progress=SilentProgress())
-    assert (seen.videos, seen.conflicts) == (4, ())
-    assert seen.duplicates == ("a (test, real) = b (test, real)",)
-    assert len(seen.unreadable) == 1
-    assert seen.unreadable[0].startswith("d: ")
-    both = inspect([video("a"), video("c", Label.FAKE, "train")], workers=1, progress=SilentProgress())
-    assert both.conflicts == ("a (test, real) = c (train, fake)",)
-    assert both.duplicates == ()
-
-
-def test_inspection_waits_for_no_pipe_and_compares_nothing_empty(tmp_path: Path) -> None:
-    videos = []
-    for name, split in (("a", "test"), ("b", "train")):
-        (tmp_path / name).mkdir()
-        os.mkfifo(tmp_path / name / "1.png")
-        (tmp_path / name / "2.png").write_bytes(png(1))
-        (tmp_path / f"{name}.mp4").touch()
-        videos += [
-            Video("sample", str(path.name), path, Label.REAL, split, "", "", (), "")
-            for path in (tmp_path / name, tmp_path / f"{name}.mp4")
-        ]
-    seen = inspect(videos, workers=2, progress=SilentProgress())
-    assert (len(seen.unreadable), seen.duplicates, seen.conflicts) == (4, (), ())
 
 
 @settings(deadline=None, max_examples=150)

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.executor import open_executor
+from dfbench.data.process import process_of_this_thread
 from dfbench.data.sequences import archive_of, frame_names, is_sequence
 from dfbench.errors import MissingVideoError, VideoError
 from dfbench.interfaces import Progress
 from dfbench.types import FrameChoice, Video
 
 _BLOCK = 2**20
+LOOK_SECONDS = 120.0  # for one frame, from a slow disk
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What was seen in `videos` files that are there.
 
-    `unreadable`: "video_id: reason" of each from which no frame can be decoded. `duplicates`: the video_ids of files
-    that are identical byte for byte, "a = b". `conflicts`: those of them that differ in label or split.
+    `unreadable`: "video_id: reason" of each from which, or from whose mask, no frame can be decoded. `duplicates`: the
+    video_ids of files that are identical byte for byte, "a = b". `conflicts`: those of them that differ in label or split.
     """
 
     videos: int
@@ -41,28 +44,21 @@ class Inspection:
         }
 
 
-def inspect(videos: Sequence[Video], *, workers: int, progress: Progress) -> Inspection:
-    """Walk the container of each video and decode its first frame, then compare files of one size by content.
+def inspect(
+    videos: Sequence[Video], *, workers: int, progress: Progress, seconds: float = LOOK_SECONDS
+) -> Inspection:
+    """Walk the container of each video and of its mask and decode its first frame; compare files of one size by content.
 
-    Files that are missing are not looked at: the inventory names them. Frames inside archives are not compared.
+    Each file is looked into in a process of its thread, for at most so many `seconds`: one that makes the decoder crash,
+    hang or take all memory is unreadable, and the rest goes on. Files that are missing are not looked at: the inventory
+    names them. Frames inside archives are not compared.
     """
-    from dfbench.data.video import read_frames
-
-    def look(video: Video) -> str | None:
-        """Why it is unreadable, "" if it is not, None if it is not there."""
-        try:
-            next(read_frames(video.path, FrameChoice("first", 1)))
-        except MissingVideoError:
-            return None
-        except VideoError as error:
-            return error.message
-        except StopIteration:
-            return f"{video.path}: no frame can be decoded"
-        return ""
-
     reasons: dict[int, str | None] = {}
-    with progress.task("decode a frame of each", len(videos)) as task, ThreadPoolExecutor(workers) as pool:
-        pending = {pool.submit(look, video): number for number, video in enumerate(videos)}
+    with (
+        progress.task("decode a frame of each", len(videos)) as task,
+        open_executor("", workers=max(1, min(workers, len(videos))), progress=progress) as pool,
+    ):
+        pending = {pool.submit(_look_alone, video, seconds): number for number, video in enumerate(videos)}
         for done in as_completed(pending):
             reasons[pending[done]] = done.result()
             task.advance()
@@ -76,6 +72,40 @@ def inspect(videos: Sequence[Video], *, workers: int, progress: Progress) -> Ins
         duplicates=tuple(_words(group) for group in same if not _conflict(group)),
         conflicts=tuple(_words(group) for group in same if _conflict(group)),
     )
+
+
+def _look_alone(video: Video, seconds: float) -> str | None:
+    """Why it or its mask is unreadable, "" if neither is, None if it is not there."""
+    process = process_of_this_thread()
+    process.preload = (__name__, "dfbench.data.video")
+    reasons = []
+    for path in (video.path, video.mask_path):
+        if path is None:
+            continue
+        try:
+            reason = process.call(_look, path, seconds=seconds)
+        except TimeoutError:
+            reason = f"{path}: no frame after {seconds:g} s"
+        except BrokenExecutor as error:
+            reason = f"{path}: the process that decoded a frame died: {error}"
+        if reason is None and path is video.path:
+            return None
+        reasons.append(reason)
+    return "; ".join(one for one in reasons if one)
+
+
+def _look(path: Path) -> str | None:
+    from dfbench.data.video import read_frames
+
+    try:
+        next(read_frames(path, FrameChoice("first", 1)))
+    except MissingVideoError:
+        return None
+    except VideoError as error:
+        return error.message
+    except StopIteration:
+        return f"{path}: no frame can be decoded"
+    return ""
 
 
 def _identical(videos: Sequence[Video]) -> list[list[Video]]:
