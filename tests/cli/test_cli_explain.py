@@ -149,6 +149,19 @@ def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
     facts = json.loads(record.read_text(encoding="utf-8"))["facts"]
     assert facts["video_id"] == video_id
     assert 0 <= facts["run_probability"] <= 1
+
+    # Where the run cut the faces of a dataset in its own way, they are explained in that way.
+    run = json.loads(folder.read_text(encoding="utf-8"))
+    folder.write_text(json.dumps({**run, "margins": {"dfd": 0.0}}), encoding="utf-8")
+    tight = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
+    assert tight.returncode == 0, tight.stderr
+    (other,) = set((tmp_path / "runs" / "explanations").glob("*/evidence.json")) - {record}
+    sides = [
+        one["frames"][0]["box"][2] - one["frames"][0]["box"][0]
+        for one in (json.loads(path.read_text(encoding="utf-8")) for path in (record, other))
+    ]
+    assert sides[0] == pytest.approx(sides[1] * (1 + 2 * run["clips"]["margin"]))
+
     wrong = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}x")
     assert wrong.returncode == 2
     assert "did you mean" in wrong.stderr

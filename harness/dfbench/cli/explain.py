@@ -63,17 +63,17 @@ def explain_command(
             ),
         )
     spec: DetectorSpec
-    wanted: list[tuple[Path, dict[str, Any]]]
+    wanted: list[tuple[Path, dict[str, Any], float | None]]
     if run:
         spec, weights, wanted = _of_run(run, video or [], detector, weights, registry, settings, bars)
     else:
         spec = _detector(detector, registry)
         weights = weights or _made_weights(spec, data, device, bars)
-        wanted = [(path, {}) for path in videos or []]
+        wanted = [(path, {}, None) for path in videos or []]
     opened = open_explainer(spec, registry, weights=weights, device=device, names=tuple(maps or ()))
     finder, version = face_finder(registry, device=device, name=settings.face_finder)
     failed: list[str] = []
-    for path, facts in wanted:
+    for path, facts, margin in wanted:
         try:
             done = explain_to(
                 opened,
@@ -85,6 +85,7 @@ def explain_command(
                 force=force,
                 progress=bars,
                 facts=facts,
+                margin=margin,
             )
         except VideoError as error:
             failed.append(f"{path.name} ({error.status})")
@@ -129,7 +130,8 @@ def _of_run(
     registry: Registry,
     settings: Settings,
     bars: Progress,
-) -> tuple[DetectorSpec, Path | None, list[tuple[Path, dict[str, Any]]]]:
+) -> tuple[DetectorSpec, Path | None, list[tuple[Path, dict[str, Any], float | None]]]:
+    """The detector, its weights, and of each video the file, what the run said of it, and its crop margin there."""
     from dfbench.errors import UsageError
     from dfbench.runs.recorded import open_run, source_of, video_of, weights_of
 
@@ -142,4 +144,6 @@ def _of_run(
         )
     source = source_of(run, registry, settings, bars)
     found = [video_of(run, one, source, registry) for one in ids]
-    return spec, weights_of(run, settings, weights), [(one.path, facts) for one, facts in found]
+    margins = run.record.get("margins", {})
+    wanted = [(one.path, facts, margins.get(one.dataset)) for one, facts in found]
+    return spec, weights_of(run, settings, weights), wanted

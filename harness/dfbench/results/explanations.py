@@ -59,10 +59,11 @@ def explain_to(
     force: bool,
     progress: Progress,
     facts: Mapping[str, Any] | None = None,
+    margin: float | None = None,
 ) -> Explained:
     """Explain `path` into a folder of `out`; what is there already is kept unless `force`.
 
-    `facts` (JSON-ready) are stored with it. Raises VideoError, UsageError, StoreError.
+    `facts` (JSON-ready) are stored with it; for `margin` see `explain_video`. Raises VideoError, UsageError, StoreError.
     """
     from dfbench.data.video import probe
 
@@ -76,6 +77,7 @@ def explain_to(
         finder=finder_version,
         maps=[asdict(one) for one in opened.maps],
         excerpt=asdict(excerpt),
+        **({} if margin is None else {"margin": margin}),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
     folder = out / f"{readable}-{opened.spec.name}-{identity[:8]}"
@@ -93,7 +95,13 @@ def explain_to(
         scratch = unfinished / "scratch"
         scratch.mkdir()
         explanation = explain_video(
-            opened, path, finder=finder, excerpt=excerpt, scratch=scratch, progress=progress
+            opened,
+            path,
+            finder=finder,
+            excerpt=excerpt,
+            scratch=scratch,
+            progress=progress,
+            margin=margin,
         )
         _write(unfinished, explanation, opened, identity=identity, facts=facts or {}, progress=progress)
         probability = float(sigmoid(np.array([explanation.logit]))[0])

@@ -146,14 +146,17 @@ def explain_video(
     excerpt: Excerpt,
     scratch: Path,
     progress: Progress,
+    margin: float | None = None,
 ) -> Explanation:
     """Explain one video file, with large arrays in files of `scratch`, which must exist.
 
+    `margin` of the crops: that of the detector, unless a dataset of a run has its own.
     Raises VideoError (missing, undecodable, no face, too short), UsageError if the excerpt is outside the video.
     """
     info = probe(path)
     first, count = _range(info, excerpt, path)
     spec = opened.card.clips
+    margin = spec.margin if margin is None else margin
     main, frame_size = _track(path, first, count, finder, progress)
     positions = first + main.rows
     try:
@@ -163,7 +166,7 @@ def explain_video(
     shape = (len(main.rows), spec.size, spec.size, 3)
     crops = np.lib.format.open_memmap(scratch / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
     done = 0
-    for chunk in _crops(path, first, count, main, size=spec.size, margin=spec.margin):
+    for chunk in _crops(path, first, count, main, size=spec.size, margin=margin):
         crops[done : done + len(chunk)] = chunk
         done += len(chunk)
     with progress.task(f"evidence in {path.name}, clips", len(windows)) as task:
@@ -174,7 +177,7 @@ def explain_video(
         info=info,
         frame_size=frame_size,
         frame_indices=positions,
-        boxes=crop_boxes(main.boxes, spec.margin),
+        boxes=crop_boxes(main.boxes, margin),
         crops=crops,
         evidence=evidence,
         logit=pooled_logit(evidence.logits, opened.card.pooling),

@@ -168,8 +168,8 @@ def _prepared(
     return {one.video.video_id: one.path for one in report.videos if one.status is Status.OK}
 
 
-def _crops(stored: StoredFaces, opened: OpenExplainer) -> NDArray[np.uint8]:
-    spec = opened.card.clips
+def _crops(stored: StoredFaces, video: Video, opened: OpenExplainer) -> NDArray[np.uint8]:
+    spec = opened.card.clips_of(video.dataset)
     return cut_crops(stored, range(len(stored.crops)), size=spec.size, margin=spec.margin)
 
 
@@ -187,9 +187,9 @@ def _explain(
         return None
     names = [one.name for one in opened.maps]
     evidence = gather(
-        opened.explainer, _crops(stored, opened), windows, names, folder=None, task=SilentTask()
+        opened.explainer, _crops(stored, fake, opened), windows, names, folder=None, task=SilentTask()
     )
-    boxes = crop_boxes(stored.track.boxes, opened.card.clips.margin)
+    boxes = crop_boxes(stored.track.boxes, opened.card.clips_of(fake.dataset).margin)
     rows, regions = [], []
     for row in np.unique(windows):
         mask = masks.get(int(stored.track.frame_indices[row]))
@@ -269,7 +269,7 @@ def _when(
     for video in (real, fake):
         stored = read_faces(stores[video.video_id])
         runs = _runs(stored.track.frame_indices, length)
-        crops = _crops(stored, opened)
+        crops = _crops(stored, video, opened)
         parts.append([crops[run] for run in runs])
     found: dict[str, list[float]] = {}
     frames = 0
