@@ -136,7 +136,8 @@ class PrepareSpec:
     With `landmarks` false, 81-point landmarks are not computed (scoring does not need them).
     `detect_every`: of successive frames, run the face finder on every k-th and interpolate boxes between. `finder`: empty for the
     one that the settings name. It and `finder_version`, that of the installed one, are filled in by the stage that
-    prepares (`runs.sources.with_finder`).
+    prepares (`runs.sources.with_finder`). `tracking` is the version of how faces become a track (`data.faces`), which no
+    caller sets: with it here, whatever depends on faces depends on it.
     """
 
     frames: FrameChoice
@@ -146,10 +147,11 @@ class PrepareSpec:
     landmarks: bool = False
     detect_every: int = 1
     finder_version: str = ""
+    tracking: int = TRACKING
 
     def digest(self) -> str:
-        """Twelve hex digits that change with any field, with the way of tracking and the format of the store's files."""
-        return digest_of({**asdict(self), "store_format": STORE_FORMAT, "tracking": TRACKING})[:12]
+        """Twelve hex digits that change with any field, and with the format of the store's files."""
+        return digest_of({**asdict(self), "store_format": STORE_FORMAT})[:12]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

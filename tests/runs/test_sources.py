@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import pytest
 
 from dfbench.errors import UsageError
@@ -28,6 +30,13 @@ def test_faces_of_another_version_of_the_finder_are_other_faces(monkeypatch: pyt
     later = with_finder(now, registry, SETTINGS)
     assert later.finder_version == "next"
     assert len({SPEC.digest(), now.digest(), later.digest()}) == 3
+
+
+def test_faces_tracked_in_another_way_are_other_faces_and_make_another_run() -> None:
+    later = replace(SPEC, tracking=SPEC.tracking + 1)
+    assert later.digest() != SPEC.digest()
+    # Runs, trainings and explanations are told apart by the fields.
+    assert asdict(later) != asdict(SPEC)
 
 
 def test_the_settings_name_the_finder_unless_the_spec_does() -> None:

@@ -27,7 +27,7 @@ from dfbench.results.evidence_video import write_evidence_video
 from dfbench.runs.explaining import Excerpt, Explanation, OpenExplainer, explain_video
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import sigmoid
-from dfbench.types import EvidenceMap
+from dfbench.types import TRACKING, EvidenceMap
 
 SCHEMA = 1
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
@@ -75,6 +75,7 @@ def explain_to(
         detector={"name": opened.spec.name, "version": opened.spec.version, "seed": opened.seed},
         weights=opened.weights_sha256,
         finder=finder_version,
+        tracking=TRACKING,
         maps=[asdict(one) for one in opened.maps],
         excerpt=asdict(excerpt),
         **({} if margin is None else {"margin": margin}),
