@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dfbench_fakestormer.norms import InstanceBatchNorm
+
 
 class PatchEmbed(nn.Module):
     """Linear embedding of non-overlapping patches: (F, 3, S, S) -> (F, D, h, w)."""
@@ -16,25 +18,6 @@ class PatchEmbed(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Embed F frames."""
         return self.proj(images)  # type: ignore[no-any-return] # nn.Module.__call__ is untyped
-
-
-class InstanceBatchNorm(nn.Module):
-    """Half of the channels normalised over their own frame, half over the batch: (F, C, h, w) -> the same.
-
-    How sharp or grainy a whole frame is says more about its camera than about a forgery. The first half sees a face
-    only beside the rest of its frame; the second keeps the absolute level. Source: IBN-Net (Pan et al., ECCV 2018).
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self._alone = channels // 2
-        self.instance = nn.GroupNorm(self._alone, self._alone)
-        self.batch = nn.BatchNorm2d(channels - self._alone)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalise F frames."""
-        alone, together = images[:, : self._alone], images[:, self._alone :]
-        return torch.cat([self.instance(alone), self.batch(together)], dim=1)
 
 
 class ConvStem(nn.Module):
@@ -63,5 +46,6 @@ class ConvStem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed F frames."""
-        # Frames cut from clips come channels last, in which group norm is slow on the CPU.
-        return self.layers(images.contiguous())  # type: ignore[no-any-return]
+        # On the CPU, convolutions take half the time where channels come last, and so do our norms.
+        layout = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
+        return self.layers(images.contiguous(memory_format=layout))  # type: ignore[no-any-return]

@@ -17,7 +17,8 @@ from dfbench_fakestormer.model import (
     Stem,
     TemporalToken,
 )
-from dfbench_fakestormer.stems import ConvStem, InstanceBatchNorm
+from dfbench_fakestormer.norms import InstanceBatchNorm
+from dfbench_fakestormer.stems import ConvStem
 
 SMALL = ModelConfig(size=32, patch=8, width=24, depth=2, heads=2, drop_path=0.2)
 
