@@ -67,6 +67,19 @@ def test_frames_skipped_on_purpose_are_filled_in_within_their_run() -> None:
     assert lefts(main) == pytest.approx([2 / 3, 2, 4, 6, 22 / 3, 20])
 
 
+@pytest.mark.parametrize(
+    ("looked_at", "found_at", "kept"),
+    [([0, 8, 16, 24, 25], 24, range(25)), ([0, 4, 5], 0, range(4)), ([0, 4, 8, 9], 0, range(4))],
+    ids=["the last frame searched", "a short last step", "the first alone"],
+)
+def test_a_frame_that_was_searched_in_vain_ends_the_face(
+    looked_at: list[int], found_at: int, kept: range
+) -> None:
+    found = [seen(0) if row <= found_at else seen() for row in looked_at]
+    main = main_face(found, looked_at, np.arange(looked_at[-1] + 1))
+    assert main.rows.tolist() == list(kept)
+
+
 def test_a_face_is_found_again_after_a_pause() -> None:
     tracks = link([seen(0), seen(60)], [0, LONG_PAUSE])
     assert [one.rows for one in tracks] == [[0, 1]]
@@ -88,9 +101,10 @@ def test_after_a_pause_who_overlaps_goes_first_then_who_is_nearest() -> None:
 
 
 def test_a_face_that_stays_away_too_long_is_a_new_track() -> None:
-    found = [seen(0), *[seen()] * MAX_GAP, seen(0)]
-    assert len(link(found, range(0, 10 * len(found), 10))) == 2
-    assert len(link(found[1:], range(len(found) - 1))) == 1
+    for away, tracks in ((MAX_GAP - 1, 1), (MAX_GAP, 2)):
+        found = [seen(0), *[seen()] * away, seen(0)]
+        assert len(link(found, range(len(found)))) == tracks
+        assert len(link(found, range(0, 10 * len(found), 10))) == tracks
 
 
 def test_no_face_at_all_is_an_error() -> None:

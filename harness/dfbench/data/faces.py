@@ -19,9 +19,9 @@ from dfbench.errors import NoFaceError
 from dfbench.types import Faces
 
 MIN_OVERLAP = 0.25
-MAX_GAP = 4
+MAX_GAP = 4  # searched frames from one sighting to the next
 SHORT_PAUSE = 4  # frames, in which a head hardly moves; after a longer pause, a face may be found again
-FARTHEST = 2.0  # sides of its box away
+FARTHEST = 2.0  # sides of the larger box away
 MAX_GROWTH = 1.5  # and so many times as large or small
 
 
@@ -138,7 +138,7 @@ def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64])
     for number in np.unique(run[seen]):
         inside = run[seen] == number
         first, last = np.flatnonzero(run == number)[[0, -1]]
-        kept = _kept(seen[inside], first, last, _step(looked_at, first, last))
+        kept = _kept(seen[inside], [row for row in looked_at if first <= row <= last], first, last)
         filled = np.stack([np.interp(kept, seen[inside], column) for column in values[inside].T], axis=1)
         rows.append(kept)
         boxes.append(smooth(filled[:, :4]))
@@ -147,20 +147,14 @@ def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64])
     return MainFace(kept, np.concatenate(boxes), scores[kept], np.concatenate(points).astype(np.float32))
 
 
-def _step(looked_at: Sequence[int], first: int, last: int) -> int:
-    """Every how many-th row from `first` to `last` was searched."""
-    inside = [row for row in looked_at if first <= row <= last]
-    return max(1, int(np.median(np.diff(inside)))) if len(inside) > 1 else 1
+def _kept(seen: NDArray[np.int64], looked_at: Sequence[int], first: int, last: int) -> NDArray[np.int64]:
+    """The rows that the face, `seen` in some of rows `first` to `last`, which follow one another, is taken to be in.
 
-
-def _kept(seen: NDArray[np.int64], first: int, last: int, step: int) -> NDArray[np.int64]:
-    """The rows that the face, seen in some of rows `first` to `last`, which follow one another, is taken to be in.
-
-    Before the first sighting and after the last only the frames that were skipped on purpose.
+    All from its first sighting to the last, and those beside them that were not searched.
     """
-    rows = np.arange(max(first, seen[0] - step + 1), min(last, seen[-1] + step - 1) + 1)
-    near: NDArray[np.bool_] = np.abs(rows[:, None] - seen).min(axis=1) <= MAX_GAP * step
-    return np.asarray(rows[near], dtype=np.int64)
+    before = [row + 1 for row in looked_at if row < seen[0]]
+    after = [row - 1 for row in looked_at if row > seen[-1]]
+    return np.arange(max([first, *before]), min([last, *after]) + 1, dtype=np.int64)
 
 
 def smooth(boxes: NDArray[np.float64]) -> NDArray[np.float32]:
