@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +69,8 @@ def test_a_damaged_mask_is_named_and_a_missing_one_is_not(tmp_path: Path, write_
     broken.write_bytes(b"no video")
     videos = [video(path, Label.FAKE, mask=mask) for mask in (path, broken, tmp_path / "gone.mp4")]
     seen = inspect(videos, workers=2, progress=SilentProgress())
-    assert seen.videos == 3
-    assert [one.partition(": ")[2][: len(str(broken))] for one in seen.unreadable] == [str(broken)]
+    assert (seen.videos, seen.unreadable) == (3, ())
+    assert [one.partition(": ")[2][: len(str(broken))] for one in seen.masks] == [str(broken)]
 
 
 def crash_or_hang(path: Path) -> str | None:
@@ -80,6 +80,14 @@ def crash_or_hang(path: Path) -> str | None:
     if path.name == "hang":
         threading.Event().wait()
     return ""
+
+
+def test_what_nobody_foresaw_is_told_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def strange(*_: object) -> Iterator[object]:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("dfbench.data.video.read_frames", strange)
+    assert inspection._look(tmp_path / "a") == f"{tmp_path}/a: RecursionError: too deep"
 
 
 def test_a_file_that_crashes_or_hangs_the_decoder_is_unreadable(

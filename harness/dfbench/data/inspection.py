@@ -18,27 +18,30 @@ from dfbench.interfaces import Progress
 from dfbench.types import FrameChoice, Video
 
 _BLOCK = 2**20
-LOOK_SECONDS = 120.0  # for one frame, from a slow disk
+LOOK_SECONDS = 600.0  # for the index and a frame of a large file on a slow disk
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What was seen in `videos` files that are there.
 
-    `unreadable`: "video_id: reason" of each from which, or from whose mask, no frame can be decoded. `duplicates`: the
-    video_ids of files that are identical byte for byte, "a = b". `conflicts`: those of them that differ in label or split.
+    `unreadable`: "video_id: reason" of each from which no frame can be decoded; `masks`: of each from whose mask none can.
+    `duplicates`: the video_ids of files that are identical byte for byte, "a = b". `conflicts`: those of them that differ
+    in label or split.
     """
 
     videos: int
     unreadable: tuple[str, ...]
     duplicates: tuple[str, ...]
     conflicts: tuple[str, ...]
+    masks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-ready."""
         return {
             "videos": self.videos,
             "unreadable": list(self.unreadable),
+            "unreadable_masks": list(self.masks),
             "duplicates": list(self.duplicates),
             "conflicts": list(self.conflicts),
         }
@@ -53,7 +56,7 @@ def inspect(
     hang or take all memory is unreadable, and the rest goes on. Files that are missing are not looked at: the inventory
     names them. Frames inside archives are not compared.
     """
-    reasons: dict[int, str | None] = {}
+    reasons: dict[int, tuple[str | None, str | None]] = {}
     with (
         progress.task("decode a frame of each", len(videos)) as task,
         open_executor("", workers=max(1, min(workers, len(videos))), progress=progress) as pool,
@@ -62,36 +65,31 @@ def inspect(
         for done in as_completed(pending):
             reasons[pending[done]] = done.result()
             task.advance()
-    there = [video for number, video in enumerate(videos) if reasons[number] is not None]
+    told = [(video, *reasons[number]) for number, video in enumerate(videos)]
+    there = [video for video, reason, _ in told if reason is not None]
     same = _identical(there)
     return Inspection(
         videos=len(there),
-        unreadable=tuple(
-            f"{video.video_id}: {reasons[number]}" for number, video in enumerate(videos) if reasons[number]
-        ),
+        unreadable=tuple(f"{video.video_id}: {reason}" for video, reason, _ in told if reason),
+        masks=tuple(f"{video.video_id}: {mask}" for video, _, mask in told if mask),
         duplicates=tuple(_words(group) for group in same if not _conflict(group)),
         conflicts=tuple(_words(group) for group in same if _conflict(group)),
     )
 
 
-def _look_alone(video: Video, seconds: float) -> str | None:
-    """Why it or its mask is unreadable, "" if neither is, None if it is not there."""
+def _look_alone(video: Video, seconds: float) -> tuple[str | None, str | None]:
+    """Of the video and of its mask: why it is unreadable, "" if it is not, None if it is not there."""
     process = process_of_this_thread()
     process.preload = (__name__, "dfbench.data.video")
     reasons = []
     for path in (video.path, video.mask_path):
-        if path is None:
-            continue
         try:
-            reason = process.call(_look, path, seconds=seconds)
+            reasons.append(None if path is None else process.call(_look, path, seconds=seconds))
         except TimeoutError:
-            reason = f"{path}: no frame after {seconds:g} s"
+            reasons.append(f"{path}: no frame after {seconds:g} s")
         except BrokenExecutor as error:
-            reason = f"{path}: the process that decoded a frame died: {error}"
-        if reason is None and path is video.path:
-            return None
-        reasons.append(reason)
-    return "; ".join(one for one in reasons if one)
+            reasons.append(f"{path}: the process that decoded a frame died: {error}")
+    return reasons[0], reasons[1]
 
 
 def _look(path: Path) -> str | None:
@@ -105,6 +103,8 @@ def _look(path: Path) -> str | None:
         return error.message
     except StopIteration:
         return f"{path}: no frame can be decoded"
+    except Exception as error:  # noqa: BLE001 - one strange file must not end the check
+        return f"{path}: {type(error).__name__}: {error}"
     return ""
 
 

@@ -104,6 +104,9 @@ class Inventory:
             f"fetch the {len(self.missing)} missing files, or use another copy": self.missing,
             f"download the {len(again)} empty or unreadable files again, and see that the disk is sound": again,
             "mend the official files as each line above says, best by copying them anew": self.problems,
+            f"download the {len(seen.masks)} unreadable masks again; without, the largest face counts as the forged one": (
+                seen.masks
+            ),
             "find out which of the identical files is the wrong one, and download that again": seen.conflicts,
             f"restore the official lists; if a selection is meant, name it in {CORPUS_FILE}": [
                 one for one in self.official if not one.agrees
@@ -180,6 +183,7 @@ class Inventory:
         if self.inspection is not None:
             looked = f"files decoded (a frame of each of {self.inspection.videos})"
             text += _named("unreadable files", self.inspection.unreadable) or [f"  all {looked}"]
+            text += _named("unreadable masks", self.inspection.masks)
             text += _named("groups of identical files", self.inspection.duplicates)
             text += _named(
                 "groups of identical files under different labels or splits", self.inspection.conflicts
