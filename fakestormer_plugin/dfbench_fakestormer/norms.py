@@ -24,8 +24,9 @@ class InstanceBatchNorm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalise F frames."""
-        # A batch norm over several processes is of another class, and cuDNN needs no help.
-        if type(self.batch) is nn.BatchNorm2d and images.device.type == "cpu":
+        # A batch norm over several processes is of another class, cuDNN needs no help, and torch says what is too little.
+        enough = images.numel() > images.shape[1]
+        if type(self.batch) is nn.BatchNorm2d and images.device.type == "cpu" and enough:
             return self._at_once(images, self.batch)
         alone, together = images[:, : self._alone], images[:, self._alone :]
         return torch.cat([self.instance(alone), self.batch(together)], dim=1)
@@ -49,15 +50,16 @@ def _remember(batch: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
     assert batch.num_batches_tracked is not None
     assert batch.momentum is not None
     batch.num_batches_tracked += 1
-    batch.running_mean.lerp_(mean, batch.momentum)
-    batch.running_var.lerp_(variance, batch.momentum)
+    batch.running_mean.lerp_(mean.to(batch.running_mean), batch.momentum)
+    batch.running_var.lerp_(variance.to(batch.running_var), batch.momentum)
 
 
 class _Normalise(torch.autograd.Function):
     """The first `alone` channels over each frame, the others over the batch, or by the `known` (mean, variance).
 
     Frames are handled as rows (F, h w, C), as they lie in memory when channels come last, which is how convolutions
-    are fastest on the CPU. Returns the frames, and mean and biased variance of the channels that are not alone.
+    are fastest on the CPU. Returns the frames, and mean and biased variance of the channels that are not alone. Its
+    gradient has no gradient of its own.
     """
 
     @staticmethod

@@ -89,7 +89,7 @@ def blurred(video: Video, finder: Mtcnn, blur: float) -> Logs | None:
     cv2.ellipse(mask, ((middle, 0.45 * y0 + 0.55 * y1), (2 * axes[0], 2 * axes[1]), 0), 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), 0.03 * (x1 - x0))[..., None]
     soft = cv2.GaussianBlur(image, (0, 0), blur * (x1 - x0))
-    mixed = (image * (1 - mask) + soft * mask).astype(np.uint8)
+    mixed = np.rint(image * (1 - mask) + soft * mask).astype(np.uint8)
     after = largest(mixed, finder)
     if after is None:
         return None
@@ -106,7 +106,7 @@ def largest(image: NDArray[np.uint8], finder: Mtcnn) -> list[float] | None:
 
 
 def told(what: str, changes: list[Logs]) -> None:
-    values = np.array(changes)
+    values = np.reshape(changes, (-1, 2))
     sharper, taller = np.exp(values.mean(axis=0)) - 1
     error = values[:, 1].std() / len(values) ** 0.5
     print(

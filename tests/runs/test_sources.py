@@ -9,6 +9,7 @@ import pytest
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
+from dfbench.runs.provenance import run_identity
 from dfbench.runs.sources import with_finder
 from dfbench.settings import Settings
 from dfbench.types import FaceFinderSpec, FrameChoice, PrepareSpec
@@ -35,8 +36,7 @@ def test_faces_of_another_version_of_the_finder_are_other_faces(monkeypatch: pyt
 def test_faces_tracked_in_another_way_are_other_faces_and_make_another_run() -> None:
     later = replace(SPEC, tracking=SPEC.tracking + 1)
     assert later.digest() != SPEC.digest()
-    # Runs, trainings and explanations are told apart by the fields.
-    assert asdict(later) != asdict(SPEC)
+    assert run_identity(prepare=asdict(later)) != run_identity(prepare=asdict(SPEC))
 
 
 def test_the_settings_name_the_finder_unless_the_spec_does() -> None:

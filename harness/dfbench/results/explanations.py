@@ -67,6 +67,7 @@ def explain_to(
     """
     from dfbench.data.video import probe
 
+    margin = opened.card.clips.margin if margin is None else margin
     probe(path)  # a missing or broken file is named before it is hashed
     identity = run_identity(
         schema=SCHEMA,
@@ -78,7 +79,7 @@ def explain_to(
         tracking=TRACKING,
         maps=[asdict(one) for one in opened.maps],
         excerpt=asdict(excerpt),
-        **({} if margin is None else {"margin": margin}),
+        margin=margin,
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
     folder = out / f"{readable}-{opened.spec.name}-{identity[:8]}"
@@ -205,6 +206,7 @@ def _record(
             "recipe": opened.card.recipe,
             "weights_sha256": opened.weights_sha256,
             "seed": opened.seed,
+            "margin": explanation.margin,
         },
         "score": {
             "probability": float(sigmoid(np.array([explanation.logit]))[0]),

@@ -62,7 +62,8 @@ class Explanation:
     """The evidence of one video over its n frames with a face.
 
     frame_indices (n,) int64, positions in the video; boxes (n, 4) float64: the part of the frame that each crop and
-    map shows, x0 y0 x1 y1 in frame pixels; crops (n, S, S, 3) uint8 RGB. `logit` is the pooled logit of the windows.
+    map shows, x0 y0 x1 y1 in frame pixels; crops (n, S, S, 3) uint8 RGB. `logit` is the pooled logit of the windows,
+    `margin` that of the crops, as in `ClipSpec`.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Explanation:
     crops: NDArray[np.uint8]
     evidence: TrackEvidence
     logit: float
+    margin: float
 
 
 def explaining_detectors(registry: Registry) -> list[str]:
@@ -181,6 +183,7 @@ def explain_video(
         crops=crops,
         evidence=evidence,
         logit=pooled_logit(evidence.logits, opened.card.pooling),
+        margin=margin,
     )
 
 
