@@ -33,8 +33,8 @@ EmbedOrder = Literal["released", "mended"]
 
 LAYER_NORM_EPS = 1e-6
 BATCH_NORM_MOMENTUM = 0.05
-# Such as the frames of a clip: on two threads torch's attention takes two to three times as long as products (on one,
-# two thirds of their time when scoring).
+# Such as the frames of a clip: on two threads torch's attention takes two to three times as long as products. On one it
+# is the other way round when scoring, by half as much again.
 FEW_TOKENS = 8
 
 

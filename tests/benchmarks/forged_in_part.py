@@ -42,6 +42,7 @@ def main(weights: Path) -> None:
                 excerpt=Excerpt(),
                 scratch=Path(scratch),
                 progress=progress,
+                margin=opened.card.clips.margin,
             )
             evidence = told.evidence
             truth = ((told.frame_indices >= first) & (told.frame_indices < after)).astype(np.int8)

@@ -138,7 +138,7 @@ def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64])
     for number in np.unique(run[seen]):
         inside = run[seen] == number
         first, last = np.flatnonzero(run == number)[[0, -1]]
-        kept = _kept(seen[inside], [row for row in looked_at if first <= row <= last], first, last)
+        kept = _kept(seen[inside], looked_at, first, last)
         filled = np.stack([np.interp(kept, seen[inside], column) for column in values[inside].T], axis=1)
         rows.append(kept)
         boxes.append(smooth(filled[:, :4]))

@@ -63,7 +63,8 @@ def explain_to(
 ) -> Explained:
     """Explain `path` into a folder of `out`; what is there already is kept unless `force`.
 
-    `facts` (JSON-ready) are stored with it; for `margin` see `explain_video`. Raises VideoError, UsageError, StoreError.
+    `facts` (JSON-ready) are stored with it; `margin` of the crops: None for that of the detector. Raises VideoError,
+    UsageError, StoreError.
     """
     from dfbench.data.video import probe
 

@@ -148,17 +148,16 @@ def explain_video(
     excerpt: Excerpt,
     scratch: Path,
     progress: Progress,
-    margin: float | None = None,
+    margin: float,
 ) -> Explanation:
     """Explain one video file, with large arrays in files of `scratch`, which must exist.
 
-    `margin` of the crops: that of the detector, unless a dataset of a run has its own.
+    `margin` of the crops, as in `ClipSpec`: that of the detector, unless a dataset of a run has its own.
     Raises VideoError (missing, undecodable, no face, too short), UsageError if the excerpt is outside the video.
     """
     info = probe(path)
     first, count = _range(info, excerpt, path)
     spec = opened.card.clips
-    margin = spec.margin if margin is None else margin
     main, frame_size = _track(path, first, count, finder, progress)
     positions = first + main.rows
     try:

@@ -1,7 +1,7 @@
 """Real and fake must not be told apart by an accident: file size, bit rate, length, colour, sharpness, background.
 
-Nor by the sharpness of the face alone where a detector is tested: forged faces are a little softer, as made ones are, and
-in FF++ the Deepfakes are much softer on purpose.
+Nor by the sharpness of the face alone where a detector is tested: forged faces are a little softer on purpose, and
+the Deepfakes of FF++ much softer.
 
 Logistic regressions on such cues, cross-validated with folds grouped by source identity, stay near chance in every
 corpus, over three generator seeds. Shorter videos of the same pipeline keep this affordable: a video gives one value of
