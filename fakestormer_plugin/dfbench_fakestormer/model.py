@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
+from dfbench_fakestormer.dense import dense, linear
 from dfbench_fakestormer.stems import ConvStem, PatchEmbed
 
 Stem = Literal["patch", "conv"]
@@ -125,14 +125,13 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
+    def forward(self, x: Tensor, norm: nn.LayerNorm | None = None) -> Tensor:
         """Every token looks at every token of its row; `norm` is applied to the tokens first."""
-        return self.proj(attend(self.queries(x, norm), self.heads))  # type: ignore[no-any-return]
+        return dense(self.proj, attend(self.queries(x, norm), self.heads))
 
-    def queries(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
+    def queries(self, x: Tensor, norm: nn.LayerNorm | None = None) -> Tensor:
         """Queries, keys and values (..., 3 D) of tokens (..., D)."""
-        qkv: Tensor = self.qkv(x) if norm is None else _recomputed(lambda x: self.qkv(norm(x)), x)
-        return qkv
+        return dense(self.qkv, x, norm)
 
 
 def attend(qkv: Tensor, heads: int) -> Tensor:
@@ -155,22 +154,9 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
+    def forward(self, x: Tensor, norm: nn.LayerNorm | None = None) -> Tensor:
         """Token by token; `norm` is applied first."""
-        hidden = self.fc1(x) if norm is None else _recomputed(lambda x: self.fc1(norm(x)), x)
-        answer: Tensor = _recomputed(lambda hidden: self.fc2(F.gelu(hidden)), hidden)
-        return answer
-
-
-def _recomputed(step: Callable[..., Any], *given: Tensor) -> Any:
-    """step(*given), of which only what is given is kept for the backward pass.
-
-    `step` is something cheap before a linear layer. What enters the layer is computed again when its gradient is
-    asked for, and the layer itself is not: recomputation stops at the last tensor that is needed.
-    """
-    if not (torch.is_grad_enabled() and any(one.requires_grad for one in given)):
-        return step(*given)
-    return checkpoint(step, *given, use_reentrant=False, preserve_rng_state=False)
+        return dense(self.fc2, dense(self.fc1, x, norm), F.gelu)
 
 
 def _put(rows: Tensor, places: Tensor, count: int) -> Tensor:
@@ -205,7 +191,7 @@ class Block(nn.Module):
             patches, temp = self._kept_look_along_time(patches, temp)
         else:
             seen = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
-            seen = self.temporal_fc(self.temporal_attn(seen, self.temporal_norm1)).view(b, n, t + 1, d)
+            seen = dense(self.temporal_fc, self.temporal_attn(seen, self.temporal_norm1)).view(b, n, t + 1, d)
             patches = patches + seen[:, :, :t]
             temp = temp + seen[:, :, t].mean(dim=1)
 
@@ -241,7 +227,7 @@ class Block(nn.Module):
         answer = attend(torch.cat([qkv, asked[clip, None]], dim=1), attn.heads)
         answer, summary = torch.split(answer, [t, 1], dim=1)
         total = temp.new_zeros(b, d).index_add(0, clip, summary[:, 0].to(temp.dtype))
-        seen = F.linear(answer, weight, bias)
+        seen = linear(answer, weight, bias)
         patches = (rows + _put(seen.to(rows.dtype), kept, b * n) + fc.bias).view(b, n, t, d)
         share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n
         return patches, temp + F.linear(total / n, weight, fc.bias) + share * bias

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dfbench_fakestormer.dense import dense
 from dfbench_fakestormer.model import Attention, Block, FakeSTormerNet, attend
 
 
@@ -130,7 +131,7 @@ class ScoringBlock(nn.Module):
         return gathered
 
     def _product(self, name: str, x: Tensor) -> Tensor:
-        return self.linear[name](x if self._dtype is None else x.to(self._dtype))  # type: ignore[no-any-return]
+        return dense(self.linear[name], x if self._dtype is None else x.to(self._dtype))
 
 
 class LastBlock(nn.Module):

@@ -1,0 +1,105 @@
+"""Linear layers over many tokens, and what is computed right before them.
+
+Two things make them cheaper than `nn.Linear` in a training step:
+
+* What enters a layer by way of something cheap, a norm or a GELU, is not kept for the backward pass but computed
+  again from what is kept anyway.
+* On the CPU, large products in float32 go through oneDNN as convolutions of 1x1. torch gives products to MKL, which
+  has no kernels of its own for AMD processors with AVX-512; `tests/benchmarks/test_network_speed.py` measures both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+# Below these, bringing the weights into oneDNN's order costs more than its kernels save.
+LARGE_WEIGHT = 512 * 512
+MANY_ROWS = 256
+
+Step = Callable[[Tensor], Tensor]
+
+
+def dense(layer: nn.Module, x: Tensor, before: nn.LayerNorm | Step | None = None) -> Tensor:
+    """`layer(before(x))` for tokens (..., inputs); of what `before` computes nothing is kept for the backward pass.
+
+    `layer` is a linear layer or what took its place (a quantised one). `before` works token by token and is cheap.
+    """
+    if isinstance(layer, nn.Linear) and _suits_onednn(x, layer.weight):
+        parameters = tuple(before.parameters()) if isinstance(before, nn.Module) else ()
+        return _Dense.apply(before, x, layer.weight, layer.bias, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+    if before is None:
+        return layer(x)  # type: ignore[no-any-return]
+    if not torch.is_grad_enabled():
+        return layer(before(x))  # type: ignore[no-any-return]
+    # Recomputation stops at the last tensor that is needed, which is what enters the layer.
+    answer: Tensor = checkpoint(lambda x: layer(before(x)), x, use_reentrant=False, preserve_rng_state=False)
+    return answer
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`F.linear` of tokens (..., inputs), by `dense`'s kernels."""
+    if _suits_onednn(x, weight):
+        return _Dense.apply(None, x, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
+    return F.linear(x, weight, bias)
+
+
+def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and weight.numel() >= LARGE_WEIGHT
+        and x.numel() >= MANY_ROWS * weight.shape[1]
+        and torch.backends.mkldnn.is_available()
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+    )
+
+
+class _Dense(torch.autograd.Function):
+    """`before` and then a linear layer; kept are x and the parameters."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, before: Step | None, x: Tensor, weight: Tensor, bias: Tensor, *parameters: Tensor
+    ) -> Tensor:
+        ctx.before = before
+        ctx.save_for_backward(x, weight, *parameters)
+        entered = x if before is None else before(x)
+        return F.conv2d(_as_image(entered), weight[:, :, None, None], bias)[0, :, 0].T.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, *parameters = ctx.saved_tensors
+        with torch.enable_grad():
+            given = x.detach().requires_grad_()
+            entered = given if ctx.before is None else ctx.before(given)
+        grad = grad.reshape(-1, len(weight))
+        tokens = entered.detach().reshape(-1, weight.shape[1])
+        of_weight = grad.T @ tokens
+        of_entered = _input_gradient(grad, tokens, weight).view(x.shape)
+        of_x, *others = (
+            torch.autograd.grad(entered, (given, *parameters), of_entered) if ctx.before else (of_entered,)
+        )
+        return None, of_x, of_weight, grad.sum(dim=0), *others
+
+
+def _as_image(tokens: Tensor) -> Tensor:
+    """Tokens (..., D) as one picture (1, D, 1, tokens) of a single line, channels last, which is a view."""
+    return tokens.reshape(1, 1, -1, tokens.shape[-1]).permute(0, 3, 1, 2)
+
+
+def _input_gradient(grad: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
+    """grad @ weight (rows, inputs)."""
+    image = torch.ops.aten.convolution_backward(
+        _as_image(grad), _as_image(tokens), weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1,
+        [True, False, False],
+    )[0]  # fmt: skip
+    return image[0, :, 0].T
