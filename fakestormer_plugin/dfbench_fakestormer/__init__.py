@@ -29,7 +29,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             citation=CITATION,
             build="dfbench_fakestormer.detector:build",
             clips=BASE_CLIPS,
-            version="3",
+            version="4",
             needs_weights=True,
             describe="dfbench_fakestormer.checkpoints:describe",
             explain="dfbench_fakestormer.explain:build",

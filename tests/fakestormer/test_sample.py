@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dfbench import PseudoFake, UsageError
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench_fakestormer.synthesis.geometric import warp_to
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
 SETTINGS = SampleSettings(size=48, grid=6)
@@ -131,6 +132,26 @@ def test_validation_samples_are_not_augmented() -> None:
     np.testing.assert_array_equal(one.fake, two.fake)
     assert one.keep.all()
     assert (one.temporal_fake == 1).all()
+
+
+def test_the_real_clip_of_a_validation_sample_is_the_clip_as_it_is() -> None:
+    frames, _ = face()
+    cut = round(PLAIN.margin_fixed * 96)
+    inner = frames[:, cut : 96 - cut, cut : 96 - cut]
+    expected = warp_to(inner, PLAIN.size)
+    for seed in range(16):
+        sample = make(seed, PLAIN)
+        np.testing.assert_array_equal(sample.real, expected)
+        assert (sample.fake != expected).any()
+
+    class Altering(Inpainted):
+        def synthesize(
+            self, frames: NDArray[np.uint8], landmarks: NDArray[np.float32], rng: np.random.Generator
+        ) -> PseudoFake:
+            pair = super().synthesize(frames, landmarks, rng)
+            return replace(pair, real=frames // 2)
+
+    np.testing.assert_array_equal(make(0, PLAIN, synthesizer=Altering()).real, expected)
 
 
 def test_mask_out_hides_the_same_cells_in_all_frames_and_lowers_the_labels() -> None:

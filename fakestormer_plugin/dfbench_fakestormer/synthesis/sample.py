@@ -6,7 +6,7 @@ from one generator, and a sample that fails hands nothing on to the next.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -30,13 +30,17 @@ from dfbench_fakestormer.targets import (
     vulnerability_grid,
 )
 
+# Self-blending alters the real clip in every second draw.
+UNTOUCHED_DRAWS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class SampleSettings:
     """How a sample is made of a clip and its pseudo-fake. Defaults are the mended method.
 
     `size` is the side of the model's frames in pixels, `grid` the number of patches along it (size is a multiple).
-    `augment` false is for validation: no mirror image, no photometric steps, no mask-out, the fixed `margin_fixed`.
+    `augment` false is for validation: no mirror image, no photometric steps, no mask-out, the fixed `margin_fixed`, and
+    a real clip that the synthesizer did not alter.
     Margins, cut from each side, are shares of the crop's side; `margin_range` holds the ends of the uniform draw.
     `mask_out` is the probability that the most vulnerable cells of a clip are hidden, and `mask_out_share` the least
     share of cells to hide. `derivative` and `heatmap` are explained at `targets.temporal_heatmaps`, `cells` at
@@ -115,8 +119,11 @@ def make_sample(
         exact = settings.mirror == "mended"
         landmarks = mirror_landmarks(landmarks, width, exact=exact).astype(np.float32)
 
-    pair = synthesizer.synthesize(frames, landmarks, rng)
-    _check_pair(pair, frames)
+    if settings.augment:
+        pair = synthesizer.synthesize(frames, landmarks, rng)
+        _check_pair(pair, frames)
+    else:
+        pair = _pair_with_untouched_real(frames, landmarks, synthesizer, rng)
 
     margin = rng.uniform(*settings.margin_range) if settings.augment else settings.margin_fixed
     cut = round(margin * min(height, width))
@@ -151,6 +158,25 @@ def make_sample(
         temporal_fake=hidden.labels.astype(np.float32),
         keep=np.repeat(hidden.keep[None], len(frames), axis=0),
     )
+
+
+def _pair_with_untouched_real(
+    frames: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    synthesizer: Synthesizer,
+    rng: np.random.Generator,
+) -> PseudoFake:
+    """A pair whose real clip is the clip as it is.
+
+    A synthesizer may alter the background, of the real clip too so that only the blend tells them apart. It is asked
+    again, as long as it does; one that always does gets the real clip put in.
+    """
+    for _ in range(UNTOUCHED_DRAWS):
+        pair = synthesizer.synthesize(frames, landmarks, rng)
+        _check_pair(pair, frames)
+        if np.array_equal(pair.real, frames):
+            return pair
+    return replace(pair, real=frames)
 
 
 def _mirrored(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
