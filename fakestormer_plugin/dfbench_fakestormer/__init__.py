@@ -34,7 +34,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             describe="dfbench_fakestormer.checkpoints:describe",
             explain="dfbench_fakestormer.explain:build",
             trainer="dfbench_fakestormer.training:make_trainer",
-            recipes=("base_c23", "base_c0", "base_c40", "small", "demo"),
+            recipes=("base_c23", "base_c0", "base_c40", "released", "small", "demo"),
             default_recipe="base_c23",
             demo_recipe="demo",
             precisions=PRECISIONS,

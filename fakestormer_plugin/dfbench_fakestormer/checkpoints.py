@@ -28,7 +28,7 @@ VERSION = "1"
 # Recipe fields that files written before they came do not have; base_c23 has them without effect.
 ADDED_LATER = (
     *("validation_fakes", "validation_view", "best_by", "patience"),
-    *("retry", "resume", "test_margins", "accumulate", "compile"),
+    *("retry", "resume", "test_margins", "accumulate", "compile", "crop", "synthesizer_options"),
 )
 PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
 
@@ -121,7 +121,7 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None) -> Detecto
         return DetectorCard(
             clips=recipe.clips(),
             trained_on=frozenset({"ffpp"}),
-            recipe=recipe.label(released_recipe()),
+            recipe=recipe.label(),
             margins=recipe.margins(),
             details={
                 "source": "checkpoint released by the authors",
@@ -146,9 +146,8 @@ def _changed(recipe: Recipe, changes: Mapping[str, str] | None) -> Recipe:
 
 
 def released_recipe() -> Recipe:
-    """The `base_c23` recipe with the two switches of the network as the authors' checkpoints need them."""
-    switches = {"temporal_token": "patch0", "embed_order": "released", "derivative": "released"}
-    return parse_recipe(load_recipe("base_c23").model_dump() | switches | {"name": "released"})
+    """The recipe of the authors' checkpoints."""
+    return load_recipe("released")
 
 
 def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from dfbench import (
+    ClipSpec,
     StoredFaces,
     Synthesizer,
     UsageError,
@@ -158,18 +159,18 @@ class Library:
         faces = self._whole(video)
         if faces is None:
             faces, positions = read_faces(self._paths[video], frames=positions), range(len(positions))
-        size, margin = recipe.train_crop, recipe.train_margin
+        size, margin, square = recipe.train_crop, recipe.train_margin, recipe.clips().square
         return (
-            cut_crops(faces, positions, size=size, margin=margin),
-            cut_landmarks(faces, positions, size=size, margin=margin),
+            cut_crops(faces, positions, size=size, margin=margin, square=square),
+            cut_landmarks(faces, positions, size=size, margin=margin, square=square),
         )
 
-    def crops(self, video: int, positions: Sequence[int], *, size: int, margin: float) -> NDArray[np.uint8]:
-        """Crops (T, size, size, 3) uint8 RGB at stored `positions`, as they are cut for scoring."""
+    def crops(self, video: int, positions: Sequence[int], *, clips: ClipSpec) -> NDArray[np.uint8]:
+        """Crops (T, S, S, 3) uint8 RGB at stored `positions`, as they are cut for scoring."""
         faces = self._whole(video)
         if faces is None:
             faces, positions = read_faces(self._paths[video], frames=positions), range(len(positions))
-        return cut_crops(faces, positions, size=size, margin=margin)
+        return cut_crops(faces, positions, size=clips.size, margin=clips.margin, square=clips.square)
 
     def _whole(self, video: int) -> StoredFaces | None:
         if video not in self._kept and self._free > 0:
@@ -317,9 +318,9 @@ class ValidationClips(Dataset[ValidationBatch]):
     def _as_scored(self, index: int) -> ValidationBatch:
         assert self._labels is not None
         video, positions = self._clips[index]
-        size, margin = self._recipe.size, self._recipe.clip_margin
+        clips = self._library.crops(video, positions, clips=self._recipe.clips())
         return ValidationBatch(
-            clips=torch.from_numpy(self._library.crops(video, positions, size=size, margin=margin)[None]),
+            clips=torch.from_numpy(clips[None]),
             label=torch.tensor([self._labels[video]]),
             video=torch.tensor([video]),
         )

@@ -33,7 +33,7 @@ def dense(layer: nn.Module, x: Tensor, before: nn.LayerNorm | Step | None = None
     """
     if isinstance(layer, nn.Linear) and _suits_onednn(x, layer.weight):
         parameters = tuple(before.parameters()) if isinstance(before, nn.Module) else ()
-        return _Dense.apply(before, x, layer.weight, layer.bias, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        return _Dense.apply(before, x, layer.weight, layer.bias, *parameters)  # type: ignore[no-any-return]
     if before is None:
         return layer(x)  # type: ignore[no-any-return]
     if not torch.is_grad_enabled():
@@ -46,7 +46,7 @@ def dense(layer: nn.Module, x: Tensor, before: nn.LayerNorm | Step | None = None
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """`F.linear` of tokens (..., inputs), by `dense`'s kernels."""
     if _suits_onednn(x, weight):
-        return _Dense.apply(None, x, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
+        return _Dense.apply(None, x, weight, bias)  # type: ignore[no-any-return]
     return F.linear(x, weight, bias)
 
 
@@ -56,7 +56,7 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
         and x.dtype == weight.dtype == torch.float32
         and weight.numel() >= LARGE_WEIGHT
         and x.numel() >= MANY_ROWS * weight.shape[1]
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
     )
@@ -75,7 +75,7 @@ class _Dense(torch.autograd.Function):
         return F.conv2d(_as_image(entered), weight[:, :, None, None], bias)[0, :, 0].T.view(*x.shape[:-1], -1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, *parameters = ctx.saved_tensors
         with torch.enable_grad():
@@ -98,8 +98,17 @@ def _as_image(tokens: Tensor) -> Tensor:
 
 def _input_gradient(grad: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
     """grad @ weight (rows, inputs)."""
-    image = torch.ops.aten.convolution_backward(
-        _as_image(grad), _as_image(tokens), weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1,
-        [True, False, False],
-    )[0]  # fmt: skip
+    image: Tensor = torch.ops.aten.convolution_backward(
+        _as_image(grad),
+        _as_image(tokens),
+        weight[:, :, None, None],
+        bias_sizes=None,
+        stride=[1, 1],
+        padding=[0, 0],
+        dilation=[1, 1],
+        transposed=False,
+        output_padding=[0, 0],
+        groups=1,
+        output_mask=[True, False, False],
+    )[0]
     return image[0, :, 0].T

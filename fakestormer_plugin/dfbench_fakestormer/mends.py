@@ -52,6 +52,7 @@ MENDS = (
     Mend("embed_order", "released"),
     Mend("derivative", "released", {"heatmap": "m_std_normalized"}),
     Mend("cells", "point"),
+    Mend("crop", "released"),
     Mend("mirror", "released"),
     Mend("jpeg", "released"),
     Mend("retry", "released"),

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dfbench import ClipSpec, FrameChoice, PrepareSpec, Sampling, UnknownNameError, UsageError
 
-RECIPES = ("base_c23", "base_c0", "base_c40", "small", "demo")
+RECIPES = ("base_c23", "base_c0", "base_c40", "released", "small", "demo")
 EXTENDS = "extends"
 # Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
 RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
@@ -47,6 +47,9 @@ class Recipe(BaseModel):
     # Clips when scoring: how many a video, and how far a crop reaches beyond the face box.
     clips_per_video: int = Field(ge=1)
     clip_margin: float = Field(ge=0, le=0.5)
+    # "mended": crops are squares of the frame. "released": they have the shape of the face box, and the network sees
+    # faces compressed along their longer side.
+    crop: Literal["mended", "released"]
 
     # Clips when training. A video's first `train_frames` frames are stored; crops that reach `train_margin` beyond
     # the face box, `train_crop` px wide, are what the synthesizer works on. A clip's frames are `train_stride`
@@ -59,6 +62,9 @@ class Recipe(BaseModel):
     detect_every: int = Field(ge=1)
     validation_clips: int = Field(ge=1)
     synthesizer: str
+    synthesizer_options: str = Field(
+        pattern=r"^(\w+=\w+(,\w+=\w+)*)?$"
+    )  # such as "elastic=released,units=pixels"
 
     # What a training is judged by: "pseudo" fakes of the validation reals, made once and not augmented, or the
     # "real" fakes of the validation set, which a training on reals alone does not see otherwise. `best_by` chooses
@@ -137,15 +143,11 @@ class Recipe(BaseModel):
             )
         return self
 
-    def label(self, stored: Recipe | None = None) -> str:
-        """The recipe's name, with every field that was changed: `demo with lr=0.001`. For the names of entries.
-
-        `stored` is the unchanged recipe, if the package has none of this name.
-        """
-        if stored is None:
-            if self.name not in RECIPES:
-                return self.name
-            stored = load_recipe(self.name)
+    def label(self) -> str:
+        """The recipe's name, with every field that was changed: `demo with lr=0.001`. For the names of entries."""
+        if self.name not in RECIPES:
+            return self.name
+        stored = load_recipe(self.name)
         changed = [
             f"{key}={value}" for key, value in self.model_dump().items() if value != getattr(stored, key)
         ]
@@ -159,7 +161,12 @@ class Recipe(BaseModel):
             per_video=self.clips_per_video,
             sampling=Sampling.UNIFORM,
             margin=self.clip_margin,
+            square=self.crop == "mended",
         )
+
+    def options(self) -> dict[str, str]:
+        """`synthesizer_options` by name."""
+        return dict(option.split("=") for option in filter(None, self.synthesizer_options.split(",")))
 
     def margins(self) -> dict[str, float]:
         """Crop margins of single datasets, where they differ from that of `clips`: none, unless as released."""

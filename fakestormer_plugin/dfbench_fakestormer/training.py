@@ -87,6 +87,7 @@ class FakeSTormerTrainer:
             ),
             labels=frozenset({0}),
             synthesizer=recipe.synthesizer,
+            synthesizer_options=recipe.options(),
         )
         if recipe.validation_fakes == "pseudo":
             return needs

@@ -127,13 +127,14 @@ class TrainingNeeds:
 
     `prepare` for the training videos and `prepare_validation` for the validation videos; `labels` are the
     labels it trains on (a detector of the pseudo-fake family takes reals only), `validation_labels` those it
-    validates on (None: the same).
+    validates on (None: the same). `synthesizer_options`: what the synthesizer is built with.
     """
 
     prepare: PrepareSpec
     prepare_validation: PrepareSpec
     labels: frozenset[int]
     synthesizer: str = ""
+    synthesizer_options: Mapping[str, str] = field(default_factory=dict)
     validation_labels: frozenset[int] | None = None
 
 

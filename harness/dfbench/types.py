@@ -109,8 +109,10 @@ class FrameChoice:
 class ClipSpec:
     """What clips a detector wants.
 
-    `frames` per clip (T); `size` in pixels of the square face crop; `per_video` clips at most; `margin`: how
-    far the crop reaches beyond the face box on every side, as a fraction of the box's longer side.
+    `frames` per clip (T); `size` in pixels of the face crop, whose picture is a square; `per_video` clips at most.
+    `margin`: how far the crop reaches beyond the face box on every side. With `square` it is a square of the frame, and
+    `margin` a fraction of the box's longer side. Without, it has the shape of the box, `margin` is a fraction of the
+    box's own width and height, and the crop ends at the frame: faces are then compressed along their longer side.
     Normalisation is the detector's own affair: it is handed uint8 RGB.
     """
 
@@ -119,6 +121,7 @@ class ClipSpec:
     per_video: int = 8
     sampling: Sampling = Sampling.UNIFORM
     margin: float = 0.25
+    square: bool = True
 
     def frame_choice(self) -> FrameChoice:
         """The frames that must be decoded so that these clips can be cut."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfbench.data.clips import cut_crops
+from dfbench.data.clips import crop_outline, cut_crops
 from dfbench.data.coordinates import crop_boxes, cut_region, peak, to_frame, to_map
 from dfbench.data.faces import MainFace
 from dfbench.data.video_faces import crop_track
@@ -31,8 +31,9 @@ def test_to_the_frame_and_back(
 
 @pytest.mark.parametrize("box", [(60.0, 50.0, 140.0, 150.0), (61.3, 47.9, 133.7, 121.2)])
 @pytest.mark.parametrize("size", [40, 144])
+@pytest.mark.parametrize("square", [True, False])
 def test_a_pixel_of_the_crop_shows_the_place_that_it_maps_to(
-    box: tuple[float, float, float, float], size: int
+    box: tuple[float, float, float, float], size: int, square: bool
 ) -> None:
     # Every pixel says where it is: red its column, green its row.
     rows, columns = np.mgrid[0:240, 0:250]
@@ -40,14 +41,28 @@ def test_a_pixel_of_the_crop_shows_the_place_that_it_maps_to(
     boxes = np.array([box], dtype=np.float32)
     main = MainFace(np.array([0]), boxes, np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32))
     stored = crop_track([(0, frame)], main, PrepareSpec(FrameChoice("first", 1)))
-    crop = cut_crops(stored, [0], size=size, margin=0.1)[0]
-    (shown,) = crop_boxes(boxes, 0.1)
+    crop = cut_crops(stored, [0], size=size, margin=0.1, square=square)[0]
+    (shown,) = crop_boxes(boxes, 0.1, square=square, frame_size=(250, 240))
+    assert square == (shown[2] - shown[0] == pytest.approx(shown[3] - shown[1]))
     inside = range(3, size - 3, 7)
     for v in inside:
         for u in inside:
             x, y = to_frame(np.array([u + 0.5, v + 0.5]), shown, (size, size))
             assert crop[v, u, 0] == pytest.approx(x - 0.5, abs=0.75)  # rounded to whole grey levels
             assert crop[v, u, 1] == pytest.approx(y - 0.5, abs=0.75)
+
+
+def test_a_crop_in_the_shape_of_the_box_ends_at_the_frame() -> None:
+    box = np.array([10.0, 40.0, 60.0, 140.0], np.float32)
+    for frame_size, expected in (
+        ((200, 200), (0.0, 15.0, 72.5, 165.0)),
+        ((70, 150), (0.0, 15.0, 70.0, 150.0)),
+    ):
+        found = crop_outline(box, 0.25, square=False, frame_size=frame_size)
+        assert found == pytest.approx(expected)
+    assert crop_outline(box, 0.25, square=True, frame_size=(70, 150)) == pytest.approx(
+        (-40.0, 15.0, 110.0, 165.0)
+    )
 
 
 def test_the_peak_of_a_map_lies_in_the_middle_of_its_cell() -> None:

@@ -112,6 +112,8 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
     assert card.recipe == "released"
     assert card.clips.size == 224
     assert card.details["recipe"]["temporal_token"] == "patch0"
+    assert not card.clips.square
+    assert card.clips.margin == 0.25 - 1.5 * 15 / 256
     assert card.margins == {}
     by_hand = describe(path, {"test_margins": "released"})
     assert by_hand.recipe == "released with test_margins=released"

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dfbench_fakestormer import dense as module
 from dfbench_fakestormer.dense import dense, linear
 
 INPUTS, OUTPUTS, ROWS = 512, 544, 260
@@ -49,7 +48,7 @@ def convolutions(monkeypatch: pytest.MonkeyPatch) -> list[torch.dtype]:
         seen.append(x.dtype)
         return conv2d(x, weight, bias)
 
-    monkeypatch.setattr(module.F, "conv2d", counted)
+    monkeypatch.setattr(F, "conv2d", counted)
     return seen
 
 

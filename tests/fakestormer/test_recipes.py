@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench import UnknownNameError, UsageError
-from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recipe
+from dfbench_fakestormer.mends import MENDS
+from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recipe, released_margin
+from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions
 
 
 def test_base_is_the_published_c23_configuration() -> None:
@@ -61,6 +63,22 @@ def test_the_published_configurations_for_other_compressions() -> None:
     }
 
 
+def test_the_released_recipe_mends_nothing() -> None:
+    found = differences("released")
+    assert found.pop("temporal_token") == "patch0"
+    assert found.pop("cells") == "point"
+    assert found.pop("best_by") == "clip_accuracy"
+    assert found.pop("sam_running_stats") == "twice"
+    assert found.pop("clip_margin") == released_margin(15)
+    assert found.pop("synthesizer_options") == "elastic=released,units=pixels"
+    assert set(found.values()) == {"released"}
+    mended = {mend.name for mend in MENDS if mend.name not in differences("released")}
+    assert mended == set()
+    options = SelfBlendedOptions.parse(load_recipe("released").options())
+    assert options == SelfBlendedOptions(units="pixels", elastic="released")
+    assert load_recipe("base_c23").options() == {}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_whole_and_says_its_name(name: str) -> None:
     recipe = load_recipe(name)
@@ -99,6 +117,7 @@ def test_overrides_are_parsed_by_their_fields_type() -> None:
         ({"size": "100"}, "size 100 is no multiple of patch 16"),
         ({"heads": "5"}, "width 96 is no multiple of heads 5"),
         ({"patch": "12"}, "a power of two"),
+        ({"synthesizer_options": "elastic"}, "synthesizer_options: "),
         ({"clip_margin": "0.4"}, "clip_margin must not exceed train_margin"),
     ],
 )

@@ -73,7 +73,9 @@ def test_training_ends_when_validation_no_longer_gains(
         with pytest.raises(StoreError):
             trainer.fit(request(faces, tmp_path))
     rows = rows_of(tmp_path / "log.csv")
-    assert [row["val_auc"] for row in rows if row["val_auc"]] == [rows[1]["val_auc"]] * 3
+    first, *later = [float(row["val_auc"]) for row in rows if row["val_auc"]]
+    assert len(later) == 2
+    assert max(later) <= first
     weights = trainer.fit(request(faces, tmp_path))  # does not go on training
     assert len(rows_of(tmp_path / "log.csv")) == len(rows) == 6
     assert read_header(weights).provenance["training"]["step"] == 4
@@ -180,7 +182,7 @@ def test_released_resuming_forgets_the_moments_and_the_schedule(
 
 def test_released_margins_depend_on_the_dataset() -> None:
     card_margins = load_recipe("base_c23", {"test_margins": "released"}).margins()
-    assert released_margin(15) == pytest.approx(load_recipe("base_c23").clip_margin, abs=0.003)
+    assert released_margin(15) == load_recipe("released").clip_margin
     assert card_margins["dfd"] == pytest.approx(0.25 - 1.5 * 13 / 256)
     assert load_recipe("base_c23").margins() == {}
 

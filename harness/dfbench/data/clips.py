@@ -1,4 +1,4 @@
-"""Which stored frames make a clip, and the square crops that a detector sees."""
+"""Which stored frames make a clip, and the crops that a detector sees."""
 
 from __future__ import annotations
 
@@ -51,10 +51,28 @@ def square_around(box: NDArray[np.float32], margin: float) -> tuple[float, float
     return (x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side
 
 
+def crop_outline(
+    box: NDArray[np.float32], margin: float, *, square: bool, frame_size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """What a crop shows of a frame of `frame_size` (width, height), as x0, y0, x1, y1: see `ClipSpec`."""
+    if square:
+        left, top, side = square_around(box, margin)
+        return left, top, left + side, top + side
+    x0, y0, x1, y1 = (float(one) for one in box)
+    beyond_x, beyond_y = margin * (x1 - x0), margin * (y1 - y0)
+    right, bottom = frame_size
+    return (
+        max(0.0, x0 - beyond_x),
+        max(0.0, y0 - beyond_y),
+        min(right, x1 + beyond_x),
+        min(bottom, y1 + beyond_y),
+    )
+
+
 def cut_crops(
-    stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float
+    stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float, square: bool = True
 ) -> NDArray[np.uint8]:
-    """Square crops (n, size, size, 3) uint8 RGB, `margin` of the box's longer side beyond it on every side.
+    """Crops (n, size, size, 3) uint8 RGB that reach `margin` beyond the face box: see `ClipSpec`.
 
     One bilinear warp a frame; where it shrinks by more than 1.5, a Gaussian before it keeps it from aliasing.
     What lies outside of the stored crop repeats its edge.
@@ -62,23 +80,24 @@ def cut_crops(
     out = np.empty((len(positions), size, size, 3), dtype=np.uint8)
     for i, row in enumerate(positions):
         crop = stored.crops[row]
-        matrix = _crop_matrix(stored, row, size=size, margin=margin)
-        shrink = float(matrix[0, 0])
-        if shrink > ALIASING:
-            crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), 0.4 * (shrink - 1)), dtype=np.uint8)
+        matrix = _crop_matrix(stored, row, size=size, margin=margin, square=square)
+        shrink = np.maximum(matrix.diagonal(), ALIASING)
+        if shrink.max() > ALIASING:
+            across, down = (0.4 * (shrink - 1)).tolist()
+            crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), across, sigmaY=down), dtype=np.uint8)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         out[i] = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return out
 
 
 def cut_landmarks(
-    stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float
+    stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float, square: bool = True
 ) -> NDArray[np.float32]:
     """Landmarks (n, 81, 2) float32 in the pixels of `cut_crops` with the same arguments."""
     out = np.empty((len(positions), *stored.track.landmarks.shape[1:]), dtype=np.float32)
     for i, row in enumerate(positions):
-        left, top, side = square_around(stored.track.boxes[row], margin)
-        out[i] = (stored.track.landmarks[row] - (left, top)) * (size / side)
+        x0, y0, x1, y1 = _outline(stored, row, margin, square)
+        out[i] = (stored.track.landmarks[row] - (x0, y0)) * (size / (x1 - x0), size / (y1 - y0))
     return out
 
 
@@ -89,20 +108,28 @@ def read_clips(path: Path, spec: ClipSpec) -> tuple[NDArray[np.uint8], NDArray[n
     """
     stored = read_faces(path)
     positions = np.stack(clip_positions(stored.track.frame_indices, spec))
-    crops = cut_crops(stored, positions.ravel().tolist(), size=spec.size, margin=spec.margin)
+    crops = cut_crops(
+        stored, positions.ravel().tolist(), size=spec.size, margin=spec.margin, square=spec.square
+    )
     return crops.reshape(*positions.shape, *crops.shape[1:]), stored.track.frame_indices[positions]
 
 
-def _crop_matrix(stored: StoredFaces, row: int, *, size: int, margin: float) -> NDArray[np.float64]:
+def _outline(stored: StoredFaces, row: int, margin: float, square: bool) -> tuple[float, float, float, float]:
+    return crop_outline(stored.track.boxes[row], margin, square=square, frame_size=stored.track.frame_size)
+
+
+def _crop_matrix(
+    stored: StoredFaces, row: int, *, size: int, margin: float, square: bool
+) -> NDArray[np.float64]:
     """Output pixel centres to stored-crop pixel centres, (2, 3)."""
-    left, top, side = square_around(stored.track.boxes[row], margin)
+    left, top, right, bottom = _outline(stored, row, margin, square)
     x0, y0, x1, y1 = (float(one) for one in stored.crop_boxes[row])
     height, width = stored.crops[row].shape[:2]
     across, down = width / (x1 - x0), height / (y1 - y0)
-    scale = side / size
+    wide, high = (right - left) / size, (bottom - top) / size
     return np.array(
         [
-            [scale * across, 0.0, (left - x0 + 0.5 * scale) * across - 0.5],
-            [0.0, scale * down, (top - y0 + 0.5 * scale) * down - 0.5],
+            [wide * across, 0.0, (left - x0 + 0.5 * wide) * across - 0.5],
+            [0.0, high * down, (top - y0 + 0.5 * high) * down - 0.5],
         ]
     )

@@ -10,15 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import square_around
+from dfbench.data.clips import crop_outline
 
 Points = NDArray[np.float64]
 
 
-def crop_boxes(boxes: NDArray[np.float32], margin: float) -> NDArray[np.float64]:
-    """The squares that `cut_crops` shows of faces at `boxes` (n, 4), in frame pixels: (n, 4) float64."""
-    squares = [square_around(box, margin) for box in boxes]
-    return np.array([(x, y, x + side, y + side) for x, y, side in squares], dtype=np.float64).reshape(-1, 4)
+def crop_boxes(
+    boxes: NDArray[np.float32], margin: float, *, square: bool, frame_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """What `cut_crops` shows of faces at `boxes` (n, 4), in frame pixels: (n, 4) float64."""
+    outlines = [crop_outline(box, margin, square=square, frame_size=frame_size) for box in boxes]
+    return np.array(outlines, dtype=np.float64).reshape(-1, 4)
 
 
 def to_frame(points: Points, box: Points, shape: tuple[int, int]) -> Points:
@@ -45,10 +47,11 @@ def cut_region(image: NDArray[np.uint8], box: Points, size: int) -> NDArray[np.f
 
     Outside of the image is 0.
     """
-    fine = max(1, int(np.ceil(float(box[2] - box[0]) / size)))  # samples a cell and axis, about one a pixel
-    scale = float(box[2] - box[0]) / (size * fine)
+    sides = box[2:] - box[:2]
+    fine = max(1, int(np.ceil(float(sides.max()) / size)))  # samples a cell and axis, about one a pixel
+    wide, high = (sides / (size * fine)).tolist()
     matrix = np.array(
-        [[scale, 0.0, box[0] + 0.5 * scale - 0.5], [0.0, scale, box[1] + 0.5 * scale - 0.5]], dtype=np.float64
+        [[wide, 0.0, box[0] + 0.5 * wide - 0.5], [0.0, high, box[1] + 0.5 * high - 0.5]], dtype=np.float64
     )
     side = (size * fine, size * fine)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

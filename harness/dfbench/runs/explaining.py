@@ -25,7 +25,7 @@ from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.provenance import file_sha256
 from dfbench.runs.stage import choose_device
-from dfbench.types import DetectorCard, DetectorSpec, EvidenceMap, FrameChoice, PrepareSpec
+from dfbench.types import ClipSpec, DetectorCard, DetectorSpec, EvidenceMap, FrameChoice, PrepareSpec
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -157,7 +157,7 @@ def explain_video(
     """
     info = probe(path)
     first, count = _range(info, excerpt, path)
-    spec = opened.card.clips
+    spec = replace(opened.card.clips, margin=margin)
     main, frame_size = _track(path, first, count, finder, progress)
     positions = first + main.rows
     try:
@@ -167,7 +167,7 @@ def explain_video(
     shape = (len(main.rows), spec.size, spec.size, 3)
     crops = np.lib.format.open_memmap(scratch / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
     done = 0
-    for chunk in _crops(path, first, count, main, size=spec.size, margin=margin):
+    for chunk in _crops(path, first, count, main, spec):
         crops[done : done + len(chunk)] = chunk
         done += len(chunk)
     with progress.task(f"evidence in {path.name}, clips", len(windows)) as task:
@@ -178,7 +178,7 @@ def explain_video(
         info=info,
         frame_size=frame_size,
         frame_indices=positions,
-        boxes=crop_boxes(main.boxes, margin),
+        boxes=crop_boxes(main.boxes, margin, square=spec.square, frame_size=frame_size),
         crops=crops,
         evidence=evidence,
         logit=pooled_logit(evidence.logits, opened.card.pooling),
@@ -224,7 +224,7 @@ def _track(
 
 
 def _crops(
-    path: Path, first: int, count: int, main: MainFace, *, size: int, margin: float
+    path: Path, first: int, count: int, main: MainFace, clips: ClipSpec
 ) -> Iterator[NDArray[np.uint8]]:
     """Crops (m, size, size, 3) of the rows of `main`, a few at a time, cut as for scoring."""
     spec = PrepareSpec(FrameChoice("first", 0))
@@ -241,7 +241,9 @@ def _crops(
             points=main.points[places],
         )
         stored = crop_track(waiting, part, spec)
-        return cut_crops(stored, range(len(places)), size=size, margin=margin)
+        return cut_crops(
+            stored, range(len(places)), size=clips.size, margin=clips.margin, square=clips.square
+        )
 
     for position, frame in read_range(path, first, count):
         if position - first in rows:

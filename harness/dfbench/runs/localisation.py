@@ -170,7 +170,8 @@ def _prepared(
 
 def _crops(stored: StoredFaces, video: Video, opened: OpenExplainer) -> NDArray[np.uint8]:
     spec = opened.card.clips_of(video.dataset)
-    return cut_crops(stored, range(len(stored.crops)), size=spec.size, margin=spec.margin)
+    rows = range(len(stored.crops))
+    return cut_crops(stored, rows, size=spec.size, margin=spec.margin, square=spec.square)
 
 
 def _explain(
@@ -189,7 +190,8 @@ def _explain(
     evidence = gather(
         opened.explainer, _crops(stored, fake, opened), windows, names, folder=None, task=SilentTask()
     )
-    boxes = crop_boxes(stored.track.boxes, opened.card.clips_of(fake.dataset).margin)
+    spec, frame_size = opened.card.clips_of(fake.dataset), stored.track.frame_size
+    boxes = crop_boxes(stored.track.boxes, spec.margin, square=spec.square, frame_size=frame_size)
     rows, regions = [], []
     for row in np.unique(windows):
         mask = masks.get(int(stored.track.frame_indices[row]))

@@ -204,7 +204,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
     if needs.synthesizer:
         synthesizer = cast(
             "Any", stage.registry.load_object(stage.registry.synthesizer(needs.synthesizer).build)
-        )({})
+        )(needs.synthesizer_options)
     return trainer.fit(
         TrainingRequest(
             train=faces["train"],
