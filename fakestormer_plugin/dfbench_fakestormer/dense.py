@@ -10,7 +10,7 @@ Two things make them cheaper than `nn.Linear` in a training step:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -78,17 +78,23 @@ class _Dense(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, *parameters = ctx.saved_tensors
+        _, of_x, of_weight, of_bias, *of_parameters = ctx.needs_input_grad
         with torch.enable_grad():
             given = x.detach().requires_grad_()
             entered = given if ctx.before is None else ctx.before(given)
-        grad = grad.reshape(-1, len(weight))
-        tokens = entered.detach().reshape(-1, weight.shape[1])
-        of_weight = grad.T @ tokens
-        of_entered = _input_gradient(grad, tokens, weight).view(x.shape)
-        of_x, *others = (
-            torch.autograd.grad(entered, (given, *parameters), of_entered) if ctx.before else (of_entered,)
-        )
-        return None, of_x, of_weight, grad.sum(dim=0), *others
+        tokens, grad = entered.detach().reshape(-1, weight.shape[1]), grad.reshape(-1, len(weight))
+        found: list[Tensor | None] = [grad.T @ tokens if of_weight else None]
+        found.append(grad.sum(dim=0) if of_bias else None)
+        asked = [
+            one for one, needed in zip((given, *parameters), (of_x, *of_parameters), strict=True) if needed
+        ]
+        if not asked:
+            return None, None, *found, *(None for _ in parameters)
+        gradients: Iterator[Tensor | None] = iter([_input_gradient(grad, tokens, weight).view(x.shape)])
+        if ctx.before is not None:
+            gradients = iter(torch.autograd.grad(entered, asked, next(gradients)))
+        first = next(gradients) if of_x else None
+        return None, first, *found, *(next(gradients) if needed else None for needed in of_parameters)
 
 
 def _as_image(tokens: Tensor) -> Tensor:

@@ -70,6 +70,23 @@ def test_both_routes_give_the_same_numbers(before: str, convolutions: list[torch
         torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("before", BEFORE)
+def test_what_is_frozen_gets_no_gradient(before: str) -> None:
+    one, first, x = layer(), BEFORE[before](), seeded(ROWS, INPUTS)
+    moving: dict[str, Tensor] = {"x": x, "weight": one.weight, "bias": one.bias}
+    if isinstance(first, nn.LayerNorm):
+        moving |= {"gain": first.weight, "shift": first.bias}
+    for tensor in moving.values():
+        tensor.requires_grad_(True)
+    whole = torch.autograd.grad(dense(one, x, first).square().sum(), list(moving.values()))
+    for name, expected in zip(moving, whole, strict=True):
+        for tensor in moving.values():
+            tensor.requires_grad_(False)
+        moving[name].requires_grad_(True)
+        (alone,) = torch.autograd.grad(dense(one, x, first).square().sum(), [moving[name]])
+        torch.testing.assert_close(alone, expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("before", BEFORE)
 def test_what_enters_the_layer_is_not_kept(before: str, dtype: torch.dtype) -> None:

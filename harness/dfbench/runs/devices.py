@@ -1,6 +1,11 @@
-"""Devices by name. Apart from `training`, because whoever only scores need not wait for Lightning to be imported."""
+"""Devices by name, and the host's memory.
+
+Apart from `training`, because whoever only scores need not wait for Lightning to be imported.
+"""
 
 from __future__ import annotations
+
+import ctypes
 
 import torch
 
@@ -25,3 +30,22 @@ def resolve_device(device: str) -> torch.device:
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"there is no {device}: this machine has {torch.cuda.device_count()} CUDA devices")
     return found
+
+
+# Of glibc's mallopt. It takes no larger threshold than 32 MiB.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_BLOCK, _NEVER = 32 << 20, 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what tensors on the CPU leave behind, for the next ones.
+
+    glibc hands large blocks back to the system as they are freed, and gets the same memory again, which the system
+    clears page by page: a tenth of the time of scoring eight clips by ViT-B. No effect with another C library.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+    mallopt(_TRIM_THRESHOLD, _NEVER)

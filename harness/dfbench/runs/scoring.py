@@ -49,6 +49,9 @@ def score_videos(
     description: str,
 ) -> None:
     """Score `videos` and write a row for each clip, or a status row. Raises ScoreError on a score that is none."""
+    from dfbench.runs.devices import keep_freed_memory
+
+    keep_freed_memory()
     ready = [one for one in videos if one.status is Status.OK]
     with progress.task(description, len(videos)) as task:
         for one in videos:

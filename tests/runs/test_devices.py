@@ -1,0 +1,38 @@
+"""The host's memory between one tensor and the next."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+SCRIPT = """
+import resource, sys
+import torch
+from dfbench.runs.devices import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def use():
+    tensors = [torch.ones(5_000_000) for _ in range(8)]
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(how: str) -> int:
+    """Pages that the system gave while 160 MB of tensors were made and left four times."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True, timeout=120
+    )
+    return int(done.stdout)
+
+
+def test_what_is_freed_is_used_again() -> None:
+    kept, usual = faults("kept"), faults("usual")
+    if platform.libc_ver()[0] == "glibc":
+        assert kept < usual / 10
+    else:
+        assert kept >= 0
