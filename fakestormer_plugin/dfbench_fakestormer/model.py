@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from dfbench_fakestormer.dense import dense, linear
@@ -108,7 +109,14 @@ class DropPath(nn.Module):
         if not self.active:
             return branch(x)
         kept = self.draw(len(x), x.device)
-        return _put(branch(x.index_select(0, kept)) * self.scale, kept, len(x))
+        return _added(None, branch(x.index_select(0, kept)), kept, len(x), self.scale)
+
+    def added(self, branch: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """x + around(branch, x)."""
+        if not self.active:
+            return x + branch(x)
+        kept = self.draw(len(x), x.device)
+        return _added(x, branch(x.index_select(0, kept)), kept, len(x), self.scale)
 
     @property
     def scale(self) -> float:
@@ -159,12 +167,28 @@ class Mlp(nn.Module):
         return dense(self.fc2, dense(self.fc1, x, norm), F.gelu)
 
 
-def _put(rows: Tensor, places: Tensor, count: int) -> Tensor:
-    """`count` rows: those of `rows` at their `places`, no two the same, and 0 elsewhere.
+def _added(base: Tensor | None, rows: Tensor, places: Tensor, count: int, scale: float = 1.0) -> Tensor:
+    """`base`, `count` rows (None: zeros), and `scale` times `rows` at their `places`, in the type of `base`."""
+    if base is None:
+        base = rows.new_zeros(count, *rows.shape[1:])
+    return _Added.apply(base, rows, places, scale)  # type: ignore[no-any-return]
 
-    By index_put, because index_copy and index_add keep all of `rows` for the backward pass to know its shape.
-    """
-    return rows.new_zeros(count, *rows.shape[1:]).index_put_((places,), rows)
+
+class _Added(torch.autograd.Function):
+    """index_add, which would keep all of `rows` for the backward pass to know its shape."""
+
+    @staticmethod
+    def forward(ctx: Any, base: Tensor, rows: Tensor, places: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.scale = scale
+        return base.index_add(0, places, rows.to(base.dtype), alpha=scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (places,) = ctx.saved_tensors
+        of_rows = grad.index_select(0, places)
+        return grad, of_rows if ctx.scale == 1.0 else of_rows.mul_(ctx.scale), None, None
 
 
 class Block(nn.Module):
@@ -204,7 +228,7 @@ class Block(nn.Module):
         cls = cls + s_cls.mean(dim=1)[:, 0]
 
         tokens = torch.cat([cls.unsqueeze(1), patches.reshape(b, n * t, d), temp.unsqueeze(1)], dim=1)
-        tokens = tokens + self.drop_path.around(lambda rows: self.mlp(rows, self.norm2), tokens)
+        tokens = self.drop_path.added(lambda rows: self.mlp(rows, self.norm2), tokens)
         cls, patches, temp = torch.split(tokens, [1, n * t, 1], dim=1)
         # temp is kept for the backward pass; as a view it would keep all tokens with it.
         return cls[:, 0], patches.reshape(b, n, t, d), temp[:, 0].clone(), s_cls[:, :, 0]
@@ -228,7 +252,7 @@ class Block(nn.Module):
         answer, summary = torch.split(answer, [t, 1], dim=1)
         total = temp.new_zeros(b, d).index_add(0, clip, summary[:, 0].to(temp.dtype))
         seen = linear(answer, weight, bias)
-        patches = (rows + _put(seen.to(rows.dtype), kept, b * n) + fc.bias).view(b, n, t, d)
+        patches = _added(rows + fc.bias, seen, kept, b * n).view(b, n, t, d)
         share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n
         return patches, temp + F.linear(total / n, weight, fc.bias) + share * bias
 
