@@ -10,6 +10,7 @@ from torch import Tensor
 from dfbench import ScoreError, UsageError, WeightsError
 from dfbench.runs.devices import resolve_device
 from dfbench_fakestormer.checkpoints import load_network, network_config
+from dfbench_fakestormer.memory import in_parts
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.scoring import ScoringNet
@@ -62,21 +63,14 @@ class FakeSTormer:
             )
         with torch.inference_mode():
             if self._one_by_one:
-                return torch.cat([self._logits(clip[None]) for clip in clips])
-            return self._logits(clips)
+                return torch.cat([one for clip in clips for one in self._parts(clip[None])])
+            return torch.cat(self._parts(clips))
+
+    def _parts(self, clips: Tensor) -> list[Tensor]:
+        return in_parts(self._logits, clips, self._device)
 
     def _logits(self, clips: Tensor) -> Tensor:
-        try:
-            return self._scoring(normalise(clips.to(self._device))).float().cpu()  # type: ignore[no-any-return]
-        except torch.OutOfMemoryError as error:
-            if len(clips) <= 1:
-                raise ScoreError(
-                    f"one clip of {tuple(clips.shape[1:])} does not fit into the memory of {self._device}",
-                    hints=("end what else uses the device", "or use the processor: --device cpu"),
-                ) from error
-        # Outside the handler, whose traceback would keep the tensors of the failed attempt alive.
-        half = len(clips) // 2
-        return torch.cat([self._logits(clips[:half]), self._logits(clips[half:])])
+        return self._scoring(normalise(clips.to(self._device))).float().cpu()  # type: ignore[no-any-return]
 
 
 def build(*, weights: Path | None, device: str, seed: int, precision: str = "32") -> FakeSTormer:

@@ -21,6 +21,7 @@ from dfbench_fakestormer.attribution import (
 )
 from dfbench_fakestormer.checkpoints import load_network, network_config
 from dfbench_fakestormer.detector import FakeSTormer, normalise
+from dfbench_fakestormer.memory import in_parts
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 
@@ -71,12 +72,22 @@ class FakeSTormerExplainer:
     def explain(self, clips: Tensor, names: Sequence[str]) -> Evidence:
         """Evidence of uint8 (B, T, S, S, 3) RGB clips, float32 on the CPU.
 
-        Raises UsageError for an unknown map, ScoreError if the clips are not of the network's T and S.
+        Clips that do not fit into memory together are explained in halves. Raises UsageError for an unknown map,
+        ScoreError if the clips are not of the network's T and S, or not even one fits.
         """
         known = [one.name for one in MAPS]
         if unknown := [name for name in names if name not in known]:
             raise UsageError(f"fakestormer has no map {unknown[0]!r}", hints=(f"maps: {', '.join(known)}",))
         logits = self._detector.score(clips)
+        parts = in_parts(partial(self._seen, names=names), clips, self._device)
+        return Evidence(
+            logits=logits,
+            frame_logits=torch.cat([frames for frames, _ in parts]),
+            maps={name: torch.cat([maps[name] for _, maps in parts]) for name in names},
+        )
+
+    def _seen(self, clips: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Frame logits (B, T) and the maps, on the CPU."""
         with torch.inference_mode(False), torch.enable_grad():
             x = normalise(clips.clone().to(self._device))
             with torch.no_grad():
@@ -87,11 +98,9 @@ class FakeSTormerExplainer:
                     dim=1
                 )
                 made |= {"pixels": pixels, "attribution": to_patches(pixels, self._net.config.grid)}
-        return Evidence(
-            logits=logits,
-            frame_logits=output.frame_logits.detach().float().cpu(),
-            maps={name: made[name].detach().float().cpu() for name in names},
-        )
+        return output.frame_logits.detach().float().cpu(), {
+            name: made[name].detach().float().cpu() for name in names
+        }
 
     def _map(self, name: str, x: Tensor, heatmap: Tensor) -> Tensor:
         ways: dict[str, Callable[[], Tensor]] = {

@@ -22,6 +22,7 @@ from dfbench import (
     TooShortError,
     TrainingNeeds,
     TrainingRequest,
+    World,
 )
 from dfbench.data.clips import clip_positions
 from dfbench.runs.devices import resolve_device
@@ -43,6 +44,7 @@ from dfbench_fakestormer.clipdata import (
     successive_starts,
 )
 from dfbench_fakestormer.losses import Losses
+from dfbench_fakestormer.memory import out_of_memory
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.pretrained import Start, start_from
 from dfbench_fakestormer.recipe import Recipe, load_recipe
@@ -131,12 +133,6 @@ class FakeSTormerTrainer:
                 result = fit_module(
                     module, folder=request.folder, plan=plan, progress=request.progress, title=title
                 )
-        except torch.OutOfMemoryError as error:
-            raise RunError(
-                f"training ran out of memory on {request.device} with batch {stream.batch} a device"
-                f" in {self._recipe.accumulate} part(s)",
-                hints=_smaller(self._recipe, stream.batch),
-            ) from error
         except torch._dynamo.exc.TorchDynamoException as error:
             raise RunError(
                 f"torch.compile with backend '{self._recipe.compile}' failed: {error}",
@@ -144,6 +140,15 @@ class FakeSTormerTrainer:
                     "train without it: --set compile=none",
                     "inductor on the processor needs a C++ compiler",
                 ),
+            ) from error
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            parts = min(self._recipe.accumulate, stream.batch)
+            raise RunError(
+                f"training ran out of memory on {request.device} with batch {stream.batch} a device"
+                f" in {parts} part(s)",
+                hints=_smaller(self._recipe, stream.batch, request.world),
             ) from error
         if request.world.first:
             self._write(result, request, start)
@@ -262,14 +267,17 @@ class FakeSTormerTrainer:
         return kept, clips
 
 
-def _smaller(recipe: Recipe, batch: int) -> tuple[str, ...]:
-    """What needs less memory than a training that did not fit, nearest first."""
+def _smaller(recipe: Recipe, batch: int, world: World) -> tuple[str, ...]:
+    """What needs less memory than a training that did not fit, nearest first; `batch` is that of a device.
+
+    It may be smaller than the recipe's, whose half would then change nothing.
+    """
     hints = []
     if batch > recipe.accumulate:
         parts = min(2 * recipe.accumulate, batch)
         hints.append(f"the same batch in more parts, one after the other: --set accumulate={parts}")
     if batch > 1:
-        hints.append(f"the next smaller batch: --set batch={recipe.batch // 2}")
+        hints.append(f"the next smaller batch: --set batch={batch // 2 * world.size}")
     if recipe.precision == "32":
         hints.append("activations of half the width: --set precision=bf16")
     if recipe.width > load_recipe("small").width:

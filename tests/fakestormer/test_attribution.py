@@ -208,6 +208,33 @@ def test_it_explains_inside_inference_mode_too() -> None:
     torch.testing.assert_close(inside, outside)
 
 
+@pytest.mark.parametrize("name", ["sensitivity", "attribution", "rollout", "gradient"])
+def test_gradients_that_do_not_fit_together_are_taken_in_parts(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips, built = bytes_of(DEEP), explainer(DEEP)
+    expected, original = built.explain(clips, [name]), torch.autograd.grad
+    tries: list[Tensor] = []
+
+    def limited(outputs: Tensor, *arguments: Any, **options: Any) -> Any:
+        tries.append(outputs)
+        if len(tries) == 1:
+            torch.empty(2**50)
+        return original(outputs, *arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", limited)
+    found = built.explain(clips, [name])
+    assert len(tries) >= 3
+    torch.testing.assert_close(found.maps[name], expected.maps[name], rtol=1e-3, atol=1e-6)
+    assert found.frame_logits is not None
+    assert expected.frame_logits is not None
+    torch.testing.assert_close(found.frame_logits, expected.frame_logits)
+
+    monkeypatch.setattr(torch.autograd, "grad", lambda *_, **__: torch.empty(2**50))
+    with pytest.raises(ScoreError, match="does not fit into the memory of cpu"):
+        built.explain(clips, [name])
+
+
 def test_wrong_maps_and_wrong_clips_are_refused() -> None:
     with pytest.raises(UsageError, match="no map 'heatmpa'"):
         explainer(DEMO_LIKE).explain(bytes_of(DEMO_LIKE), ["heatmpa"])

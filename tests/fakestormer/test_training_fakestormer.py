@@ -34,6 +34,7 @@ from dfbench import (
     World,
 )
 from dfbench.progress import SilentProgress
+from dfbench_fakestormer import training
 from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
 from dfbench_fakestormer.clipdata import ClipStream, successive_starts
 from dfbench_fakestormer.model import FakeSTormerNet
@@ -214,24 +215,42 @@ def test_divergence_is_an_error_and_not_a_result(faces: Faces, tmp_path: Path) -
     [
         ({}, "--set accumulate=2"),
         ({"accumulate": "4"}, "--set batch=2"),
+        ({"accumulate": "16", "batch": "64"}, "--set batch=8"),  # of the 16 clips that there are
         ({"batch": "1"}, "--set precision=bf16"),
         ({"batch": "1", "precision": "bf16"}, "end what else uses the device"),
     ],
 )
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_out_of_memory_says_what_fits_next(
     faces: Faces,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, str],
     says: str,
+    device: str,
 ) -> None:
     def full(self: TrainingModule, batch: Any, batch_idx: int) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        if device == "cuda":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        torch.empty(2**50)  # for which the processor's allocator has no error of its own
 
     monkeypatch.setattr(TrainingModule, "training_step", full)
     with pytest.raises(RunError, match="ran out of memory on cpu with batch") as caught:
         make_trainer("demo", OVERRIDES | changes).fit(request(faces, tmp_path))
     assert says in caught.value.hints[0]
+
+
+def test_the_next_smaller_batch_can_be_shared_by_the_devices(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "fit_module", full)
+    trainer = make_trainer("demo", OVERRIDES | {"batch": "6", "accumulate": "3"})
+    with pytest.raises(RunError, match=r"with batch 3 a device in 3 part\(s\)") as caught:
+        trainer.fit(replace(request(faces, tmp_path), world=World(0, 2, 2)))
+    assert caught.value.hints[0].endswith("--set batch=2")
 
 
 def test_a_damaged_checkpoint_names_the_folder_to_delete(faces: Faces, tmp_path: Path) -> None:
