@@ -96,6 +96,10 @@ class FakeSTormerTrainer:
         scored = PrepareSpec(recipe.clips().frame_choice())
         return replace(needs, prepare_validation=scored, validation_labels=frozenset({0, 1}))
 
+    def check_start(self, start: str) -> None:
+        """Raises WeightsError or UsageError if a training by this recipe cannot start from `start`."""
+        start_from(FakeSTormerNet(network_config(self._recipe)), start)
+
     def fit(self, request: TrainingRequest) -> Path:
         """Train, or go on, or return what is finished; the weights are those of the best validation score.
 

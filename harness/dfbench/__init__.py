@@ -31,6 +31,7 @@ from dfbench.errors import (
 )
 from dfbench.hooks.specs import hookimpl
 from dfbench.interfaces import (
+    ChecksStart,
     Dataset,
     DatasetIndex,
     Detector,
@@ -126,6 +127,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ChecksStart",
     "ClipSpec",
     "CorpusSpec",
     "Counts",

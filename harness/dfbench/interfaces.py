@@ -175,6 +175,14 @@ class Trainer(Protocol):
         """Train and return the path of the weights file inside `request.folder`; resume if interrupted."""
 
 
+@runtime_checkable
+class ChecksStart(Protocol):
+    """A trainer that tells before anything is prepared whether it can start from given weights."""
+
+    def check_start(self, start: str) -> None:
+        """Raises WeightsError or UsageError if it cannot start from `start`, as in `TrainingRequest`."""
+
+
 DetectorFactory = Callable[..., Detector]
 TrainerFactory = Callable[[str, Mapping[str, str]], Trainer]
 ExplainerFactory = Callable[..., Explainer]

@@ -45,3 +45,33 @@ def test_devices_are_counted_before_anything_starts(
         choose_device(device, count=count)
     assert choose_device("auto", count=2) == "cuda"
     assert choose_device("cpu", count=8) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [
+        ("cuda", "no CUDA device is available"),
+        ("cuda:1", "no CUDA device is available"),
+        ("mps", "'mps' was asked for, but this machine has none"),
+        ("quantum", "unknown device 'quantum'"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, device: str, says: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=says):
+        choose_device(device)
+
+
+def test_a_cuda_device_beyond_the_last_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == "cuda:1"
+    with pytest.raises(UsageError, match="there is no cuda:2: this machine has 2"):
+        choose_device("cuda:2")

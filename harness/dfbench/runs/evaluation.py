@@ -46,6 +46,9 @@ class ScoredRun:
 
 def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
+    weights = request.weights
+    if weights is not None and not weights.is_file():
+        raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     stage = open_stage(request, progress)
     spec = stage.spec
     _check_precision(spec, request.precision)
@@ -53,9 +56,6 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
     videos = {test.dataset: stage.videos(test) for test in tests}
-    weights = request.weights
-    if weights is not None and not weights.is_file():
-        raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     if weights is None and spec.needs_weights:
         weights = find_weights(request, stage)
     card = _card(spec, weights, stage.registry, changes)
@@ -106,6 +106,10 @@ def _score_datasets(
         left = [video for video in expected if (dataset, video.video_id) not in done]
         if not left:
             continue
+        if (
+            detector is None
+        ):  # before videos are prepared for hours, only to find that its weights cannot be used
+            detector = _build(request, stage, weights)
         report = prepare_selected(
             left,
             PrepareSpec(card.clips.frame_choice()),
@@ -114,8 +118,6 @@ def _score_datasets(
             settings=stage.settings,
             progress=stage.progress,
         )
-        if detector is None:
-            detector = _build(request, stage, weights)
         prepared = [PreparedVideo(one.video, one.status, one.reason, one.path) for one in report.videos]
         score_videos(
             detector,

@@ -12,6 +12,7 @@ from typing import Any, cast
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, UsageError, WeightsError
 from dfbench.interfaces import (
+    ChecksStart,
     FaceFile,
     Progress,
     Trainer,
@@ -192,6 +193,10 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         if finished.is_file():
             progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
             return finished
+        # What cannot be used is found before videos are prepared for hours.
+        device = choose_device(request.device, count=world.local)
+        if request.start and isinstance(trainer, ChecksStart):
+            trainer.check_start(request.start)
         progress.note(
             f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {stage.source.corpus};"
             " training it now"
@@ -210,7 +215,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             train=faces["train"],
             validation=faces["validation"],
             folder=folder,
-            device=choose_device(request.device, count=world.local),
+            device=device,
             workers=max(1, stage.settings.workers // world.local),
             seed=request.seed,
             synthesizer=synthesizer,

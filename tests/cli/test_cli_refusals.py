@@ -1,0 +1,110 @@
+"""What cannot be used is refused before anything is prepared, and without scores that exist already being touched."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dfbench.cli import main
+from dfbench.runs import evaluation
+
+Dfbench = Callable[..., tuple[object, str]]
+TEST = ("run", "--only", "celeb_df_v2")
+
+
+class RunsCode:
+    """A pickle that would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return print, ("it ran",)
+
+
+@pytest.fixture
+def dfbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
+    """A command's exit code and what it printed to standard error; no CUDA, and videos that are none."""
+    files = ["Celeb-real/id0_0000.mp4"]
+    pairs = {"train": ["071", "054"], "val": ["720", "672"], "test": ["953", "974"]}
+    for split, pair in pairs.items():
+        (tmp_path / "splits").mkdir(exist_ok=True)
+        (tmp_path / "splits" / f"{split}.json").write_text(json.dumps([pair]), encoding="utf-8")
+        files += [f"original_sequences/youtube/c23/videos/{one}.mp4" for one in pair]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"no video")
+    (tmp_path / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4", encoding="utf-8")
+    for dataset in ("FFPP", "CELEB_DF_V2"):
+        monkeypatch.setenv(f"DFBENCH_DATA__ROOTS__{dataset}", str(tmp_path))
+    monkeypatch.setenv("DFBENCH_WORKERS", "1")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is unset again
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def call(*arguments: str | Path) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["dfbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        assert "it ran" not in output.out
+        return ended.value.code, output.err
+
+    return call
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Path:
+    path = tmp_path / "evil.pth"
+    torch.save({"state_dict": RunsCode()}, path)
+    return path
+
+
+def prepared(tmp_path: Path) -> bool:
+    return (tmp_path / "cache" / "faces").exists()
+
+
+def test_weights_that_are_refused_prepare_no_test_set(dfbench: Dfbench, evil: Path, tmp_path: Path) -> None:
+    code, said = dfbench(*TEST, "-d", "fakestormer", "--weights", evil)
+    assert (code, "was refused" in said) == (1, True), said
+    assert not prepared(tmp_path)
+
+
+def test_weights_to_start_from_that_are_refused_prepare_no_training_set(
+    dfbench: Dfbench, evil: Path, tmp_path: Path
+) -> None:
+    train = ("train", "-d", "fakestormer", "--recipe", "small", "--set", "depth=1")
+    code, said = dfbench(*train, "--start", evil)
+    assert (code, "was refused" in said) == (1, True), said
+    assert not prepared(tmp_path)
+    code, said = dfbench(*train, "--start", f"tinm:vit={evil}")
+    assert (code, "cannot understand --start" in said) == (2, True), said
+    assert not prepared(tmp_path)
+
+
+@pytest.mark.parametrize("command", [(*TEST, "-d", "chance"), ("train", "-d", "fakestormer")])
+def test_a_device_that_is_not_there_prepares_nothing(
+    dfbench: Dfbench, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    code, said = dfbench(*command, "--device", "cuda")
+    assert (code, "no CUDA device is available" in said) == (2, True), said
+    assert not prepared(tmp_path)
+
+
+@pytest.mark.slow
+def test_scores_that_exist_need_neither_device_nor_detector(
+    dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dfbench(*TEST, "-d", "chance")[0] == 3  # the only video is none
+    assert prepared(tmp_path)
+    monkeypatch.setattr(evaluation, "_build", None)
+    code, said = dfbench(*TEST, "-d", "chance", "--device", "cuda")
+    assert (code, "nothing to compute" in said) == (3, True), said
+
+    # A run that was cut off when all was scored goes on without a detector.
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    record.write_text(record.read_text(encoding="utf-8").replace("complete", "running"), encoding="utf-8")
+    code, said = dfbench(*TEST, "-d", "chance", "--device", "cuda")
+    assert (code, "nothing to compute" in said) == (3, False), said
