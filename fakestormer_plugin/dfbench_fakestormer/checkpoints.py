@@ -8,9 +8,11 @@ and where they come from. The authors' `.pth` files are pickles; they are only e
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,16 +174,17 @@ def network_from(state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path) -
         hint = "an image transformer is where a training can start: dfbench train --start FILE"
     else:
         hint = "use the recipe that the checkpoint was trained with"
-    require_fit(net.state_dict(), state, says=f"{origin} does not fit recipe '{recipe.name}'", hint=hint)
-    require_finite(state, origin=origin)
-    net.load_state_dict(dict(state))
+    fit = fitted(net.state_dict(), state, says=f"{origin} does not fit recipe '{recipe.name}'", hints=(hint,))
+    require_finite(fit, origin=origin)
+    net.load_state_dict(fit)
     return net.eval()
 
 
 def read_released(path: Path) -> dict[str, Tensor]:
     """The weights in a `.pth`: {'epoch', 'state_dict', 'optimizer'} or a bare mapping, `module.` stripped.
 
-    Raises WeightsError for a pickle that holds more than tensors and plain values: such a file can run code.
+    Raises WeightsError for a pickle that holds more than tensors and plain values, which it names: such a file can run
+    code, though it may be a harmless one with the arguments of its training.
     """
     import pickle
 
@@ -198,9 +201,15 @@ def read_released(path: Path) -> dict[str, Tensor]:
             raise WeightsError(
                 f"{path} is not a readable checkpoint: {_first_line(error)}", hints=_HINTS
             ) from error
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise WeightsError(
-            f"{path} was refused: it holds more than tensors and plain values, and loading it could run code",
-            hints=("ask its author for a file with tensors only, best as safetensors",),
+            f"{path} was refused: it holds {named[1] if named else 'more'} besides tensors and plain values, and"
+            " loading it could run code",
+            hints=(
+                "ask its author for its state dict alone: torch.save(model.state_dict(), FILE)",
+                "or, if you trust its author, take that out; this does run what is in it:",
+                f"  torch.save(torch.load({str(path)!r}, weights_only=False)['state_dict'], 'weights.pth')",
+            ),
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise WeightsError(
@@ -247,25 +256,49 @@ def _require_file(path: Path) -> None:
         raise WeightsError(f"there is no weights file {path}", hints=_HINTS)
 
 
-def require_fit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, says: str, hint: str) -> None:
-    """Raise WeightsError unless `state` has the tensors of `own` and no others.
+def fitted(
+    own: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    *,
+    says: str,
+    hints: Sequence[str],
+    positions: str = "",
+) -> dict[str, Tensor]:
+    """`state`, if it has the tensors of `own` and no others.
 
-    It begins with `says` and names the first keys that differ, and what `state` was probably made for.
+    Position embeddings of the name `positions` may be those of another grid, and are resized to that of `own`. Raises
+    WeightsError, which begins with `says` and names the first keys that differ, and what `state` was probably made for.
     """
+    fit = dict(state)
+    if positions in own and positions in state and _is_grid(state[positions], like=own[positions]):
+        fit[positions] = resize_positions(state[positions], _grid(own[positions]))
     found = []
     for key, value in own.items():
-        if key not in state:
+        if key not in fit:
             found.append(f"{key} is missing")
-        elif state[key].shape != value.shape:
-            found.append(f"{key} is {_shape(state[key])} and should be {_shape(value)}")
-    found += [f"{key} is not known" for key in state if key not in own]
+        elif fit[key].shape != value.shape:
+            found.append(f"{key} is {_shape(fit[key])} and should be {_shape(value)}")
+    found += [f"{key} is not known" for key in fit if key not in own]
     if found:
         more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise WeightsError(
             f"{says}: {'; '.join(found[:_NAMED])}{more}. It was probably made for {probable_shape(state)}; "
             f"this network is {probable_shape(own)}",
-            hints=(hint,),
+            hints=hints,
         )
+    return fit
+
+
+def _is_grid(positions: Tensor, *, like: Tensor) -> bool:
+    """Whether they are those of a square grid, (1, 1 + n, D) with the D of `like`."""
+    if positions.ndim != 3 or positions.shape[0] != 1 or positions.shape[2] != like.shape[2]:
+        return False
+    return positions.shape[1] == 1 + _grid(positions) ** 2 > 1
+
+
+def _grid(positions: Tensor) -> int:
+    """Places along a side."""
+    return math.isqrt(max(0, positions.shape[-2] - 1))
 
 
 def require_finite(state: Mapping[str, Tensor], *, origin: Path) -> None:
@@ -277,21 +310,45 @@ def require_finite(state: Mapping[str, Tensor], *, origin: Path) -> None:
             raise WeightsError(f"{origin} holds NaN or infinite weights, first in {key}", hints=_HINTS)
 
 
-def probable_shape(state: Mapping[str, Tensor]) -> str:
-    """In words, what network these tensors come from."""
+@dataclass(frozen=True, slots=True)
+class ProbableNetwork:
+    """What some tensors come from, as far as their shapes tell. frames 0: of images; patch 0: a conv stem."""
+
+    width: int
+    depth: int
+    frames: int
+    patch: int
+    grid: int
+
+
+def probable_network(state: Mapping[str, Tensor]) -> ProbableNetwork | None:
+    """What network these tensors come from; None if it is no transformer of this kind."""
     prefix = "backbone." if "backbone.cls_token" in state else ""
     token, positions = state.get(f"{prefix}cls_token"), state.get(f"{prefix}pos_embed")
-    if token is None or positions is None:
+    if token is None or positions is None or token.ndim < 1 or positions.ndim < 2:
+        return None
+    blocks = [int(m[1]) for key in state if (m := re.match(rf"{prefix}blocks\.(\d+)\.", key))]
+    times, patch = state.get(f"{prefix}time_embed"), state.get(f"{prefix}patch_embed.proj.weight")
+    return ProbableNetwork(
+        width=token.shape[-1],
+        depth=1 + max(blocks, default=-1),
+        frames=0 if times is None or times.ndim < 2 else times.shape[-2] - 1,
+        patch=0 if patch is None or patch.ndim < 1 else patch.shape[-1],
+        grid=_grid(positions),
+    )
+
+
+def probable_shape(state: Mapping[str, Tensor]) -> str:
+    """In words, what network these tensors come from."""
+    net = probable_network(state)
+    if net is None:
         return f"another model (its first keys are {', '.join(list(state)[:3])})"
-    blocks = [k.removeprefix(prefix) for k in state if k.startswith(f"{prefix}blocks.")]
-    depth = 1 + max((int(k.split(".")[1]) for k in blocks), default=-1)
-    times = state.get(f"{prefix}time_embed")
-    kind = "an image transformer" if times is None else "FakeSTormer"
-    frames = "" if times is None else f"{times.shape[1] - 1} frames, "
-    patch = state.get(f"{prefix}patch_embed.proj.weight")
-    stem = "a conv stem" if patch is None else f"patches of {patch.shape[-1]} px"
-    grid = round((positions.shape[1] - 1) ** 0.5)
-    return f"{kind} of width {token.shape[-1]}, depth {depth}, {frames}a {grid} x {grid} grid of patches and {stem}"
+    kind, frames = ("FakeSTormer", f"{net.frames} frames, ") if net.frames else ("an image transformer", "")
+    stem = f"patches of {net.patch} px" if net.patch else "a conv stem"
+    return (
+        f"{kind} of width {net.width}, depth {net.depth}, {frames}a {net.grid} x {net.grid} grid of patches"
+        f" and {stem}"
+    )
 
 
 def _shape(tensor: Tensor) -> str:

@@ -19,11 +19,10 @@ from dfbench import UsageError, WeightsError
 from dfbench.runs.weights import start_source
 from dfbench_fakestormer.checkpoints import (
     PICKLES,
+    fitted,
     read_header,
     read_released,
     require_finite,
-    require_fit,
-    resize_positions,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from dfbench_fakestormer.model import FakeSTormerNet
 
 TIMM = "timm:"
-_HINT = "use the recipe that it was made for"
+_HINTS = ("use the recipe that it was made for",)
 TEMPORAL_TOKEN_STD = 1e-6
 # Of an image transformer: what its own head and decoder consist of.
 _UNUSED = ("decoder_", "head.", "fc_norm.", "mask_token")
@@ -95,7 +94,7 @@ def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
         raise UsageError(
             f"timm has no model {model!r}", hints=("for example: timm:vit_base_patch16_224.mae=FILE",)
         )
-    if path.suffix in PICKLES:
+    if path.suffix != ".safetensors":  # timm takes anything else for a pickle, whatever it is called
         read_released(path)  # refuses what could run code, which timm might not
     try:
         built = timm.create_model(
@@ -108,14 +107,11 @@ def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
 
 
 def _whole(net: FakeSTormerNet, state: Mapping[str, Tensor], path: Path) -> str:
-    own = net.state_dict()
-    fitted = dict(state)
-    key = "backbone.pos_embed"
-    if key in fitted:
-        fitted[key] = resize_positions(fitted[key], net.config.grid)
-    require_fit(own, fitted, says=f"{path} does not fit", hint=_HINT)
-    require_finite(fitted, origin=path)
-    net.load_state_dict(fitted)
+    fit = fitted(
+        net.state_dict(), state, says=f"{path} does not fit", hints=_HINTS, positions="backbone.pos_embed"
+    )
+    require_finite(fit, origin=path)
+    net.load_state_dict(fit)
     return f"starting from the whole network in {path}"
 
 
@@ -128,13 +124,11 @@ def _image_transformer(net: FakeSTormerNet, state: Mapping[str, Tensor], path: P
         )
     own = {k: v for k, v in backbone.state_dict().items() if not _is_temporal(k)}
     given = {k: v for k, v in state.items() if not k.startswith(_UNUSED)}
-    if "pos_embed" in given and given["pos_embed"].ndim == 3:
-        given["pos_embed"] = resize_positions(given["pos_embed"], net.config.grid)
     for key in _OPTIONAL:
         given.setdefault(key, own[key])
-    require_fit(own, given, says=f"{path} does not fit", hint=_HINT)
-    require_finite(given, origin=path)
-    backbone.load_state_dict(given, strict=False)
+    fit = fitted(own, given, says=f"{path} does not fit", hints=_HINTS, positions="pos_embed")
+    require_finite(fit, origin=path)
+    backbone.load_state_dict(fit, strict=False)
     with torch.no_grad():
         backbone.time_embed.zero_()
         backbone.temp_token.mul_(TEMPORAL_TOKEN_STD / 0.02)

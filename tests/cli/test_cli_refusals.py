@@ -84,6 +84,13 @@ def test_weights_to_start_from_that_are_refused_prepare_no_training_set(
     assert not prepared(tmp_path)
 
 
+def test_a_misspelt_recipe_says_what_was_probably_meant(dfbench: Dfbench) -> None:
+    code, said = dfbench("train", "-d", "fakestormer", "--recipe", "dmo")
+    assert code == 2
+    assert "detector 'fakestormer' has no recipe 'dmo'\n  did you mean 'demo'?\n" in said
+    assert "recipes: base_c23, base_c0, base_c40, small, demo" in said
+
+
 @pytest.mark.parametrize("command", [(*TEST, "-d", "chance"), ("train", "-d", "fakestormer")])
 def test_a_device_that_is_not_there_prepares_nothing(
     dfbench: Dfbench, tmp_path: Path, command: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pickle
@@ -145,6 +146,28 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path
         load_network(path)
     assert str(path) in caught.value.message
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (argparse.Namespace(lr=1e-3), "argparse.Namespace"),
+        (np.float64(0.5), "numpy._core.multiarray.scalar"),
+        (Malicious(Path("owned")), "posix.mkdir"),
+    ],
+)
+def test_what_a_refused_file_holds_is_named(tmp_path: Path, value: object, named: str) -> None:
+    state = FakeSTormerNet(network_config(SMALL)).state_dict()
+    path, mended = tmp_path / "full.pth", tmp_path / "weights.pth"
+    torch.save({"state_dict": state, "args": value}, path)
+    with pytest.raises(WeightsError, match=f"it holds {named} besides tensors") as caught:
+        read_released(path)
+    if isinstance(value, Malicious):
+        return
+    (remedy,) = (hint.strip() for hint in caught.value.hints if "torch.load" in hint)
+    assert f"torch.load({str(path)!r}, weights_only=False)" in remedy
+    exec(remedy.replace("'weights.pth'", repr(str(mended))), {"torch": torch})  # it can be followed
+    assert read_released(mended).keys() == state.keys()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"PK\x03\x04 truncated"])

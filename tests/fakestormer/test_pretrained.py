@@ -137,11 +137,19 @@ class _Runs:
         return print, ("it ran",)
 
 
-@pytest.mark.parametrize("form", ["{}", "timm:vit_tiny_patch16_224={}"])
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("{}", "evil.pth"),
+        ("timm:vit_tiny_patch16_224={}", "evil.pth"),
+        ("timm:vit_tiny_patch16_224={}", "evil.pkl"),
+        ("timm:vit_tiny_patch16_224={}", "evil"),
+    ],
+)
 def test_a_pickle_that_runs_code_is_refused(
-    tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, form: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "evil.pth"
+    path = tmp_path / name
     torch.save({"model": _Runs()}, path)
     with pytest.raises(WeightsError, match="was refused"):
         start_from(FakeSTormerNet(TINY), form.format(path))
@@ -168,6 +176,29 @@ def test_what_does_not_fit_says_what_it_was_made_for(tmp_path: Path) -> None:
         start_from(FakeSTormerNet(TINY), str(path))
     with pytest.raises(WeightsError, match="there is no weights file"):
         start_from(FakeSTormerNet(TINY), str(tmp_path / "none.pth"))
+
+
+def test_the_grid_that_is_named_is_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "vit.safetensors"
+    save_file(image_transformer(grid=8), path)
+    with pytest.raises(WeightsError, match=r"a 8 x 8 grid .* this network is .* a 4 x 4 grid"):
+        start_from(FakeSTormerNet(replace(TINY, depth=4)), str(path))
+    save_file(FakeSTormerNet(replace(TINY, size=64)).state_dict(), path)
+    with pytest.raises(WeightsError, match=r"a 8 x 8 grid .* this network is .* a 4 x 4 grid") as caught:
+        start_from(FakeSTormerNet(replace(TINY, frames=2)), str(path))
+    assert "pos_embed" not in caught.value.message  # which another grid does not keep from fitting
+
+
+@pytest.mark.parametrize("shape", [(17, 48), (816,), (1, 18, 48), (1, 1, 48), (2, 17, 48), (1, 17, 24)])
+@pytest.mark.parametrize("whole", [True, False])
+def test_positions_of_no_square_grid_are_refused(tmp_path: Path, shape: tuple[int, ...], whole: bool) -> None:
+    path = tmp_path / "odd.safetensors"
+    state = FakeSTormerNet(TINY).state_dict() if whole else image_transformer()
+    key = "backbone.pos_embed" if whole else "pos_embed"
+    save_file({**state, key: torch.zeros(shape)}, path)
+    said = "x".join(map(str, shape))
+    with pytest.raises(WeightsError, match=rf"{key} is {said} and should be 1x17x48"):
+        start_from(FakeSTormerNet(TINY), str(path))
 
 
 def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: Path) -> None:

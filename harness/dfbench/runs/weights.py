@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
-from dfbench.errors import RunError, UsageError, WeightsError
+from dfbench.errors import RunError, UnknownNameError, UsageError, WeightsError
+from dfbench.hooks.registry import closest
 from dfbench.interfaces import (
     ChecksStart,
     FaceFile,
@@ -55,8 +56,10 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         )
     recipe = request.recipe or (spec.demo_recipe if stage.source.made else spec.default_recipe)
     if recipe not in spec.recipes:
-        raise UsageError(
-            f"detector '{spec.name}' has no recipe '{recipe}'", hints=(f"recipes: {', '.join(spec.recipes)}",)
+        close = [f"did you mean {one!r}?" for one in closest(recipe, spec.recipes, count=1)]
+        raise UnknownNameError(
+            f"detector '{spec.name}' has no recipe '{recipe}'",
+            hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
         )
     trainer = cast("TrainerFactory", stage.registry.load_object(spec.trainer))(recipe, request.overrides)
     needs = trainer.needs()
