@@ -188,6 +188,14 @@ def test_check_of_a_split(dfbench: Dfbench, dfdc: Path) -> None:
     assert [one["part"] for one in json.loads(ended.out)["official"]] == ["train"]
 
 
+def test_check_of_an_unknown_split(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    for name, root in (("folder", own), ("dfdc", dfdc)):
+        ended = dfbench("data", "check", name, "--root", str(root), "--split", "tset")
+        assert (ended.code, ended.out) == (2, "")
+        assert f"no split 'tset' in {name}" in ended.err
+        assert "did you mean 'test'?" in ended.err
+
+
 def test_a_dataset_that_needs_another_says_so(dfbench: Dfbench, tmp_path: Path) -> None:
     (tmp_path / "DFo/end_to_end").mkdir(parents=True)
     ended = dfbench("data", "check", "deeperforensics", "--root", str(tmp_path / "DFo"))

@@ -10,7 +10,7 @@ import pytest
 
 from dfbench.data.inventory import CORPUS_FILE, check, corpus_name
 from dfbench.data.manifest import manifest_digest
-from dfbench.errors import LayoutError
+from dfbench.errors import LayoutError, UnknownNameError
 from dfbench.interfaces import DatasetIndex
 from dfbench.types import Counts, DatasetSpec, Label, Video
 
@@ -126,6 +126,22 @@ def test_an_absent_test_split_and_a_split_asked_for_are_shortfalls(root: Path, i
     assert not check(spec, root, index).complete
     assert check(spec, root, index, splits=("test",)).complete
     assert not check(spec, root, index, splits=("train",)).complete
+
+
+@pytest.mark.parametrize("official", [SPEC.official, {}])
+def test_a_split_that_is_neither_listed_nor_official_is_unknown(
+    root: Path, index: DatasetIndex, official: dict[str, Counts]
+) -> None:
+    with pytest.raises(UnknownNameError, match="no split 'tset' in sample") as caught:
+        check(replace(SPEC, official=official), root, index, splits=("test", "tset"))
+    assert caught.value.hints[0] == "did you mean 'test'?"
+
+
+def test_the_splits_of_a_corpus_file_replace_the_published_ones(root: Path, index: DatasetIndex) -> None:
+    (root / CORPUS_FILE).write_text('{"corpus": "demo", "official": {"val": {"real": 1, "fake": 1}}}')
+    assert not check(SPEC, root, index, splits=("val",)).complete  # promised, not there
+    with pytest.raises(UnknownNameError, match="'train'"):
+        check(SPEC, root, index, splits=("train",))
 
 
 def test_a_corpus_file_names_the_corpus_and_replaces_the_counts(root: Path, index: DatasetIndex) -> None:

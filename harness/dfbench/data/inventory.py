@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.inspection import Inspection
-from dfbench.data.manifest import manifest_digest
+from dfbench.data.manifest import manifest_digest, unknown_name
 from dfbench.data.sequences import archive_of, source_size
 from dfbench.errors import LayoutError
 from dfbench.interfaces import DatasetIndex
@@ -202,7 +202,8 @@ def check(
     """Hold `index` against the files below `dataset_root` and the published counts.
 
     Looks at names and sizes only; nothing is decoded. `splits` restricts the check (all if empty; a split asked
-    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged.
+    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged, and
+    UnknownNameError for a split that is neither listed nor one of the published counts.
     """
     if not dataset_root.is_dir():
         what = "is a file, not a folder" if dataset_root.exists() else "does not exist"
@@ -210,6 +211,11 @@ def check(
             f"the root of {spec.name}, {dataset_root}, {what}", hints=("correct [data.roots] or --root",)
         )
     corpus, replaced = _corpus(dataset_root)
+    official = spec.official if replaced is None else replaced
+    known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
+    for split in splits:
+        if split not in known:
+            raise unknown_name("split", split, known, where=spec.name)
     videos = [video for video in index.videos if not splits or video.split in splits]
     named = {video.path for video in index.videos}
     sizes = _sizes(named)
@@ -221,7 +227,7 @@ def check(
         corpus=corpus,
         root=dataset_root,
         rows=_rows(videos, found),
-        official=_compare(spec.official if replaced is None else replaced, videos, splits),
+        official=_compare(official, videos, splits),
         missing=_below(dataset_root, (video.path for video in videos if video.path not in sizes)),
         empty=_below(dataset_root, (video.path for video in videos if sizes.get(video.path) == 0)),
         extra=_below(
