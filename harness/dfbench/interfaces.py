@@ -41,12 +41,13 @@ class DatasetIndex:
     `videos`: every expected video, in a fixed order. `problems`: one sentence for each line or entry of the
     official files that could not be used (file, line number, content, remedy). `notes`: what is right, and still
     worth knowing when numbers are read, such as a known leak between splits. Both are made `storable`, as the names of
-    files in them need not be.
+    files in them need not be. `lists`: the official files that were read; the inventory tells their SHA-256.
     """
 
     videos: tuple[Video, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lists: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "problems", tuple(map(storable, self.problems)))

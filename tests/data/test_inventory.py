@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,33 @@ def test_a_complete_copy(root: Path, index: DatasetIndex) -> None:
         ("test", "Swap", Counts(0, 1), Counts(0, 1)),
     ]
     assert inventory.corpus == "official"
-    assert inventory.list_hash == manifest_digest(index.videos)
+    assert {row.split_hash for row in inventory.rows} == {manifest_digest(index.videos)}
     assert inventory.lines()[-1] == "complete"
     assert any("not needed for testing" in line for line in inventory.lines())
+
+
+def test_a_training_video_leaves_the_hash_of_the_test_split(root: Path, index: DatasetIndex) -> None:
+    before = check(SPEC, root, index)
+    more = [video(root, name, split="train") for name in ("t", "u")]
+    hashes = [
+        {row.split: row.split_hash for row in check(SPEC, root, DatasetIndex((*index.videos, *train))).rows}
+        for train in ([], more[:1], more)
+    ]
+    assert {one["test"] for one in hashes} == {before.rows[0].split_hash}
+    assert hashes[1]["train"] != hashes[2]["train"]
+    assert f"split hash {before.rows[0].split_hash[:12]})" in before.lines()[1]
+
+
+def test_list_files_are_told_with_their_hash(root: Path, index: DatasetIndex) -> None:
+    path = root / "list.txt"
+    path.write_bytes(b"a\nb\nc\n")
+    inventory = check(SPEC, root, replace(index, lists=(path,)))
+    digest = sha256(b"a\nb\nc\n").hexdigest()
+    assert inventory.to_json()["lists"] == [{"file": "list.txt", "sha256": digest}]
+    assert f"    {digest}  list.txt" in inventory.lines()
+    path.unlink()
+    with pytest.raises(LayoutError, match=r"list\.txt cannot be read"):
+        check(SPEC, root, replace(index, lists=(path,)))
 
 
 def test_a_missing_video_is_named(root: Path, index: DatasetIndex) -> None:
@@ -199,6 +224,7 @@ def test_json_has_everything_and_lines_are_cut(root: Path, index: DatasetIndex) 
         "manipulation": "real",
         "expected": {"real": 32, "fake": 0},
         "found": {"real": 2, "fake": 0},
+        "split_hash": inventory.rows[0].split_hash,
     }
     assert content["official"][0] == {
         "part": "train",

@@ -12,11 +12,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from dfbench.data.inspection import Inspection
-from dfbench.data.manifest import manifest_digest, unknown_name
+from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
 from dfbench.data.sequences import archive_of, source_size
 from dfbench.errors import LayoutError
 from dfbench.interfaces import DatasetIndex
@@ -32,12 +33,25 @@ _SHOWN = 20  # names in the printed lines; the JSON has all
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One split and manipulation: how many videos its lists name, and how many have a file that is not empty."""
+    """One split and manipulation: how many videos its lists name, and how many have a file that is not empty.
+
+    `split_hash` identifies the whole split: `manifest_digest` of what is expected of it, all manipulations together.
+    A run on the split records the same one.
+    """
 
     split: str
     manipulation: str
     expected: Counts
     found: Counts
+    split_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """An official list file, as a path below the root, and the SHA-256 (hex) of its content."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +80,8 @@ class Inventory:
 
     `missing`: named by a list, no such file. `empty`: files of zero bytes. `extra`: videos on disk, in a folder
     of expected ones, that no list names; they are told, and are no shortfall. `notes` are those of the index.
-    `list_hash` identifies the lists (`manifest_digest` of everything they name). `verified` is that of the dataset's
-    spec. `inspection` is what looking into the files gave, None if nobody did (`inspected`).
+    `lists` are the official files that the index was made from. `verified` is that of the dataset's spec. `inspection` is
+    what looking into the files gave, None if nobody did (`inspected`).
     """
 
     dataset: str
@@ -81,7 +95,7 @@ class Inventory:
     extra: tuple[str, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-    list_hash: str
+    lists: tuple[ListFile, ...]
     verified: bool = True
     inspection: Inspection | None = None
 
@@ -126,7 +140,6 @@ class Inventory:
             "corpus": self.corpus,
             "root": storable(str(self.root)),
             "complete": self.complete,
-            "list_hash": self.list_hash,
             "layout_verified": self.verified,
             "splits": [
                 {
@@ -134,6 +147,7 @@ class Inventory:
                     "manipulation": row.manipulation,
                     "expected": _json(row.expected),
                     "found": _json(row.found),
+                    "split_hash": row.split_hash,
                 }
                 for row in self.rows
             ],
@@ -146,6 +160,7 @@ class Inventory:
                 }
                 for row in self.official
             ],
+            "lists": [{"file": one.name, "sha256": one.sha256} for one in self.lists],
             "missing": list(self.missing),
             "empty": list(self.empty),
             "extra": list(self.extra),
@@ -157,16 +172,15 @@ class Inventory:
 
     def lines(self) -> list[str]:
         """The inventory as text, a verdict last."""
-        text = [
-            f"{self.title} in {storable(str(self.root))} (corpus: {self.corpus}, list hash {self.list_hash[:12]})"
-        ]
+        text = [f"{self.title} in {storable(str(self.root))} (corpus: {self.corpus})"]
         if not self.verified:
             text.append(
                 "  the official layout is not verified: read in the layout of `folder`, as your list says"
             )
         text += [
             f"  {row.split:<6} {row.manipulation:<18} "
-            f"real {row.found.real}/{row.expected.real}  fake {row.found.fake}/{row.expected.fake}  (found/listed)"
+            f"real {row.found.real}/{row.expected.real}  fake {row.found.fake}/{row.expected.fake}  "
+            f"(found/listed; split hash {row.split_hash[:12]})"
             for row in self.rows
         ]
         for one in self.official:
@@ -176,6 +190,7 @@ class Inventory:
                 told = "not on disk, not needed for testing"
             counts = f"{one.official.real} real + {one.official.fake} fake"
             text.append(f"  {one.part}: lists name {listed}, {self.corpus} counts are {counts}: {told}")
+        text += _named("list files (SHA-256)", [f"{one.sha256}  {one.name}" for one in self.lists])
         text += _named("missing files", self.missing)
         text += _named("empty files (zero bytes)", self.empty)
         text += _named("videos in no list", self.extra)
@@ -202,14 +217,16 @@ def check(
     """Hold `index` against the files below `dataset_root` and the published counts.
 
     Looks at names and sizes only; nothing is decoded. `splits` restricts the check (all if empty; a split asked
-    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged, and
-    UnknownNameError for a split that is neither listed nor one of the published counts.
+    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged,
+    UnknownNameError for a split that is neither listed nor one of the published counts, and ManifestError if the index
+    repeats a video.
     """
     if not dataset_root.is_dir():
         what = "is a file, not a folder" if dataset_root.exists() else "does not exist"
         raise LayoutError(
             f"the root of {spec.name}, {dataset_root}, {what}", hints=("correct [data.roots] or --root",)
         )
+    refuse_duplicates(index.videos)
     corpus, replaced = _corpus(dataset_root)
     official = spec.official if replaced is None else replaced
     known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
@@ -240,7 +257,7 @@ def check(
         ),
         problems=index.problems,
         notes=index.notes,
-        list_hash=manifest_digest(index.videos),
+        lists=tuple(_hashed(dataset_root, path) for path in index.lists),
         verified=spec.verified,
     )
 
@@ -320,8 +337,18 @@ def _sizes(named: Iterable[Path]) -> dict[Path, int]:
 
 def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:
     """A row for every split and manipulation, in the order in which the lists name them."""
+    hashes = {
+        split: manifest_digest(video for video in videos if video.split == split)
+        for split in dict.fromkeys(video.split for video in videos)
+    }
     return tuple(
-        Row(split, manipulation, _count(videos, split, manipulation), _count(found, split, manipulation))
+        Row(
+            split,
+            manipulation,
+            _count(videos, split, manipulation),
+            _count(found, split, manipulation),
+            hashes[split],
+        )
         for split, manipulation in dict.fromkeys((video.split, video.manipulation) for video in videos)
     )
 
@@ -367,10 +394,22 @@ def _count(videos: Iterable[Video], split: str = "", manipulation: str = "") -> 
     return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
 
 
+def _hashed(root: Path, path: Path) -> ListFile:
+    try:
+        with path.open("rb") as opened:
+            return ListFile(_name(root, path), file_digest(opened, "sha256").hexdigest())
+    except OSError as error:
+        raise LayoutError(
+            f"the list file {path} cannot be read: {error.strerror}", hints=("make it readable",)
+        ) from error
+
+
 def _below(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:
-    return tuple(
-        sorted(storable(str(path.relative_to(root) if path.is_relative_to(root) else path)) for path in paths)
-    )
+    return tuple(sorted(_name(root, path) for path in paths))
+
+
+def _name(root: Path, path: Path) -> str:
+    return storable(str(path.relative_to(root) if path.is_relative_to(root) else path))
 
 
 def _json(counts: Counts) -> dict[str, int]:

@@ -72,7 +72,7 @@ class CelebDF:
         test, listed = self._listed(path, problems)
         if not test:
             raise listfiles.no_video(f"{path} names", problems)
-        return DatasetIndex((*test, *self._others(listed, problems)), tuple(problems))
+        return DatasetIndex((*test, *self._others(listed, problems)), tuple(problems), lists=(path,))
 
     def _listed(self, path: Path, problems: list[str]) -> tuple[list[Video], set[str]]:
         """The test videos, and every name in the list: a video on a bad line must not end up in train."""

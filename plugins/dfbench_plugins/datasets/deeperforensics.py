@@ -90,7 +90,8 @@ class DeeperForensics:
         ]
         if not videos:
             raise listfiles.no_video(f"the split files below {self._originals} name", problems)
-        return DatasetIndex(tuple(videos), tuple(problems), ffpp_splits.leaks(splits))
+        lists = (*list_files(self._root).values(), *ffpp_splits.split_files(self._originals))
+        return DatasetIndex(tuple(videos), tuple(problems), ffpp_splits.leaks(splits), lists)
 
     def _reals(self, split_of: Mapping[str, str]) -> Iterator[Video]:
         if self._originals is None:
@@ -161,17 +162,10 @@ def names_of(root: Path, variant: str, folder: Path, problems: list[str]) -> lis
 
 
 def read_lists(root: Path, problems: list[str]) -> dict[str, list[str]]:
-    """The names of each list in `lists/splits` by split; the lists have no header, the first line is a video.
-
-    A list is the file there whose name holds that of the split. A split without a list is left out.
-    """
-    _, files = tree.listing(root / LISTS) if (root / LISTS).is_dir() else ([], [])
+    """The names of each list in `lists/splits` by split; the lists have no header, the first line is a video."""
     found: dict[str, list[str]] = {}
     seen: dict[str, str] = {}
-    for split in ffpp_splits.SPLITS:
-        path = next((root / LISTS / name for name in files if split in name and name.endswith(".txt")), None)
-        if path is None:
-            continue
+    for split, path in list_files(root).items():
         found[split] = []
         for number, line in listfiles.read_lines(path, problems):
             where = f"line {number}"
@@ -185,6 +179,16 @@ def read_lists(root: Path, problems: list[str]) -> dict[str, list[str]]:
                 continue
             problems.append(listfiles.describe(path, where, line, wrong, "restore the official file"))
     return found
+
+
+def list_files(root: Path) -> dict[str, Path]:
+    """The list of each split: the file in `lists/splits` whose name holds that of the split. One without is left out."""
+    _, files = tree.listing(root / LISTS) if (root / LISTS).is_dir() else ([], [])
+    named = {
+        split: [root / LISTS / name for name in files if split in name and name.endswith(".txt")]
+        for split in ffpp_splits.SPLITS
+    }
+    return {split: paths[0] for split, paths in named.items() if paths}
 
 
 def fake(dataset: str, path: Path, *, variant: str, split: str, compression: str) -> Video:

@@ -76,7 +76,9 @@ class SourceVideos:
                 f"{self._root} holds no source video, and its test list names no fake",
                 hints=problems[:5] or NOTES,
             )
-        return DatasetIndex(tuple(videos), tuple(problems), NOTES)
+        return DatasetIndex(
+            tuple(videos), tuple(problems), NOTES, (deeperforensics.list_files(self._root)["test"],)
+        )
 
     def _reals(self, problems: list[str]) -> Iterator[Video]:
         top = self._root / _REALS

@@ -76,7 +76,10 @@ class DeepfakeDetectionChallenge:
         ]
         if not videos:
             raise listfiles.no_video(f"the list files below {self._root} name", problems)
-        return DatasetIndex(tuple(videos), tuple(problems))
+        lists = (self._root / _CSV, self._root / _JSON, *(part / "metadata.json" for part in self._parts()))
+        return DatasetIndex(
+            tuple(videos), tuple(problems), lists=tuple(path for path in lists if path.exists())
+        )
 
     def _test_rows(self, problems: list[str]) -> list[_Row]:
         labels, metadata = self._root / _CSV, self._root / _JSON
@@ -95,10 +98,8 @@ class DeepfakeDetectionChallenge:
 
     def _train(self, problems: list[str]) -> Iterator[Video]:
         seen: dict[str, Path] = {}
-        for part in sorted((part for glob in _PARTS for part in self._root.glob(glob)), key=_natural):
+        for part in self._parts():
             path = part / "metadata.json"
-            if not part.is_dir():
-                continue
             if part.name in seen:
                 problems.append(f"{path}, line 1: {seen[part.name]} is the same part and is used; remove one")
                 continue
@@ -108,6 +109,10 @@ class DeepfakeDetectionChallenge:
                 problems.append(f"{path}, line 1: {wrong}")
                 continue
             yield from self._videos(part, list(_json_rows(path, problems)), split="train")
+
+    def _parts(self) -> list[Path]:
+        found = (part for glob in _PARTS for part in self._root.glob(glob) if part.is_dir())
+        return sorted(found, key=_natural)
 
     def _videos(self, folder: Path, rows: list[_Row], *, split: str) -> Iterator[Video]:
         place = folder / "videos" if (folder / "videos").is_dir() else folder

@@ -54,7 +54,8 @@ class ListedChallenge:
             problems.append(listfiles.describe(path, f"line {number}", line, wrong, remedy))
         if not videos:
             raise listfiles.no_video(f"{path} names", problems)
-        return DatasetIndex(tuple(videos.values()), tuple(problems))
+        labels = tuple(one for one in index.lists if one.parent.name == "test")
+        return DatasetIndex(tuple(videos.values()), tuple(problems), lists=(path, *labels))
 
     def _list(self) -> Path:
         for folder in (self._root, self._root / "test"):

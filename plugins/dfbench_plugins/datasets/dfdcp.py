@@ -74,7 +74,7 @@ class Preview:
                 videos.append(self._video(PurePosixPath(name), entry, relaid=relaid))
         if not videos:
             raise listfiles.no_video(f"{path} names", problems)
-        return DatasetIndex(tuple(videos), tuple(problems))
+        return DatasetIndex(tuple(videos), tuple(problems), lists=(path,))
 
     def _video(self, name: PurePosixPath, entry: Mapping[str, Any], *, relaid: Mapping[str, bool]) -> Video:
         method, actor, *rest = name.parts

@@ -75,7 +75,9 @@ class FaceForensics:
         videos = [video for split, pairs in splits.items() for video in self._videos(split, pairs, masks)]
         if not videos:
             raise listfiles.no_video(f"the split files below {self._root} name", problems)
-        return DatasetIndex(tuple(videos), tuple(problems), ffpp_splits.leaks(splits))
+        return DatasetIndex(
+            tuple(videos), tuple(problems), ffpp_splits.leaks(splits), ffpp_splits.split_files(self._root)
+        )
 
     def _videos(
         self, split: str, pairs: list[tuple[str, str]], masks: dict[str, frozenset[str]]

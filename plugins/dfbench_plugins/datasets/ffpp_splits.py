@@ -63,6 +63,12 @@ def read_splits(root: Path, problems: list[str]) -> dict[str, list[Pair]]:
     return found
 
 
+def split_files(root: Path) -> tuple[Path, ...]:
+    """The split files that `read_splits` reads. Raises LayoutError if none of them is there."""
+    folder = _split_folder(root)
+    return tuple(path for split in SPLITS if (path := folder / f"{split}.json").exists())
+
+
 def leaks(splits: Mapping[str, Sequence[Pair]]) -> tuple[str, ...]:
     """A note for each source video that two splits share; those that reach the test split first."""
     split_of = {one: split for split, pairs in splits.items() for pair in pairs for one in pair}

@@ -71,8 +71,9 @@ class FolderDataset:
             )
         problems: list[str] = []
         notes: list[str] = []
-        if (self._root / LIST_NAME).exists():
-            videos = list(self._listed(self._root / LIST_NAME, problems))
+        lists = [path for path in (self._root / LIST_NAME,) if path.exists()]
+        if lists:
+            videos = list(self._listed(lists[0], problems))
         else:
             videos = [
                 video
@@ -82,7 +83,7 @@ class FolderDataset:
             ]
         if not videos:
             raise listfiles.no_video(f"{self._root} holds", problems)
-        return DatasetIndex(tuple(videos), tuple(problems), tuple(notes))
+        return DatasetIndex(tuple(videos), tuple(problems), tuple(notes), tuple(lists))
 
     def _listed(self, path: Path, problems: list[str]) -> Iterator[Video]:
         lines = listfiles.read_lines(path, problems)

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from dfbench import Counts, DatasetSpec
+from dfbench.data.inventory import check
 from dfbench.hooks.conformance import check_dataset
+from dfbench.hooks.registry import load_object
 from dfbench_plugins.datasets import dfbench_datasets
+from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
+from dfbench_plugins.datasets.deeperforensics import DeeperForensics
 
 SPECS = dfbench_datasets()
 DOCS = Path(__file__).parents[3] / "docs" / "datasets"
@@ -86,6 +90,50 @@ def test_each_keeps_what_every_stage_relies_on(
     results = check_dataset(spec, root, roots=roots)
     assert len(results) == 5
     assert [result for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fixture", "lists"),
+    [
+        ("ffpp", "ffpp_root", ["splits/train.json", "splits/val.json", "splits/test.json"]),
+        ("celeb_df_v2", "celeb_root", ["List_of_testing_videos.txt"]),
+        ("dfdc", "dfdc_root", ["test/labels.csv", "test/metadata.json", "dfdc_train_part_0/metadata.json"]),
+        ("dfdc_3215", "dfdc_root", ["dfdc_vids.txt", "test/labels.csv", "test/metadata.json"]),
+        ("dfdcp", "dfdcp_root", ["dataset.json"]),
+        ("deeperforensics_sources", "dfo_root", ["lists/splits/test.txt"]),
+        ("dfd", "dfd_root", []),
+        ("folder", "own_root", []),
+    ],
+)
+def test_the_list_files_of_each(
+    name: str, fixture: str, lists: list[str], request: pytest.FixtureRequest
+) -> None:
+    spec = next(one for one in SPECS if one.name == name)
+    root = request.getfixturevalue(fixture)
+    index = load_object(spec.build)(root, compression=None).index()  # type: ignore[operator]
+    assert list(index.lists) == [root / one for one in lists]
+
+
+def test_the_lists_of_deeperforensics_are_its_own_and_those_of_ffpp(dfo_root: Path, ffpp_root: Path) -> None:
+    index = DeeperForensics(dfo_root, compression=None, roots={"ffpp": ffpp_root}).index()
+    assert [path.name for path in index.lists] == [
+        *("train.txt", "val.txt", "test.txt"),
+        *("train.json", "val.json", "test.json"),
+    ]
+
+
+def test_a_training_file_of_celeb_df_leaves_the_hash_of_its_test_split(celeb_root: Path) -> None:
+    def identity() -> tuple[str, str, object]:
+        index = CelebDF(celeb_root, compression=None).index()
+        inventory = check(next(one for one in SPECS if one.name == "celeb_df_v2"), celeb_root, index)
+        hashes = {row.split: row.split_hash for row in inventory.rows}
+        return hashes["test"], hashes["train"], inventory.lists
+
+    before = identity()
+    (celeb_root / "Celeb-real/id3_0004.mp4").unlink()
+    after = identity()
+    assert (before[0], before[2]) == (after[0], after[2])
+    assert before[1] != after[1]
 
 
 def test_official_counts() -> None:
