@@ -78,6 +78,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
+    from dfbench.data.folders import folder_fault
     from dfbench.data.landmarks import landmark_file
     from dfbench.data.sequences import (
         archive_folders,
@@ -101,6 +102,7 @@ _LAZY = {
     "train": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
+    "folder_fault": "dfbench.data.folders",
     "archive_folders": "dfbench.data.sequences",
     "is_archive_name": "dfbench.data.sequences",
     "is_frame_name": "dfbench.data.sequences",
@@ -193,6 +195,7 @@ __all__ = [
     "cut_landmarks",
     "digest_of",
     "fit_module",
+    "folder_fault",
     "gathered",
     "hookimpl",
     "is_archive_name",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.data.unprivileged import obey_permissions
 
 from dfbench.cli import main
 from dfbench.settings import load_settings
@@ -83,6 +85,62 @@ def test_add_checks_and_writes_the_root(dfbench: Dfbench, own: Path) -> None:
     assert state_of(dfbench, "folder")["state"] == "complete"
 
 
+@pytest.fixture
+def unreadable(own: Path, tmp_path: Path) -> Iterator[dict[str, tuple[Path, str]]]:
+    """Roots that raise where one looks, by the dataset that they are given to, each with the reason; and a sound one."""
+    (tmp_path / "closed/inside").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0)
+    yield {
+        "celeb_df_v2": (tmp_path / "closed", "Permission denied"),
+        "dfdc": (tmp_path / "closed/inside", "Permission denied"),
+        "dfdcp": (tmp_path / ("long" * 75), "File name too long"),
+        "folder": (own, ""),
+    }
+    (tmp_path / "closed").chmod(0o755)
+
+
+def obeying(work: Callable[[], Ended]) -> Ended:
+    """What `work` returns in a thread that obeys permissions."""
+    ended: list[Ended] = []
+
+    def run() -> None:
+        obey_permissions()
+        ended.append(work())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return ended[0]
+
+
+def test_roots_that_cannot_be_looked_at_take_nothing_else_down(
+    dfbench: Dfbench, unreadable: dict[str, tuple[Path, str]]
+) -> None:
+    lines = [f'{name} = "{root}"' for name, (root, _) in unreadable.items()]
+    Path("dfbench.toml").write_text("\n".join(["[data.roots]", *lines]))
+    listed = obeying(lambda: dfbench("data", "list"))
+    assert listed.code == 0, listed.err
+    findings = obeying(lambda: dfbench("doctor"))
+    for name, (root, reason) in unreadable.items():
+        if reason:
+            assert f"{name}: MISSING: {reason}" in listed.out
+            assert f"broken  data {name}: {root}: {reason}" in findings.out
+            assert obeying(lambda name=name: dfbench("data", "check", name)).err.count(reason) == 1  # type: ignore[misc]
+    assert state_of(dfbench, "folder")["state"] == "complete"
+    assert f"ok      data folder: {unreadable['folder'][0]}" in findings.out
+
+
+def test_a_folder_within_a_root_that_may_not_be_entered_is_named(dfbench: Dfbench, tmp_path: Path) -> None:
+    closed = tmp_path / "FF/original_sequences/youtube/c23"
+    (closed / "videos").mkdir(parents=True)
+    closed.chmod(0)
+    ended = obeying(lambda: dfbench("data", "check", "ffpp", "--root", str(tmp_path / "FF")))
+    closed.chmod(0o755)
+    assert ended.code == 1
+    words = f"ffpp at {tmp_path / 'FF'} cannot be read: {closed / 'videos'}: Permission denied"
+    assert words in " ".join(ended.err.split())
+
+
 def test_add_stores_an_absolute_path_and_tells_what_it_replaces(
     dfbench: Dfbench, own: Path, tmp_path: Path
 ) -> None:
@@ -130,7 +188,7 @@ def test_list_tells_the_states_apart(dfbench: Dfbench, own: Path, dfdc: Path) ->
     assert state_of(dfbench, "dfdc", "--no-check")["state"] == "found"
     text = dfbench("data", "list")
     assert "celeb_df_v2: " in text.out
-    assert "dfd: no such folder" in text.out
+    assert "dfd: MISSING: no such folder" in text.out
 
 
 def test_a_dataset_in_the_root_of_another_needs_no_root(dfbench: Dfbench, dfdc: Path) -> None:

@@ -207,9 +207,9 @@ def test_a_damaged_corpus_file_is_an_error_that_shows_its_form(
 
 def test_a_wrong_root_is_an_error(root: Path, index: DatasetIndex) -> None:
     assert corpus_name(root / "nowhere") == "official"
-    with pytest.raises(LayoutError, match="does not exist"):
+    with pytest.raises(LayoutError, match="cannot be used: no such folder"):
         check(SPEC, root / "nowhere", index)
-    with pytest.raises(LayoutError, match="is a file, not a folder"):
+    with pytest.raises(LayoutError, match="cannot be used: a file, not a folder"):
         check(SPEC, index.videos[0].path, index)
 
 

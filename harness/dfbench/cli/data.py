@@ -78,7 +78,7 @@ def list_command(
     output.console().print(table)
     for one in states:
         if one.state in ("BROKEN", "MISSING"):
-            typer.echo(f"{one.spec.name}: {one.reason}")
+            typer.echo(f"{one.spec.name}: {one.state}: {one.reason}")
 
 
 @app.command("check")

@@ -16,6 +16,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.folders import folder_fault
 from dfbench.data.inspection import Inspection
 from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
 from dfbench.data.sequences import archive_of, source_size
@@ -221,10 +222,10 @@ def check(
     UnknownNameError for a split that is neither listed nor one of the published counts, and ManifestError if the index
     repeats a video.
     """
-    if not dataset_root.is_dir():
-        what = "is a file, not a folder" if dataset_root.exists() else "does not exist"
+    if fault := folder_fault(dataset_root):
         raise LayoutError(
-            f"the root of {spec.name}, {dataset_root}, {what}", hints=("correct [data.roots] or --root",)
+            f"the root of {spec.name}, {dataset_root}, cannot be used: {fault}",
+            hints=("correct [data.roots] or --root",),
         )
     refuse_duplicates(index.videos)
     corpus, replaced = _corpus(dataset_root)

@@ -8,6 +8,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from dfbench.data.folders import folder_fault
 from dfbench.hooks.host import Host, PluginStatus
 from dfbench.settings import Settings, config_path, load_settings
 from dfbench.text import storable
@@ -80,7 +81,7 @@ def _device() -> Finding:
 def _folders(settings: Settings) -> list[Finding]:
     found = []
     for what, folder in (("cache", settings.cache), ("runs", settings.runs)):
-        existing = next((p for p in (folder, *folder.absolute().parents) if p.is_dir()), Path("/"))
+        existing = next((p for p in (folder, *folder.absolute().parents) if not folder_fault(p)), Path("/"))
         free = shutil.disk_usage(existing).free / 2**30
         state = "note" if free < LOW_DISK_GIB else "ok"
         found.append(Finding(what, state, f"{folder} ({free:.0f} GiB free)"))
@@ -91,12 +92,9 @@ def _roots(settings: Settings) -> list[Finding]:
     if not settings.data.roots:
         return [Finding("data", "note", f"no data roots in {config_path()}: runs use the demo corpora")]
     return [
-        Finding(
-            f"data {name}",
-            "ok" if root.is_dir() else "broken",
-            f"{root}{'' if root.is_dir() else ' is no folder'}",
-        )
+        Finding(f"data {name}", "broken" if fault else "ok", f"{root}: {fault}" if fault else str(root))
         for name, root in settings.data.roots.items()
+        for fault in (folder_fault(root),)
     ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dfbench.data.folders import folder_fault
 from dfbench.data.inventory import check
 from dfbench.errors import DfbenchError
 from dfbench.runs.sources import DataSource, dataset_index
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DatasetState:
-    """One dataset. `state` is "not configured", "MISSING" (no such folder), "BROKEN", "INCOMPLETE", "complete" or
-    "found" (not looked into); `reason` says why it is broken. `within` names the dataset whose root it lies in.
+    """One dataset.
+
+    `state` is "not configured", "MISSING" (no folder that can be entered), "BROKEN", "INCOMPLETE", "complete" or "found"
+    (not looked into); `reason` says why it is missing or broken. `within` names the dataset whose root it lies in.
     """
 
     spec: DatasetSpec
@@ -38,8 +41,8 @@ def _state(spec: DatasetSpec, registry: Registry, source: DataSource, *, look: b
     root = source.roots.get(within or spec.name)
     if root is None:
         return DatasetState(spec, None, "", "not configured")
-    if not root.is_dir():
-        return DatasetState(spec, root, within, "MISSING", "no such folder")
+    if fault := folder_fault(root):
+        return DatasetState(spec, root, within, "MISSING", fault)
     if not look:
         return DatasetState(spec, root, within, "found")
     try:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from dfbench.data.folders import folder_fault
 from dfbench.data.inventory import corpus_name
-from dfbench.errors import SettingsError, UsageError
+from dfbench.errors import LayoutError, SettingsError, UsageError
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
 from dfbench.types import CorpusSpec, DatasetSpec, PrepareSpec, Video
@@ -45,9 +46,9 @@ class DataSource:
                 ),
             )
         root = self.roots[dataset]
-        if not root.is_dir():
+        if fault := folder_fault(root):
             raise SettingsError(
-                f"the root of dataset '{dataset}' is not a folder: {root}",
+                f"the root of dataset '{dataset}', {root}, cannot be used: {fault}",
                 hints=(f"correct [data.roots] in {config_path()}", "mount the disk that it is on"),
             )
         return root
@@ -90,7 +91,7 @@ def configured_source(settings: Settings) -> DataSource:
 
 def only_corpus(roots: Mapping[str, Path]) -> str:
     """The corpus that all `roots` belong to. Raises UsageError if there are several, such as demo and official data."""
-    names = {corpus_name(root) for root in roots.values() if root.is_dir()}
+    names = {corpus_name(root) for root in roots.values() if not folder_fault(root)}
     if len(names) > 1:
         raise UsageError(
             f"the configured roots belong to different corpora: {', '.join(sorted(names))}",
@@ -122,13 +123,22 @@ def dataset_index(
     *,
     roots: Mapping[str, Path] | None = None,
 ) -> DatasetIndex:
-    """Parse the official files of the dataset at `root`; `roots` are those of the datasets that it needs."""
+    """Parse the official files of the dataset at `root`; `roots` are those of the datasets that it needs.
+
+    Raises what the dataset raises, and LayoutError where it meets something that the system refuses to read.
+    """
     factory = registry.load_object(spec.build)
     if not callable(factory):
         raise UsageError(f"dataset '{spec.name}': {spec.build} is not callable")
     more = {"roots": roots or {}} if spec.needs else {}
     dataset = cast("Dataset", factory(root, compression=compression, **more))
-    return dataset.index()
+    try:
+        return dataset.index()
+    except OSError as error:  # a folder without permission, a share that went stale: no fault of the dataset
+        raise LayoutError(
+            f"{spec.name} at {root} cannot be read: {error.filename or ''}: {error.strerror or error}",
+            hints=("make it readable, or mount the disk again",),
+        ) from error
 
 
 def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> PrepareSpec:

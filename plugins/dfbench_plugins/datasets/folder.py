@@ -14,6 +14,7 @@ from dfbench import (
     Label,
     LayoutError,
     Video,
+    folder_fault,
     is_archive_name,
     is_frame_name,
     is_video_name,
@@ -58,12 +59,14 @@ class FolderDataset:
 
     def index(self) -> DatasetIndex:
         """In the order of the list, or by name, reals first. Raises LayoutError if there is neither, or no video."""
-        if not self._root.is_dir() or not any(
-            (self._root / name).exists() for name in (LIST_NAME, *_FOLDERS)
-        ):
-            what = "has neither" if self._root.is_dir() else "is no folder with"
+        if fault := folder_fault(self._root):
             raise LayoutError(
-                f"the root of {self._spec.name}, {self._root}, {what} {LIST_NAME} nor the folders real/ and fake/",
+                f"the root of {self._spec.name}, {self._root}, cannot be used: {fault}",
+                hints=(f"point it at the folder that holds {LIST_NAME}, or real/ and fake/",),
+            )
+        if not any((self._root / name).exists() for name in (LIST_NAME, *_FOLDERS)):
+            raise LayoutError(
+                f"the root of {self._spec.name}, {self._root}, has neither {LIST_NAME} nor the folders real/ and fake/",
                 hints=(
                     f"write {self._root / LIST_NAME}: {_FORM}",
                     f"docs/datasets/{self._spec.name}.md says more",

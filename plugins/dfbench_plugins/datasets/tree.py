@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dfbench import LayoutError, UsageError, natural_key
+from dfbench import LayoutError, UsageError, folder_fault, natural_key
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
 
@@ -17,14 +17,12 @@ def require_root(root: Path, *, dataset: str, signs: Sequence[str], expected: st
 
     `expected` describes the layout in words. If a subfolder or a parent has the layout, the hint names it.
     """
-    if root.is_dir() and has_layout(root, signs):
+    fault = folder_fault(root)
+    if not fault and has_layout(root, signs):
         return
-    if not root.exists():
-        wrong = f"the {dataset} root {root} does not exist"
-    elif not root.is_dir():
-        wrong = f"the {dataset} root {root} is a file, not a folder"
-    else:
-        wrong = f"{root} does not have the layout of {dataset}: expected {expected}"
+    wrong = f"{root} does not have the layout of {dataset}: expected {expected}"
+    if fault:
+        wrong = f"the root of {dataset}, {root}, cannot be used: {fault}"
     hints = [f"did you mean {kind} {folder}?" for kind, folder in _near(root, signs)]
     hints.append(f"point the root of {dataset} at the folder that holds {expected}")
     raise LayoutError(wrong, hints=hints)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dfbench import Counts, DatasetSpec
+from dfbench import Counts, DatasetSpec, LayoutError
 from dfbench.data.inventory import check
 from dfbench.hooks.conformance import check_dataset
 from dfbench.hooks.registry import load_object
@@ -112,6 +112,16 @@ def test_the_list_files_of_each(
     root = request.getfixturevalue(fixture)
     index = load_object(spec.build)(root, compression=None).index()  # type: ignore[operator]
     assert list(index.lists) == [root / one for one in lists]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_root_that_cannot_be_looked_at_is_an_error_with_its_reason(
+    spec: DatasetSpec, tmp_path: Path
+) -> None:
+    root = tmp_path / ("x" * 300)
+    dataset = load_object(spec.build)(root, compression=None, **({"roots": {}} if spec.needs else {}))  # type: ignore[operator]
+    with pytest.raises(LayoutError, match=f"{root}, cannot be used: File name too long"):
+        dataset.index()
 
 
 def test_the_lists_of_deeperforensics_are_its_own_and_those_of_ffpp(dfo_root: Path, ffpp_root: Path) -> None:

@@ -179,9 +179,9 @@ def test_a_wrong_root_hints_at_the_right_one(ffpp_root: Path, tmp_path: Path) ->
 
 
 def test_a_root_that_is_not_there_or_a_file(ffpp_root: Path, tmp_path: Path) -> None:
-    with pytest.raises(LayoutError, match="does not exist"):
+    with pytest.raises(LayoutError, match="cannot be used: no such folder"):
         index_of(tmp_path / "nowhere")
-    with pytest.raises(LayoutError, match="is a file, not a folder"):
+    with pytest.raises(LayoutError, match="cannot be used: a file, not a folder"):
         index_of(ffpp_root / "splits/val.json")
 
 
