@@ -240,6 +240,33 @@ def test_check_of_all_that_is_configured(dfbench: Dfbench, own: Path, dfdc: Path
     assert [one["dataset"] for one in json.loads(ended.out)] == ["dfdc", "folder"]
 
 
+def test_check_of_all_goes_on_behind_what_is_broken(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    (dfdc / "dfdc_vids.txt").write_text("y.mp4")
+    roots = {"celeb_df_v2": own, "dfdc": dfdc, "dfdcp": "/nowhere", "folder": own}
+    lines = [f'{name} = "{root}"' for name, root in roots.items()]
+    Path("dfbench.toml").write_text("\n".join(["[data.roots]", *lines]))
+    ended = dfbench("data", "check", "--json")
+    assert ended.code == 1, ended.err
+    found = {one["dataset"]: one for one in json.loads(ended.out)}
+    assert list(found) == ["celeb_df_v2", "dfdc", "dfdc_3215", "dfdcp", "folder"]
+    assert {name: one.get("state", "") for name, one in found.items() if "error" in one} == {
+        "celeb_df_v2": "BROKEN",
+        "dfdcp": "MISSING",
+    }
+    assert "does not have the layout of celeb_df_v2" in found["celeb_df_v2"]["error"]
+    assert found["celeb_df_v2"]["remedies"]
+    assert (found["dfdcp"]["error"], found["dfdcp"]["complete"]) == ("no such folder", False)
+    assert found["dfdc_3215"]["splits"][0]["found"] == {"real": 1, "fake": 0}
+    assert found["folder"]["complete"] is True
+    text = dfbench("data", "check")
+    assert text.code == 1
+    blocks = [block.splitlines() for block in text.out.strip().split("\n\n")]
+    assert [block[-1].split(":")[0] for block in blocks] == [
+        *("BROKEN", "INCOMPLETE", "INCOMPLETE", "MISSING", "complete"),
+    ]
+    assert blocks[3][:2] == ["DFDC preview (DFDCP) in /nowhere", "  cannot be checked: no such folder"]
+
+
 def test_check_of_a_split(dfbench: Dfbench, dfdc: Path) -> None:
     ended = dfbench("data", "check", "dfdc", "--root", str(dfdc), "--split", "train", "--json")
     assert ended.code == 1

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dfbench.data.inventory import Inventory
     from dfbench.hooks.registry import Registry
+    from dfbench.runs.overview import DatasetState
     from dfbench.runs.sources import DataSource
     from dfbench.types import PrepareSpec, Video
 
@@ -42,17 +46,24 @@ def list_command(
 ) -> None:
     """Every dataset that a plugin offers: is it configured, found, complete?"""
     import json
+    from functools import partial
 
     from rich.table import Table
 
     from dfbench.cli import output
     from dfbench.hooks.host import Host
+    from dfbench.runs.checking import check_dataset
     from dfbench.runs.overview import overview
     from dfbench.runs.sources import configured_source
     from dfbench.settings import load_settings
     from dfbench.text import storable
 
-    states = overview(Host.load().registry, configured_source(load_settings()), look=look)
+    registry, settings = Host.load().registry, load_settings()
+    source = configured_source(settings)
+    checked = partial(
+        check_dataset, source=source, registry=registry, workers=settings.workers, progress=output.progress()
+    )
+    states = overview(registry, source, look=checked if look else None)
     if as_json:
         rows = [
             {
@@ -94,13 +105,18 @@ def check_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare what is on disk with the official protocol; exits with 1 on a shortfall."""
+    """Compare what is on disk with the official protocol; exits with 1 on a shortfall.
+
+    Without a name, everything that `data list` finds is checked; one that cannot be is told, and the rest goes on.
+    """
     import json
+    from functools import partial
 
     from dfbench.cli import output
     from dfbench.errors import UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.checking import check_dataset
+    from dfbench.runs.overview import NOT_CONFIGURED, overview
     from dfbench.runs.sources import configured_source, made_corpus
     from dfbench.settings import load_settings
 
@@ -113,26 +129,29 @@ def check_command(
             "no dataset is named, and " + ("--root is of one dataset" if root else "no root is configured"),
             hints=("name a dataset: dfbench data check NAME", "dfbench data list names them"),
         )
-    inventories = [
-        check_dataset(
-            registry.dataset(name),
-            source,
-            registry=registry,
-            root=root,
-            compression=compression or None,
-            splits=tuple(split or ()),
-            deep=deep,
-            workers=settings.workers,
-            progress=bars,
-        )
-        for name in ([dataset] if dataset else sorted(source.roots))
-    ]
+    look = partial(
+        check_dataset,
+        source=source,
+        registry=registry,
+        root=root,
+        compression=compression or None,
+        splits=tuple(split or ()),
+        deep=deep,
+        workers=settings.workers,
+        progress=bars,
+    )
+    checked: Sequence[Inventory | DatasetState]
+    if dataset:
+        checked = [look(registry.dataset(dataset))]
+    else:
+        states = overview(registry, source, look=look)
+        checked = [one for one in states if one.state != NOT_CONFIGURED]
     if as_json:
-        content = [one.to_json() for one in inventories]
+        content = [one.to_json() for one in checked]
         typer.echo(json.dumps(content[0] if dataset else content, indent=1))
     else:
-        typer.echo("\n\n".join("\n".join(one.lines()) for one in inventories))
-    if not all(one.complete for one in inventories):
+        typer.echo("\n\n".join("\n".join(one.lines()) for one in checked))
+    if not all(one.complete for one in checked):
         raise typer.Exit(1)
 
 
@@ -152,7 +171,12 @@ def add_command(
     spec, place = registry.dataset(dataset), root.absolute()
     source = configured_source(settings)
     inventory = check_dataset(
-        spec, source, registry=registry, root=place, workers=settings.workers, progress=output.progress()
+        spec,
+        source=source,
+        registry=registry,
+        root=place,
+        workers=settings.workers,
+        progress=output.progress(),
     )
     only_corpus({**source.roots, spec.name: place})
     before = source.roots.get(spec.name)

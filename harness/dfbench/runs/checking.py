@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def check_dataset(
     spec: DatasetSpec,
-    source: DataSource,
     *,
+    source: DataSource,
     registry: Registry,
     root: Path | None = None,
     compression: str | None = None,
