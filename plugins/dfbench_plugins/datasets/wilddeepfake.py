@@ -14,6 +14,7 @@ from dfbench import (
     DatasetIndex,
     DatasetSpec,
     Label,
+    LayoutError,
     Video,
     archive_folders,
     is_archive_name,
@@ -60,7 +61,10 @@ class WildDeepfake:
         self._compression = tree.compression_of(compression, dataset=SPEC.name, offered=SPEC.compressions)
 
     def index(self) -> DatasetIndex:
-        """The sequences in natural order. Raises LayoutError if the root is wrong or an archive is damaged."""
+        """The sequences in natural order; those of a shard that cannot be read to its end are left out, as a problem.
+
+        Raises LayoutError if the root is wrong or no sequence is left.
+        """
         expected = ", ".join(_FOLDERS)
         tree.require_root(self._root, dataset=SPEC.name, signs=tuple(_FOLDERS), expected=expected)
         problems: list[str] = []
@@ -91,7 +95,14 @@ class WildDeepfake:
     def _sequences(self, folder: str, shard: Path, problems: list[str]) -> Iterator[Video]:
         word, split = _FOLDERS[folder]
         found = set()
-        for inside in _frame_folders(shard):
+        try:
+            folders = _frame_folders(shard)
+        except LayoutError as error:
+            reason = error.message if error.message.isprintable() else ascii(error.message)
+            wrong = f"is left out, since it cannot be read ({reason})"
+            problems.append(listfiles.describe(shard.parent, "shard", shard.name, wrong, "download it again"))
+            return
+        for inside in folders:
             parts = Path(inside).parts
             *above, sequence = parts if parts else ("",)
             if not above or above[-1] != word:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dfbench import DatasetIndex, FrameChoice, Label, LayoutError
+from dfbench import Counts, DatasetIndex, FrameChoice, Label, LayoutError
 from dfbench.data.inventory import check
 from dfbench.data.video import read_frames
 from dfbench_plugins.datasets.wilddeepfake import NOTES, SPEC, WildDeepfake
@@ -89,14 +91,33 @@ def test_a_sequence_under_the_wrong_label_is_told(wild_root: Path) -> None:
     assert all("does not lie in a folder 'real', as all of real_test does" in one for one in index.problems)
 
 
-def test_a_damaged_archive_and_wrong_roots(wild_root: Path, tmp_path: Path) -> None:
+def test_a_damaged_shard_is_told_and_the_others_are_used(wild_root: Path) -> None:
+    archive = wild_root / "fake_test/3.tar.gz"
+    shutil.copy(archive, wild_root / "fake_test/4.tar.gz")
+    archive.write_bytes(archive.read_bytes()[:100])
+    index = index_of(wild_root)
+    assert [one.video_id for one in index.videos if one.video_id.startswith("fake_test")] == [
+        "fake_test/4/9",
+        "fake_test/4/10",
+    ]
+    (problem,) = index.problems
+    assert problem.startswith(f"{wild_root / 'fake_test'}, shard: '3.tar.gz' is left out")
+    assert f"the archive {archive} cannot be read" in problem
+    spec = replace(SPEC, official={"test": Counts(2, 2), "train": Counts(2, 2)})
+    inventory = check(spec, wild_root, index)
+    assert all(one.agrees for one in inventory.official)
+    assert not inventory.complete
+
+
+def test_no_readable_shard_and_wrong_roots(wild_root: Path, tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match="layout of wilddeepfake") as caught:
         index_of(wild_root / "real_test")
     assert caught.value.hints[0].endswith(f"{wild_root}?")
-    archive = wild_root / "fake_test/3.tar.gz"
-    archive.write_bytes(archive.read_bytes()[:100])
-    with pytest.raises(LayoutError, match=r"the archive .*fake_test/3\.tar\.gz cannot be read"):
+    for archive in wild_root.rglob("*.tar.gz"):
+        archive.write_bytes(archive.read_bytes()[:100])
+    with pytest.raises(LayoutError, match="hold no video") as caught:
         index_of(wild_root)
+    assert [("3.tar.gz cannot be read" in hint) for hint in caught.value.hints] == [True] * 4
     (tmp_path / "empty/real_test").mkdir(parents=True)
     with pytest.raises(LayoutError, match="hold no video"):
         index_of(tmp_path / "empty")
