@@ -58,6 +58,10 @@ class LayoutError(DataError):
     """A dataset root does not have the official layout, or one of its list files cannot be parsed."""
 
 
+class MissingCompressionError(LayoutError):
+    """The root is the dataset's, but holds no videos at the compression that was asked for."""
+
+
 class VideoError(DataError):
     """One video cannot be used; `status` is the status value that its row in the score table carries."""
 

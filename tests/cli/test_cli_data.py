@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -139,6 +140,100 @@ def test_a_folder_within_a_root_that_may_not_be_entered_is_named(dfbench: Dfbenc
     assert ended.code == 1
     words = f"ffpp at {tmp_path / 'FF'} cannot be read: {closed / 'videos'}: Permission denied"
     assert words in " ".join(ended.err.split())
+
+
+@pytest.fixture
+def ffpp(tmp_path: Path) -> Path:
+    """A pair of test videos as raw, c23 and c40, of which c40 lacks one; and DFD as c40 alone."""
+    files = {f"splits/{split}.json": b"[]" for split in ("train", "val")}
+    files["splits/test.json"] = b'[["953", "974"]]'
+    for compression in ("raw", "c23", "c40"):
+        for name in ("953", "974"):
+            files[f"original_sequences/youtube/{compression}/videos/{name}.mp4"] = b"v"
+        for method in ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"):
+            for name in ("953_974", "974_953"):
+                files[f"manipulated_sequences/{method}/{compression}/videos/{name}.mp4"] = b"v"
+    del files["original_sequences/youtube/c40/videos/974.mp4"]
+    files["original_sequences/actors/c40/videos/02__kitchen_still.mp4"] = b"v"
+    files["dfbench-corpus.json"] = b'{"corpus": "pair", "official": {"test": {"real": 2, "fake": 8}}}'
+    return write(tmp_path / "FF", files)
+
+
+def without(root: Path, compression: str) -> None:
+    for folder in list(root.glob(f"*/*/{compression}")):
+        shutil.rmtree(folder)
+
+
+def test_each_compression_on_disk_is_listed_and_checked(dfbench: Dfbench, ffpp: Path) -> None:
+    assert dfbench("data", "add", "ffpp", str(ffpp)).code == 0
+    listed = json.loads(dfbench("data", "list", "--json").out)
+    states = {(one["dataset"], one["compression"]): one["state"] for one in listed if one["root"]}
+    assert states == {
+        ("ffpp", "c23"): "complete",
+        ("ffpp", "c40"): "INCOMPLETE",
+        ("ffpp", "raw"): "complete",
+        ("dfd", "c40"): "INCOMPLETE",
+    }
+    text = dfbench("data", "list").out
+    assert all(name in text for name in ("ffpp (c23)", "ffpp (c40)", "ffpp (raw)", "dfd (c40)"))
+    ended = dfbench("data", "check", "ffpp", "--json")
+    content = json.loads(ended.out)
+    others = content["other_compressions"]
+    assert [one["compression"] for one in (content, *others)] == ["c23", "c40", "raw"]
+    assert [one["complete"] for one in (content, *others)] == [True, False, True]
+    assert others[0]["missing"] == ["original_sequences/youtube/c40/videos/974.mp4"]
+    assert ended.code == 1
+    text = dfbench("data", "check", "ffpp").out
+    assert text.count("FaceForensics++ in") == 3
+    assert f"in {ffpp} (compression: raw, corpus: pair)" in text
+    every = json.loads(dfbench("data", "check", "--json").out)
+    assert [(one["dataset"], one["compression"]) for one in every] == [
+        ("dfd", "c40"),
+        *(("ffpp", one) for one in ("c23", "c40", "raw")),
+    ]
+
+
+def test_one_compression_by_either_name(dfbench: Dfbench, ffpp: Path) -> None:
+    for name in ("raw", "c0"):
+        ended = dfbench("data", "check", "ffpp", "--root", str(ffpp), "--compression", name, "--json")
+        content = json.loads(ended.out)
+        assert (ended.code, content["compression"], content["other_compressions"]) == (0, "raw", [])
+
+
+def test_a_copy_without_c23_is_added_and_listed(dfbench: Dfbench, ffpp: Path) -> None:
+    without(ffpp, "c23")
+    ended = dfbench("data", "add", "ffpp", str(ffpp), "--compression", "c23")
+    assert ended.code == 1
+    assert "holds no c23 videos of ffpp (there are videos in: c40, raw)" in " ".join(ended.err.split())
+    assert dfbench("data", "add", "dfd", str(ffpp), "--compression", "c40").code == 0
+    assert dfbench("data", "add", "ffpp", str(ffpp)).code == 0
+    assert load_settings().data.roots == {"dfd": ffpp, "ffpp": ffpp}
+    listed = json.loads(dfbench("data", "list", "--json").out)
+    assert [(one["dataset"], one["compression"], one["state"]) for one in listed if one["root"]] == [
+        ("dfd", "c40", "INCOMPLETE"),
+        ("ffpp", "c40", "INCOMPLETE"),
+        ("ffpp", "raw", "complete"),
+    ]
+
+
+def test_a_copy_without_any_compression_is_refused_once(dfbench: Dfbench, ffpp: Path) -> None:
+    for compression in ("raw", "c23", "c40"):
+        without(ffpp, compression)
+    ended = dfbench("data", "add", "ffpp", str(ffpp))
+    assert ended.code == 1
+    assert "holds no c23 videos of ffpp (nor in any other compression)" in " ".join(ended.err.split())
+    assert not Path("dfbench.toml").exists()
+
+
+def test_one_compression_may_be_broken(dfbench: Dfbench, ffpp: Path) -> None:
+    (ffpp / "original_sequences/youtube/c40").chmod(0)
+    ended = obeying(lambda: dfbench("data", "check", "ffpp", "--root", str(ffpp), "--json"))
+    (ffpp / "original_sequences/youtube/c40").chmod(0o755)
+    content = json.loads(ended.out)
+    assert (ended.code, content["complete"]) == (1, True)
+    broken, raw = content["other_compressions"]
+    assert (broken["compression"], broken["state"], raw["complete"]) == ("c40", "BROKEN", True)
+    assert "Permission denied" in broken["error"]
 
 
 def test_add_stores_an_absolute_path_and_tells_what_it_replaces(

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dfbench.data.inventory import Inventory
     from dfbench.hooks.registry import Registry
     from dfbench.runs.overview import DatasetState
     from dfbench.runs.sources import DataSource
@@ -68,6 +65,7 @@ def list_command(
         rows = [
             {
                 "dataset": one.spec.name,
+                "compression": one.compression,
                 "title": one.spec.title,
                 "state": one.state,
                 "reason": one.reason,
@@ -83,13 +81,11 @@ def list_command(
     table = Table("dataset", "title", "layout", "state", "root")
     for one in states:
         where = f"{storable(str(one.root or ''))}{f' (of {one.within})' if one.within else ''}"
-        table.add_row(
-            one.spec.name, one.spec.title, "" if one.spec.verified else "not verified", one.state, where
-        )
+        table.add_row(one.name, one.spec.title, "" if one.spec.verified else "not verified", one.state, where)
     output.console().print(table)
     for one in states:
         if one.state in ("BROKEN", "MISSING"):
-            typer.echo(f"{one.spec.name}: {one.state}: {one.reason}")
+            typer.echo(f"{one.name}: {one.state}: {one.reason}")
 
 
 @app.command("check")
@@ -98,7 +94,7 @@ def check_command(
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
     root: Annotated[Path | None, typer.Option(help="Check this folder instead.")] = None,
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
-    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; each that is there if empty.")] = "",
     split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Decode a frame of each video and mask; find identical files.")
@@ -108,6 +104,8 @@ def check_command(
     """Compare what is on disk with the official protocol; exits with 1 on a shortfall.
 
     Without a name, everything that `data list` finds is checked; one that cannot be is told, and the rest goes on.
+    Of a dataset of several compressions, each that is on disk is checked. JSON of a named dataset is that of the first,
+    with the rest as "other_compressions".
     """
     import json
     from functools import partial
@@ -116,7 +114,7 @@ def check_command(
     from dfbench.errors import UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.checking import check_dataset
-    from dfbench.runs.overview import NOT_CONFIGURED, overview
+    from dfbench.runs.overview import NOT_CONFIGURED, overview, states_on_disk
     from dfbench.runs.sources import configured_source, made_corpus
     from dfbench.settings import load_settings
 
@@ -134,21 +132,22 @@ def check_command(
         source=source,
         registry=registry,
         root=root,
-        compression=compression or None,
         splits=tuple(split or ()),
         deep=deep,
         workers=settings.workers,
         progress=bars,
     )
-    checked: Sequence[Inventory | DatasetState]
     if dataset:
-        checked = [look(registry.dataset(dataset))]
+        spec = registry.dataset(dataset)
+        place = source.root_for(spec) if root is None else root
+        checked = _usable(states_on_disk(spec, place, look=look, compression=compression))
     else:
-        states = overview(registry, source, look=look)
+        states = overview(registry, source, look=look, compression=compression)
         checked = [one for one in states if one.state != NOT_CONFIGURED]
     if as_json:
         content = [one.to_json() for one in checked]
-        typer.echo(json.dumps(content[0] if dataset else content, indent=1))
+        named = {**content[0], "other_compressions": content[1:]} if dataset else {}
+        typer.echo(json.dumps(named or content, indent=1))
     else:
         typer.echo("\n\n".join("\n".join(one.lines()) for one in checked))
     if not all(one.complete for one in checked):
@@ -159,29 +158,36 @@ def check_command(
 def add_command(
     dataset: Annotated[str, typer.Argument(help="A dataset.")],
     root: Annotated[Path, typer.Argument(help="The folder that it is in.")],
+    compression: Annotated[
+        str, typer.Option(help="raw, c23, c40: check this one alone; each that is there if empty.")
+    ] = "",
 ) -> None:
     """Check a folder and write it to [data.roots]; a folder that is not the dataset is refused."""
+    from functools import partial
+
     from dfbench.cli import output
     from dfbench.hooks.host import Host
     from dfbench.runs.checking import check_dataset
+    from dfbench.runs.overview import states_on_disk
     from dfbench.runs.sources import configured_source, only_corpus
     from dfbench.settings import config_path, load_settings, write_root
 
     registry, settings = Host.load().registry, load_settings()
     spec, place = registry.dataset(dataset), root.absolute()
     source = configured_source(settings)
-    inventory = check_dataset(
-        spec,
+    look = partial(
+        check_dataset,
         source=source,
         registry=registry,
         root=place,
         workers=settings.workers,
         progress=output.progress(),
     )
+    states = _usable(states_on_disk(spec, place, look=look, compression=compression))
     only_corpus({**source.roots, spec.name: place})
     before = source.roots.get(spec.name)
-    for line in inventory.lines():
-        typer.echo(line)
+    for state in states:
+        typer.echo("\n".join(state.lines()))
     write_root(spec.name, place)
     instead = f" (it was {before})" if before is not None and before != place else ""
     typer.echo(f"{config_path()}: {spec.name} = {place}{instead}")
@@ -335,6 +341,13 @@ def status_command(
     for row in rows:
         if row["reason"]:
             typer.echo(f"{row['video']}\t{row['status']}\t{row['reason']}")
+
+
+def _usable(states: list[DatasetState]) -> list[DatasetState]:
+    """`states`, of which one at least has an inventory. Raises the error of the first otherwise."""
+    if states[0].error is not None and all(state.inventory is None for state in states):
+        raise states[0].error
+    return states
 
 
 def _scored(

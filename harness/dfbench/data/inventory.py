@@ -77,18 +77,19 @@ class OfficialRow:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What was found. `missing`, `empty` and `extra` are paths below the root, sorted.
+    """What was found, at one `compression` ("" for a dataset that has only one).
 
-    `missing`: named by a list, no such file. `empty`: files of zero bytes. `extra`: videos on disk, in a folder
-    of expected ones, that no list names; they are told, and are no shortfall. `notes` are those of the index.
-    `lists` are the official files that the index was made from. `verified` is that of the dataset's spec. `inspection` is
-    what looking into the files gave, None if nobody did (`inspected`).
+    `missing`, `empty` and `extra` are paths below the root, sorted. `missing`: named by a list, no such file. `empty`:
+    files of zero bytes. `extra`: videos on disk, in a folder of expected ones, that no list names; they are told, and are
+    no shortfall. `notes` are those of the index, `lists` the official files that it was made from. `verified` is that of
+    the dataset's spec. `inspection` is what looking into the files gave, None if nobody did (`inspected`).
     """
 
     dataset: str
     title: str
     corpus: str
     root: Path
+    compression: str
     rows: tuple[Row, ...]
     official: tuple[OfficialRow, ...]
     missing: tuple[str, ...]
@@ -140,6 +141,7 @@ class Inventory:
             "title": self.title,
             "corpus": self.corpus,
             "root": storable(str(self.root)),
+            "compression": self.compression,
             "complete": self.complete,
             "layout_verified": self.verified,
             "splits": [
@@ -173,7 +175,8 @@ class Inventory:
 
     def lines(self) -> list[str]:
         """The inventory as text, a verdict last."""
-        text = [f"{self.title} in {storable(str(self.root))} (corpus: {self.corpus})"]
+        which = f"compression: {self.compression}, " if self.compression else ""
+        text = [f"{self.title} in {storable(str(self.root))} ({which}corpus: {self.corpus})"]
         if not self.verified:
             text.append(
                 "  the official layout is not verified: read in the layout of `folder`, as your list says"
@@ -244,6 +247,9 @@ def check(
         title=spec.title or spec.name,
         corpus=corpus,
         root=dataset_root,
+        compression=", ".join(sorted({video.compression for video in index.videos}))
+        if len(spec.compressions) > 1
+        else "",
         rows=_rows(videos, found),
         official=_compare(official, videos, splits),
         missing=_below(dataset_root, (video.path for video in videos if video.path not in sizes)),

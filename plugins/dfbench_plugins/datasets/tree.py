@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dfbench import LayoutError, UsageError, folder_fault, natural_key
+from dfbench import LayoutError, MissingCompressionError, UsageError, folder_fault, natural_key
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
 
@@ -55,14 +55,14 @@ def compression_of(name: str | None, *, dataset: str, offered: Sequence[str]) ->
 def require_compression(
     root: Path, sources: Sequence[Path], *, dataset: str, compression: str, offered: Sequence[str]
 ) -> None:
-    """Raise LayoutError if none of `sources` has a folder `<compression>/videos`; names the ones there are."""
+    """Raise MissingCompressionError if none of `sources` has a folder `<compression>/videos`; names the ones there are."""
     if any((source / compression / "videos").is_dir() for source in sources):
         return
     others = [one for one in offered if any((source / one / "videos").is_dir() for source in sources)]
     there = f"there are videos in: {', '.join(others)}" if others else "nor in any other compression"
     hints = [f"use --compression {one} (of `dfbench run`: --train-compression {one})" for one in others]
     hints.append(f"download the {compression} videos to {sources[0] / compression / 'videos'}")
-    raise LayoutError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
+    raise MissingCompressionError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
 
 
 def video_files(folder: Path) -> list[str]:
