@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.data.streams import declared_png, h264_stream
-from tests.data.toy_stage import SPEC, ToyStage, toy_stage
+from tests.data.toy_stage import SPEC, ToyStage, grey_video, toy_stage
 from tests.data.unprivileged import obey_permissions
 
 from dfbench.data.prepare import prepare
@@ -70,6 +70,11 @@ def damaged_videos(stage: ToyStage) -> Iterator[Damage]:
     for name, (content, words) in contents.items():
         (folder / f"{name}.mp4").write_bytes(content)
         yield Damage(name, folder / f"{name}.mp4", undecodable, words)
+
+    for name, codec in {"half.mp4": "libx264", "half.mkv": "libx264", "half.webm": "libvpx-vp9"}.items():
+        path = grey_video(folder / name, 10, codec, faststart=name.endswith("mp4"))
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+        yield Damage(name, path, undecodable, "the file ends early")
 
     shutil.copy(stage.videos[1].path, folder / "no permission.mp4")
     (folder / "no permission.mp4").chmod(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.test_decoding import moving
 
 from dfbench.data import inspection
 from dfbench.data.inspection import inspect
@@ -73,6 +74,24 @@ def test_a_damaged_mask_is_named_and_a_missing_one_is_not(tmp_path: Path, write_
     assert [one.partition(": ")[2][: len(str(broken))] for one in seen.masks] == [str(broken)]
 
 
+def test_a_download_that_was_cut_off_is_named(tmp_path: Path, write_video: WriteVideo) -> None:
+    frames = list(moving(9, (96, 64)))
+    fast, matroska = write_video("fast.mp4", frames, faststart=True), write_video("b.mkv", frames)
+    whole = [video(fast), video(matroska)]
+    assert inspect(whole, workers=1, progress=SilentProgress()).unreadable == ()
+    for path, share in ((fast, 0.9), (matroska, 0.5)):
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+    seen = inspect(whole, workers=1, progress=SilentProgress()).unreadable
+    assert ["ends early" in one for one in seen] == [True, True]
+
+
+def test_the_last_frame_is_looked_at_too(tmp_path: Path) -> None:
+    path = sequence(tmp_path / "a", png(0), png(1), b"no image")
+    (reason,) = inspect([video(path)], workers=1, progress=SilentProgress()).unreadable
+    assert "2.png" in reason
+
+
 def crash_or_hang(path: Path) -> str | None:
     """Instead of a decoder, in the process that decodes."""
     if path.name == "crash":
@@ -98,6 +117,6 @@ def test_a_file_that_crashes_or_hangs_the_decoder_is_unreadable(
     seen = inspect(videos, workers=1, progress=SilentProgress(), seconds=1)
     assert seen.videos == 4
     assert seen.unreadable == (
-        f"crash: {tmp_path}/crash: the process that decoded a frame died: SIGKILL",
-        f"hang: {tmp_path}/hang: no frame after 1 s",
+        f"crash: {tmp_path}/crash: the process that decoded frames died: SIGKILL",
+        f"hang: {tmp_path}/hang: no frames after 1 s",
     )

@@ -122,16 +122,22 @@ def toy_stage(folder: Path, count: int) -> ToyStage:
     (folder / "toy_finder.py").write_text(FINDER, encoding="utf-8")
     videos = []
     for number in range(count):
-        path = folder / f"{number}.mp4"
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            for _ in range(4):
-                image = np.full((48, 64, 3), number * 10, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            container.mux(stream.encode(None))
+        path = grey_video(folder / f"{number}.mp4", number * 10)
         videos.append(Video("toy", f"v{number}", path, Label.REAL, "test", "real", "c23", (), str(number)))
     return ToyStage(folder, videos)
+
+
+def grey_video(path: Path, grey: int, codec: str = "libx264", *, faststart: bool = False) -> Path:
+    """Four frames of one grey."""
+    options = {"movflags": "faststart"} if faststart else {}
+    with av.open(str(path), "w", container_options=options) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(4):
+            image = np.full((48, 64, 3), grey, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
 
 
 def expected(count: int) -> list[Status]:

@@ -97,7 +97,10 @@ def check_command(
     compression: Annotated[str, typer.Option(help="raw, c23, c40; each that is there if empty.")] = "",
     split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Decode a frame of each video and mask; find identical files.")
+        bool,
+        typer.Option(
+            "--deep", help="Decode first and last frame of each video and mask; find identical files."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Looking into the files of a dataset: can a frame of each be decoded, and is any of them there twice?"""
+"""Looking into the files of a dataset: can each be decoded to its end, and is any of them there twice?"""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from dfbench.interfaces import Progress
 from dfbench.types import FrameChoice, Video
 
 _BLOCK = 2**20
-LOOK_SECONDS = 600.0  # for the index and a frame of a large file on a slow disk
+LOOK_SECONDS = 600.0  # for the index and two frames of a large file on a slow disk
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What was seen in `videos` files that are there.
 
-    `unreadable`: "video_id: reason" of each from which no frame can be decoded; `masks`: of each from whose mask none can.
+    `unreadable`: "video_id: reason" of each whose first or last frame cannot be decoded, or that ends early; `masks`: of
+    each whose mask is such.
     `duplicates`: the video_ids of files that are identical byte for byte, "a = b". `conflicts`: those of them that differ
     in label or split.
     """
@@ -50,7 +51,8 @@ class Inspection:
 def inspect(
     videos: Sequence[Video], *, workers: int, progress: Progress, seconds: float = LOOK_SECONDS
 ) -> Inspection:
-    """Walk the container of each video and of its mask and decode its first frame; compare files of one size by content.
+    """Walk the container of each video and of its mask, and decode its first and its last frame; compare files of one size
+    by content.
 
     Each file is looked into in a process of its thread, for at most so many `seconds`: one that makes the decoder crash,
     hang or take all memory is unreadable, and the rest goes on. Files that are missing are not looked at: the inventory
@@ -58,7 +60,7 @@ def inspect(
     """
     reasons: dict[int, tuple[str | None, str | None]] = {}
     with (
-        progress.task("decode a frame of each", len(videos)) as task,
+        progress.task("decode two frames of each", len(videos)) as task,
         open_executor("", workers=max(1, min(workers, len(videos))), progress=progress) as pool,
     ):
         pending = {pool.submit(_look_alone, video, seconds): number for number, video in enumerate(videos)}
@@ -86,9 +88,9 @@ def _look_alone(video: Video, seconds: float) -> tuple[str | None, str | None]:
         try:
             reasons.append(None if path is None else process.call(_look, path, seconds=seconds))
         except TimeoutError:
-            reasons.append(f"{path}: no frame after {seconds:g} s")
+            reasons.append(f"{path}: no frames after {seconds:g} s")
         except BrokenExecutor as error:
-            reasons.append(f"{path}: the process that decoded a frame died: {error}")
+            reasons.append(f"{path}: the process that decoded frames died: {error}")
     return reasons[0], reasons[1]
 
 
@@ -96,16 +98,14 @@ def _look(path: Path) -> str | None:
     from dfbench.data.video import read_frames
 
     try:
-        next(read_frames(path, FrameChoice("first", 1)))
+        got = sum(1 for _ in read_frames(path, FrameChoice("uniform", 2)))
     except MissingVideoError:
         return None
     except VideoError as error:
         return error.message
-    except StopIteration:
-        return f"{path}: no frame can be decoded"
     except Exception as error:  # noqa: BLE001 - one strange file must not end the check
         return f"{path}: {type(error).__name__}: {error}"
-    return ""
+    return "" if got else f"{path}: no frame can be decoded"
 
 
 def _identical(videos: Sequence[Video]) -> list[list[Video]]:

@@ -200,7 +200,7 @@ class Inventory:
         text += _named("videos in no list", self.extra)
         text += _named("problems in the official files", self.problems)
         if self.inspection is not None:
-            looked = f"files decoded (a frame of each of {self.inspection.videos})"
+            looked = f"files decoded (the first and last frame of each of {self.inspection.videos})"
             text += _named("unreadable files", self.inspection.unreadable) or [f"  all {looked}"]
             text += _named("unreadable masks", self.inspection.masks)
             text += _named("groups of identical files", self.inspection.duplicates)

@@ -15,6 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from dfbench.data.completeness import announced_bytes
 from dfbench.data.decoding import (
     PacketIndex,
     UntrustedTimesError,
@@ -141,8 +142,14 @@ def _ways(index: PacketIndex, wanted: Sequence[int]) -> list[_Way]:
 def _indexed(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> PacketIndex:
     try:
         index = index_packets(container, stream)
-    except av.error.FFmpegError as error:
+        whole = announced_bytes(path, container, stream, index.frames)
+    except (av.error.FFmpegError, OSError) as error:
         raise UndecodableVideoError(f"{path}: the container is damaged ({error.strerror})") from error
+    if container.size < whole:
+        raise UndecodableVideoError(
+            f"{path}: the file ends early: {container.size} of at least {whole} bytes are there",
+            hints=("its download was cut off: download it again",),
+        )
     if not index.frames:
         raise UndecodableVideoError(f"{path}: the video stream has no frames", hints=("download it again",))
     return index
