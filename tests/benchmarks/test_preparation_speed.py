@@ -112,6 +112,27 @@ def test_ways_to_the_wanted_frames(
     benchmark.extra_info["way"] = "seeking" if is_worth_seeking(index, positions) else "through"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [10, 60])
+def test_threads_that_decode_one_video(
+    benchmark: BenchmarkFixture, in_turns: InTurns, talking_head: Path, tmp_path: Path, count: int
+) -> None:
+    """Two threads and one: some, and all, of 60 frames of 1920x1080."""
+    path = tmp_path / "large.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        for _, image in read_frames(talking_head, FrameChoice("first", 60)):
+            large = cv2.resize(image, (1920, 1080))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(large, format="rgb24")))
+        container.mux(stream.encode(None))
+
+    def read(threads: int) -> int:
+        return sum(1 for _ in read_frames(path, FrameChoice("uniform", count), threads=threads))
+
+    assert in_turns(lambda: read(2), rounds=3, one_thread=lambda: read(1)) == count
+
+
 def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
     """Seconds that decoding, finding, cutting out and storing take, one after the other."""
     taken: dict[str, float] = {}

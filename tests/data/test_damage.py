@@ -55,6 +55,27 @@ def test_a_zeroed_block_that_the_decoder_conceals_is_told(name: str, tmp_path: P
     assert any(found)  # where the block lies decides what becomes of it
 
 
+def told(path: Path, threads: int) -> tuple[list[int], str]:
+    """The positions that can be read, and why no more can."""
+    positions = []
+    try:
+        for position, _ in read_frames(path, FrameChoice("uniform", 24), threads=threads):
+            positions.append(position)
+    except UndecodableVideoError as error:
+        return positions, error.message
+    return positions, ""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_as_much_is_told_however_many_threads_decode(kind: Kind, tmp_path: Path) -> None:
+    path = write(tmp_path, kind)
+    whole = path.read_bytes()
+    for place in range(20, 95, 6):
+        path.write_bytes(whole)
+        zeroed(path, place / 100, 40 if place % 4 else 512)
+        assert told(path, 1) == told(path, 4), place
+
+
 def test_what_lies_before_the_damage_can_be_read(tmp_path: Path) -> None:
     path = write(tmp_path, BY_NAME["odd.mp4"])
     whole = dict(read_frames(path, FrameChoice("first", 6)))

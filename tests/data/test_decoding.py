@@ -136,6 +136,10 @@ def test_every_way_gives_the_same_pixels(kind: Kind, tmp_path: Path) -> None:
     few = dict(read_positions(path, [3, 40, COUNT, COUNT + 9]))
     assert list(few) == [3, 40]
     everything = dict(read_frames(path, FrameChoice("first", COUNT)))
+    shared = dict(read_frames(path, FrameChoice("first", COUNT), threads=4))
+    few |= dict(read_frames(path, FrameChoice("uniform", 5), threads=4))
+    assert list(shared) == list(everything) == list(range(COUNT))
+    assert all(np.array_equal(shared[at], everything[at]) for at in range(COUNT))
     assert all(np.array_equal(everything[at], expected[at]) for at in WANTED)
     assert all(np.array_equal(everything[at], image) for at, image in [*read.items(), *few.items()])
 

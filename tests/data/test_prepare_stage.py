@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dfbench.data import store
 from dfbench.data.clips import clip_positions, cut_crops, cut_landmarks, read_clips
-from dfbench.data.prepare import prepare
+from dfbench.data.prepare import MAX_THREADS, prepare, threads_of_each
 from dfbench.data.store import check_faces, face_path, read_faces
 from dfbench.data.video_faces import prepare_video
 from dfbench.errors import NoFaceError, StoreError, TooShortError
@@ -45,6 +45,11 @@ class NoFace:
     def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
         none = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         return [none for _ in frames]
+
+
+def test_cores_without_a_process_help() -> None:
+    assert [threads_of_each(8, processes) for processes in (8, 16, 5, 4, 1)] == [1, 1, 1, 2, 8]
+    assert threads_of_each(64, 1) == MAX_THREADS
 
 
 def video_of(path: Path, name: str = "one") -> Video:
@@ -196,7 +201,7 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
 SCRIPT = """
 import sys
 from pathlib import Path
-from dfbench.data.prepare import prepare
+from dfbench.data.prepare import MAX_THREADS, prepare, threads_of_each
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Video
 root = Path(sys.argv[1])

@@ -37,6 +37,7 @@ from dfbench.types import PrepareSpec, Status, Video
 from dfbench.version import VERSION
 
 VIDEO_SECONDS = 1800.0  # after which a video counts as one that hangs
+MAX_THREADS = 8  # that decode one video: each holds a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,15 @@ class PrepareReport:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One video, with what a worker needs to know. `origin` is the machine that asks, if it may be another one."""
+    """One video, with what a worker needs to know; `threads` decode it. `origin` is the machine that asks, if it may be
+    another one."""
 
     video: Video
     spec: PrepareSpec
     path: Path
     finder: str
     seconds: float
+    threads: int = 1
     origin: str = ""
     readable: bool = False
     mark: Path | None = None
@@ -96,7 +99,8 @@ def prepare(
             left.append(number)
     if left:
         sweep_leftovers({paths[number].parent for number in left})
-        job = _Job(videos[0], spec, paths[0], finder, seconds)
+        threads = 1 if scheduler else threads_of_each(os.cpu_count() or 1, min(workers, len(left)))
+        job = _Job(videos[0], spec, paths[0], finder, seconds, threads)
         jobs = {number: replace(job, video=videos[number], path=paths[number]) for number in left}
         with progress.task(f"faces of {videos[left[0]].dataset}", len(left)) as task:
             for number, result in _run(jobs, scheduler, workers, store_root, progress):
@@ -105,6 +109,11 @@ def prepare(
                     note="" if result.status is Status.OK else f"{result.video.video_id}: {result.status}"
                 )
     return PrepareReport(tuple(results[number] for number in sorted(results)))
+
+
+def threads_of_each(cores: int, processes: int) -> int:
+    """How many threads decode a video: cores for which there is no process help those that there are."""
+    return min(max(1, cores // processes), MAX_THREADS)
 
 
 def prepared(
@@ -251,7 +260,7 @@ def _finder(path: str) -> FaceFinder:
 def _prepare_job(job: _Job) -> PreparedResult:
     video, path, begun = job.video, job.path, time.perf_counter()
     try:
-        prepare_video(video, job.spec, _finder(job.finder), path)
+        prepare_video(video, job.spec, _finder(job.finder), path, threads=job.threads)
     except StoreError:
         raise  # the disk, not the video: stop, and keep what there is
     except VideoError as error:

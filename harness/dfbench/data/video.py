@@ -30,6 +30,8 @@ from dfbench.data.sequences import frame_names, is_sequence, read_images
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
+_SHARED = ("h264", "hevc", "mpeg4", "vp9")  # of others, threads do not help or make other frames of damage
+
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
@@ -76,14 +78,17 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(_indexed(container, stream, path).frames, *size, fps)
 
 
-def read_frames(path: Path, choice: FrameChoice) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def read_frames(
+    path: Path, choice: FrameChoice, *, threads: int = 1
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, upright, both fields of an
     interlaced one woven as they are stored.
 
-    Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same. Raises
-    MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
+    Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same, whichever it
+    is and however many `threads` decode. Raises MissingVideoError, UndecodableVideoError (with how many of the wanted
+    frames could be decoded).
     """
-    yield from _read(path, lambda frames: wanted_indices(choice, frames).tolist())
+    yield from _read(path, lambda frames: wanted_indices(choice, frames).tolist(), threads)
 
 
 def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -91,7 +96,9 @@ def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, 
     yield from _read(path, lambda frames: [one for one in positions if one < frames])
 
 
-def _read(path: Path, choose: Callable[[int], list[int]]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _read(
+    path: Path, choose: Callable[[int], list[int]], threads: int = 1
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     if is_sequence(path):
         names = frame_names(path)
         yield from _images(path, names, choose(len(names)))
@@ -100,13 +107,15 @@ def _read(path: Path, choose: Callable[[int], list[int]]) -> Iterator[tuple[int,
         stream = _video_stream(container, path)
         index = _indexed(container, stream, path)
         wanted = choose(index.frames)
+        shared = threads > 1 and stream.codec_context.name in _SHARED
     if not wanted:
         return
     got, reason = 0, "the file ends early"
     reformatter = VideoReformatter()  # one for all frames: setting it up takes as long as using it
-    for way in _ways(index, wanted):
+    ways = [(way, 1) for way in _ways(index, wanted)]
+    for way, count in [(ways[0][0], threads), *ways] if shared else ways:
         with _opened(path) as container:
-            stream = _video_stream(container, path)
+            stream = _video_stream(container, path, threads=count)
             try:
                 for position, frame in way(container, stream, wanted[got:]):
                     if position != wanted[got]:
@@ -118,6 +127,8 @@ def _read(path: Path, choose: Callable[[int], list[int]]) -> Iterator[tuple[int,
             except UntrustedTimesError:
                 continue
             except av.error.FFmpegError as error:
+                if count > 1:  # one thread tells what is wrong
+                    continue
                 reason = str(error.strerror)
                 break
     raise UndecodableVideoError(
@@ -216,7 +227,8 @@ def _opened(path: Path) -> av.container.InputContainer:
         ) from error
 
 
-def _video_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+def _video_stream(container: av.container.InputContainer, path: Path, *, threads: int = 1) -> av.VideoStream:
+    """The first, to be decoded by so many threads, each of which has a frame in work; several stop at any error."""
     if not container.streams.video:
         kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
         raise UndecodableVideoError(f"{path}: no video stream, only {kinds} streams")
@@ -224,9 +236,11 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
     if stream.codec_context is None:
         raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
-    stream.codec_context.options = DECODER_OPTIONS  # the size may change within the stream
-    # Threads of frames lose marks of damage; videos run beside each other anyway.
-    stream.thread_type = "SLICE"
+    # The size may change within the stream, so that the decoder must know the limit too.
+    stream.codec_context.options = DECODER_OPTIONS | ({"err_detect": "explode"} if threads > 1 else {})
+    # Threads that share a frame would not tell all damage that one tells, or that threads with a frame each do.
+    stream.codec_context.thread_type = "FRAME"
+    stream.codec_context.thread_count = threads
     return stream
 
 

@@ -47,8 +47,8 @@ class Search:
 class WantedFrames:
     """(position, frame) of the wanted frames of a video, as often as one likes; held where there is room."""
 
-    def __init__(self, path: Path, choice: FrameChoice) -> None:
-        self._path, self._choice = path, choice
+    def __init__(self, path: Path, choice: FrameChoice, *, threads: int = 1) -> None:
+        self._path, self._choice, self._threads = path, choice, threads
         self._held: list[Frame] | None = None
 
     def __iter__(self) -> Iterator[Frame]:
@@ -57,7 +57,7 @@ class WantedFrames:
             return
         held: list[Frame] | None = []
         size = 0
-        for position, image in read_frames(self._path, self._choice):
+        for position, image in read_frames(self._path, self._choice, threads=self._threads):
             size += image.nbytes
             if held is not None and size <= HELD_BYTES:
                 held.append((position, image))
@@ -67,9 +67,11 @@ class WantedFrames:
         self._held = held
 
 
-def prepare_video(video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path) -> None:
-    """Store the faces of one video at `path`. Raises VideoError, StoreError."""
-    frames = WantedFrames(video.path, spec.frames)
+def prepare_video(
+    video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path, *, threads: int = 1
+) -> None:
+    """Store the faces of one video, which so many threads decode, at `path`. Raises VideoError, StoreError."""
+    frames = WantedFrames(video.path, spec.frames, threads=threads)
     search = look(frames, finder, spec.detect_every)
     seen_at = search.positions[search.looked_at]
     tracks = by_weight(link(search.found, seen_at.tolist()))
