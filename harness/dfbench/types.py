@@ -248,7 +248,8 @@ class DatasetSpec(Spec):
     (DFD lies in FF++'s): it is used where none is configured for this one. `needs` names the datasets of which this
     one uses videos (the reals of DeeperForensics are FF++'s); `build` is then given `roots`, a mapping from each of
     these names to its root, besides. `verified`: the official layout is known and read as it is; otherwise the
-    dataset is read in the layout of the dataset `folder`, as its page in the docs describes.
+    dataset is read in the layout of the dataset `folder`, as its page in the docs describes. `unverified`: what of a
+    layout that is known otherwise could not be held against an official copy, in words.
     """
 
     title: str = ""
@@ -258,6 +259,14 @@ class DatasetSpec(Spec):
     root_of: str = ""
     needs: tuple[str, ...] = ()
     verified: bool = True
+    unverified: str = ""
+
+    @property
+    def layout(self) -> str:
+        """How far the layout is verified: "" if it is altogether, else "verified in part" or "not verified"."""
+        if not self.verified:
+            return "not verified"
+        return "verified in part" if self.unverified else ""
 
 
 @dataclass(frozen=True, slots=True)

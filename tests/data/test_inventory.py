@@ -81,6 +81,23 @@ def test_list_files_are_told_with_their_hash(root: Path, index: DatasetIndex) ->
         check(SPEC, root, replace(index, lists=(path,)))
 
 
+def test_what_is_not_verified_of_the_layout_is_told(root: Path, index: DatasetIndex) -> None:
+    words = "whether videos lie one folder deeper"
+    for spec, verified, line in (
+        (SPEC, True, ""),
+        (
+            replace(SPEC, unverified=words),
+            False,
+            f"  the layout is verified in part; not verified is {words}",
+        ),
+        (replace(SPEC, verified=False), False, "  the official layout is not verified"),
+    ):
+        inventory = check(spec, root, index)
+        assert inventory.to_json()["layout_verified"] is verified
+        assert any(one.startswith(line) for one in inventory.lines())
+        assert verified is not any("verified" in one for one in inventory.lines()[1:])
+
+
 def test_a_missing_video_is_named(root: Path, index: DatasetIndex) -> None:
     index.videos[1].path.unlink()
     inventory = check(SPEC, root, index)

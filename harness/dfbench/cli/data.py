@@ -71,7 +71,8 @@ def list_command(
                 "reason": one.reason,
                 "root": storable(str(one.root or "")),
                 "within": one.within,
-                "layout_verified": one.spec.verified,
+                "layout_verified": not one.spec.layout,
+                "layout": one.spec.layout or "verified",
                 "homepage": one.spec.homepage,
             }
             for one in states
@@ -81,7 +82,7 @@ def list_command(
     table = Table("dataset", "title", "layout", "state", "root")
     for one in states:
         where = f"{storable(str(one.root or ''))}{f' (of {one.within})' if one.within else ''}"
-        table.add_row(one.name, one.spec.title, "" if one.spec.verified else "not verified", one.state, where)
+        table.add_row(one.name, one.spec.title, one.spec.layout, one.state, where)
     output.console().print(table)
     for one in states:
         if one.state in ("BROKEN", "MISSING"):

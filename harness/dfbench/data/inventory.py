@@ -81,8 +81,9 @@ class Inventory:
 
     `missing`, `empty` and `extra` are paths below the root, sorted. `missing`: named by a list, no such file. `empty`:
     files of zero bytes. `extra`: videos on disk, in a folder of expected ones, that no list names; they are told, and are
-    no shortfall. `notes` are those of the index, `lists` the official files that it was made from. `verified` is that of
-    the dataset's spec. `inspection` is what looking into the files gave, None if nobody did (`inspected`).
+    no shortfall. `notes` are those of the index, `lists` the official files that it was made from. `verified` and
+    `unverified` are those of the dataset's spec. `inspection` is what looking into the files gave, None if nobody did
+    (`inspected`).
     """
 
     dataset: str
@@ -99,6 +100,7 @@ class Inventory:
     notes: tuple[str, ...]
     lists: tuple[ListFile, ...]
     verified: bool = True
+    unverified: str = ""
     inspection: Inspection | None = None
 
     @property
@@ -143,7 +145,8 @@ class Inventory:
             "root": storable(str(self.root)),
             "compression": self.compression,
             "complete": self.complete,
-            "layout_verified": self.verified,
+            "layout_verified": self.verified and not self.unverified,
+            "layout_unverified": self.unverified,
             "splits": [
                 {
                     "split": row.split,
@@ -181,6 +184,8 @@ class Inventory:
             text.append(
                 "  the official layout is not verified: read in the layout of `folder`, as your list says"
             )
+        if self.unverified:
+            text.append(f"  the layout is verified in part; not verified is {self.unverified}")
         text += [
             f"  {row.split:<6} {row.manipulation:<18} "
             f"real {row.found.real}/{row.expected.real}  fake {row.found.fake}/{row.expected.fake}  "
@@ -266,6 +271,7 @@ def check(
         notes=index.notes,
         lists=tuple(_hashed(dataset_root, path) for path in index.lists),
         verified=spec.verified,
+        unverified=spec.unverified,
     )
 
 

@@ -53,6 +53,8 @@ SPEC = DatasetSpec(
         },
     },
     needs=("ffpp",),
+    unverified="whether the folders lie in the root or in manipulated_videos/ (both are read), and what the lists are "
+    "called (a .txt in lists/splits whose name holds that of the split is its list)",
 )
 
 

@@ -21,6 +21,7 @@ SPEC = replace(
     aliases=("DFDC-3215",),
     official={"test": Counts(1514, 1701)},
     root_of="dfdc",
+    unverified="that a list names one video a line, with or without .mp4: any other line is told as a problem",
 )
 
 LISTS = ("dfdc_all_vids.txt", "dfdc_vids.txt")

@@ -28,6 +28,7 @@ SPEC = DatasetSpec(
     aliases=("FFIW", "FFIW-10K", "FFIW10K"),
     compressions=("original",),
     official={"val": Counts(250, 250)},
+    unverified="whether videos lie in the folders of the splits or in a folder videos in them: both are read",
 )
 
 _SIDES = {"source": Label.REAL, "target": Label.FAKE}
@@ -37,7 +38,7 @@ NOTES = ("several faces are in view and only some are forged: the main face may 
 
 
 class FaceForensicsInTheWild:
-    """FFIW-10K from `{source,target}/{train,val,test}`, videos in these folders or in a folder `videos` in them.
+    """FFIW-10K from `{source,target,target_mask}/{train,val,test}`, videos in these or in a folder `videos` in them.
 
     There is no list: what is on disk is what is expected. Nothing says which fake was made from which real, so that
     `identities` are empty and `group` is the video's name, which a real shares with a fake of the same name.
@@ -64,9 +65,8 @@ class FaceForensicsInTheWild:
         return DatasetIndex(tuple(videos), tuple(problems), NOTES)
 
     def _videos(self, side: str, split: str, problems: list[str]) -> Iterator[Video]:
-        folder = self._root / side / split
-        place = folder / "videos" if (folder / "videos").is_dir() else folder
-        masks = self._root / "target_mask" / split
+        place = _place(self._root / side / split)
+        masks = _place(self._root / "target_mask" / split)
         masked = frozenset(tree.video_files(masks)) if side == "target" else frozenset()
         for name in tree.video_files(place):
             if not listfiles.is_clean(storable(name)):
@@ -86,3 +86,8 @@ class FaceForensicsInTheWild:
                 group=f"{split}/{stem}",
                 mask_path=masks / name if name in masked else None,
             )
+
+
+def _place(folder: Path) -> Path:
+    """The folder `videos` in `folder` if there is one, else `folder` itself."""
+    return folder / "videos" if (folder / "videos").is_dir() else folder

@@ -53,10 +53,23 @@ def test_every_dataset_has_a_page_that_says_what_is_needed(spec: DatasetSpec) ->
     assert spec.licence in page
     assert spec.homepage in page
     assert ("**Layout not verified.**" in page) is not spec.verified
-    assert f"({spec.name}.md)" in (DOCS / "README.md").read_text(encoding="utf-8")
+    assert ("**Layout verified in part.**" in page) is bool(spec.unverified)
+    assert spec.unverified in " ".join(page.split())
+    (row,) = (
+        line
+        for line in (DOCS / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith(f"| [`{spec.name}`]({spec.name}.md) |")
+    )
+    told = {"": "read as released", "not verified": "not verified: as `folder`"}.get(spec.layout, spec.layout)
+    assert f"| {'your own' if spec.name == 'folder' else told} |" in row
     for part, counts in spec.official.items():
         if "/" not in part:
             assert f"| {part} | {counts.real} | {counts.fake} |" in page
+
+
+def test_what_is_verified_in_part() -> None:
+    partly = {spec.name for spec in SPECS if spec.layout == "verified in part"}
+    assert partly == {"ffiw", "dfdc_3215", "deeperforensics", "deeperforensics_sources"}
 
 
 def test_no_page_is_about_an_unknown_dataset() -> None:

@@ -14,10 +14,9 @@ from dfbench_plugins.datasets.ffiw import NOTES, FaceForensicsInTheWild
 def test_sides_and_splits(ffiw_root: Path, inner: str) -> None:
     if inner:
         for folder in list(ffiw_root.glob("[st]*/*")):
-            if not folder.parent.name.endswith("mask"):
-                folder.rename(ffiw_root / "moved")
-                folder.mkdir()
-                (ffiw_root / "moved").rename(folder / inner)
+            folder.rename(ffiw_root / "moved")
+            folder.mkdir()
+            (ffiw_root / "moved").rename(folder / inner)
     index = FaceForensicsInTheWild(ffiw_root, compression=None).index()
     assert (index.problems, index.notes) == ((), NOTES)
     assert [(one.video_id, one.label, one.split, one.group) for one in index.videos] == [
@@ -29,8 +28,22 @@ def test_sides_and_splits(ffiw_root: Path, inner: str) -> None:
         ("target/val/val_001", Label.FAKE, "val", "val/val_001"),
     ]
     assert all(video.path.is_file() for video in index.videos)
-    assert [one.mask_path for one in index.videos][1] == ffiw_root / "target_mask/train/train_000.mp4"
-    assert index.videos[0].mask_path is None
+    masks = [one.mask_path for one in index.videos]
+    assert masks[1] == ffiw_root / "target_mask/train" / inner / "train_000.mp4"
+    assert [mask is not None and mask.is_file() for mask in masks] == [
+        one.label is Label.FAKE for one in index.videos
+    ]
+
+
+def test_masks_are_found_where_the_videos_lie_otherwise(ffiw_root: Path) -> None:
+    masks = ffiw_root / "target_mask/val"
+    masks.rename(ffiw_root / "moved")
+    masks.mkdir()
+    (ffiw_root / "moved").rename(masks / "videos")
+    videos = FaceForensicsInTheWild(ffiw_root, compression=None).index().videos
+    fakes = [one for one in videos if one.label is Label.FAKE and one.split == "val"]
+    assert [one.path.parent for one in fakes] == [ffiw_root / "target/val"] * 2
+    assert [one.mask_path for one in fakes] == [masks / "videos" / one.path.name for one in fakes]
 
 
 def test_wrong_roots(ffiw_root: Path) -> None:
