@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -178,6 +180,18 @@ def test_what_is_no_shard(text: str) -> None:
     with pytest.raises(UsageError, match="is no shard") as caught:
         parse_shard(text)
     assert "--shard 3/8" in caught.value.hints[0]
+
+
+def test_the_slurm_script_of_the_docs_names_the_same_share_when_one_task_is_submitted_again() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    lines = page[page.index("    #!/bin/bash") :].split("\n\n", 1)[0].splitlines()
+    script = "\n".join(["srun() { printf '%s\\n' \"$@\"; }", *(line.strip() for line in lines)])
+    last = re.search(r"--array=1-(\d+)", script)
+    variables = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "1", "SLURM_CPUS_PER_TASK": "8"}
+    done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=True)
+    words = done.stdout.splitlines()
+    assert last is not None
+    assert parse_shard(words[words.index("--shard") + 1]) == Shard(7, int(last[1]))
 
 
 def test_shards_are_disjoint_and_whole() -> None:
