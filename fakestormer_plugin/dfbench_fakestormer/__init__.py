@@ -39,6 +39,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             demo_recipe="demo",
             precisions=PRECISIONS,
             scoring_fields=("test_margins",),
+            recipe_for_weights=True,
         ),
         DetectorSpec(
             name="fakestormer-untrained",

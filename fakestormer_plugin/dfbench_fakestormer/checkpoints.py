@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -33,6 +34,13 @@ ADDED_LATER = (
     *("retry", "resume", "test_margins", "accumulate", "compile", "crop", "synthesizer_options"),
 )
 PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
+# Recipe fields that the authors' checkpoints were trained with, whatever else a recipe says.
+READ_BY = ("temporal_token", "embed_order", "derivative", "crop")
+# Recipe fields that say how weights without a recipe are read and scored; all others are about training.
+SCORED_BY = (
+    *("frames", "size", "patch", "width", "depth", "heads", "mlp_ratio", "temporal_token", "embed_order"),
+    *("clips_per_video", "clip_margin", "crop", "test_margins"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,74 +118,145 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"the header of {path} is damaged: {error}", hints=_HINTS) from error
 
 
-def describe(weights: Path, changes: Mapping[str, str] | None = None) -> DetectorCard:
+def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: str = "") -> DetectorCard:
     """The card of a detector with these weights, from the header alone (a `.pth` is taken for the authors').
 
-    `changes`: recipe fields by which these weights are scored otherwise than their recipe says.
+    `changes`: recipe fields by which these weights are scored otherwise than their recipe says. `recipe`: the one by
+    which weights are read that carry none, as in `recipe_of`.
 
-    Raises WeightsError, or UsageError for a change that does not fit.
+    Raises WeightsError, or UsageError for a recipe or a change that does not fit.
     """
+    read_by = recipe_of(weights, recipe, changes)
     if weights.suffix in PICKLES:
-        _require_file(weights)
-        recipe = _changed(released_recipe(), changes)
+        grid = read_by.size // read_by.patch
+        source = f", read by recipe '{recipe}', positions resized to {grid} x {grid}" if recipe else ""
         return DetectorCard(
-            clips=recipe.clips(),
+            clips=read_by.clips(),
             trained_on=frozenset({"ffpp"}),
-            recipe=recipe.label(),
-            margins=recipe.margins(),
+            recipe=read_by.label(released_recipe(recipe)),
+            margins=read_by.margins(),
             details={
-                "source": "checkpoint released by the authors",
-                "recipe": recipe.model_dump(mode="json"),
+                "source": f"checkpoint released by the authors{source}",
+                "recipe": read_by.model_dump(mode="json"),
             },
         )
     header = read_header(weights)
-    recipe = _changed(header.recipe, changes)
     start = header.provenance.get("start")
     return DetectorCard(
-        clips=recipe.clips(),
+        clips=read_by.clips(),
         trained_on=frozenset(header.trained_on),
         train_compression=header.train_compression,
-        recipe=recipe.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
-        margins=recipe.margins(),
-        details={"recipe": recipe.model_dump(mode="json"), "provenance": dict(header.provenance)},
+        recipe=read_by.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
+        margins=read_by.margins(),
+        details={"recipe": read_by.model_dump(mode="json"), "provenance": dict(header.provenance)},
     )
 
 
-def _changed(recipe: Recipe, changes: Mapping[str, str] | None) -> Recipe:
+def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = None) -> Recipe:
+    """The recipe of a weights file, with `changes`: its own; or of a `.pth`, which has none, `released_recipe(name)`.
+
+    Raises WeightsError, or UsageError for a name beside weights that carry their recipe, and for a change that is about
+    training or does not fit.
+    """
+    if path.suffix in PICKLES:
+        _require_file(path)
+        for field in changes or ():
+            if field in Recipe.model_fields and field not in SCORED_BY:
+                raise UsageError(
+                    f"--set {field}=... is about training and cannot change how {path} is scored",
+                    hints=(f"what may be set for it: {', '.join(SCORED_BY)}",),
+                )
+        recipe = released_recipe(name)
+    else:
+        recipe = read_header(path).recipe
+        if name:
+            raise UsageError(
+                f"{path} carries its own recipe, '{recipe.label()}', and cannot be scored by --recipe {name}",
+                hints=(
+                    "leave out --recipe",
+                    f"or train by that recipe: dfbench train --detector fakestormer --recipe {name}",
+                ),
+            )
     return parse_recipe({**recipe.model_dump(), **changes}) if changes else recipe
 
 
-def released_recipe() -> Recipe:
-    """The recipe of the authors' checkpoints."""
-    return load_recipe("released")
+def released_recipe(name: str = "") -> Recipe:
+    """How a checkpoint of the authors is read: by the recipe `released`, or by another with its network and crops.
+
+    Raises UnknownNameError, or UsageError for a recipe with a convolutional stem, which the authors do not have.
+    """
+    released = load_recipe("released")
+    if name in ("", released.name):
+        return released
+    recipe = load_recipe(name)
+    if recipe.stem != "patch":
+        raise UsageError(
+            f"recipe '{name}' has a convolutional stem, and a checkpoint of the authors has none",
+            hints=("name another recipe, such as --recipe base_c23",),
+        )
+    read_by = {field: getattr(released, field) for field in READ_BY}
+    return parse_recipe(recipe.model_dump() | read_by | {"name": f"released {name}"})
 
 
-def load_network(path: Path) -> tuple[FakeSTormerNet, Recipe]:
+def load_network(
+    path: Path, *, recipe: str = "", changes: Mapping[str, str] | None = None
+) -> tuple[FakeSTormerNet, Recipe]:
     """The network with the weights of one of our files or of the authors', in evaluation mode on the CPU.
 
-    Raises WeightsError if the file is missing, unsafe, damaged, made for another network, or holds NaN.
+    `recipe` and `changes` as in `recipe_of`; where a recipe is named, positions are resized to its grid. Raises
+    WeightsError if the file is missing, unsafe, damaged, made for another network, or holds NaN, and UsageError as
+    `recipe_of` does.
     """
+    read_by = recipe_of(path, recipe, changes)
     if path.suffix in PICKLES:
-        return network_from(read_released(path), released_recipe(), origin=path), released_recipe()
+        return network_from(read_released(path), read_by, origin=path, resize=bool(recipe)), read_by
     from safetensors.torch import load_file
 
-    recipe = read_header(path).recipe
-    return network_from(load_file(path), recipe, origin=path), recipe
+    return network_from(load_file(path), read_by, origin=path), read_by
 
 
-def network_from(state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path) -> FakeSTormerNet:
-    """A network of this recipe with these weights, in evaluation mode. Raises WeightsError; `origin` is named."""
+def network_from(
+    state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path, resize: bool = False
+) -> FakeSTormerNet:
+    """A network of this recipe with these weights, in evaluation mode. Raises WeightsError; `origin` is named.
+
+    `resize`: take positions of another grid, too.
+    """
     from dfbench_fakestormer.model import FakeSTormerNet
 
     net = FakeSTormerNet(network_config(recipe))
-    if "cls_token" in state or "encoder.cls_token" in state:
-        hint = "an image transformer is where a training can start: dfbench train --start FILE"
-    else:
-        hint = "use the recipe that the checkpoint was trained with"
-    fit = fitted(net.state_dict(), state, says=f"{origin} does not fit recipe '{recipe.name}'", hints=(hint,))
+    fit = fitted(
+        net.state_dict(),
+        state,
+        says=f"{origin} does not fit recipe '{recipe.name}'",
+        hints=_ways_to_use(state, recipe, origin),
+        positions="backbone.pos_embed" if resize else "",
+    )
     require_finite(fit, origin=origin)
     net.load_state_dict(fit)
     return net.eval()
+
+
+def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> tuple[str, ...]:
+    """What can be done with weights that do not fit `recipe`."""
+    if "cls_token" in state or "encoder.cls_token" in state:
+        return ("an image transformer is where a training can start: dfbench train --start FILE",)
+    net = probable_network(state)
+    if origin.suffix not in PICKLES or net is None or not net.patch or not net.frames:
+        return _HINTS
+    seen = {"frames": net.frames, "size": net.grid * net.patch, "patch": net.patch}
+    seen |= {"width": net.width, "depth": net.depth}
+    if all(getattr(recipe, field) == value for field, value in seen.items()):
+        return _HINTS  # it differs in something else
+    bases = [load_recipe(name) for name in ("base_c23", "small")]
+    base = next((one for one in bases if one.width == net.width), bases[0])
+    fields = [f"--set {field}={value}" for field, value in seen.items() if getattr(base, field) != value]
+    if base.width != net.width:
+        fields.append("--set heads=HEADS")  # which no tensor tells
+    return (
+        "if the authors' code made it, say how: dfbench run --detector fakestormer"
+        f" --weights {shlex.quote(str(origin))} " + " ".join([f"--recipe {base.name}", *fields]),
+    )
 
 
 def read_released(path: Path) -> dict[str, Tensor]:

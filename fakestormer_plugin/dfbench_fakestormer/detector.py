@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -73,10 +74,19 @@ class FakeSTormer:
         return self._scoring(normalise(clips.to(self._device))).float().cpu()  # type: ignore[no-any-return]
 
 
-def build(*, weights: Path | None, device: str, seed: int, precision: str = "32") -> FakeSTormer:
-    """FakeSTormer with trained weights. Raises WeightsError, or UsageError for int8 on another device than the CPU.
+def build(
+    *,
+    weights: Path | None,
+    device: str,
+    seed: int,
+    precision: str = "32",
+    recipe: str = "",
+    changes: Mapping[str, str] | None = None,
+) -> FakeSTormer:
+    """FakeSTormer with trained weights; `recipe`, with `changes`, is for those that carry none.
 
-    `seed` is not used, scoring draws nothing.
+    `seed` is not used, scoring draws nothing. Raises WeightsError; UsageError for int8 on another device than the CPU,
+    and for a recipe that does not fit, as `checkpoints.recipe_of` does.
     """
     del seed
     if weights is None:
@@ -87,7 +97,7 @@ def build(*, weights: Path | None, device: str, seed: int, precision: str = "32"
                 "or use the authors': dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
             ),
         )
-    net, _ = load_network(weights)
+    net, _ = load_network(weights, recipe=recipe, changes=changes)
     return FakeSTormer(net, resolve_device(device), precision)
 
 

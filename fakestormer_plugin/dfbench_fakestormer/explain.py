@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -115,15 +115,22 @@ class FakeSTormerExplainer:
         return smoothed(x, sigma=SIGMA * self._net.config.size / 144)
 
 
-def build(*, weights: Path | None, device: str, seed: int) -> FakeSTormerExplainer:
-    """The explainer of trained weights. Raises WeightsError; `seed` is not used."""
+def build(
+    *,
+    weights: Path | None,
+    device: str,
+    seed: int,
+    recipe: str = "",
+    changes: Mapping[str, str] | None = None,
+) -> FakeSTormerExplainer:
+    """The explainer of trained weights. Raises WeightsError, UsageError; `seed` is not used, the rest as in scoring."""
     del seed
     if weights is None:
         raise WeightsError(
             "fakestormer needs trained weights",
             hints=("train them:   dfbench train --detector fakestormer",),
         )
-    net, _ = load_network(weights)
+    net, _ = load_network(weights, recipe=recipe, changes=changes)
     return FakeSTormerExplainer(net, resolve_device(device))
 
 

@@ -143,11 +143,15 @@ class Recipe(BaseModel):
             )
         return self
 
-    def label(self) -> str:
-        """The recipe's name, with every field that was changed: `demo with lr=0.001`. For the names of entries."""
-        if self.name not in RECIPES:
-            return self.name
-        stored = load_recipe(self.name)
+    def label(self, stored: Recipe | None = None) -> str:
+        """The recipe's name, with every field that was changed: `demo with lr=0.001`. For the names of entries.
+
+        `stored` is the unchanged recipe, if the package has none of this name.
+        """
+        if stored is None:
+            if self.name not in RECIPES:
+                return self.name
+            stored = load_recipe(self.name)
         changed = [
             f"{key}={value}" for key, value in self.model_dump().items() if value != getattr(stored, key)
         ]

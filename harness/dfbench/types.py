@@ -347,7 +347,10 @@ class DetectorSpec(Spec):
     `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be;
     `build` is passed `precision=` besides if it is another than "32", so that a detector that has no other need not
     know of it. `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained;
-    `dfbench run --weights FILE --set FIELD=VALUE` then calls `describe(weights, {FIELD: VALUE})`.
+    `dfbench run --weights FILE --set FIELD=VALUE` then calls `describe(weights, {FIELD: VALUE})`. `recipe_for_weights`:
+    there are weights that carry no recipe, and can be given one; `dfbench run --weights FILE --recipe NAME` then calls
+    `describe(weights, changes, recipe=NAME)`, and passes `recipe=` and `changes=` to `build` and `explain` besides. All
+    raise UsageError for weights that carry their own, and for changes (`--set`) that do not fit.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -363,6 +366,7 @@ class DetectorSpec(Spec):
     demo_recipe: str = ""
     precisions: tuple[str, ...] = (FULL_PRECISION,)
     scoring_fields: tuple[str, ...] = ()
+    recipe_for_weights: bool = False
 
     def card(self) -> DetectorCard:
         """The card of this detector without weights."""

@@ -13,6 +13,9 @@ import torch
 
 from dfbench.cli import main
 from dfbench.runs import evaluation
+from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
 
 Dfbench = Callable[..., tuple[object, str]]
 TEST = ("run", "--only", "celeb_df_v2")
@@ -89,6 +92,26 @@ def test_a_misspelt_recipe_says_what_was_probably_meant(dfbench: Dfbench) -> Non
     assert code == 2
     assert "detector 'fakestormer' has no recipe 'dmo'\n  did you mean 'demo'?\n" in said
     assert "recipes: base_c23, base_c0, base_c40, small, demo" in said
+
+
+def test_a_recipe_beside_weights_that_carry_their_own_is_refused(dfbench: Dfbench, tmp_path: Path) -> None:
+    recipe = load_recipe(
+        "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
+    )
+    weights = tmp_path / "good.safetensors"
+    write_weights(
+        weights, FakeSTormerNet(network_config(recipe)).state_dict(), Header(recipe, ("ffpp",), "c23", {})
+    )
+    for name in ("nonsense", "demo"):
+        code, said = dfbench(*TEST, "-d", "fakestormer", "--weights", weights, "--recipe", name)
+        assert code == 2
+        assert "good.safetensors carries its own recipe, 'demo with size=32" in said
+        assert "leave out --recipe" in said
+        assert f"or train by that recipe: dfbench train --detector fakestormer --recipe {name}" in said
+    code, said = dfbench(*TEST, "-d", "chance", "--weights", weights, "--recipe", "demo")
+    assert (code, "--recipe demo cannot change weights" in said) == (2, True), said
+    assert not prepared(tmp_path)
+    assert not list((tmp_path / "runs").glob("*"))
 
 
 @pytest.mark.parametrize("command", [(*TEST, "-d", "chance"), ("train", "-d", "fakestormer")])

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
@@ -186,6 +188,37 @@ def test_given_weights_take_the_released_margins_and_no_other_field(dfbench: Run
     assert refused.returncode == 2
     assert "--set lr=... cannot change weights" in refused.stderr
     assert "what may be set for them: test_margins" in refused.stderr
+
+
+@pytest.mark.slow
+def test_weights_that_carry_no_recipe_are_scored_and_explained_by_one(dfbench: Run, tmp_path: Path) -> None:
+    weights, read_by = tmp_path / "authors.pth", {"size": "32", "width": "24", "depth": "1", "heads": "2"}
+    recipe = load_recipe("base_c23", read_by | {"size": "64"})
+    torch.save({"state_dict": FakeSTormerNet(network_config(recipe), seed=2).state_dict()}, weights)
+    data = ("--data", "demo", "--size", "small", "--only", "dfd")
+    command = ("run", "-d", "fakestormer", "--weights", str(weights), *data)
+    fields = [part for field, value in read_by.items() for part in ("--set", f"{field}={value}")]
+    unfit = dfbench(*command)
+    assert unfit.returncode == 1
+    assert "--recipe base_c23 --set size=64 --set width=24 --set depth=1 --set heads=HEADS" in unfit.stderr
+    lone = dfbench(*command, *fields)
+    assert lone.returncode == 2
+    assert "or, if they carry no recipe, name it: --recipe NAME" in lone.stderr
+    done = dfbench(*command, "--recipe", "base_c23", *fields)
+    assert done.returncode == 0, done.stderr
+    (path,) = (one.with_name("run.json") for one in (tmp_path / "runs").glob("*/scores.parquet"))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert "released base_c23 with size=32 width=24 depth=1 heads=2" in record["entry"]
+    assert "positions resized to 2 x 2" in record["training"]["source"]
+    assert record["clips"]["size"] == 32
+    scores = pd.read_parquet(path.parent / "scores.parquet")
+    video_id = scores.loc[scores["status"] == "ok", "video_id"].iloc[0]
+    of_run = ("explain", "--run", path.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
+    explained = dfbench(*of_run, "--weights", str(weights))
+    assert explained.returncode == 0, explained.stderr
+    (folder,) = (tmp_path / "runs" / "explanations").iterdir()
+    with np.load(folder / "evidence.npz") as arrays:
+        assert arrays["map_heatmap"].shape[1:] == (2, 2)
 
 
 ONE_MINUTE = ("epochs=2", "size=64", "width=32", "depth=1", "heads=2", "train_crop=96", "batch=4")

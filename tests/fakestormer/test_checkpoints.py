@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import pickle
+import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from dfbench import StoreError, UsageError, WeightsError
+from dfbench import StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench_fakestormer.checkpoints import (
+    SCORED_BY,
     Header,
     describe,
     load_network,
@@ -25,7 +28,9 @@ from dfbench_fakestormer.checkpoints import (
     resize_positions,
     write_weights,
 )
-from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.detector import build
+from dfbench_fakestormer.explain import build as build_explainer
+from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.recipe import load_recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -124,6 +129,89 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
     assert by_hand.details["recipe"]["test_margins"] == "released"
     with pytest.raises(UsageError, match="test_margins"):
         describe(path, {"test_margins": "relaesed"})
+
+
+OTHER = {"size": "64", "width": "48", "depth": "2", "heads": "4", "frames": "2"}
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A checkpoint of the authors, of another network than the published."""
+    path = tmp_path / "other one.pth"
+    recipe = load_recipe("base_c23", OTHER | {"temporal_token": "patch0", "embed_order": "released"})
+    torch.save({"state_dict": FakeSTormerNet(network_config(recipe), seed=5).state_dict()}, path)
+    return path
+
+
+def test_weights_without_a_recipe_are_read_by_one(other: Path) -> None:
+    net, recipe = load_network(other, recipe="base_c23", changes=OTHER)
+    expected = torch.load(other, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, expected[key]) for key, value in net.state_dict().items())
+    assert (recipe.temporal_token, recipe.embed_order, recipe.derivative) == (
+        "patch0",
+        "released",
+        "released",
+    )
+    card = describe(other, OTHER, recipe="base_c23")
+    assert card.recipe == "released base_c23 with frames=2 size=64 width=48 depth=2 heads=4"
+    assert (card.clips.frames, card.clips.size) == (2, 64)
+    assert card.details["recipe"] == recipe.model_dump(mode="json")
+    assert describe(other, recipe="small").recipe == "released small"
+
+
+def test_positions_are_resized_to_a_recipe_that_is_named(other: Path) -> None:
+    smaller = OTHER | {"size": "32"}
+    net, _ = load_network(other, recipe="base_c23", changes=smaller)
+    source = torch.load(other, weights_only=True)["state_dict"]["backbone.pos_embed"]
+    assert source.shape == (1, 17, 48)
+    torch.testing.assert_close(net.backbone.pos_embed.data, resize_positions(source, 2))
+    card = describe(other, smaller, recipe="base_c23")
+    assert card.details["source"].endswith("read by recipe 'base_c23', positions resized to 2 x 2")
+    clips = torch.zeros(1, 2, 32, 32, 3, dtype=torch.uint8)
+    built = build(weights=other, device="cpu", seed=0, recipe="base_c23", changes=smaller)
+    explained = build_explainer(weights=other, device="cpu", seed=0, recipe="base_c23", changes=smaller)
+    torch.testing.assert_close(explained.explain(clips, ["heatmap"]).logits, built.score(clips))
+
+
+def test_what_does_not_fit_says_by_which_recipe_it_can_be_read(other: Path) -> None:
+    with pytest.raises(WeightsError, match="does not fit recipe 'released'") as caught:
+        load_network(other)
+    said = shlex.split(caught.value.hints[0].partition("say how: ")[2])
+    options = list(zip(said[2::2], said[3::2], strict=True))
+    assert said[:2] == ["dfbench", "run"]
+    assert options[:3] == [
+        ("--detector", "fakestormer"),
+        ("--weights", str(other)),
+        ("--recipe", "base_c23"),
+    ]
+    changes = dict(value.split("=") for option, value in options[3:])
+    assert changes.pop("heads") == "HEADS"
+    load_network(other, recipe="base_c23", changes={**changes, "heads": "4"})
+
+    with pytest.raises(WeightsError, match=r"mlp\.fc1\.weight is") as wide:
+        load_network(other, recipe="base_c23", changes={**OTHER, "mlp_ratio": "2"})
+    assert "say how" not in wide.value.hints[0]  # it would say the same again
+
+
+def test_a_recipe_that_weights_cannot_be_read_by_is_refused(weights: Path, other: Path) -> None:
+    with pytest.raises(UsageError, match=r"carries its own recipe, 'demo with size=32 .*--recipe small"):
+        describe(weights, recipe="small")
+    with pytest.raises(UsageError, match="carries its own recipe"):
+        load_network(weights, recipe="nonsense")
+    with pytest.raises(UnknownNameError, match="did you mean 'small'"):
+        describe(other, recipe="smal")
+    with pytest.raises(UsageError, match="has a convolutional stem"):
+        describe(other, recipe="demo")
+    with pytest.raises(UsageError, match=r"--set lr=\.\.\. is about training") as caught:
+        describe(other, {"lr": "1"}, recipe="small")
+    assert "clip_margin" in caught.value.hints[0]
+    with pytest.raises(UsageError, match="did you mean 'size'"):
+        describe(other, {"sise": "1"}, recipe="small")
+
+
+def test_what_may_be_set_shapes_the_network_or_its_clips() -> None:
+    network = {field.name for field in fields(ModelConfig)} - {"drop_path", "head_dropout", "stem"}
+    assert set(SCORED_BY) == network | {"clips_per_video", "clip_margin", "crop", "test_margins"}
 
 
 class Malicious:

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
+    from dfbench.runs.cards import Reading
     from dfbench.settings import Settings
     from dfbench.types import DetectorSpec
 
@@ -45,6 +46,7 @@ def explain_command(
     from dfbench.errors import CoverageError, UsageError, VideoError
     from dfbench.hooks.host import Host
     from dfbench.results.explanations import explain_to
+    from dfbench.runs.cards import Reading
     from dfbench.runs.explaining import Excerpt, open_explainer
     from dfbench.runs.sources import face_finder
     from dfbench.settings import load_settings
@@ -64,13 +66,18 @@ def explain_command(
         )
     spec: DetectorSpec
     wanted: list[tuple[Path, dict[str, Any], float | None]]
+    reading = Reading()
     if run:
-        spec, weights, wanted = _of_run(run, video or [], detector, weights, registry, settings, bars)
+        spec, weights, reading, wanted = _of_run(
+            run, video or [], detector, weights, registry, settings, bars
+        )
     else:
         spec = _detector(detector, registry)
         weights = weights or _made_weights(spec, data, device, bars)
         wanted = [(path, {}, None) for path in videos or []]
-    opened = open_explainer(spec, registry, weights=weights, device=device, names=tuple(maps or ()))
+    opened = open_explainer(
+        spec, registry, weights=weights, device=device, names=tuple(maps or ()), reading=reading
+    )
     finder, version = face_finder(registry, device=device, name=settings.face_finder)
     failed: list[str] = []
     for path, facts, margin in wanted:
@@ -130,10 +137,10 @@ def _of_run(
     registry: Registry,
     settings: Settings,
     bars: Progress,
-) -> tuple[DetectorSpec, Path | None, list[tuple[Path, dict[str, Any], float | None]]]:
-    """The detector, its weights, and of each video the file, what the run said of it, and its crop margin there."""
+) -> tuple[DetectorSpec, Path | None, Reading, list[tuple[Path, dict[str, Any], float | None]]]:
+    """The detector, its weights, how they are read, and of each video the file, what the run said of it, its margin."""
     from dfbench.errors import UsageError
-    from dfbench.runs.recorded import open_run, source_of, video_of, weights_of
+    from dfbench.runs.recorded import open_run, reading_of, source_of, video_of, weights_of
 
     run = open_run(name, settings)
     spec = registry.detector(str(run.record["detector"]["name"]))
@@ -146,4 +153,4 @@ def _of_run(
     found = [video_of(run, one, source, registry) for one in ids]
     margins = run.record.get("margins", {})
     wanted = [(one.path, facts, margins.get(one.dataset)) for one, facts in found]
-    return spec, weights_of(run, settings, weights), wanted
+    return spec, weights_of(run, settings, weights), reading_of(run), wanted

@@ -26,7 +26,9 @@ def run_command(
         str, typer.Option(help="Precision of scoring: 32, or bf16 or int8 where the detector offers it.")
     ] = "32",
     size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
-    recipe: Annotated[str, typer.Option(help="Recipe, if the detector must be trained first.")] = "",
+    recipe: Annotated[
+        str, typer.Option(help="Recipe, if the detector must be trained first, or --weights carry none.")
+    ] = "",
     train_compression: Annotated[
         str, typer.Option(help="Train on videos of this compression; the protocol's if empty.")
     ] = "",

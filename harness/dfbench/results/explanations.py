@@ -81,6 +81,7 @@ def explain_to(
         maps=[asdict(one) for one in opened.maps],
         excerpt=asdict(excerpt),
         margin=margin,
+        **opened.reading.options(),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
     folder = out / f"{readable}-{opened.spec.name}-{identity[:8]}"

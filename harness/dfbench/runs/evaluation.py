@@ -7,16 +7,17 @@ a second identical run computes nothing and an interrupted one goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
-from dfbench.errors import RunError, UsageError, WeightsError
+from dfbench.errors import UsageError, WeightsError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Detector, DetectorFactory, Progress
+from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
@@ -27,9 +28,6 @@ from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER
 from dfbench.types import FULL_PRECISION, DetectorCard, DetectorSpec, PrepareSpec, Status, Video
-
-if TYPE_CHECKING:
-    from dfbench.hooks.registry import Registry
 
 SCHEMA = 1
 
@@ -52,14 +50,16 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     stage = open_stage(request, progress)
     spec = stage.spec
     _check_precision(spec, request.precision)
-    changes = _scoring_changes(request, spec)
+    reading = _reading(request, spec)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
     videos = {test.dataset: stage.videos(test) for test in tests}
     if weights is None and spec.needs_weights:
         weights = find_weights(request, stage)
-    card = _card(spec, weights, stage.registry, changes)
+    card = card_of(spec, stage.registry, weights, reading)
     record = _record(request, stage, card, weights, videos)
+    if reading.recipe:
+        record["read_as"] = asdict(reading)
     folder = (
         stage.settings.runs
         / f"{spec.name}-{stage.protocol.name}-{stage.source.corpus}-{record['identity'][:12]}"
@@ -73,30 +73,18 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     _write_json(folder / "run.json", record)
     for note in stage.host.call_run_started(record):
         progress.note(f"warning: {note}")
-    _score(request, stage, card, weights, videos, folder)
+    with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
+        _score_datasets(stage, card, lambda: _build(request, stage, weights, reading), videos, writer)
+        writer.finish()
     finished = {**record, "status": "complete", "finished": datetime.now(UTC).isoformat()}
     _write_json(folder / "run.json", finished)
     return ScoredRun(folder, finished, computed=True, host=stage.host)
 
 
-def _score(
-    request: RunRequest,
-    stage: Stage,
-    card: DetectorCard,
-    weights: Path | None,
-    videos: Mapping[str, list[Video]],
-    folder: Path,
-) -> None:
-    with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
-        _score_datasets(request, stage, card, weights, videos, writer)
-        writer.finish()
-
-
 def _score_datasets(
-    request: RunRequest,
     stage: Stage,
     card: DetectorCard,
-    weights: Path | None,
+    build: Callable[[], Detector],
     videos: Mapping[str, list[Video]],
     writer: ScoreWriter,
 ) -> None:
@@ -106,10 +94,8 @@ def _score_datasets(
         left = [video for video in expected if (dataset, video.video_id) not in done]
         if not left:
             continue
-        if (
-            detector is None
-        ):  # before videos are prepared for hours, only to find that its weights cannot be used
-            detector = _build(request, stage, weights)
+        # Before the videos are prepared, which may take days, so that weights that cannot be used are found at once.
+        detector = detector or build()
         report = prepare_selected(
             left,
             PrepareSpec(card.clips.frame_choice()),
@@ -138,10 +124,17 @@ def _check_precision(spec: DetectorSpec, precision: str) -> None:
         )
 
 
-def _scoring_changes(request: RunRequest, spec: DetectorSpec) -> Mapping[str, str]:
-    """The recipe fields that are set for given weights; without those, they are set for the training."""
+def _reading(request: RunRequest, spec: DetectorSpec) -> Reading:
+    """The recipe and its fields for given weights; without those, they are for the training."""
     if request.weights is None:
-        return {}
+        return Reading()
+    if request.recipe:
+        if not spec.recipe_for_weights:
+            raise UsageError(
+                f"--recipe {request.recipe} cannot change weights that are given with --weights",
+                hints=("leave out --recipe",),
+            )
+        return Reading(request.recipe, request.overrides)  # which fields fit, the detector says
     for name in request.overrides:
         if name not in spec.scoring_fields:
             able = ", ".join(spec.scoring_fields)
@@ -150,28 +143,18 @@ def _scoring_changes(request: RunRequest, spec: DetectorSpec) -> Mapping[str, st
                 hints=(
                     f"what may be set for them: {able}" if able else f"leave out --set {name}=...",
                     f"or train: dfbench train --detector {spec.name} --set {name}=...",
+                    *(["or, if they carry no recipe, name it: --recipe NAME"] * spec.recipe_for_weights),
                 ),
             )
-    return request.overrides
+    return Reading(changes=request.overrides)
 
 
-def _build(request: RunRequest, stage: Stage, weights: Path | None) -> Detector:
+def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Reading) -> Detector:
     factory = cast("DetectorFactory", stage.registry.load_object(stage.spec.build))
-    # Only a detector that offers another precision knows the word.
-    options = {} if request.precision == FULL_PRECISION else {"precision": request.precision}
+    options = reading.options()
+    if request.precision != FULL_PRECISION:  # only a detector that offers another knows the word
+        options["precision"] = request.precision
     return factory(weights=weights, device=choose_device(request.device), seed=request.seed, **options)
-
-
-def _card(
-    spec: DetectorSpec, weights: Path | None, registry: Registry, changes: Mapping[str, str]
-) -> DetectorCard:
-    if weights is not None and spec.describe:
-        describe = registry.load_object(spec.describe)
-        if not callable(describe):
-            raise RunError(f"detector '{spec.name}': {spec.describe} is not callable")
-        # Only a detector with fields to set knows a second argument.
-        return cast("DetectorCard", describe(weights, changes) if changes else describe(weights))
-    return spec.card()
 
 
 def _record(

@@ -6,7 +6,7 @@ is a few frames; crops and maps are in files of a scratch folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -22,6 +22,7 @@ from dfbench.data.video_faces import crop_track
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, UsageError, VideoError, WeightsError
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
+from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.provenance import file_sha256
 from dfbench.runs.stage import choose_device
@@ -45,6 +46,7 @@ class OpenExplainer:
     weights_sha256: str
     maps: tuple[EvidenceMap, ...]
     seed: int
+    reading: Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def open_explainer(
     device: str,
     seed: int = 0,
     names: Sequence[str] = (),
+    reading: Reading = Reading(),  # noqa: B008 - frozen
 ) -> OpenExplainer:
     """Build the explainer of a detector. `names` are the maps to make, the standard ones if none.
 
@@ -113,7 +116,7 @@ def open_explainer(
     if weights is not None and not weights.is_file():
         raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     factory = cast("ExplainerFactory", registry.load_object(spec.explain))
-    explainer = factory(weights=weights, device=choose_device(device), seed=seed)
+    explainer = factory(weights=weights, device=choose_device(device), seed=seed, **reading.options())
     offered = {one.name: one for one in explainer.maps()}
     if not offered:
         raise PluginError(f"the explainer of {spec.name!r} offers no map")
@@ -121,16 +124,14 @@ def open_explainer(
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))
     wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
-    card = spec.card()
-    if weights is not None and spec.describe:
-        card = cast("Callable[[Path], DetectorCard]", registry.load_object(spec.describe))(weights)
     return OpenExplainer(
         explainer=explainer,
         spec=spec,
-        card=card,
+        card=card_of(spec, registry, weights, reading),
         weights_sha256=file_sha256(weights) if weights is not None else "",
         maps=tuple(offered[name] for name in wanted),
         seed=seed,
+        reading=reading,
     )
 
 

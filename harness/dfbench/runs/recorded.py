@@ -11,6 +11,7 @@ from typing import Any
 from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench.hooks.registry import Registry, closest
 from dfbench.interfaces import Progress
+from dfbench.runs.cards import Reading
 from dfbench.runs.provenance import file_sha256
 from dfbench.runs.scores import read_scores, video_scores
 from dfbench.runs.sources import DataSource, data_source, dataset_index
@@ -79,6 +80,11 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
         f"the weights of run {run.folder.name} (sha256 {wanted[:12]}...) are not in {folder}",
         hints=("say where they are:   --weights PATH/TO/WEIGHTS",),
     )
+
+
+def reading_of(run: RecordedRun) -> Reading:
+    """How the run read its weights."""
+    return Reading(**run.record.get("read_as", {}))
 
 
 def source_of(run: RecordedRun, registry: Registry, settings: Settings, progress: Progress) -> DataSource:
