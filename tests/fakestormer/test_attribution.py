@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.explain import MAPS, FakeSTormerExplainer
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 
+README = Path(__file__).parents[2] / "fakestormer_plugin" / "README.md"
 GOLDEN = Path(__file__).parents[1] / "golden" / "model_tiny.npz"
 TINY = ModelConfig(
     size=64, width=48, depth=3, heads=4, drop_path=0.0, temporal_token="patch0", embed_order="released"
@@ -192,6 +194,12 @@ def test_every_map_has_its_shape_and_the_logits_are_the_scores(name: str) -> Non
     torch.testing.assert_close(
         to_patches(evidence.maps["pixels"], config.grid), evidence.maps["attribution"], rtol=1e-4, atol=1e-5
     )
+
+
+def test_the_readme_names_every_map_that_its_table_has() -> None:
+    section = README.read_text(encoding="utf-8").split("## Where and when")[1]
+    rows = re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE)
+    assert sorted(re.findall(r"--map ([a-z]+)", section)) == sorted(rows) == sorted(one.name for one in MAPS)
 
 
 def test_only_the_maps_that_are_asked_for_are_made() -> None:

@@ -17,7 +17,10 @@ def localisation_command(
     ] = None,
     split: Annotated[str, typer.Option(help="The split whose fakes are explained.")] = "test",
     weights: Annotated[Path | None, typer.Option(help="Weights of the detector.")] = None,
-    maps: Annotated[list[str] | None, typer.Option("--map", help="Only this map; repeatable.")] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Only this map; repeatable. The detector's standard ones if not given."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many fakes a dataset.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
