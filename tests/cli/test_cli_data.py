@@ -362,6 +362,50 @@ def test_check_of_all_goes_on_behind_what_is_broken(dfbench: Dfbench, own: Path,
     assert blocks[3][:2] == ["DFDC preview (DFDCP) in /nowhere", "  cannot be checked: no such folder"]
 
 
+def test_an_alias_in_the_roots_is_the_dataset(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    Path("dfbench.toml").write_text(f'[data.roots]\nDFDC = "{dfdc}"\nOwn = "{own}"\n')
+    assert state_of(dfbench, "dfdc")["state"] == "INCOMPLETE"
+    assert state_of(dfbench, "folder")["state"] == "complete"
+    assert [one["dataset"] for one in json.loads(dfbench("data", "check", "--json").out)] == [
+        "dfdc",
+        "folder",
+    ]
+    assert dfbench("data", "check", "folder").code == 0
+    assert f"ok      data folder: {own}" in dfbench("doctor").out
+    assert dfbench("data", "status", "folder", "-d", "chance").out == "not prepared\t2\n"
+    assert dfbench("data", "add", "folder", str(dfdc.parent / "own videos")).code == 0
+    assert load_settings().data.roots == {"DFDC": dfdc, "Own": own}
+
+
+def test_a_name_in_the_roots_that_nobody_offers_is_told(dfbench: Dfbench, own: Path) -> None:
+    Path("dfbench.toml").write_text(f'[data.roots]\nfoldr = "{own}"\n')
+    words = ("no dataset is called 'foldr'", "did you mean 'folder'")
+    for ended, code in (
+        (dfbench("data", "list"), 0),
+        (dfbench("data", "check"), 1),
+        (dfbench("doctor"), 1),
+        (dfbench("data", "status", "folder", "-d", "chance"), 2),
+    ):
+        assert ended.code == code
+        assert all(one in " ".join((ended.out + ended.err).split()) for one in words)
+    assert state_of(dfbench, "foldr")["state"] == "UNKNOWN"
+    (entry,) = json.loads(dfbench("data", "check", "--json").out)
+    assert (entry["dataset"], entry["state"], entry["complete"]) == ("foldr", "UNKNOWN", False)
+
+
+def test_two_roots_of_one_dataset_are_told(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
+    Path("dfbench.toml").write_text(f'[data.roots]\nown = "{own}"\nfolder = "{own}"\n')
+    assert state_of(dfbench, "folder")["state"] == "complete"
+    other = write(dfdc.parent / "other", {"real/c/1.png": frame(3)})
+    assert dfbench("data", "add", "folder", str(other)).code == 0
+    assert load_settings().data.roots == {"own": other, "folder": other}
+    Path("dfbench.toml").write_text(f'[data.roots]\nown = "{own}"\nfolder = "{dfdc}"\n')
+    assert dfbench("data", "list").code == 2
+    words = "[data.roots] gives folder two roots, as own and as folder"
+    assert words in dfbench("data", "list").err
+    assert f"broken  data: {words}" in dfbench("doctor").out
+
+
 def test_check_of_a_split(dfbench: Dfbench, dfdc: Path) -> None:
     ended = dfbench("data", "check", "dfdc", "--root", str(dfdc), "--split", "train", "--json")
     assert ended.code == 1

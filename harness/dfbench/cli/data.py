@@ -56,7 +56,7 @@ def list_command(
     from dfbench.text import storable
 
     registry, settings = Host.load().registry, load_settings()
-    source = configured_source(settings)
+    source = configured_source(settings, registry)
     checked = partial(
         check_dataset, source=source, registry=registry, workers=settings.workers, progress=output.progress()
     )
@@ -85,8 +85,9 @@ def list_command(
         table.add_row(one.name, one.spec.title, one.spec.layout, one.state, where)
     output.console().print(table)
     for one in states:
-        if one.state in ("BROKEN", "MISSING"):
-            typer.echo(f"{one.name}: {one.state}: {one.reason}")
+        if one.state in ("BROKEN", "MISSING", "UNKNOWN"):
+            hint = f" ({one.hints[0]})" if one.state == "UNKNOWN" and one.hints else ""
+            typer.echo(f"{one.name}: {one.state}: {one.reason}{hint}")
 
 
 @app.command("check")
@@ -123,10 +124,10 @@ def check_command(
     from dfbench.settings import load_settings
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
-    source = configured_source(settings)
+    source = configured_source(settings, registry)
     if data:
         source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
-    if not dataset and (root is not None or not source.roots):
+    if not dataset and (root is not None or not (source.roots or source.unknown)):
         raise UsageError(
             "no dataset is named, and " + ("--root is of one dataset" if root else "no root is configured"),
             hints=("name a dataset: dfbench data check NAME", "dfbench data list names them"),
@@ -178,7 +179,7 @@ def add_command(
 
     registry, settings = Host.load().registry, load_settings()
     spec, place = registry.dataset(dataset), root.absolute()
-    source = configured_source(settings)
+    source = configured_source(settings, registry)
     look = partial(
         check_dataset,
         source=source,
@@ -192,11 +193,14 @@ def add_command(
     before = source.roots.get(spec.name)
     for state in states:
         typer.echo("\n".join(state.lines()))
-    write_root(spec.name, place)
+    known = (spec.name, *spec.aliases)
+    keys = [key for key in settings.data.roots if key.casefold() in {one.casefold() for one in known}]
     instead = f" (it was {before})" if before is not None and before != place else ""
-    typer.echo(f"{config_path()}: {spec.name} = {place}{instead}")
-    if load_settings().data.roots.get(spec.name) != place:
-        typer.echo(f"warning: DFBENCH_DATA__ROOTS__{spec.name.upper()} is set and beats the file", err=True)
+    for key in keys or [spec.name]:  # the line of an alias is replaced, not joined by a second one
+        write_root(key, place)
+        typer.echo(f"{config_path()}: {key} = {place}{instead}")
+        if load_settings().data.roots.get(key) != place:
+            typer.echo(f"warning: DFBENCH_DATA__ROOTS__{key.upper()} is set and beats the file", err=True)
 
 
 @app.command("show")

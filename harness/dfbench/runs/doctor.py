@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dfbench.data.folders import folder_fault
+from dfbench.errors import SettingsError
 from dfbench.hooks.host import Host, PluginStatus
+from dfbench.runs.sources import configured_source
 from dfbench.settings import Settings, config_path, load_settings
 from dfbench.text import storable
 
@@ -91,11 +93,20 @@ def _folders(settings: Settings) -> list[Finding]:
 def _roots(settings: Settings) -> list[Finding]:
     if not settings.data.roots:
         return [Finding("data", "note", f"no data roots in {config_path()}: runs use the demo corpora")]
-    return [
+    try:
+        source = configured_source(settings, Host.load().registry)
+    except SettingsError as error:
+        return [Finding("data", "broken", error.message)]
+    found = [
         Finding(f"data {name}", "broken" if fault else "ok", f"{root}: {fault}" if fault else str(root))
-        for name, root in settings.data.roots.items()
+        for name, root in source.roots.items()
         for fault in (folder_fault(root),)
     ]
+    for name, (root, unknown) in source.unknown.items():
+        found.append(
+            Finding(f"data {name}", "broken", ": ".join([str(root), unknown.message, *unknown.hints[:1]]))
+        )
+    return found
 
 
 def _plugins() -> list[Finding]:

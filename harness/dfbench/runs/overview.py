@@ -23,9 +23,9 @@ NOT_CONFIGURED = "not configured"
 class DatasetState:
     """One dataset, at one compression where it has several and was looked into.
 
-    `state` is "not configured", "MISSING" (no folder that can be entered), "BROKEN", "INCOMPLETE", "complete" or "found"
-    (not looked into); `error` says why it is missing or broken, and what to do. `within` names the dataset whose root it
-    lies in. `inventory` is there if it could be looked into.
+    `state` is "not configured", "MISSING" (no folder that can be entered), "BROKEN", "INCOMPLETE", "complete", "found"
+    (not looked into) or "UNKNOWN" (a root is configured under a name that nobody offers); `error` says what is wrong, and
+    what to do. `within` names the dataset whose root it lies in. `inventory` is there if it could be looked into.
     """
 
     spec: DatasetSpec
@@ -63,7 +63,7 @@ class DatasetState:
             "complete": False,
             "state": self.state,
             "error": self.reason,
-            "remedies": list(self._hints),
+            "remedies": list(self.hints),
         }
 
     def lines(self) -> list[str]:
@@ -74,12 +74,13 @@ class DatasetState:
         return [
             f"{self.spec.title or self.spec.name} in {storable(str(self.root or ''))}{which}",
             f"  cannot be checked: {self.reason}",
-            *(f"  to do: {hint}" for hint in self._hints),
+            *(f"  to do: {hint}" for hint in self.hints),
             self.state,
         ]
 
     @property
-    def _hints(self) -> tuple[str, ...]:
+    def hints(self) -> tuple[str, ...]:
+        """What to do about it."""
         return () if self.error is None else self.error.hints
 
 
@@ -96,11 +97,14 @@ def overview(
 
     An error of one becomes its state, and the rest is looked into; with `look` None, nothing is looked into.
     """
-    return [
+    states = [
         state
         for name in registry.names("dataset")
         for state in _states(registry.dataset(name), source, look, compression)
     ]
+    for key, (root, error) in source.unknown.items():
+        states.append(DatasetState(DatasetSpec(key, "", ""), root, "", "UNKNOWN", error=error))
+    return states
 
 
 def _states(spec: DatasetSpec, source: DataSource, look: Look | None, compression: str) -> list[DatasetState]:

@@ -7,13 +7,13 @@ missing is an error and is never replaced.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dfbench.data.folders import folder_fault
 from dfbench.data.inventory import corpus_name
-from dfbench.errors import LayoutError, SettingsError, UsageError
+from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
 from dfbench.types import CorpusSpec, DatasetSpec, PrepareSpec, Video
@@ -28,11 +28,15 @@ FALLBACK_CORPUS = "demo"
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """The roots of datasets that belong together; `corpus` names them in every table."""
+    """The roots of datasets that belong together, by name; `corpus` names them in every table.
+
+    `unknown`: configured roots under names that nobody offers, each with the error that says so.
+    """
 
     corpus: str
     roots: Mapping[str, Path]
     made: bool
+    unknown: Mapping[str, tuple[Path, DfbenchError]] = field(default_factory=dict)
 
     def root(self, dataset: str) -> Path:
         """The root of a dataset. Raises SettingsError if it is not configured or not there."""
@@ -76,7 +80,10 @@ def data_source(
     if data:
         return made_corpus(data, registry, settings, size=size, seed=seed, progress=progress)
     if settings.data.roots:
-        return DataSource(corpus=only_corpus(settings.data.roots), roots=settings.data.roots, made=False)
+        source = configured_source(settings, registry)
+        for key, (_, error) in source.unknown.items():
+            progress.note(f"warning: [data.roots] {key}: {' '.join((error.message, *error.hints[:1]))}")
+        return replace(source, corpus=only_corpus(source.roots))
     progress.note(
         f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
         "*** Rendered people: the figures say nothing about real deepfakes."
@@ -84,9 +91,27 @@ def data_source(
     return made_corpus(FALLBACK_CORPUS, registry, settings, size=size, seed=seed, progress=progress)
 
 
-def configured_source(settings: Settings) -> DataSource:
-    """What [data.roots] and the variables name, whether it is there or not; no root at all is no error here."""
-    return DataSource(corpus="official", roots=settings.data.roots, made=False)
+def configured_source(settings: Settings, registry: Registry) -> DataSource:
+    """What [data.roots] and the variables name, whether it is there or not; no root at all is no error here.
+
+    Names may be aliases. Raises SettingsError if two of them are the same dataset with different roots.
+    """
+    keys: dict[str, str] = {}
+    unknown: dict[str, tuple[Path, DfbenchError]] = {}
+    for key, root in settings.data.roots.items():
+        try:
+            name = registry.dataset(key).name
+        except DfbenchError as error:
+            unknown[key] = (root, error)
+            continue
+        first = keys.setdefault(name, key)
+        if settings.data.roots[first] != root:
+            raise SettingsError(
+                f"[data.roots] gives {name} two roots, as {first} and as {key}",
+                hints=(f"remove one of them from {config_path()} (or its DFBENCH_DATA__ROOTS__ variable)",),
+            )
+    roots = {name: settings.data.roots[key] for name, key in keys.items()}
+    return DataSource(corpus="official", roots=roots, made=False, unknown=unknown)
 
 
 def only_corpus(roots: Mapping[str, Path]) -> str:
