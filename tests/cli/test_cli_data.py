@@ -456,7 +456,9 @@ def test_prepare_by_shards_then_status_then_retry(dfbench: Dfbench, own: Path) -
     what = ("folder", "--detector", "chance")
     assert dfbench("data", "status", *what).out == "not prepared\t2\n"
     ended = dfbench("data", "prepare", *what, "--shard", "2/2")
-    assert (ended.code, ended.out) == (0, "no_face\t1\n"), ended.err
+    assert (ended.code, ended.out) == (1, "no_face\t1\n"), ended.err
+    assert "none of the 1 videos could be prepared" in ended.err
+    assert "dfbench data status folder --detector chance" in ended.err
     assert dfbench("data", "status", *what).out.startswith("no_face\t1\nnot prepared\t1\n")
     (failed,) = (row for row in json.loads(dfbench("data", "status", *what, "--json").out) if row["reason"])
     assert (failed["status"], failed["split"]) == ("no_face", "test")
@@ -466,6 +468,16 @@ def test_prepare_by_shards_then_status_then_retry(dfbench: Dfbench, own: Path) -
     )  # and not the other one
     assert dfbench("data", "prepare", *what).out == "no_face\t2\n"
     assert dfbench("data", "status", *what).out.startswith("no_face\t2\n")
+
+
+def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -> None:
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    what = ("folder", "--detector", "chance")
+    ended = dfbench("data", "prepare", *what, "--shard", "3/3")
+    assert (ended.code, ended.out) == (0, "nothing to do: share 3/3 of 2 videos is empty\n"), ended.err
+    ended = dfbench("data", "prepare", *what, "--retry", "failed")
+    told = "nothing to retry: 2 of 2 videos are not prepared yet, none failed\n"
+    assert (ended.code, ended.out) == (0, told), ended.err
 
 
 @pytest.mark.parametrize(

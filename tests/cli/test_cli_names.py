@@ -70,7 +70,7 @@ def test_a_terminal_that_takes_nothing_but_utf8(dfbench: Dfbench, tmp_path: Path
 
 @pytest.mark.slow
 def test_names_are_prepared_and_scored(dfbench: Dfbench, tmp_path: Path) -> None:
-    assert dfbench("data", "prepare", "folder", "-d", "chance") == (0, "undecodable\t2\n")
+    assert dfbench("data", "prepare", "folder", "-d", "chance") == (1, "undecodable\t2\n")
     status = dfbench("data", "status", "folder", "-d", "chance")[1]
     assert f"real/{SHOWN}\tundecodable\t{tmp_path}/videos \\xfe/real/{SHOWN}: not a readable video" in status
     rows = json.loads(dfbench("data", "status", "folder", "-d", "chance", "--json")[1])

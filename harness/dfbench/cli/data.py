@@ -268,14 +268,15 @@ def prepare_command(
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
-    All boxes of the dataset that were found so far end in one table, tracks.parquet; not with --shard.
+    All boxes of the dataset that were found so far end in one table, tracks.parquet; not with --shard. Exits with 1 if
+    none of the videos could be prepared.
     """
     from collections import Counter
 
     from dfbench.cli import output
     from dfbench.data.shard import parse_shard
     from dfbench.data.tracks import TRACKS, write_tracks
-    from dfbench.errors import UsageError
+    from dfbench.errors import RunError, UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.sources import data_source, prepare_selected, prepared_selected
     from dfbench.settings import load_settings
@@ -289,8 +290,17 @@ def prepare_command(
     registry, bars = Host.load().registry, output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
     videos, wanted = _scored(dataset, detector, split, compression, source, registry)
+    own = share.of(videos)
+    if not own:
+        typer.echo(f"nothing to do: share {shard} of {len(videos)} videos is empty")
+    if retry:
+        before = prepared_selected(own, wanted, source=source, registry=registry, settings=settings)
+        if all(one is None or one.status is Status.OK for one in before):
+            typer.echo(
+                f"nothing to retry: {before.count(None)} of {len(own)} videos are not prepared yet, none failed"
+            )
     report = prepare_selected(
-        share.of(videos),
+        own,
         wanted,
         source=source,
         registry=registry,
@@ -300,13 +310,17 @@ def prepare_command(
     )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")
-    if share.count > 1:  # others write at the same time
-        return
-    everything, _ = _scored(dataset, detector, None, compression, source, registry)
-    known = prepared_selected(everything, wanted, source=source, registry=registry, settings=settings)
-    if done := [one for one in known if one is not None and one.status is Status.OK]:
-        path = done[0].path.with_name(TRACKS)
-        typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
+    if share.count == 1:  # otherwise, others write at the same time
+        everything, _ = _scored(dataset, detector, None, compression, source, registry)
+        known = prepared_selected(everything, wanted, source=source, registry=registry, settings=settings)
+        if done := [one for one in known if one is not None and one.status is Status.OK]:
+            path = done[0].path.with_name(TRACKS)
+            typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
+    if report.videos and not any(one.status is Status.OK for one in report.videos):
+        raise RunError(
+            f"none of the {len(report.videos)} videos could be prepared",
+            hints=(f"see why:   dfbench data status {dataset} --detector {detector}",),
+        )
 
 
 @app.command("status")
