@@ -138,3 +138,20 @@ def test_any_path_comes_back_as_it_was(path: str, name: str) -> None:
         write_root(name, Path(path))
         found = tomllib.loads(config.read_bytes().decode())["data"]["roots"]
         assert found == {"ffpp": "/x", name: str(Path(path))}
+
+
+def test_folders_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DFBENCH_RUNS")
+    monkeypatch.setenv("DFBENCH_CACHE", "~/faces")
+    Path("dfbench.toml").write_text('runs = "~/runs"\n[data.roots]\nffpp = "~/FF"\n', encoding="utf-8")
+    settings = load_settings()
+    home = tmp_path / "home"
+    assert (settings.cache, settings.runs, settings.data.roots["ffpp"]) == (
+        home / "faces",
+        home / "runs",
+        home / "FF",
+    )
+    Path("dfbench.toml").write_text('[data.roots]\nffpp = "~nobody-at-all/FF"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="the home folder in ~nobody-at-all/FF is not known"):
+        load_settings()

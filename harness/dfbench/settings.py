@@ -9,7 +9,7 @@ face_finder = "mtcnn"               # which of `dfbench plugins list` finds face
 scheduler = "tcp://node01:8786"     # prepare videos on this dask cluster; without it, on this machine
 video_seconds = 1800                # a video whose preparation takes longer ends as an error
 
-A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++.
+A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++. A folder may begin with "~".
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class DataSettings(BaseModel):
 
     roots: dict[str, Path] = Field(default_factory=dict)
 
+    @field_validator("roots")
+    @classmethod
+    def _at_home(cls, roots: dict[str, Path]) -> dict[str, Path]:
+        return {name: _expanded(root) for name, root in roots.items()}
+
 
 class Settings(BaseSettings):
     """All settings, with their defaults."""
@@ -62,6 +67,7 @@ class Settings(BaseSettings):
     @classmethod
     def _encodable(cls, folder: Path) -> Path:
         """Parquet files can only be written under names that are UTF-8; data may lie under any."""
+        folder = _expanded(folder)
         if storable(str(folder)) != str(folder):
             raise ValueError(f"the name {storable(str(folder))} is not UTF-8")
         return folder
@@ -78,6 +84,14 @@ class Settings(BaseSettings):
         """Arguments beat variables, variables beat the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_path())
+
+
+def _expanded(folder: Path) -> Path:
+    """`folder` with a leading "~" as the home folder: no shell reads a configuration file."""
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"the home folder in {storable(str(folder))} is not known") from error
 
 
 def config_path() -> Path:

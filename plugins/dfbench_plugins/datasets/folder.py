@@ -46,8 +46,8 @@ _FORM = f"its first line is a header with the columns {','.join(_COLUMNS)}, of w
 class FolderDataset:
     """Videos by a list, or by two folders; a video is a file, a folder of frames, or such a folder in an archive.
 
-    With `videos.csv`, that list is all: `path` below the root (or absolute), `label` real or fake (or 0, 1), `split`
-    ("test" if empty), `group` (the path), `manipulation` ("fake", "real") and `identities` (joined by ";").
+    With `videos.csv`, that list is all: `path` below the root (or absolute, or from "~/"), `label` real or fake (or 0, 1),
+    `split` ("test" if empty), `group` (the path), `manipulation` ("fake", "real") and `identities` (joined by ";").
     Without it, every video below `real/` and `fake/` is a test video; a folder below `fake/` is its manipulation.
     """
 
@@ -94,7 +94,10 @@ class FolderDataset:
         if not set(_NEEDED) <= set(header) <= set(_COLUMNS) or len(set(header)) != len(header):
             found = lines[0][1] if lines else ""
             where = f"line {lines[0][0]}" if lines else "line 1"
-            problems.append(listfiles.describe(path, where, found, "is not the header", f"{_FORM}"))
+            wrong, other = "is not the header", _delimiter(found)
+            if other:
+                wrong += f": its fields are parted by {other!r}, and must be by ','"
+            problems.append(listfiles.describe(path, where, found, wrong, _FORM))
             return
         seen: dict[str, int] = {}
         for number, line in lines[1:]:
@@ -165,7 +168,7 @@ class FolderDataset:
         return Video(
             dataset=self._spec.name,
             video_id=name,
-            path=self._root / name,
+            path=self._root / _at_home(name),
             label=label,
             split=split,
             manipulation=manipulation,
@@ -173,6 +176,23 @@ class FolderDataset:
             identities=identities,
             group=group,
         )
+
+
+def _delimiter(header: str) -> str:
+    """What parts the fields of a header in place of the comma, "" if nothing does."""
+    for one in (";", "\t", "|"):
+        if set(_NEEDED) <= {field.strip().casefold() for field in header.split(one)} <= set(_COLUMNS):
+            return one
+    return ""
+
+
+def _at_home(name: str) -> Path:
+    """The path `name`, its "~/" as the home folder of whoever asks."""
+    path = Path(name)
+    try:
+        return path.expanduser() if name.startswith("~/") else path
+    except RuntimeError:  # nobody knows where that is
+        return path
 
 
 def _fault(row: Mapping[str, str], seen: Mapping[str, int]) -> str:

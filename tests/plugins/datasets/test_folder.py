@@ -150,3 +150,33 @@ def test_an_unverified_dataset_is_read_in_this_form_under_its_own_name(
     assert any("not verified" in line for line in check(spec, own_root, index).lines())
     with pytest.raises(LayoutError, match=f"the root of {spec.name}"):
         build(own_root / "real", compression=None).index()
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_named(tmp_path: Path, delimiter: str) -> None:
+    lines = ["path,label,split", "a.mp4,real,test"]
+    (tmp_path / "videos.csv").write_text("\n".join(lines).replace(",", delimiter))
+    with pytest.raises(LayoutError) as caught:
+        index_of(tmp_path)
+    assert (
+        f"is not the header: its fields are parted by {delimiter!r}, and must be by ','"
+        in caught.value.hints[0]
+    )
+
+
+def test_a_header_of_other_words_has_no_other_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_text("file;class\na.mp4;real")
+    with pytest.raises(LayoutError) as caught:
+        index_of(tmp_path)
+    assert "is not the header; its first line" in caught.value.hints[0]
+
+
+def test_a_path_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/videos.csv").write_text("path,label\n~/clips/a.mp4,real\n~b.mp4,fake")
+    videos = index_of(tmp_path / "own").videos
+    assert [(one.video_id, one.path) for one in videos] == [
+        ("~/clips/a.mp4", tmp_path / "home/clips/a.mp4"),
+        ("~b.mp4", tmp_path / "own/~b.mp4"),
+    ]
