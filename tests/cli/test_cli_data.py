@@ -443,6 +443,9 @@ def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -
     assert tuple(pixels[7, 172 + 7]) == (178, 34, 34)
     assert pixels[30:120, 30:120].std() > 20  # a face
     assert tuple(pixels[30, 172 + 100]) == (225, 225, 225)  # no face in a flat frame: grey, with the status
+    assert dfbench("data", "show", "folder", "--out", "sheets/own.JPG").code == 0
+    with Image.open("sheets/own.JPG") as sheet:
+        assert (sheet.format, sheet.size) == ("JPEG", (2 * 172, 206))
     prepared = dfbench("data", "prepare", "folder", "--detector", "chance")
     assert prepared.out.startswith("no_face\t1\nok\t1\nboxes\t"), prepared.err
     boxes = pd.read_parquet(prepared.out.splitlines()[-1].split("\t")[2])
@@ -493,6 +496,14 @@ def test_prepare_says_what_is_wrong(dfbench: Dfbench, own: Path, option: str, va
     assert dfbench("data", "add", "folder", str(own)).code == 0
     ended = dfbench("data", "prepare", "folder", "--detector", "chance", option, value)
     assert (ended.code, words in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.parametrize("name", ["faces.gif", "faces"])
+def test_show_writes_what_the_suffix_says_or_refuses(dfbench: Dfbench, own: Path, name: str) -> None:
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    ended = dfbench("data", "show", "folder", "--out", name)
+    assert (ended.code, Path(name).exists()) == (2, False)
+    assert f"--out {name}: a contact sheet is a PNG or a JPEG" in ended.err
 
 
 def test_every_preparation_goes_to_the_scheduler_of_the_settings(

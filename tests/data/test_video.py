@@ -108,6 +108,29 @@ def test_files_that_are_no_video(kind: str, write_video: WriteVideo, tmp_path: P
     assert str(path) in caught.value.message
 
 
+def test_a_file_without_a_video_stream_says_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _audio_only(tmp_path / "sound.mp4")
+    with pytest.raises(UndecodableVideoError, match=r"sound\.mp4: no video stream, only audio$"):
+        decode(tmp_path / "sound.mp4", FrameChoice("first", 1))
+
+    class Streams(list[object]):
+        video: tuple[()] = ()
+
+    class Empty:
+        streams = Streams()
+
+        def __enter__(self) -> Empty:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(av, "open", lambda *_, **__: Empty())
+    with pytest.raises(UndecodableVideoError, match=r"sound\.mp4: no video stream, and no other$"):
+        decode(tmp_path / "sound.mp4", FrameChoice("first", 1))
+
+
 def test_unreadable_file(write_video: WriteVideo, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video("secret.mp4", flat_frames(3))
 

@@ -206,7 +206,7 @@ def add_command(
 @app.command("show")
 def show_command(
     dataset: Annotated[str, typer.Argument(help="A dataset.")],
-    out: Annotated[Path | None, typer.Option(help="The PNG; DATASET_faces.png if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The PNG or JPEG; DATASET_faces.png if not given.")] = None,
     count: Annotated[int, typer.Option(min=1, max=400, help="How many videos.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Which random videos.")] = 0,
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
@@ -219,12 +219,15 @@ def show_command(
 
     from dfbench.cli import output
     from dfbench.data.contact_sheet import choose, contact_sheet
-    from dfbench.errors import StoreError
+    from dfbench.errors import StoreError, UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.sources import data_source, prepare_selected
     from dfbench.settings import load_settings
     from dfbench.types import FrameChoice, PrepareSpec
 
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+    if out is not None and out.suffix.casefold() not in kinds:
+        raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
     videos = _selected(dataset, split, compression, source, registry)
@@ -239,7 +242,8 @@ def show_command(
     path = out or Path(f"{registry.dataset(dataset).name}_faces.png")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        contact_sheet(report.videos, columns=min(8, len(report.videos))).save(path, "PNG")
+        sheet = contact_sheet(report.videos, columns=min(8, len(report.videos)))
+        sheet.save(path, kinds[path.suffix.casefold()])
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}", hints=("choose another --out",)

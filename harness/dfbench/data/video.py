@@ -230,8 +230,9 @@ def _opened(path: Path) -> av.container.InputContainer:
 def _video_stream(container: av.container.InputContainer, path: Path, *, threads: int = 1) -> av.VideoStream:
     """The first, to be decoded by so many threads, each of which has a frame in work; several stop at any error."""
     if not container.streams.video:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
-        raise UndecodableVideoError(f"{path}: no video stream, only {kinds} streams")
+        kinds = ", ".join(sorted({stream.type for stream in container.streams}))
+        only = f", only {kinds}" if kinds else ", and no other"
+        raise UndecodableVideoError(f"{path}: no video stream{only}", hints=("download it again",))
     stream = container.streams.video[0]
     if stream.codec_context is None:
         raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
