@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,7 +35,8 @@ WANTED = [0, 7, 8, 19, 33, 34, 47]
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to write a file. `trusted`: its packets have times, so that it need not be counted."""
+    """A way to write a file. `trusted`: its packets have times, so that it need not be counted. `edit` changes what was
+    written, of which `cut` frames at the start and at the end are then not shown."""
 
     name: str
     codec: str
@@ -43,6 +45,23 @@ class Kind:
     pixels: str = "yuv420p"
     gaps: bool = False
     trusted: bool = True
+    container: Mapping[str, str] = field(default_factory=dict)
+    edit: Callable[[bytes], bytes] = bytes
+    cut: int = 0
+
+
+def without_index(content: bytes) -> bytes:
+    """An AVI whose list of frames is not told from what may be skipped."""
+    assert content.count(b"idx1") == 1
+    return content.replace(b"idx1", b"JUNK")
+
+
+def with_edit_list(content: bytes) -> bytes:
+    """An MP4 of 25 frames a second that shows COUNT frames, from the sixth on."""
+    at = content.index(b"elst") + 12  # behind version and number of entries
+    duration, start = struct.unpack_from(">Ii", content, at)
+    assert duration == 40 * (COUNT + 10)
+    return content[:at] + struct.pack(">Ii", 40 * COUNT, start + 5 * 512) + content[at + 8 :]
 
 
 KINDS = [
@@ -66,7 +85,21 @@ KINDS = [
     Kind("mpeg2.mpg", "mpeg2video", {"g": "12", "bf": "2"}),
     Kind("pictures.avi", "mjpeg", {}, pixels="yuvj420p"),
     Kind("lossless.mkv", "ffv1", {}),
+    Kind("no_index.avi", "mpeg4", {"g": "12"}, edit=without_index),
+    Kind("edited.mp4", "libx264", {"g": "12", "bf": "2"}, edit=with_edit_list, cut=5),
+    Kind("edited_plain.mp4", "libx264", {"g": "12", "bf": "0"}, edit=with_edit_list, cut=5),
+    Kind(
+        "fragments.mp4", "libx264", {"g": "8", "bf": "2"}, container={"movflags": "frag_keyframe+empty_moov"}
+    ),
+    Kind("raw.avi", "libx264rgb", {"g": "8", "bf": "0", "qp": "0"}, pixels="rgb24"),
+    Kind("ten_bits.mp4", "libx265", {"x265-params": "keyint=12:log-level=none"}, pixels="yuv420p10le"),
+    Kind("odd_420.webm", "libvpx-vp9", {"g": "12", "cpu-used": "8"}, size=(97, 63)),
+    Kind("odd_420.mp4", "mpeg4", {"g": "12", "bf": "2"}, size=(97, 63)),
 ]
+CANNOT_SEEK = (
+    *("refresh.mp4", "stream.ts", "mpeg2.mpg", "bare.m4v"),
+    *("no_index.avi", "edited.mp4", "edited_plain.mp4"),
+)
 
 
 def moving(count: int, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
@@ -79,19 +112,20 @@ def moving(count: int, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
 
 def write(folder: Path, kind: Kind, count: int = COUNT) -> Path:
     path = folder / kind.name
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", container_options=dict(kind.container)) as container:
         stream = container.add_stream(kind.codec, rate=25)
         stream.width, stream.height = kind.size
         stream.pix_fmt = kind.pixels
         stream.options = dict(kind.options)
         if kind.gaps:
             stream.codec_context.time_base = Fraction(1, 1000)
-        for t, image in enumerate(moving(count, kind.size)):
+        for t, image in enumerate(moving(count + 2 * kind.cut, kind.size)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if kind.gaps:
                 frame.pts, frame.time_base = 40 * t + 9 * (t % 4), Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    path.write_bytes(kind.edit(path.read_bytes()))
     return path
 
 
@@ -127,7 +161,7 @@ def test_every_way_gives_the_same_pixels(kind: Kind, tmp_path: Path) -> None:
         except UntrustedTimesError:
             # Said, so that the next way is taken: no key frame to start from, or no place to seek to.
             assert way is seeking, way
-            assert kind.name in ("refresh.mp4", "stream.ts", "mpeg2.mpg", "bare.m4v")
+            assert kind.name in CANNOT_SEEK
             continue
         assert list(found) == WANTED
         assert all(np.array_equal(found[at], expected[at]) for at in WANTED), way
@@ -149,6 +183,14 @@ def test_frames_differ(tmp_path: Path) -> None:
     path = write(tmp_path, KINDS[0])
     everything = dict(read_frames(path, FrameChoice("first", COUNT)))
     assert not any(np.array_equal(everything[t], everything[t + 1]) for t in range(COUNT - 1))
+
+
+@pytest.mark.parametrize("name", ["edited.mp4", "edited_plain.mp4"])
+def test_an_edit_list_moves_the_frames_alone(name: str, tmp_path: Path) -> None:
+    (kind,) = (one for one in KINDS if one.name == name)
+    edited = dict(read_positions(write(tmp_path, kind), WANTED))
+    whole = dict(read_positions(write(tmp_path, replace(kind, edit=bytes)), [5 + at for at in WANTED]))
+    assert all(np.array_equal(edited[at], whole[5 + at]) for at in WANTED)
 
 
 def test_seeks_are_used_where_they_are_worth_it(tmp_path: Path) -> None:

@@ -46,20 +46,44 @@ def test_one_frame(write_video: WriteVideo) -> None:
     assert list(decode(write_video("one.mp4", flat_frames(1)), FrameChoice("uniform", 32))) == [0]
 
 
-def test_rotation_is_honoured(write_video: WriteVideo, tmp_path: Path) -> None:
+QUARTERS = {
+    "as stored": (1, 0, 0, 1),
+    "90 clockwise": (0, 1, -1, 0),
+    "180": (-1, 0, 0, -1),
+    "270 clockwise": (0, -1, 1, 0),
+    "mirrored": (-1, 0, 0, 1),
+    "upside down": (1, 0, 0, -1),
+    "transposed": (0, 1, 1, 0),
+    "transposed the other way": (0, -1, -1, 0),
+}
+
+
+@pytest.mark.parametrize("name", QUARTERS)
+def test_frames_are_turned_and_mirrored_as_the_file_says(
+    name: str, write_video: WriteVideo, tmp_path: Path
+) -> None:
     image = np.zeros((48, 64, 3), dtype=np.uint8)
-    image[:24, :32] = 250  # top left
+    image[:24, :32], image[:24, 32:] = 250, 120  # top left, top right
     source = write_video("plain.mp4", [image] * 3)
+    (stored,) = decode(source, FrameChoice("first", 1)).values()
     data = bytearray(source.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # version 0: the display matrix follows 40 bytes of fields
-    quarter = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], dtype=">i4").tobytes()
-    data[at : at + 36] = quarter  # clockwise by 90 degrees
+    a, b, c, d = (one << 16 for one in QUARTERS[name])
+    data[at : at + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], dtype=">i4").tobytes()
     turned = tmp_path / "turned.mp4"
     turned.write_bytes(bytes(data))
     (frame,) = decode(turned, FrameChoice("first", 1)).values()
-    assert frame.shape == (64, 48, 3)
-    assert frame[:32, 24:].mean() > 200  # top left went to top right
-    assert frame[32:].mean() < 40
+    expected = {
+        "as stored": stored,
+        "90 clockwise": np.rot90(stored, -1),
+        "180": np.rot90(stored, 2),
+        "270 clockwise": np.rot90(stored),
+        "mirrored": stored[:, ::-1],
+        "upside down": stored[::-1],
+        "transposed": stored.transpose(1, 0, 2),
+        "transposed the other way": np.rot90(stored, 2).transpose(1, 0, 2),
+    }
+    np.testing.assert_array_equal(frame, expected[name])
 
 
 def noise_frames(count: int) -> list[NDArray[np.uint8]]:

@@ -120,7 +120,10 @@ def seeking(
     index: PacketIndex,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(position, frame) of the wanted frames. Raises UntrustedTimesError, also for files that cannot be sought in."""
-    for key, positions in groups_of(index, wanted):
+    groups = groups_of(index, wanted)
+    if wanted and not groups:
+        raise UntrustedTimesError
+    for key, positions in groups:
         goals = {index.times[position]: position for position in positions}
         try:
             container.seek(index.times[key], stream=stream)

@@ -81,8 +81,8 @@ def probe(path: Path) -> VideoInfo:
 def read_frames(
     path: Path, choice: FrameChoice, *, threads: int = 1
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, upright, both fields of an
-    interlaced one woven as they are stored.
+    """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, turned and mirrored as a
+    player would, both fields of an interlaced one woven as they are stored.
 
     Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same, whichever it
     is and however many `threads` decode. Raises MissingVideoError, UndecodableVideoError (with how many of the wanted
@@ -247,5 +247,12 @@ def _video_stream(container: av.container.InputContainer, path: Path, *, threads
 
 def _upright(frame: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     image = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
-    turns = round(frame.rotation / 90) % 4  # degrees counter-clockwise that the display matrix asks for
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return np.ascontiguousarray(image)
+    # A pixel at (x, y) is shown at (ax + cy, bx + dy); `rotation` would not tell a mirrored image.
+    a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].tolist()
+    across, down = a, d
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image, across, down = image.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
