@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import pytest
+from tests.data.damage_shares import shares
 from tests.data.test_decoding import KINDS, Kind, write
 
 from dfbench.data.video import read_frames, read_range
@@ -74,6 +75,11 @@ def test_as_much_is_told_however_many_threads_decode(kind: Kind, tmp_path: Path)
         path.write_bytes(whole)
         zeroed(path, place / 100, 40 if place % 4 else 512)
         assert told(path, 1) == told(path, 4), place
+
+
+@pytest.mark.parametrize("name", ["mpeg2.mpg", "pictures.avi"])
+def test_codecs_that_pass_over_damage_are_told_not_to(name: str, tmp_path: Path) -> None:
+    assert shares(write(tmp_path, BY_NAME[name]), 48).given < 15  # 36 and 31 of 50 if they may
 
 
 def test_what_lies_before_the_damage_can_be_read(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def write(folder: Path, kind: Kind, count: int = COUNT) -> Path:
         stream.width, stream.height = kind.size
         stream.pix_fmt = kind.pixels
         stream.options = dict(kind.options)
+        stream.codec_context.thread_count = 1  # with more, x264 does not write the same file twice
         if kind.gaps:
             stream.codec_context.time_base = Fraction(1, 1000)
         for t, image in enumerate(moving(count + 2 * kind.cut, kind.size)):
@@ -188,8 +189,10 @@ def test_frames_differ(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["edited.mp4", "edited_plain.mp4"])
 def test_an_edit_list_moves_the_frames_alone(name: str, tmp_path: Path) -> None:
     (kind,) = (one for one in KINDS if one.name == name)
-    edited = dict(read_positions(write(tmp_path, kind), WANTED))
-    whole = dict(read_positions(write(tmp_path, replace(kind, edit=bytes)), [5 + at for at in WANTED]))
+    path = write(tmp_path, replace(kind, edit=bytes))
+    whole = dict(read_positions(path, [5 + at for at in WANTED]))
+    path.write_bytes(kind.edit(path.read_bytes()))
+    edited = dict(read_positions(path, WANTED))
     assert all(np.array_equal(edited[at], whole[5 + at]) for at in WANTED)
 
 

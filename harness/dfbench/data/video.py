@@ -30,6 +30,7 @@ from dfbench.data.sequences import frame_names, is_sequence, read_images
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
+_STRICT = ("mpeg1video", "mpeg2video", "mjpeg")  # which else pass over most damage without a mark
 _SHARED = ("h264", "hevc", "mpeg4", "vp9")  # of others, threads do not help or make other frames of damage
 
 
@@ -238,7 +239,8 @@ def _video_stream(container: av.container.InputContainer, path: Path, *, threads
         raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
     # The size may change within the stream, so that the decoder must know the limit too.
-    stream.codec_context.options = DECODER_OPTIONS | ({"err_detect": "explode"} if threads > 1 else {})
+    strict = threads > 1 or stream.codec_context.name in _STRICT
+    stream.codec_context.options = DECODER_OPTIONS | ({"err_detect": "explode"} if strict else {})
     # Threads that share a frame would not tell all damage that one tells, or that threads with a frame each do.
     stream.codec_context.thread_type = "FRAME"
     stream.codec_context.thread_count = threads
