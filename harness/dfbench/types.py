@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
-TRACKING = 2  # how faces become a track; 1 averaged boxes of frames far apart
+TRACKING = 3  # how faces become a track; 1 averaged boxes of frames far apart, 2 had no small faces beside large ones
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 
 

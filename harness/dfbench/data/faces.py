@@ -23,6 +23,7 @@ MAX_GAP = 4  # searched frames from one sighting to the next
 SHORT_PAUSE = 4  # frames, in which a head hardly moves; after a longer pause, a face may be found again
 FARTHEST = 2.0  # sides of the larger box away
 MAX_GROWTH = 1.5  # and so many times as large or small
+SAME = 0.5  # share of the smaller of two boxes in one frame from which on they are of one face
 
 
 @dataclass(slots=True)
@@ -50,6 +51,23 @@ def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = float(max(0.0, width) * max(0.0, height))
     return shared / max(1e-9, _area(one) + _area(other) - shared)
+
+
+def with_small(found: Faces, small: Faces) -> Faces:
+    """`found`, and after it those of `small` that lie mostly outside of each face found: the same face is there once."""
+    new = [k for k, box in enumerate(small.boxes) if all(_shared(box, one) < SAME for one in found.boxes)]
+    return Faces(
+        np.concatenate([found.boxes, small.boxes[new]]),
+        np.concatenate([found.scores, small.scores[new]]),
+        np.concatenate([found.points, small.points[new]]),
+    )
+
+
+def _shared(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The share of the smaller of two boxes that is in both."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return float(max(0.0, width) * max(0.0, height)) / max(1e-9, min(_area(one), _area(other)))
 
 
 def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:

@@ -6,9 +6,10 @@ ground truth: they choose which face is cut out, of fakes only, and no detector 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,42 +20,55 @@ from dfbench.errors import VideoError
 COMPARED = 8  # frames
 # Grey level above which a mask's pixel was changed: masks are videos, and their black is not quite 0.
 CHANGED = 127
+HELD = 0.5  # share of the changed pixels from which on a face is the one that was changed
 
 
 def masked_track(
-    tracks: Sequence[Track], seen_at: NDArray[np.int64], mask_path: Path, *, frame_size: tuple[int, int]
+    tracks: Sequence[Track], masks: Mapping[int, NDArray[np.bool_]], *, frame_size: tuple[int, int]
 ) -> Track | None:
-    """The track whose boxes hold most of the changed pixels, None if the masks cannot tell.
+    """The track whose boxes hold most of the changed pixels, None if none holds half of them.
 
-    `seen_at` (m,) int64: the position in the video of each row that tracks refer to. Masks may be of another size than
-    the frames and end earlier (those of DFD do).
+    `masks`: the changed pixels of some of the rows that tracks refer to; they may be of another size than the frames. A
+    row in which no face was seen tells nothing.
     """
-    held = np.zeros(len(tracks))
-    for row, mask in _masks(seen_at, mask_path).items():
-        changed = mask.max(axis=2) > CHANGED
-        scale = np.tile(np.divide(changed.shape[::-1], frame_size), 2)
-        for number, track in enumerate(tracks):
-            if row in track.rows:
-                held[number] += _inside(changed, track.boxes[track.rows.index(row)] * scale)
-    return tracks[int(held.argmax())] if held.any() else None
+    told = [row for row in masks if any(row in track.rows for track in tracks)]
+    held = [sum(_held_by(track, row, masks[row], frame_size) for row in told) for track in tracks]
+    best = int(np.argmax(held)) if told else -1
+    return tracks[best] if told and held[best] >= HELD * len(told) else None
 
 
-def _masks(seen_at: NDArray[np.int64], mask_path: Path) -> dict[int, NDArray[np.uint8]]:
-    """The masks of some rows, evenly spread over those that have one; none if the file cannot be read."""
+def _held_by(track: Track, row: int, changed: NDArray[np.bool_], frame_size: tuple[int, int]) -> float:
+    """The share of the `changed` pixels of a row that is in the box of a track."""
+    if row not in track.rows:
+        return 0.0
+    height, width = changed.shape
+    box = track.boxes[track.rows.index(row)] * np.tile(np.divide((width, height), frame_size), 2)
+    x0, y0, x1, y1 = np.clip(np.round(box), 0, [width, height, width, height]).astype(int)
+    return float(changed[y0:y1, x0:x1].sum()) / int(changed.sum())
+
+
+def read_masks(seen_at: NDArray[np.int64], mask_path: Path) -> dict[int, NDArray[np.bool_]]:
+    """The changed pixels of some rows, evenly spread over those that have a mask, where there are any; none if the file
+    cannot be read.
+
+    `seen_at` (m,) int64: the position in the video of each row. Masks may end earlier (those of DFD do).
+    """
     try:
         rows = np.flatnonzero(seen_at < probe(mask_path).frames)
         if not len(rows):
             return {}
         chosen = np.unique(np.linspace(0, len(rows) - 1, COMPARED).round().astype(int))
         wanted = {int(seen_at[rows[one]]): int(rows[one]) for one in chosen}
-        return {wanted[position]: mask for position, mask in read_positions(mask_path, sorted(wanted))}
+        return {
+            wanted[position]: changed
+            for position, mask in read_positions(mask_path, sorted(wanted))
+            if (changed := _brightest(mask) > CHANGED).any()
+        }
     except VideoError:
         return {}
 
 
-def _inside(changed: NDArray[np.bool_], box: NDArray[np.float64]) -> float:
-    """Share of the changed pixels in the box."""
-    total = int(changed.sum())
-    height, width = changed.shape
-    x0, y0, x1, y1 = np.clip(np.round(box), 0, [width, height, width, height]).astype(int)
-    return float(changed[y0:y1, x0:x1].sum()) / total if total else 0.0
+def _brightest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W): the largest value of each pixel; numpy's takes ten times as long along a short axis."""
+    red, green, blue = cv2.split(mask)
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)

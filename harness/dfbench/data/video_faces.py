@@ -1,5 +1,8 @@
 """The faces of one video: decode, find, track, choose whose face it is about, crop, store.
 
+A finder that leaves small faces out beside large ones is asked for them in every eighth frame that is searched, and in all
+of them where it sees one there, or where a mask says that what was changed is in none of the faces found.
+
 Frames stream through. What is held of them is bounded: a video whose wanted frames take more memory is decoded twice,
 once to find the faces and once to cut them out.
 """
@@ -15,20 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.clips import square_around
-from dfbench.data.faces import MainFace, Track, by_weight, follow, link
+from dfbench.data.faces import MainFace, Track, by_weight, follow, link, with_small
 from dfbench.data.landmarks import detect_landmarks
-from dfbench.data.masked_face import masked_track
+from dfbench.data.masked_face import masked_track, read_masks
 from dfbench.data.sequences import source_size
 from dfbench.data.store import IRRELEVANT, Sightings, StoredFaces, write_faces
 from dfbench.data.video import read_frames
 from dfbench.errors import NoFaceError
-from dfbench.interfaces import FaceFinder
+from dfbench.interfaces import FaceFinder, ThoroughFaceFinder
 from dfbench.types import Faces, FaceTrack, FrameChoice, PrepareSpec, Video
 
 HELD_BYTES = 512 * 2**20  # of decoded frames
 BATCH = 8  # frames that a finder is given at once, unless they are as large as
 BATCH_BYTES = 64 * 2**20
 QUALITY_SIDE = 96
+THOROUGH_EVERY = 8  # of the frames that are searched; a full search takes several times as long
 
 Frame = tuple[int, NDArray[np.uint8]]
 
@@ -36,11 +40,13 @@ Frame = tuple[int, NDArray[np.uint8]]
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
     """Where a finder looked: `positions` (n,) int64 in the video of all frames, `looked_at`: the rows among them that
-    were searched, `found`: what was in each of those, `frame_size`: (width, height)."""
+    were searched, `found`: what was in each of those, `small`: what a full search of some of them saw, by their place
+    among `found`, `frame_size`: (width, height)."""
 
     positions: NDArray[np.int64]
     looked_at: list[int]
     found: list[Faces]
+    small: dict[int, Faces]
     frame_size: tuple[int, int]
 
 
@@ -72,15 +78,22 @@ def prepare_video(
 ) -> None:
     """Store the faces of one video, which so many threads decode, at `path`. Raises VideoError, StoreError."""
     frames = WantedFrames(video.path, spec.frames, threads=threads)
-    search = look(frames, finder, spec.detect_every)
+    thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
+    search = look(frames, thorough or finder, spec.detect_every)
     seen_at = search.positions[search.looked_at]
+    masks: dict[int, NDArray[np.bool_]] = {}
+    mask_bytes = IRRELEVANT
     tracks = by_weight(link(search.found, seen_at.tolist()))
+    if video.mask_path is not None and (len(tracks) > 1 or thorough is not None):
+        mask_bytes = source_size(video.mask_path)
+        masks = read_masks(seen_at, video.mask_path)
+    if thorough is not None:
+        outside = bool(masks) and masked_track(tracks, masks, frame_size=search.frame_size) is None
+        found = with_all_small(search, frames, thorough, everywhere=outside)
+        tracks = by_weight(link(found, seen_at.tolist()))
     if not tracks:
         raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
-    chosen, mask_bytes = tracks[0], IRRELEVANT
-    if video.mask_path is not None and len(tracks) > 1:
-        mask_bytes = source_size(video.mask_path)
-        chosen = masked_track(tracks, seen_at, video.mask_path, frame_size=search.frame_size) or chosen
+    chosen = masked_track(tracks, masks, frame_size=search.frame_size) or tracks[0]
     main = follow(chosen, search.looked_at, search.positions)
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
@@ -92,17 +105,21 @@ def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
     """Search frames for faces.
 
     Of successive frames every `every`-th is searched, and the last, because where a face is a second later can only be
-    guessed.
+    guessed. Of those, every eighth is searched for small faces too, if the finder leaves them out.
     """
+    thorough = finder if isinstance(finder, ThoroughFaceFinder) else None
     positions: list[int] = []
     looked_at: list[int] = []
     found: list[Faces] = []
+    small: dict[int, Faces] = {}
     batch: list[NDArray[np.uint8]] = []
 
     def take(row: int, image: NDArray[np.uint8]) -> None:
         looked_at.append(row)
         batch.append(image)
-        if len(batch) == BATCH or (len(batch) + 1) * image.nbytes > BATCH_BYTES:
+        if thorough is not None and len(looked_at) % THOROUGH_EVERY == THOROUGH_EVERY // 2:
+            small.update({len(looked_at) - 1: thorough.find_small([image])[0]})
+        if _is_full(batch):
             found.extend(finder.find(batch))
             batch.clear()
 
@@ -122,7 +139,38 @@ def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
         take(len(positions) - 1, before)
     if batch:
         found.extend(finder.find(batch))
-    return Search(np.asarray(positions, dtype=np.int64), looked_at, found, size)
+    return Search(np.asarray(positions, dtype=np.int64), looked_at, found, small, size)
+
+
+def with_all_small(
+    search: Search, frames: Iterable[Frame], finder: ThoroughFaceFinder, *, everywhere: bool
+) -> list[Faces]:
+    """What was found, with small faces: those of all frames that were searched if one was seen or `everywhere`."""
+    both = {row: with_small(search.found[row], small) for row, small in search.small.items()}
+    if not everywhere and all(len(both[row].boxes) == len(search.found[row].boxes) for row in both):
+        return search.found
+    wanted = {at: row for row, at in enumerate(search.looked_at) if row not in both}
+    rows: list[int] = []
+    batch: list[NDArray[np.uint8]] = []
+
+    def flush() -> None:
+        seen = finder.find_small(batch) if batch else []
+        both.update({row: with_small(search.found[row], one) for row, one in zip(rows, seen, strict=True)})
+        rows.clear()
+        batch.clear()
+
+    for at, (_, image) in enumerate(frames):
+        if at in wanted:
+            rows.append(wanted[at])
+            batch.append(image)
+            if _is_full(batch):
+                flush()
+    flush()
+    return [both[row] for row in range(len(search.found))]
+
+
+def _is_full(batch: Sequence[NDArray[np.uint8]]) -> bool:
+    return len(batch) == BATCH or (len(batch) + 1) * batch[-1].nbytes > BATCH_BYTES
 
 
 def crop_track(frames: Iterable[Frame], main: MainFace, spec: PrepareSpec) -> StoredFaces:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from facenet_pytorch import MTCNN
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from PIL import Image
 from dfbench import FaceFinder, PluginError
 from dfbench.data.faces import overlap
 from dfbench_plugins.face_finders import dlib_hog
+from dfbench_plugins.face_finders.cascade import Cascade, summed
 from dfbench_plugins.face_finders.dlib_hog import DlibHog
 from dfbench_plugins.face_finders.mtcnn import Mtcnn, size_below
 
@@ -100,3 +102,18 @@ def test_dlib_needs_its_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dlib_hog, "landmark_file", lambda: None)
     with pytest.raises(PluginError, match="landmarks"):
         DlibHog("cpu")
+
+
+@pytest.mark.parametrize("smallest", [20, 28.3, 80])
+def test_the_cascade_has_the_boxes_of_facenet_pytorch(photograph: NDArray[np.uint8], smallest: float) -> None:
+    frames = [beside(photograph), beside(photograph)[:, ::-1].copy(), np.full((300, 600, 3), 9, np.uint8)]
+    network = MTCNN(keep_all=True, min_face_size=smallest, device="cpu").eval()
+    network.to(memory_format=torch.channels_last)
+    wanted = network.detect(torch.from_numpy(np.stack(frames)), landmarks=True)
+    found = Cascade("cpu").find([summed(frame) for frame in frames], smallest)
+    assert len(found[0][0])
+    for one, (boxes, scores, points) in zip(found, zip(*wanted, strict=True), strict=True):
+        assert (boxes is None) == (not len(one[0]))
+        if boxes is not None:
+            for ours, theirs in zip(one, (boxes, scores, points), strict=True):
+                np.testing.assert_allclose(ours, np.asarray(theirs, np.float32), rtol=0, atol=1e-3)

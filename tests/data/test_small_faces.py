@@ -1,0 +1,139 @@
+"""Small faces beside a large one, found by MTCNN itself: their tracks are kept, and a mask can choose them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from dfbench import Faces, FrameChoice, Label, PrepareSpec, Video
+from dfbench.data.faces import with_small
+from dfbench.data.store import StoredFaces, read_track
+from dfbench.data.video_faces import prepare_video
+from dfbench_plugins.face_finders.mtcnn import Mtcnn, MtcnnOfVideo
+
+WriteVideo = Callable[..., Path]
+SPEC = PrepareSpec(FrameChoice("uniform", 4))
+# Frame, the side of a large photograph and of a small one; faces take half of their photographs.
+SIZES = pytest.mark.parametrize(
+    ("frame", "large", "small"), [((640, 480), 320, 70), ((1920, 1080), 720, 190)], ids=["480p", "1080p"]
+)
+
+
+@pytest.fixture(scope="module")
+def finder() -> Mtcnn:
+    return Mtcnn("cpu")
+
+
+@pytest.fixture(scope="module")
+def photograph() -> Image.Image:
+    golden = np.load(Path(__file__).parents[1] / "golden" / "clip_pipeline.npz")
+    return Image.open(io.BytesIO(golden["frames/png0"].tobytes())).convert("RGB")
+
+
+def place(frame: tuple[int, int], side: int) -> tuple[int, int, int, int]:
+    """Where the small photograph is: at the right, in the middle."""
+    left, top = frame[0] - side - 20, (frame[1] - side) // 2
+    return left, top, left + side, top + side
+
+
+def scene(
+    photograph: Image.Image, frame: tuple[int, int], large: int, small: int = 0
+) -> list[NDArray[np.uint8]]:
+    """Four equal frames with a large face at the left, and a small one at the right if `small` is not 0."""
+    picture = Image.new("RGB", frame, (110, 112, 115))
+    picture.paste(photograph.resize((large, large)), (20, (frame[1] - large) // 2))
+    if small:
+        picture.paste(photograph.resize((small, small)), place(frame, small)[:2])
+    return [np.asarray(picture, np.uint8)] * 4
+
+
+def prepared(path: Path, finder: Mtcnn, mask: Path | None = None) -> StoredFaces:
+    stored = path.with_suffix(".faces")
+    prepare_video(
+        Video("toy", "one", path, Label.FAKE, "test", "swap", "", (), "one", mask), SPEC, finder, stored
+    )
+    return read_track(stored)
+
+
+def inside(box: NDArray[np.float32], frame: tuple[int, int], side: int) -> bool:
+    x0, y0, x1, y1 = place(frame, side)
+    return bool(x0 < box[0] < box[2] < x1 and y0 < box[1] < box[3] < y1)
+
+
+@SIZES
+def test_a_small_face_beside_a_large_one_keeps_its_track(
+    write_video: WriteVideo,
+    photograph: Image.Image,
+    finder: Mtcnn,
+    frame: tuple[int, int],
+    large: int,
+    small: int,
+) -> None:
+    images = scene(photograph, frame, large, small)
+    (quick,) = finder.find(images[:1])
+    assert len(quick.boxes) == 1  # what this is about
+    stored = prepared(write_video("two.mp4", images), finder)
+    seen = stored.seen
+    assert [int((seen.track == number).sum()) for number in range(int(seen.track.max()) + 1)] == [4, 4]
+    assert all(inside(box, frame, small) for box in seen.boxes[seen.track == 1])
+    assert not any(inside(box, frame, small) for box in stored.track.boxes)
+
+
+@SIZES
+def test_a_mask_over_a_small_face_chooses_it(
+    write_video: WriteVideo,
+    photograph: Image.Image,
+    finder: Mtcnn,
+    monkeypatch: pytest.MonkeyPatch,
+    frame: tuple[int, int],
+    large: int,
+    small: int,
+) -> None:
+    monkeypatch.setattr("dfbench.data.video_faces.THOROUGH_EVERY", 1000)  # only the mask tells
+    x0, y0, x1, y1 = place(frame, small)
+    mask = np.zeros((frame[1], frame[0], 3), np.uint8)
+    mask[y0 + small // 4 : y1 - small // 4, x0 + small // 4 : x1 - small // 4] = 255
+    two = write_video("two.mp4", scene(photograph, frame, large, small))
+    stored = prepared(two, finder, write_video("mask.mp4", [mask] * 4))
+    assert len(stored.track.boxes) == 4
+    assert all(inside(box, frame, small) for box in stored.track.boxes)
+
+
+def test_one_large_face_is_searched_as_ever(
+    write_video: WriteVideo, photograph: Image.Image, finder: Mtcnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The boxes are those of `find` to the bit, and one of four frames is searched for small faces."""
+    searched: list[int] = []
+    thorough = MtcnnOfVideo.find_small
+
+    def counted(self: MtcnnOfVideo, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        searched.append(len(frames))
+        return thorough(self, frames)
+
+    monkeypatch.setattr(MtcnnOfVideo, "find_small", counted)
+    path = write_video("one.mp4", scene(photograph, (640, 480), 320))
+    stored = prepared(path, finder)
+    assert searched == [1]
+    monkeypatch.setattr("dfbench.data.video_faces.THOROUGH_EVERY", 1000)
+    alone = prepared(path, finder)
+    for name in ("boxes", "scores", "points"):
+        assert np.array_equal(getattr(stored.seen, name), getattr(alone.seen, name))
+    assert searched == [1]
+
+
+def test_a_face_is_there_once() -> None:
+    def faces(*boxes: tuple[int, int, int, int]) -> Faces:
+        count = len(boxes)
+        return Faces(
+            np.asarray(boxes, np.float32), np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32)
+        )
+
+    both = with_small(faces((0, 0, 100, 120)), faces((5, 5, 95, 110), (20, 20, 40, 45), (90, 0, 130, 50)))
+    assert both.boxes.tolist() == [[0, 0, 100, 120], [90, 0, 130, 50]]
+    assert len(both.scores) == len(both.points) == 2
