@@ -121,6 +121,28 @@ def test_a_mask_that_tells_nothing_leaves_the_largest_face(
     assert read_faces(tmp_path / "one.faces").track.boxes[0].tolist() == list(LARGE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"), [("aside", "outside of every face"), ("damaged", "cannot be read")]
+)
+def test_a_mask_that_chooses_nobody_is_told(
+    write_video: WriteVideo, tmp_path: Path, kind: str, said: str
+) -> None:
+    """A tenth of what is marked is in the box of the smaller face."""
+    x0, _, x1, y1 = SMALL
+    if kind == "aside":
+        mask = write_video("mask.mp4", [mask_of((x0, y1 - 5, x1, y1 + 25))] * 20)
+    else:
+        (mask := tmp_path / "mask.mp4").write_bytes(b"no video")
+    video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
+    note = prepare_video(video, SPEC, Two(), path)
+    assert said in note
+    assert read_faces(path).note == note
+    assert read_faces(path).track.boxes[0].tolist() == list(LARGE)
+    known = known_outcome(video, path)
+    assert known is not None
+    assert known.reason == note
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     positions=st.lists(st.integers(0, 60), unique=True, min_size=1, max_size=40).map(sorted),

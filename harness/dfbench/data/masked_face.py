@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from dfbench.data.faces import Track
 from dfbench.data.video import probe, read_positions
-from dfbench.errors import VideoError
 
 COMPARED = 8  # frames
 # Grey level above which a mask's pixel was changed: masks are videos, and their black is not quite 0.
@@ -48,24 +47,21 @@ def _held_by(track: Track, row: int, changed: NDArray[np.bool_], frame_size: tup
 
 
 def read_masks(seen_at: NDArray[np.int64], mask_path: Path) -> dict[int, NDArray[np.bool_]]:
-    """The changed pixels of some rows, evenly spread over those that have a mask, where there are any; none if the file
-    cannot be read.
+    """The changed pixels of some rows, evenly spread over those that have a mask, where there are any.
 
-    `seen_at` (m,) int64: the position in the video of each row. Masks may end earlier (those of DFD do).
+    `seen_at` (m,) int64: the position in the video of each row. Masks may end earlier (those of DFD do). Raises
+    VideoError if they cannot be read.
     """
-    try:
-        rows = np.flatnonzero(seen_at < probe(mask_path).frames)
-        if not len(rows):
-            return {}
-        chosen = np.unique(np.linspace(0, len(rows) - 1, COMPARED).round().astype(int))
-        wanted = {int(seen_at[rows[one]]): int(rows[one]) for one in chosen}
-        return {
-            wanted[position]: changed
-            for position, mask in read_positions(mask_path, sorted(wanted))
-            if (changed := _brightest(mask) > CHANGED).any()
-        }
-    except VideoError:
+    rows = np.flatnonzero(seen_at < probe(mask_path).frames)
+    if not len(rows):
         return {}
+    chosen = np.unique(np.linspace(0, len(rows) - 1, COMPARED).round().astype(int))
+    wanted = {int(seen_at[rows[one]]): int(rows[one]) for one in chosen}
+    return {
+        wanted[position]: changed
+        for position, mask in read_positions(mask_path, sorted(wanted))
+        if (changed := _brightest(mask) > CHANGED).any()
+    }
 
 
 def _brightest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

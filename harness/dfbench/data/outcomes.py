@@ -25,7 +25,8 @@ LEFTOVER_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class PreparedResult:
-    """How the preparation of one video ended; `path` is its face file if `status` is OK."""
+    """How the preparation of one video ended; `path` is its face file if `status` is OK, and `reason` then what is to
+    be said of whose face it is, mostly ""."""
 
     video: Video
     status: Status
@@ -36,8 +37,8 @@ class PreparedResult:
 
 def known_outcome(video: Video, path: Path, *, whole: bool = True) -> PreparedResult | None:
     """What the store says of a video, None if it is to be prepared; `whole` checks every CRC of its face file."""
-    if path.is_file() and _is_of(video, path, whole=whole):
-        return PreparedResult(video, Status.OK, "", path)
+    if path.is_file() and (note := _note_of(video, path, whole=whole)) is not None:
+        return PreparedResult(video, Status.OK, note, path)
     try:
         record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
         if record["source"] != _source(video):
@@ -59,7 +60,7 @@ def store_failure(
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(record), encoding="utf-8")
         part.replace(_status_path(path))
-        if path.is_file() and not _is_of(video, path):
+        if path.is_file() and _note_of(video, path) is None:
             path.unlink(missing_ok=True)  # damaged, or of what the source was before
     except OSError as error:
         raise not_written(_status_path(path), part, error) from error
@@ -86,8 +87,8 @@ def sweep_leftovers(folders: Iterable[Path]) -> None:
                 continue
 
 
-def _is_of(video: Video, path: Path, *, whole: bool = True) -> bool:
-    """Whether the face file at `path` is sound, and of the video and mask that are there now."""
+def _note_of(video: Video, path: Path, *, whole: bool = True) -> str | None:
+    """The note of the face file at `path` if it is sound, and of the video and mask that are there now."""
     mask = -1 if video.mask_path is None else source_size(video.mask_path)
     return check_faces(path, source_bytes=source_size(video.path), mask_bytes=mask, whole=whole)
 

@@ -260,7 +260,7 @@ def _finder(path: str) -> FaceFinder:
 def _prepare_job(job: _Job) -> PreparedResult:
     video, path, begun = job.video, job.path, time.perf_counter()
     try:
-        prepare_video(video, job.spec, _finder(job.finder), path, threads=job.threads)
+        note = prepare_video(video, job.spec, _finder(job.finder), path, threads=job.threads)
     except StoreError:
         raise  # the disk, not the video: stop, and keep what there is
     except VideoError as error:
@@ -269,4 +269,4 @@ def _prepare_job(job: _Job) -> PreparedResult:
         reason = f"{video.path}: {type(error).__name__}: {error}"
         return store_failure(video, path, Status.ERROR, reason, time.perf_counter() - begun)
     forget_failure(path)
-    return PreparedResult(video, Status.OK, "", path, time.perf_counter() - begun)
+    return PreparedResult(video, Status.OK, note, path, time.perf_counter() - begun)

@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -67,7 +67,7 @@ class StoredFaces:
     the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
     source_bytes: the size of the video file that they were cut from, -1 where there was none; mask_bytes: that of the
     mask that chose among several faces, IRRELEVANT where there was one face; seen: every face that the
-    finder saw.
+    finder saw; note: what is to be said of whose face it is, such as that a mask could not be read.
     """
 
     crops: list[NDArray[np.uint8]]
@@ -76,6 +76,7 @@ class StoredFaces:
     source_bytes: int = -1
     mask_bytes: int = IRRELEVANT
     seen: Sightings = field(default_factory=lambda: NOTHING)
+    note: str = ""
 
 
 def face_path(store_root: Path, video: Video, *, corpus: str, digest: str) -> Path:
@@ -119,6 +120,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         seen=_seen_rows(faces.seen),
         source_bytes=np.asarray(faces.source_bytes),
         mask_bytes=np.asarray(faces.mask_bytes),
+        note=np.asarray(faces.note),
     )
     part = part_path(path)
     try:
@@ -195,7 +197,12 @@ def _faces(stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray
         source_bytes=int(stored["source_bytes"]),
         mask_bytes=int(stored["mask_bytes"]),
         seen=_sightings(stored["seen"]),
+        note=_note(stored),
     )
+
+
+def _note(stored: Mapping[str, NDArray[Any]]) -> str:
+    return str(stored["note"]) if "note" in stored else ""
 
 
 def _seen_rows(seen: Sightings) -> NDArray[np.float64]:
@@ -214,9 +221,10 @@ def _sightings(rows: NDArray[np.float64]) -> Sightings:
     )
 
 
-def check_faces(path: Path, *, source_bytes: int, mask_bytes: int = -1, whole: bool = True) -> bool:
-    """Whether the file is there, every CRC in it is right, and it was made of a video file of `source_bytes`.
+def check_faces(path: Path, *, source_bytes: int, mask_bytes: int = -1, whole: bool = True) -> str | None:
+    """The note of a face file that is sound: every CRC in it is right, and it was made of a video file of `source_bytes`.
 
+    None if it is not there, damaged, or made of something else.
     So must the mask be that chose among several faces, and one that came later makes them anew. With `whole` false, only
     the track is read, and no crop.
 
@@ -226,12 +234,12 @@ def check_faces(path: Path, *, source_bytes: int, mask_bytes: int = -1, whole: b
     try:
         with zipfile.ZipFile(path) as archive:
             if whole and archive.testzip() is not None:
-                return False
+                return None
             stored = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)
-            video, mask = int(stored["source_bytes"]), int(stored["mask_bytes"])
+            video, mask, note = int(stored["source_bytes"]), int(stored["mask_bytes"]), _note(stored)
     except _DAMAGE:
-        return False
-    return source_bytes in (-1, video) and (mask_bytes in (-1, mask) or mask == IRRELEVANT)
+        return None
+    return note if source_bytes in (-1, video) and (mask_bytes in (-1, mask) or mask == IRRELEVANT) else None
 
 
 def _entry(row: int) -> str:

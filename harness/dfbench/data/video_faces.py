@@ -24,8 +24,9 @@ from dfbench.data.masked_face import masked_track, read_masks
 from dfbench.data.sequences import source_size
 from dfbench.data.store import IRRELEVANT, Sightings, StoredFaces, write_faces
 from dfbench.data.video import read_frames
-from dfbench.errors import NoFaceError
+from dfbench.errors import NoFaceError, VideoError
 from dfbench.interfaces import FaceFinder, ThoroughFaceFinder
+from dfbench.text import storable
 from dfbench.types import Faces, FaceTrack, FrameChoice, PrepareSpec, Video
 
 HELD_BYTES = 512 * 2**20  # of decoded frames
@@ -75,30 +76,42 @@ class WantedFrames:
 
 def prepare_video(
     video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path, *, threads: int = 1
-) -> None:
-    """Store the faces of one video, which so many threads decode, at `path`. Raises VideoError, StoreError."""
+) -> str:
+    """Store the faces of one video, which so many threads decode, at `path`.
+
+    Returns what is to be said of whose face it is, mostly "". Raises VideoError, StoreError.
+    """
     frames = WantedFrames(video.path, spec.frames, threads=threads)
     thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
     search = look(frames, thorough or finder, spec.detect_every)
     seen_at = search.positions[search.looked_at]
     masks: dict[int, NDArray[np.bool_]] = {}
-    mask_bytes = IRRELEVANT
+    mask_bytes, note = IRRELEVANT, ""
     tracks = by_weight(link(search.found, seen_at.tolist()))
     if video.mask_path is not None and (len(tracks) > 1 or thorough is not None):
         mask_bytes = source_size(video.mask_path)
-        masks = read_masks(seen_at, video.mask_path)
+        try:
+            masks = read_masks(seen_at, video.mask_path)
+        except VideoError as error:
+            note = f"its mask cannot be read, so that the largest face was taken: {error.message}"
     if thorough is not None:
         outside = bool(masks) and masked_track(tracks, masks, frame_size=search.frame_size) is None
         found = with_all_small(search, frames, thorough, everywhere=outside)
         tracks = by_weight(link(found, seen_at.tolist()))
     if not tracks:
         raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
-    chosen = masked_track(tracks, masks, frame_size=search.frame_size) or tracks[0]
+    chosen = tracks[0]
+    if masks and (forged := masked_track(tracks, masks, frame_size=search.frame_size)) is not None:
+        chosen = forged
+    elif masks:
+        note = f"its mask lies mostly outside of every face, so that the largest was taken: {video.mask_path}"
     main = follow(chosen, search.looked_at, search.positions)
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
     seen = _sightings([chosen, *(one for one in tracks if one is not chosen)], search)
-    write_faces(path, replace(faces, source_bytes=source_size(video.path), mask_bytes=mask_bytes, seen=seen))
+    note, size = storable(note), source_size(video.path)
+    write_faces(path, replace(faces, source_bytes=size, mask_bytes=mask_bytes, seen=seen, note=note))
+    return note
 
 
 def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
