@@ -14,18 +14,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import torch
 from tests.data.toy_stage import SPEC, ToyStage, expected, toy_stage
+from torch import Tensor
 
 from dfbench.data import executor, prepare
 from dfbench.data.executor import LocalExecutor, open_executor
 from dfbench.data.outcomes import sweep_leftovers
 from dfbench.data.process import OwnProcess, memory_of_this_job
 from dfbench.data.shard import Shard, parse_shard
-from dfbench.errors import PluginError, RunError, UsageError
+from dfbench.data.store import read_faces
+from dfbench.errors import PluginError, RunError, StoreError, UsageError
 from dfbench.progress import SilentProgress
-from dfbench.types import Status
+from dfbench.runs.scoring import PreparedVideo, score_videos
+from dfbench.types import ClipSpec, Status
 
 COUNT = 8
 
@@ -81,8 +86,56 @@ def test_retry_leaves_what_was_never_prepared(toy: ToyStage) -> None:
     report = toy.prepare(retry=True)
     assert [one.video.video_id for one in report.videos] == ["v0", "v1", "v2"]
     assert toy.log() == {0: 2, 1: 1, 2: 1}
-    known = prepare.prepared(toy.videos, SPEC, store_root=toy.folder / "store", corpus="toy")
+    known = prepare.prepared(
+        toy.videos, SPEC, store_root=toy.folder / "store", corpus="toy", progress=SilentProgress()
+    )
     assert [one and one.status for one in known] == [*expected(3), *[None] * (COUNT - 3)]
+
+
+@pytest.mark.parametrize("found_by", ["verifying", "reading"])
+def test_a_damaged_crop_is_made_anew(toy: ToyStage, found_by: str) -> None:
+    """What is there is not read before work begins, unless that is asked for."""
+    paths = [one.path for one in toy.prepare().videos]
+    whole = paths[2].read_bytes()
+    paths[2].write_bytes(whole[:60] + bytes([whole[60] ^ 1]) + whole[61:])
+    assert statuses(toy.prepare()) == expected(COUNT)
+    assert paths[2].read_bytes() != whole
+    if found_by == "reading":
+        with pytest.raises(StoreError, match="damaged"):
+            read_faces(paths[2])
+        toy.prepare()
+    else:
+        toy.prepare(verify=True)
+    assert paths[2].read_bytes() == whole
+    assert toy.log() == {**dict.fromkeys(range(COUNT), 1), 0: toy.log()[0], 2: 2}
+
+
+def test_asking_for_a_frame_that_is_not_there_deletes_nothing(toy: ToyStage) -> None:
+    path = toy.prepare().videos[1].path
+    with pytest.raises((StoreError, IndexError)):
+        read_faces(path, frames=[99])
+    assert path.is_file()
+
+
+def test_a_damaged_face_file_costs_its_own_score_alone(toy: ToyStage) -> None:
+    ready = toy.prepare().videos
+    damaged = bytearray(ready[3].path.read_bytes())
+    damaged[60] ^= 1
+    ready[3].path.write_bytes(bytes(damaged))
+    videos = [PreparedVideo(one.video, one.status, one.reason, one.path) for one in ready]
+    writer = Mock()
+    clips = ClipSpec(frames=1, size=16, per_video=2)
+    score_videos(Zero(), videos, clips=clips, writer=writer, progress=SilentProgress(), description="score")
+    failed = {call.args[0].video_id: call.kwargs for call in writer.add_status.call_args_list}
+    assert failed["v3"]["status"] is Status.ERROR
+    assert "damaged" in failed["v3"]["reason"]
+    assert not ready[3].path.exists()
+    assert writer.add_video.call_count == COUNT - 2  # the first one has no face
+
+
+class Zero:
+    def score(self, clips: Tensor) -> Tensor:
+        return torch.zeros(len(clips))
 
 
 def test_shards_merge(toy: ToyStage) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dfbench.runs.sources import DataSource
     from dfbench.types import PrepareSpec, Video
 
+_VERIFY = "Check every byte of the face files that are there; damaged ones count as not prepared."
+
 app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True)
 
 
@@ -269,6 +271,7 @@ def prepare_command(
         float | None, typer.Option(help="A video that takes longer ends as an error; 1800 if not set.")
     ] = None,
     retry: Annotated[str, typer.Option(help="'failed': prepare again what failed, and nothing else.")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help=_VERIFY)] = False,
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
@@ -311,12 +314,15 @@ def prepare_command(
         settings=settings,
         progress=bars,
         retry=retry == "failed",
+        verify=verify,
     )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")
     if share.count == 1:  # otherwise, others write at the same time
         everything, _ = _scored(dataset, detector, None, compression, source, registry)
-        known = prepared_selected(everything, wanted, source=source, registry=registry, settings=settings)
+        known = prepared_selected(
+            everything, wanted, source=source, registry=registry, settings=settings, progress=bars
+        )
         if done := [one for one in known if one is not None and one.status is Status.OK]:
             path = done[0].path.with_name(TRACKS)
             typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
@@ -336,6 +342,7 @@ def status_command(
     compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print a row for every video as JSON.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help=_VERIFY)] = False,
 ) -> None:
     """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
     import json
@@ -346,10 +353,12 @@ def status_command(
     from dfbench.runs.sources import data_source, prepared_selected
     from dfbench.settings import load_settings
 
-    registry, settings = Host.load().registry, load_settings()
-    source = data_source(data, registry, settings, size=size, progress=output.progress())
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    source = data_source(data, registry, settings, size=size, progress=bars)
     videos, wanted = _scored(dataset, detector, split, compression, source, registry)
-    found = prepared_selected(videos, wanted, source=source, registry=registry, settings=settings)
+    found = prepared_selected(
+        videos, wanted, source=source, registry=registry, settings=settings, progress=bars, verify=verify
+    )
     rows = [
         {
             "video": video.video_id,

@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -76,20 +76,23 @@ def prepare(
     scheduler: str = "",
     seconds: float = VIDEO_SECONDS,
     retry: bool = False,
+    verify: bool = False,
 ) -> PrepareReport:
     """Prepare `videos`; what is done already is not done again.
 
     `finder` is the import path of a factory `(device: str) -> FaceFinder`. A video that takes longer than `seconds`
     ends as an error. With `scheduler`, the workers of that dask cluster do the work (`workers` counts here alone).
-    With `retry`, videos that failed are done again, and no others. Raises StoreError when the store cannot be
-    written, RunError when the cluster is lost or its workers lack something; what was prepared is kept.
+    With `retry`, videos that failed are done again, and no others. Face files that are there are taken for whole if their
+    tracks can be read; with `verify`, every byte of them is checked, which takes as long as reading the store. Raises
+    StoreError when the store cannot be written, RunError when the cluster is lost or its workers lack something; what was
+    prepared is kept.
     """
     store_root = store_root.absolute() if scheduler else store_root
     paths = _paths(videos, spec, store_root=store_root, corpus=corpus)
     results: dict[int, PreparedResult] = {}
     left: list[int] = []
-    for number, (video, path) in enumerate(zip(videos, paths, strict=True)):
-        known = known_outcome(video, path)
+    outcomes = _outcomes(videos, paths, workers=workers if verify else 0, progress=progress)
+    for number, (known, path) in enumerate(zip(outcomes, paths, strict=True)):
         failed = known is not None and known.status is not Status.OK
         if retry and failed:
             forget_failure(path)
@@ -117,11 +120,37 @@ def threads_of_each(cores: int, processes: int) -> int:
 
 
 def prepared(
-    videos: Sequence[Video], spec: PrepareSpec, *, store_root: Path, corpus: str
+    videos: Sequence[Video],
+    spec: PrepareSpec,
+    *,
+    store_root: Path,
+    corpus: str,
+    progress: Progress,
+    verify: int = 0,
 ) -> list[PreparedResult | None]:
-    """What the store says of each video, None for one that is not prepared yet. Reads no crops and changes nothing."""
+    """What the store says of each video, None for one that is not prepared yet. Changes nothing.
+
+    With `verify`, a number of threads, every byte of what is there is checked; otherwise no crop is read.
+    """
     paths = _paths(videos, spec, store_root=store_root, corpus=corpus)
-    return [known_outcome(video, path, whole=False) for video, path in zip(videos, paths, strict=True)]
+    return _outcomes(videos, paths, workers=verify, progress=progress)
+
+
+def _outcomes(
+    videos: Sequence[Video], paths: Sequence[Path], *, workers: int, progress: Progress
+) -> list[PreparedResult | None]:
+    """What the store says of each video; with `workers`, so many threads check every byte."""
+    if not workers:
+        return [known_outcome(video, path, whole=False) for video, path in zip(videos, paths, strict=True)]
+    outcomes = []
+    with (
+        progress.task("verify the face files", len(paths)) as task,
+        ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool,
+    ):
+        for one in pool.map(known_outcome, videos, paths):
+            outcomes.append(one)
+            task.advance()
+    return outcomes
 
 
 def _paths(videos: Sequence[Video], spec: PrepareSpec, *, store_root: Path, corpus: str) -> list[Path]:

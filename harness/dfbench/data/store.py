@@ -170,9 +170,19 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such face file", hints=("prepare the dataset again",)) from error
     except _DAMAGE as error:
-        raise StoreError(
-            f"{path} is damaged: {error}", hints=("delete it; the next run makes it anew",)
-        ) from error
+        removed = not isinstance(error, OSError) and _removed(path)
+        hint = "it was deleted; the next run makes it anew" if removed else "the next run makes it anew"
+        raise StoreError(f"{path} is damaged: {error}", hints=(hint,)) from error
+
+
+def _removed(path: Path) -> bool:
+    """Delete a face file that is damaged, so that it is prepared anew; one that proves sound, or is none, stays."""
+    if path.suffix != SUFFIX or check_faces(path, source_bytes=-1) is not None:
+        return False
+    with suppress(OSError):
+        path.unlink()
+        return True
+    return False
 
 
 def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:

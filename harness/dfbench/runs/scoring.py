@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.data.clips import read_clips
-from dfbench.errors import ScoreError, VideoError
+from dfbench.errors import ScoreError, StoreError, VideoError
 from dfbench.interfaces import Detector, Progress
 from dfbench.types import ClipSpec, Status, Video
 
@@ -62,6 +62,8 @@ def score_videos(
             for one, pending in _read_ahead(pool, ready, clips):
                 try:
                     batch, frames = pending.result()
+                except StoreError as error:  # of one face file, which the next run makes anew
+                    writer.add_status(one.video, status=Status.ERROR, reason=error.message, seconds=0.0)
                 except VideoError as error:
                     writer.add_status(
                         one.video, status=Status(error.status), reason=error.message, seconds=0.0

@@ -195,8 +195,10 @@ def prepare_selected(
     settings: Settings,
     progress: Progress,
     retry: bool = False,
+    verify: bool = False,
 ) -> PrepareReport:
-    """Fill the face store for `videos`, with the installed version of the finder; `retry`: for those that failed."""
+    """Fill the face store for `videos`, with the installed version of the finder; `retry`: for those that failed;
+    `verify`: after every byte of what is there was checked."""
     from dfbench.data.prepare import prepare
 
     wanted = with_finder(spec, registry, settings)
@@ -211,13 +213,21 @@ def prepare_selected(
         scheduler=settings.scheduler,
         seconds=settings.video_seconds,
         retry=retry,
+        verify=verify,
     )
 
 
 def prepared_selected(
-    videos: Sequence[Video], spec: PrepareSpec, *, source: DataSource, registry: Registry, settings: Settings
+    videos: Sequence[Video],
+    spec: PrepareSpec,
+    *,
+    source: DataSource,
+    registry: Registry,
+    settings: Settings,
+    progress: Progress,
+    verify: bool = False,
 ) -> list[PreparedResult | None]:
-    """What the face store says of each video, None for one that is not prepared yet."""
+    """What the face store says of each video, None for one that is not prepared yet; `verify`: checks every byte."""
     from dfbench.data.prepare import prepared
 
     return prepared(
@@ -225,4 +235,6 @@ def prepared_selected(
         with_finder(spec, registry, settings),
         store_root=settings.cache / "faces",
         corpus=source.corpus,
+        progress=progress,
+        verify=settings.workers if verify else 0,
     )
