@@ -37,6 +37,12 @@ def test_named_file_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings()
 
 
+def test_workers_are_the_cores_of_this_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DFBENCH_WORKERS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 5, 7})
+    assert load_settings().workers == 3
+
+
 def test_workers_must_be_positive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DFBENCH_WORKERS", "0")
     with pytest.raises(SettingsError, match="workers"):

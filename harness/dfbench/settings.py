@@ -37,6 +37,11 @@ from dfbench.text import storable
 DEFAULT_FACE_FINDER = "mtcnn"
 
 
+def own_cores() -> int:
+    """How many cores this process may use: a job of a cluster has a part of its machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class DataSettings(BaseModel):
     """Where the datasets are."""
 
@@ -58,7 +63,7 @@ class Settings(BaseSettings):
     data: DataSettings = Field(default_factory=DataSettings)
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("dfbench"))
     runs: Path = Path("runs")
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    workers: int = Field(default_factory=own_cores, ge=1)
     face_finder: str = DEFAULT_FACE_FINDER
     scheduler: str = ""
     video_seconds: float = Field(default=1800.0, gt=0, le=1e6)

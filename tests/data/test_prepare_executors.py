@@ -92,6 +92,22 @@ def test_retry_leaves_what_was_never_prepared(toy: ToyStage) -> None:
     assert [one and one.status for one in known] == [*expected(3), *[None] * (COUNT - 3)]
 
 
+def test_a_finder_that_fails_gets_a_new_process(toy: ToyStage) -> None:
+    """One worker, whose process is of no use from the third video on."""
+    toy.tell("break-3")
+    assert statuses(toy.prepare()) == expected(COUNT)
+    assert toy.log()[3] == 2
+
+
+def test_a_finder_that_is_broken_ends_the_stage(toy: ToyStage) -> None:
+    broken = toy.tell("broken")
+    with pytest.raises(RunError, match="CUDA error: 5 times"):
+        toy.prepare()
+    assert not any(name.endswith(".json") for name in toy.content())
+    broken.unlink()
+    assert statuses(toy.prepare()) == expected(COUNT)
+
+
 @pytest.mark.parametrize("found_by", ["verifying", "reading"])
 def test_a_damaged_crop_is_made_anew(toy: ToyStage, found_by: str) -> None:
     """What is there is not read before work begins, unless that is asked for."""

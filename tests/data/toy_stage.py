@@ -27,6 +27,8 @@ def full(*_, **__):
     raise OSError(28, "No space left on device")
 
 class Finder:
+    broken = False
+
     def __init__(self, device):
         pass
 
@@ -40,6 +42,11 @@ class Finder:
             (FOLDER / "hanging.part").write_text(f"{os.getpid()} {os.getppid()}")
             (FOLDER / "hanging.part").rename(FOLDER / "hanging")
             threading.Event().wait()
+        if (FOLDER / f"break-{number}").exists():
+            (FOLDER / f"break-{number}").unlink()
+            Finder.broken = True
+        if Finder.broken or (FOLDER / "broken").exists():
+            raise RuntimeError("CUDA error")
         if (FOLDER / "vanish").exists():
             (FOLDER / "vanish").unlink()
             (FOLDER / "data").rename(FOLDER / "away")
@@ -56,7 +63,8 @@ class Finder:
 @dataclass(frozen=True, slots=True)
 class ToyStage:
     """`folder` holds the videos, the finder, and what is said to the finder: files crash-NUMBER and hang-NUMBER,
-    full-NUMBER (the disk is full from now on), vanish (the folder `data` goes away while the first video is in work).
+    break-NUMBER (its process finds nothing from now on), broken (none does), full-NUMBER (the disk is full from now on),
+    vanish (the folder `data` goes away while the first video is in work).
     """
 
     folder: Path

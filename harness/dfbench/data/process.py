@@ -6,6 +6,7 @@ hangs. Here each thread of an executor (of this machine, or of a dask worker) ke
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ SERVER_SECONDS = 10.0
 LEAST_MEMORY_BYTES = 8 * 2**30
 MEMORY_SECONDS = 0.2  # between two looks
 _TOO_LARGE = 77  # exit code
+_NUMBERS = itertools.count()
 
 
 def memory_of_this_job(groups: Path = Path("/sys/fs/cgroup")) -> int:
@@ -57,13 +59,15 @@ class OwnProcess:
     """Runs functions in a process that is started when needed, and again after it died.
 
     It comes from a server process that has the modules `preload` of the first one in this program imported, as that costs
-    seconds only once. It ends with the process that started it, however that one ends.
+    seconds only once. It ends with the process that started it, however that one ends. `number` counts those of this
+    program.
     """
 
     def __init__(self, *, memory: int | None = None) -> None:
         """`memory`: bytes that it may take before it is ended, where the system tells how many it has; None: half of
         what there is, but at least 8 GiB."""
         self.preload: Sequence[str] = ()
+        self.number = next(_NUMBERS)
         self._memory = memory or max(LEAST_MEMORY_BYTES, memory_of_this_job() // 2)
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
@@ -110,6 +114,11 @@ class OwnProcess:
         if not worked:
             raise cast("Exception", outcome)
         return cast("T", outcome)
+
+    def renew(self) -> None:
+        """End the process; the next call starts another. By the thread that calls."""
+        if self._process is not None:
+            self._drop(self._process)
 
     def stop(self) -> None:
         """Let the process end after what it does now, and take no more calls. From any thread."""
