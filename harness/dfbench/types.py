@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
 TRACKING = 3  # how faces become a track; 1 averaged boxes of frames far apart, 2 had no small faces beside large ones
+STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 
 
@@ -145,7 +146,7 @@ class PrepareSpec:
 
     frames: FrameChoice
     finder: str = ""
-    margin: float = 0.5
+    margin: float = STORED_MARGIN
     max_size: int = 320
     landmarks: bool = False
     detect_every: int = 1
@@ -328,6 +329,15 @@ class DetectorCard:
     recipe: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     margins: Mapping[str, float] = field(default_factory=dict)
+
+    def bad_margin(self) -> str:
+        """What is wrong with a margin beyond the stored crops, whose edge would be repeated; "" if nothing is."""
+        largest = max([self.clips.margin, *self.margins.values()])
+        return (
+            ""
+            if largest <= STORED_MARGIN
+            else f"margin {largest:g} reaches beyond the stored {STORED_MARGIN:g}"
+        )
 
     def clips_of(self, dataset: str) -> ClipSpec:
         """The clips that are cut from videos of this dataset."""

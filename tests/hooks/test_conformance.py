@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,15 @@ SAME_IN_BATCH = "same score alone and in any batch"
 def test_each_detector_fault_is_found(kind: type, expected: set[str]) -> None:
     spec = DetectorSpec(name="x", summary="", build=f"{__name__}:{kind.__name__}", clips=ClipSpec(2, 16))
     assert set(failed(check_detector(spec))) == expected
+
+
+@pytest.mark.parametrize(("margin", "wrong"), [(0.5, []), (0.8, ["builds"])])
+def test_a_margin_beyond_the_stored_crops_is_found(margin: float, wrong: list[str]) -> None:
+    spec = DetectorSpec("wide", "", f"{__name__}:Sound", clips=ClipSpec(frames=2, size=16, margin=margin))
+    assert failed(check_detector(spec)) == wrong
+    card = replace(spec, clips=ClipSpec(frames=2, size=16)).card()
+    assert not card.bad_margin()
+    assert bool(replace(card, margins={"dfd": margin}).bad_margin()) == bool(wrong)
 
 
 def test_a_raising_detector_is_shown_with_its_traceback() -> None:

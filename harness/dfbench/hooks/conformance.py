@@ -74,11 +74,11 @@ def check_detector(
     built: list[tuple[Detector, ClipSpec]] = []
 
     def check_build() -> str:
-        clips = spec.clips
+        card = spec.card()
         if spec.describe and weights is not None:
-            clips = cast("Callable[[Path], DetectorCard]", load_object(spec.describe))(weights).clips
-        built.append((build(), clips))
-        return (
+            card = cast("Callable[[Path], DetectorCard]", load_object(spec.describe))(weights)
+        built.append((build(), card.clips))
+        return card.bad_margin() or (
             "" if isinstance(built[0][0], Detector) else f"{type(built[0][0]).__name__} has no method `score`"
         )
 

@@ -57,6 +57,11 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     if weights is None and spec.needs_weights:
         weights = find_weights(request, stage)
     card = card_of(spec, stage.registry, weights, reading)
+    if problem := card.bad_margin():
+        raise UsageError(
+            f"detector '{spec.name}': {problem}",
+            hints=("the face store holds no more around a face: give it a smaller margin",),
+        )
     record = _record(request, stage, card, weights, videos)
     if reading.recipe:
         record["read_as"] = asdict(reading)
