@@ -451,6 +451,14 @@ def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -
     boxes = pd.read_parquet(prepared.out.splitlines()[-1].split("\t")[2])
     assert set(boxes["video_id"]) == {"real/a"}
     assert boxes.loc[boxes["cut"], "frame"].tolist() == [0, 1]
+    assert boxes["landmarks"].isna().all()
+    what = ("folder", "--detector", "fakestormer", "--for", "training")
+    assert dfbench("data", "prepare", *what, "--shard", "1/2").out == "ok\t1\n"  # reals alone
+    assert dfbench("data", "status", *what).out == "ok\t1\n"
+    trained = dfbench("data", "prepare", *what)
+    assert trained.out.startswith("ok\t1\nboxes\t"), trained.err
+    marks = pd.read_parquet(trained.out.splitlines()[-1].split("\t")[2])
+    assert {len(one) for one in marks.loc[marks["cut"], "landmarks"]} == {162}
 
 
 @pytest.mark.slow
@@ -489,6 +497,9 @@ def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -
         ("--shard", "0/4", "'0/4' is no shard"),
         ("--retry", "everything", "--retry failed"),
         ("--video-seconds", "0", "video_seconds"),
+        ("--for", "training", "cannot be trained"),
+        ("--for", "fun", "use scoring, training or validation"),
+        ("--recipe", "demo", "add --for training"),
         ("--scheduler", "nowhere:x", "nowhere:x is no address of a scheduler"),
     ],
 )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dfbench.runs.sources import DataSource
     from dfbench.types import PrepareSpec, Video
 
+_PURPOSE = "scoring; training or validation: the frames and landmarks that its trainer needs."
+_RECIPE = "Recipe of the training; the detector's default if empty."
 _VERIFY = "Check every byte of the face files that are there; damaged ones count as not prepared."
 
 app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True)
@@ -272,6 +274,11 @@ def prepare_command(
     ] = None,
     retry: Annotated[str, typer.Option(help="'failed': prepare again what failed, and nothing else.")] = "",
     verify: Annotated[bool, typer.Option("--verify", help=_VERIFY)] = False,
+    purpose: Annotated[str, typer.Option("--for", help=_PURPOSE)] = "scoring",
+    recipe: Annotated[str, typer.Option(help=_RECIPE)] = "",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")
+    ] = None,
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
@@ -296,7 +303,8 @@ def prepare_command(
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     registry, bars = Host.load().registry, output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
-    videos, wanted = _scored(dataset, detector, split, compression, source, registry)
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=source.made)
+    videos = _labelled(_selected(dataset, split, compression, source, registry), labels)
     own = share.of(videos)
     if not own:
         typer.echo(f"nothing to do: share {shard} of {len(videos)} videos is empty")
@@ -319,7 +327,7 @@ def prepare_command(
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         typer.echo(f"{status}\t{count}")
     if share.count == 1:  # otherwise, others write at the same time
-        everything, _ = _scored(dataset, detector, None, compression, source, registry)
+        everything = _labelled(_selected(dataset, None, compression, source, registry), labels)
         known = prepared_selected(
             everything, wanted, source=source, registry=registry, settings=settings, progress=bars
         )
@@ -343,6 +351,11 @@ def status_command(
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print a row for every video as JSON.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help=_VERIFY)] = False,
+    purpose: Annotated[str, typer.Option("--for", help=_PURPOSE)] = "scoring",
+    recipe: Annotated[str, typer.Option(help=_RECIPE)] = "",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")
+    ] = None,
 ) -> None:
     """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
     import json
@@ -355,7 +368,8 @@ def status_command(
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     source = data_source(data, registry, settings, size=size, progress=bars)
-    videos, wanted = _scored(dataset, detector, split, compression, source, registry)
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=source.made)
+    videos = _labelled(_selected(dataset, split, compression, source, registry), labels)
     found = prepared_selected(
         videos, wanted, source=source, registry=registry, settings=settings, progress=bars, verify=verify
     )
@@ -385,19 +399,34 @@ def _usable(states: list[DatasetState]) -> list[DatasetState]:
     return states
 
 
-def _scored(
-    dataset: str,
-    detector: str,
-    split: list[str] | None,
-    compression: str,
-    source: DataSource,
-    registry: Registry,
-) -> tuple[list[Video], PrepareSpec]:
-    """The videos of a dataset, and what a detector needs of them."""
+def _needs(
+    detector: str, purpose: str, recipe: str, changes: list[str] | None, registry: Registry, *, made: bool
+) -> tuple[PrepareSpec, frozenset[int] | None]:
+    """What a detector needs of a video, and of which labels (None: of all)."""
+    from dfbench.errors import UsageError
+    from dfbench.runs.recipes import parse_overrides
+    from dfbench.runs.weights import trainer_of
     from dfbench.types import PrepareSpec
 
-    wanted = PrepareSpec(registry.detector(detector).clips.frame_choice())
-    return _selected(dataset, split, compression, source, registry), wanted
+    spec = registry.detector(detector)
+    if purpose not in ("scoring", "training", "validation"):
+        raise UsageError(f"--for {purpose}", hints=("use scoring, training or validation",))
+    if purpose == "scoring":
+        if recipe or changes:
+            raise UsageError("a recipe is of a training", hints=("add --for training",))
+        return PrepareSpec(spec.clips.frame_choice()), None
+    _, trainer = trainer_of(spec, registry, recipe, parse_overrides(changes or []), made=made)
+    needs = trainer.needs()
+    if purpose == "training":
+        return needs.prepare, needs.labels
+    return (
+        needs.prepare_validation,
+        needs.labels if needs.validation_labels is None else needs.validation_labels,
+    )
+
+
+def _labelled(videos: list[Video], labels: frozenset[int] | None) -> list[Video]:
+    return videos if labels is None else [one for one in videos if one.label in labels]
 
 
 def _selected(

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, UnknownNameError, UsageError, WeightsError
-from dfbench.hooks.registry import closest
+from dfbench.hooks.registry import Registry, closest
 from dfbench.interfaces import (
     ChecksStart,
     FaceFile,
@@ -26,7 +26,7 @@ from dfbench.runs.protocols import lint_videos
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
-from dfbench.types import Status, World
+from dfbench.types import DetectorSpec, Status, World
 
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -48,20 +48,29 @@ def find_weights(request: RunRequest, stage: Stage) -> Path:
     )
 
 
-def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[str, Any]]:
-    spec = stage.spec
+def trainer_of(
+    spec: DetectorSpec, registry: Registry, recipe: str, overrides: Mapping[str, str], *, made: bool
+) -> tuple[str, Trainer]:
+    """The recipe and the trainer of a detector; "" is its own, or that for corpora that were `made`. Raises UsageError."""
     if not spec.trainer:
         raise UsageError(
             f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
         )
-    recipe = request.recipe or (spec.demo_recipe if stage.source.made else spec.default_recipe)
+    recipe = recipe or (spec.demo_recipe if made else spec.default_recipe)
     if recipe not in spec.recipes:
         close = [f"did you mean {one!r}?" for one in closest(recipe, spec.recipes, count=1)]
         raise UnknownNameError(
             f"detector '{spec.name}' has no recipe '{recipe}'",
             hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
         )
-    trainer = cast("TrainerFactory", stage.registry.load_object(spec.trainer))(recipe, request.overrides)
+    return recipe, cast("TrainerFactory", registry.load_object(spec.trainer))(recipe, overrides)
+
+
+def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[str, Any]]:
+    spec = stage.spec
+    recipe, trainer = trainer_of(
+        spec, stage.registry, request.recipe, request.overrides, made=stage.source.made
+    )
     needs = trainer.needs()
     needs = replace(
         needs,
