@@ -30,6 +30,7 @@ from dfbench.runs.provenance import file_sha256
 from dfbench.runs.training import FitResult, fit_module
 from dfbench.runs.training_record import BEST, LAST, FitPlan
 from dfbench.runs.weights import start_source
+from dfbench.settings import own_cores
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
     ClipStream,
@@ -298,7 +299,7 @@ def _loader_workers(request: TrainingRequest) -> int:
 
 def _cores(request: TrainingRequest) -> int:
     """Cores of this machine for each of the processes that train on it."""
-    return max(1, (os.cpu_count() or 1) // request.world.local)
+    return max(1, own_cores() // request.world.local)
 
 
 @contextmanager

@@ -309,7 +309,9 @@ def prepare_command(
     if not own:
         typer.echo(f"nothing to do: share {shard} of {len(videos)} videos is empty")
     if retry:
-        before = prepared_selected(own, wanted, source=source, registry=registry, settings=settings)
+        before = prepared_selected(
+            own, wanted, source=source, registry=registry, settings=settings, progress=bars
+        )
         if all(one is None or one.status is Status.OK for one in before):
             typer.echo(
                 f"nothing to retry: {before.count(None)} of {len(own)} videos are not prepared yet, none failed"

@@ -36,6 +36,7 @@ from dfbench.data.store import face_path
 from dfbench.data.video_faces import prepare_video
 from dfbench.errors import DfbenchError, PluginError, RunError, StoreError, VideoError
 from dfbench.interfaces import FaceFinder, Progress, ThoroughFaceFinder
+from dfbench.settings import own_cores
 from dfbench.types import Faces, PrepareSpec, Status, Video
 from dfbench.version import VERSION
 
@@ -112,7 +113,7 @@ def prepare(
             left.append(number)
     if left:
         sweep_leftovers({paths[number].parent for number in left})
-        threads = 1 if scheduler else threads_of_each(os.cpu_count() or 1, min(workers, len(left)))
+        threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(left)))
         job = _Job(videos[0], spec, paths[0], finder, seconds, threads)
         jobs = {number: replace(job, video=videos[number], path=paths[number]) for number in left}
         with progress.task(f"faces of {videos[left[0]].dataset}", len(left)) as task:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dfbench.errors import RunError, UsageError
+from dfbench.settings import own_cores
 from dfbench.types import World
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
                 f"{devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m {command}",
             ),
         )
-    threads = str(max(1, (os.cpu_count() or 1) // devices))
+    threads = str(max(1, own_cores() // devices))
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run"),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from dfbench import Progress, ProgressTask, StoreError, UsageError
+from dfbench.settings import own_cores
 from dfbench_plugins.demo.layouts import GENERATOR, ROOTS, write_card, write_lists, write_text
 from dfbench_plugins.demo.plan import SIZES, Cut, Job, Shot, plan
 from dfbench_plugins.demo.sheet import contact_sheet
@@ -84,7 +84,7 @@ def _render(jobs: tuple[Job, ...], roots: Mapping[str, Path], progress: Progress
         for job in jobs
     ]
     todo = [(job, frames) for job, frames in todo if frames]
-    workers = min(os.cpu_count() or 1, len(todo))
+    workers = min(own_cores(), len(todo))
     with progress.task("demo corpora, frames", sum(frames for _, frames in todo)) as task:
         if workers <= 1:
             for job, _ in todo:
