@@ -1,4 +1,6 @@
-"""A made corpus of which two in a hundred videos are damaged, each in another way; `python -m` prepares it.
+"""A made corpus of which two in a hundred videos are damaged, each in another way.
+
+`python -m tests.data.damaged_corpus FOLDER` makes and prepares it, and prints what each kind of damage ends as.
 
 It is prepared in a process of its own that obeys permissions, whoever runs the tests.
 """
@@ -20,6 +22,7 @@ from tests.data.unprivileged import obey_permissions
 
 from dfbench.data.prepare import prepare
 from dfbench.progress import SilentProgress
+from dfbench.text import storable
 from dfbench.types import Label, Status, Video
 
 WHOLE = 4  # different good videos, of which the good ones are copies
@@ -144,8 +147,14 @@ def main(folder: Path) -> None:
         for one, damage in zip(report.videos, [*[None] * len(good), *bad], strict=True)
     ]
     (folder / "outcomes.json").write_text(json.dumps(outcomes), encoding="utf-8")
+    for one, damage in zip(report.videos[len(good) :], bad, strict=True):
+        reason = one.reason.replace(f"{folder}/", "")
+        print(storable(f"| {damage.name} | {one.status} | {reason} |"))
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
-    main(Path(sys.argv[1]))
+    place = Path(sys.argv[1]).resolve()
+    place.mkdir(exist_ok=True)
+    sys.path.insert(0, str(place))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(place), *sys.path])  # for the processes that prepare
+    main(place)

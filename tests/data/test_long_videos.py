@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -69,7 +70,9 @@ def repeat(source: Path, path: Path, times: int) -> None:
 
 
 @pytest.mark.slow
-def test_ten_minutes_of_4k_take_the_memory_of_a_second(tmp_path: Path) -> None:
+def test_ten_minutes_of_4k_take_the_memory_of_a_second(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     second_of_4k(tmp_path / "second.mp4")
     peaks = {}
     for seconds in SECONDS:
@@ -82,6 +85,7 @@ def test_ten_minutes_of_4k_take_the_memory_of_a_second(tmp_path: Path) -> None:
             check=True,
         )
         peaks[seconds], positions = json.loads(ended.stdout)
+        record_property(f"peak_mib_{seconds}_s", round(peaks[seconds] / 2**20))
         assert len(positions) == 25
         assert positions[-1] == seconds * RATE - 1
     assert peaks[600] < peaks[1] + 100 * 2**20

@@ -51,12 +51,13 @@ def statuses(report: PrepareReport) -> list[Status]:
 
 @pytest.mark.slow
 def test_a_corpus_with_damaged_videos_is_prepared_to_the_end(tmp_path: Path) -> None:
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     command = [sys.executable, "-m", "tests.data.damaged_corpus", str(tmp_path)]
-    subprocess.run(command, env=variables, check=True, timeout=300)
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=300)
     outcomes = json.loads((tmp_path / "outcomes.json").read_text(encoding="utf-8"))
     bad = [one for one in outcomes if one["expected"][0] != "ok"]
     assert len(bad) / len(outcomes) == 0.02
+    assert [line.split(" | ")[1] for line in ended.stdout.splitlines()] == [one["status"] for one in bad]
     for one in outcomes:
         status, words = one["expected"]
         assert (one["status"], words in one["reason"]) == (status, True)
