@@ -1,4 +1,5 @@
-"""Sharpness-aware steps against the stored ones: a toy net for three steps, the tiny model for one."""
+"""Sharpness-aware steps against the stored ones: a toy net for three steps, the tiny model for one, by hand and as
+trained."""
 
 from __future__ import annotations
 
@@ -8,12 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from tests.fakestormer.training_faces import rows_of
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
+from dfbench import FitPlan
+from dfbench.progress import SilentProgress
+from dfbench.runs.training import fit_module
+from dfbench.runs.training_record import LAST, LOG, read_checkpoint
+from dfbench_fakestormer import training_module
+from dfbench_fakestormer.checkpoints import network_config
+from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
-from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
+from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig, Output
+from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
+from dfbench_fakestormer.training_module import VIDEO_AUC, TrainingModule
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -97,10 +109,10 @@ def test_one_step_of_the_tiny_model(golden: dict[str, Any]) -> None:
         return [float("nan") if g is None else g.norm().item() for g in gradients]
 
     forward(0)
-    np.testing.assert_allclose(gradient_norms(), golden["sam_tiny/grad0_norms"], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(gradient_norms(), golden["sam_tiny/grad0_norms"], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(sam.step_aside(), golden["sam_tiny/grad_norm"], rtol=1e-9)
     forward(1)  # as released, the running statistics count the batch twice
-    np.testing.assert_allclose(gradient_norms(), golden["sam_tiny/grad1_norms"], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(gradient_norms(), golden["sam_tiny/grad1_norms"], rtol=1e-9, atol=1e-12)
     sam.step_back()
     optimizer.step()
     moved = [(p.detach() - before[n]).norm().item() for n, p in net.named_parameters()]
@@ -110,6 +122,88 @@ def test_one_step_of_the_tiny_model(golden: dict[str, Any]) -> None:
         np.testing.assert_allclose(
             state[key.removeprefix("sam_tiny/after/")], golden[key], rtol=1e-9, atol=1e-11
         )
+
+
+class ReleasedNet(FakeSTormerNet):
+    """Takes the temporal token of the batch's first clip, as the stored step did; notes whether each pass trains."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.passes: list[bool] = []
+
+    def forward(self, clips: Tensor, *, temporal_source: Tensor | None = None) -> Output:
+        assert temporal_source is None
+        self.passes.append(self.training)
+        return super().forward(clips, temporal_source=torch.zeros(len(clips), dtype=torch.int64))
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(("running_stats", "counted"), [("twice", 2), ("once", 1)])
+def test_one_step_of_a_training(
+    golden: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    running_stats: str,
+    counted: int,
+) -> None:
+    recipe = load_recipe(
+        "base_c23",
+        {
+            **{
+                "size": "64",
+                "width": "48",
+                "depth": "3",
+                "heads": "4",
+                "drop_path": "0",
+                "head_dropout": "0",
+            },
+            **{"temporal_token": "patch0", "embed_order": "released", "sam_running_stats": running_stats},
+            **{"lr": "1e-3", "frozen_epochs": "0", "precision": "64", "batch": "1"},
+        },
+    )
+    net = ReleasedNet(network_config(recipe))
+    with np.load(GOLDEN / "model_tiny.npz") as file:
+        stored = dict(file)
+    net.load_state_dict(
+        {k.removeprefix("param/"): torch.tensor(v) for k, v in stored.items() if k.startswith("param/")}
+    )
+    x = torch.tensor(stored["input"])
+    named = ("label", "temp_loc_target", "hm_target", "hm_mask")
+    batch = Batch(x, *(torch.tensor(golden[f"sam_tiny/{name}"]) for name in named))
+    seen = ValidationBatch(x, label=torch.tensor([0, 1]), video=torch.tensor([0, 1]))
+    # The stored clips are normalised already.
+    monkeypatch.setattr(training_module, "normalise", lambda clips, dtype: clips.to(dtype))
+    stream = ClipStream([np.arange(6)], recipe=recipe, seed=0)  # one clip of four frames, wherever it begins
+    module = TrainingModule(
+        net,
+        recipe=recipe,
+        seed=0,
+        stream=stream,
+        train=DataLoader([batch], batch_size=None),  # type: ignore[arg-type]
+        validation=DataLoader([seen], batch_size=None),  # type: ignore[arg-type]
+    )
+    plan = FitPlan(
+        rounds=1, steps=1, validate_every=1, monitor=VIDEO_AUC, device="cpu", precision=recipe.precision
+    )
+    result = fit_module(module, folder=tmp_path, plan=plan, progress=SilentProgress(), title="one step")
+
+    assert net.passes == [True, True]
+    optimizer = read_checkpoint(tmp_path / LAST)["optimizer_states"][0]["state"]
+    assert {int(one["step"]) for one in optimizer.values()} == {1}
+    state = {key.removeprefix("net."): value for key, value in result.state.items()}
+    # Where a batch counts once, buffers are those that the first pass alone leaves.
+    once = {k.removeprefix("train_nodrop/"): v for k, v in stored.items() if "nodrop/keypoint_head" in k}
+    twice = {k.removeprefix("sam_tiny/after/"): v for k, v in golden.items() if "sam_tiny/after/" in k}
+    for key, value in (twice | once if running_stats == "once" else twice).items():
+        np.testing.assert_allclose(state[key], value, rtol=1e-9, atol=1e-11, err_msg=key)
+    for key in (one for one in state if one.endswith("num_batches_tracked")):
+        assert state[key] == stored[f"param/{key}"] + counted
+    for name, norm in zip(golden["sam_tiny/param_names"], golden["sam_tiny/update_norms"], strict=True):
+        moved = state[str(name)] - torch.tensor(stored[f"param/{name}"]).double()
+        np.testing.assert_allclose(moved.norm(), norm, rtol=1e-6, err_msg=str(name))
+    (row,) = rows_of(tmp_path / LOG)
+    for column, term in {"loss": "total", "heatmap": "hm", "classes": "cls", "temporal": "temp_loc"}.items():
+        assert float(row[column]) == pytest.approx(float(golden[f"sam_tiny/forward0/{term}"]), rel=1e-6)
 
 
 def test_frozen_running_stats_change_no_output_and_no_buffer() -> None:
