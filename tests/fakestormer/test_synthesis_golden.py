@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from dfbench_fakestormer.detector import normalise
 from dfbench_fakestormer.synthesis.blending import Softening, blend, soften
 from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, warp_to
 from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
@@ -116,6 +119,17 @@ def assert_close(actual: Pixels, expected: Pixels, *, most: int, mean: float) ->
     assert difference.mean() <= mean
 
 
+def assert_means(images: Pixels, expected_sums: NDArray[np.int64]) -> None:
+    """Each image's mean is that of the stored sum, to a twentieth of a level."""
+    means = images.reshape(len(images), -1).mean(axis=1)
+    np.testing.assert_allclose(means, expected_sums / images[0].size, rtol=0, atol=0.05)
+
+
+def normalised(frames: Pixels) -> NDArray[np.float64]:
+    """(T, H, W, 3) to (3, T, H, W) in double precision."""
+    return normalise(torch.from_numpy(frames)[None], dtype=torch.float64)[0].numpy()
+
+
 @pytest.mark.parametrize("tag", TAGS)
 def test_landmarks(tag: str) -> None:
     landmarks = smooth_landmarks(
@@ -156,8 +170,11 @@ def test_source_and_target(tag: str) -> None:
     np.testing.assert_array_equal(source[:, ::9, ::9], a[f"{tag}/src_before_affine_stride9"])
     assert sums(target) == a[f"{tag}/blend_target_img_sum"].tolist()
     np.testing.assert_array_equal(target[:, ::9, ::9], a[f"{tag}/blend_target_img_stride9"])
-    moved = p.affine.warp_frames(source)[:, ::9, ::9]
-    assert_close(moved, a[f"{tag}/src_after_affine_stride9"], most=4, mean=0.12)
+    moved = p.affine.warp_frames(source)
+    assert_close(moved[:, ::9, ::9], a[f"{tag}/src_after_affine_stride9"], most=4, mean=0.12)
+    assert_means(moved, a[f"{tag}/src_after_affine_sum"])
+    for name in (one for one in a if one.startswith(f"{tag}/src_before_affine_png")):
+        np.testing.assert_array_equal(source[int(name[-1])], picture(name))
 
 
 def test_blend_of_the_stored_foreground() -> None:
@@ -189,13 +206,18 @@ def test_applying_the_stored_parameters(tag: str) -> None:
     assert sums(pair.real[inner]) == a[f"{tag}/gt_bg_sum"].tolist()
     np.testing.assert_array_equal(pair.real[inner][:, ::9, ::9], a[f"{tag}/gt_bg_stride9"])
     assert_close(pair.fake[inner][:, ::9, ::9], a[f"{tag}/gt_face_stride9"], most=4, mean=0.11)
+    assert_means(pair.fake[inner], a[f"{tag}/gt_face_sum"])
+    for name in (one for one in a if one.startswith(f"{tag}/gt_face_png")):
+        assert_close(pair.fake[inner][int(name[-1])], picture(name), most=4, mean=0.11)
     strength = vulnerability(pair.mask[inner])
     assert_close(strength[:, ::3, ::3], a[f"{tag}/vul_mask_crop_stride3"], most=1, mean=0.001)
+    assert_means(strength, a[f"{tag}/vul_mask_crop_sum"])
     cells = warp_to(strength, 14)
     assert_close(cells, a[f"{tag}/target_fake"], most=2, mean=0.05)
     for name, images in (("in224", pair.real), ("in224_f", pair.fake)):
-        warped = warp_to(images[inner], 224)[:, ::9, ::9]
-        assert_close(warped, a[f"{tag}/{name}_stride9"], most=4, mean=0.11)
+        warped = warp_to(images[inner], 224)
+        assert_close(warped[:, ::9, ::9], a[f"{tag}/{name}_stride9"], most=4, mean=0.11)
+        assert_means(warped, a[f"{tag}/{name}_sum"])
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -235,16 +257,81 @@ def test_mask_out(tag: str) -> None:
     hidden = mask_out(maps, intensity=s["fake_intensity_drawn_per_frame"][0], rng=Recorded())
     np.testing.assert_array_equal(hidden.keep, keep)
     np.testing.assert_allclose(hidden.labels, a[f"{tag}/temp_loc_fake"], rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(a[f"{tag}/masked_matrix_real"], a[f"{tag}/masked_matrix_fake"])
-    for kind, final in (("", "real"), ("_f", "fake")):
-        # Every fourth pixel of 224 is a quarter-size picture with patches of 4.
-        painted = np.array(a[f"{tag}/final_{final}_stride4"])
-        hide_patches(painted, keep.astype(np.uint8))
-        np.testing.assert_array_equal(painted, a[f"{tag}/final_{final}_stride4"])
-        blacked = sums(a[f"{tag}/final_{final}_stride4"])
-        assert all(
-            0 < black < full for black, full in zip(blacked, a[f"{tag}/col224{kind}_sum"], strict=True)
+    for kind in ("fake", "real"):
+        np.testing.assert_array_equal(np.stack([hidden.keep] * 4), a[f"{tag}/masked_matrix_{kind}"])
+
+
+@pytest.mark.parametrize(("before", "after"), [("col224", "final_real"), ("col224_f", "final_fake")])
+@pytest.mark.parametrize("tag", TAGS)
+def test_hidden_patches(tag: str, before: str, after: str) -> None:
+    a = arrays()
+    keep = a[f"{tag}/masked_matrix_fake"][0].astype(np.uint8)
+    assert (not keep.all()) == (tag in MASKED_OUT)
+    # Every ninth pixel is stored before and every fourth after: they share every 36th.
+    painted = np.full((4, 224, 224, 3), 255, np.uint8)
+    painted[:, ::9, ::9] = a[f"{tag}/{before}_stride9"]
+    hide_patches(painted, keep)
+    np.testing.assert_array_equal(painted[:, ::36, ::36], a[f"{tag}/{after}_stride4"][:, ::9, ::9])
+    if tag not in MASKED_OUT:
+        np.testing.assert_array_equal(a[f"{tag}/{before}_sum"], a[f"{tag}/{after}_sum"])
+
+
+@pytest.mark.parametrize(("name", "after"), [("col224", "final_real"), ("col224_f", "final_fake")])
+def test_hidden_patches_of_whole_pictures(name: str, after: str) -> None:
+    a = arrays()
+    stored = [one for one in a if re.fullmatch(rf"s\d\d/{name}_png\d", one)]
+    assert stored
+    for one in stored:
+        tag, t = one[:3], int(one[-1])
+        painted = picture(one)[None]
+        hide_patches(painted, a[f"{tag}/masked_matrix_fake"][0].astype(np.uint8))
+        np.testing.assert_array_equal(painted[0, ::4, ::4], a[f"{tag}/{after}_stride4"][t])
+        assert sums(painted) == [a[f"{tag}/{after}_sum"][t]]
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_normalised_tensors(tag: str) -> None:
+    a = arrays()
+    tensor = normalised(a[f"{tag}/final_fake_stride4"][:, ::4, ::4]).swapaxes(0, 1)
+    np.testing.assert_allclose(tensor, a[f"{tag}/tensor_fake_stride16_f64"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_from_frames_to_tensors(tag: str) -> None:
+    """All stages in a row: what a warp rounds otherwise goes through sharpening and JPEG, so only means are close."""
+    a, k = arrays(), scenarios()[tag]["margin"]
+    pair = apply(clip(scenarios()[tag]["image_is_flipped"]), a[f"{tag}/landmarks_used"], parameters_of(tag))
+    for images, before, after in ((pair.real, "col224", "real"), (pair.fake, "col224_f", "fake")):
+        coloured = apply_steps(
+            warp_to(images[:, k:-k, k:-k], 224), steps_of(scenarios()[tag]["final_transforms"])
         )
+        assert_close(coloured[:, ::9, ::9], a[f"{tag}/{before}_stride9"], most=16, mean=0.8)
+        assert_means(coloured, a[f"{tag}/{before}_sum"])
+        hide_patches(coloured, a[f"{tag}/masked_matrix_fake"][0].astype(np.uint8))
+        assert_close(coloured[:, ::4, ::4], a[f"{tag}/final_{after}_stride4"], most=16, mean=0.8)
+        assert_means(coloured, a[f"{tag}/final_{after}_sum"])
+        tensor = normalised(coloured)
+        assert tensor.mean() == pytest.approx(a[f"{tag}/tensor_{after}_sum"] / tensor.size, abs=5e-4)
+
+
+def test_a_test_clip() -> None:
+    a = arrays()
+    k = json.loads((GOLDEN / "clip_pipeline.json").read_text())["eval"]["margin"]
+    tensor = normalised(warp_to(clip(mirrored=False)[:, k:-k, k:-k], 224))
+    difference = np.abs(tensor[..., ::8, ::8] - a["eval/tensor_stride8_f64"])
+    assert difference.max() <= 0.018  # one level
+    assert difference.mean() <= 0.002
+    assert tensor.mean() == pytest.approx(a["eval/tensor_sum"] / tensor.size, abs=5e-4)
+    assert np.abs(tensor).mean() == pytest.approx(a["eval/tensor_abs_sum"] / tensor.size, abs=5e-4)
+
+
+def test_a_single_video_is_normalised_the_same() -> None:
+    # The released script for single videos resizes by PIL, which dfbench does nowhere; its normalisation is ours.
+    a = arrays()
+    small = [Image.fromarray(frame[15:-15, 15:-15]).resize((224, 224)) for frame in clip(mirrored=False)]
+    tensor = normalised(np.stack([np.asarray(one) for one in small]))
+    np.testing.assert_allclose(tensor[None, ..., ::8, ::8], a["test_vid/tensor_stride8"], rtol=0, atol=1e-6)
+    assert tensor.mean() == pytest.approx(a["test_vid/tensor_sum"] / tensor.size, abs=1e-7)
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -253,5 +340,9 @@ def test_heatmaps(tag: str) -> None:
     fake, real = temporal_heatmaps(a[f"{tag}/target_fake"], derivative="released")
     np.testing.assert_allclose(fake, a[f"{tag}/heatmap_fake"], rtol=0, atol=1e-12)
     np.testing.assert_allclose(real, a[f"{tag}/heatmap_real"], rtol=0, atol=1e-12)
+    # Stored besides, and of no effect on the loss: the derivative over its largest value.
+    rise = fake - fake[0]
+    np.testing.assert_allclose(rise / rise.max(), a[f"{tag}/cstency_fake"], rtol=0, atol=1e-12)
+    assert not a[f"{tag}/cstency_real"].any()
     assert not a[f"{tag}/target_real"].any()
     assert not a[f"{tag}/temp_loc_real"].any()
