@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.results.evidence_pictures import DISCLAIMER, heading
+from dfbench.results.evidence_pictures import DISCLAIMER, heading, wrapped
 from dfbench.results.writing import write_whole
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.runs.scores import sigmoid
 from dfbench.types import EvidenceMap
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH, PANELS, DPI = 9.0, 4.4, 120  # width and height of the panels in inches, dots an inch
+TITLE, FACTS, LEADING = 12, 9, 1.4  # points, points, from line to line in sizes of the font
+POINT = 1 / 72  # inches
 _INK, _MUTED, _FAKE, _CLIPS = "#1b1f24", "#66707b", "#b3361f", "#1f6feb"
 
 
-def timeline_figure(path: Path, explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap) -> None:
-    """Draw it to `path`, whose suffix says the format. Raises StoreError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def write_timeline(path: Path, explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap) -> None:
+    """Draw the figure to `path`, whose suffix says the format. Raises StoreError."""
+    figure = timeline_figure(explanation, opened, kind)
+    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=DPI, facecolor="white"))
 
+
+def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap) -> Figure:
+    """Two panels over seconds, legends above them."""
     evidence, rate = explanation.evidence, explanation.info.rate
     # NaN where frames are missing, so that no line joins what is on both sides of a gap.
     first, last = int(explanation.frame_indices[0]), int(explanation.frame_indices[-1])
@@ -31,8 +41,7 @@ def timeline_figure(path: Path, explanation: Explanation, opened: OpenExplainer,
         spread[at] = values
         return spread
 
-    figure = Figure(figsize=(9, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _headed_figure(*heading(explanation, opened))
     labels, strength = figure.subplots(2, 1, sharex=True)
     marker = "." if len(at) <= 150 else None
     for values, colour, label in (
@@ -44,7 +53,6 @@ def timeline_figure(path: Path, explanation: Explanation, opened: OpenExplainer,
     labels.axhline(0.5, color=_MUTED, linewidth=0.8, linestyle="--")
     labels.set_ylim(-0.03, 1.03)
     labels.set_ylabel("P(fake)")
-    labels.legend(frameon=False, fontsize=9, loc="best")
     maps = evidence.maps[kind.name]
     peaks = np.array([float(np.max(one)) for one in maps])
     means = np.array([float(np.mean(one, dtype=np.float64)) for one in maps])
@@ -52,13 +60,43 @@ def timeline_figure(path: Path, explanation: Explanation, opened: OpenExplainer,
     strength.plot(times, over_time(means), color=_INK, marker=marker, label="mean over cells")
     strength.set_ylabel(f"{kind.name}" + (f" ({kind.unit})" if kind.unit else ""))
     strength.set_xlabel("seconds")
-    strength.legend(frameon=False, fontsize=9, loc="best")
     for panel in (labels, strength):
+        # Above the panel: the data may be anywhere in it.
+        panel.legend(
+            frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderpad=0
+        )
         panel.grid(axis="y", color="#e6e8eb", linewidth=0.8)
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
-    title, facts = heading(explanation, opened)
-    figure.suptitle(f"{title}\n", fontsize=12, fontweight="bold", color=_INK, x=0.01, ha="left")
-    figure.text(0.0105, 0.925, facts, fontsize=9, color=_MUTED)
     figure.supxlabel(DISCLAIMER, fontsize=8.5, color=_MUTED)
-    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=120, facecolor="white"))
+    return figure
+
+
+def _headed_figure(title: str, facts: str) -> Figure:
+    """A figure with these texts at its top, wrapped, and as much room below them whatever their length."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    texts = []
+    top = 6 * POINT
+    for text, size, colour, bold in ((title, TITLE, _INK, True), (facts, FACTS, _MUTED, False)):
+        lines = wrapped(text, width=0.94 * WIDTH * DPI, size=round(size * POINT * DPI), bold=bold)
+        texts.append((top, "\n".join(lines), size, colour, bold))
+        top += LEADING * size * POINT * len(lines)
+    height = PANELS + top
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - top / height))
+    figure = Figure(figsize=(WIDTH, height), layout=layout)
+    FigureCanvasAgg(figure)
+    for above, written, size, colour, bold in texts:
+        figure.text(
+            0.01,
+            1 - above / height,
+            written,
+            fontsize=size,
+            color=colour,
+            fontweight="bold" if bold else "normal",
+            verticalalignment="top",
+            linespacing=LEADING / 1.2,  # matplotlib's own unit is the font's height, about 1.2 sizes
+        )
+    return figure

@@ -97,12 +97,20 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
+def wrapped(text: str, *, width: float, size: int, bold: bool = False) -> list[str]:
+    """Text as lines of at most `width` pixels in this font; words are broken where one alone is wider."""
+    letters, lines = len(text), [text]
+    while letters > 1 and max(font(size, bold=bold).getlength(line) for line in lines) > width:
+        letters -= 1
+        lines = textwrap.wrap(text, letters)
+    return lines
+
+
 def write_lines(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, *, width: int, size: int, colour: str = MUTED
 ) -> int:
     """Text wrapped to `width` pixels, and the height that it took."""
-    letters = max(20, int(width / (0.56 * size)))
-    lines = textwrap.wrap(text, letters)
+    lines = wrapped(text, width=width, size=size)
     for number, line in enumerate(lines):
         draw.text((at[0], at[1] + number * round(1.45 * size)), line, fill=colour, font=font(size))
     return len(lines) * round(1.45 * size)

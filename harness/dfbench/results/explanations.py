@@ -21,7 +21,7 @@ from dfbench.data.coordinates import peak
 from dfbench.data.sequences import source_size
 from dfbench.errors import StoreError
 from dfbench.interfaces import FaceFinder, Progress
-from dfbench.results.evidence_figures import timeline_figure
+from dfbench.results.evidence_figures import write_timeline
 from dfbench.results.evidence_pictures import DISCLAIMER, contact_sheet, scale_of
 from dfbench.results.evidence_video import write_evidence_video
 from dfbench.runs.explaining import Excerpt, Explanation, OpenExplainer, explain_video
@@ -29,7 +29,7 @@ from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import sigmoid
 from dfbench.types import TRACKING, EvidenceMap
 
-SCHEMA = 1
+SCHEMA = 2
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
     "evidence.mp4",
     "sheet.png",
@@ -149,7 +149,7 @@ def _write(
     scale = scale_of(kind, explanation.evidence.maps[kind.name])
     write_evidence_video(folder / VIDEO, explanation, opened, kind, scale, progress=progress)
     contact_sheet(explanation, opened, kind, scale).save(folder / SHEET)
-    timeline_figure(folder / TIMELINE, explanation, opened, kind)
+    write_timeline(folder / TIMELINE, explanation, opened, kind)
     evidence = explanation.evidence
     arrays: dict[str, Any] = {
         "frame_indices": explanation.frame_indices,
