@@ -111,6 +111,27 @@ def attention_rollout(net: FakeSTormerNet, clips: Tensor) -> Tensor:
     return _on_grid(relevance.detach(), net)
 
 
+def temporal_evidence(net: FakeSTormerNet, clips: Tensor, *, steps: int) -> Tensor:
+    """What each frame of each place tells the temporal token by temporal attention, as parts of the logit: (B, T, h, w).
+
+    What attention answers is a sum over what it looks at, so the logit's slope along the answer is divided into parts
+    without more ado. The slope is integrated (`steps` of the midpoint rule) from a token that hears no patch to one that
+    hears all as they are: their sum over a clip approaches the difference between these two logits.
+    """
+    with torch.no_grad():
+        cls, patches, temp = net.backbone.embed(clips)
+    b, n, t, _ = patches.shape
+    told = patches.new_zeros(b, n, t)
+    for step in range(steps):
+        heard = (step + 0.5) / steps
+        logit, attentions = open_forward(net, cls, patches.detach().requires_grad_(True), temp, heard=heard)
+        weights = [in_time for in_time, _ in attentions]
+        for one, slope in zip(weights, torch.autograd.grad(logit.sum(), weights), strict=True):
+            parts = (one * slope)[:, :, -1, :-1].detach().sum(dim=1)
+            told += parts.view(b, n, t) / (heard * steps)
+    return _on_grid(told, net)
+
+
 def _weighted(attention: Tensor, slope: Tensor | None) -> Tensor:
     """(rows, heads, length, length) to (rows, length, length): the mean over heads of what raises the logit."""
     if slope is None:
@@ -128,10 +149,11 @@ Attentions = list[tuple[Tensor, Tensor | None]]
 
 
 def open_forward(
-    net: FakeSTormerNet, cls: Tensor, patches: Tensor, temp: Tensor
+    net: FakeSTormerNet, cls: Tensor, patches: Tensor, temp: Tensor, *, heard: float = 1.0
 ) -> tuple[Tensor, Attentions]:
     """The logit (B,) from the tokens that enter block 0, and each block's attention weights (temporal, spatial).
 
+    `heard` scales what temporal attention tells the temporal token of the patches.
     In evaluation mode; equal to the network's own up to rounding, which does not show its weights. Temporal weights
     are (B N, heads, T + 1, T + 1), the temporal token last; spatial ones (B T, heads, 1 + N, 1 + N), cls first, and None
     in the last block, whose logit does not read them.
@@ -143,7 +165,7 @@ def open_forward(
     for number, block in enumerate(blocks):
         b, n, t, d = patches.shape
         joined = torch.cat([patches, temp.view(b, 1, 1, d).expand(b, n, 1, d)], dim=2).view(b * n, t + 1, d)
-        seen, in_time = _attend(block.temporal_attn, block.temporal_norm1(joined))
+        seen, in_time = _attend(block.temporal_attn, block.temporal_norm1(joined), by_last=heard)
         seen = block.temporal_fc(seen).view(b, n, t + 1, d)
         patches = patches + seen[:, :, :t]
         temp = temp + seen[:, :, t].mean(dim=1)
@@ -162,11 +184,16 @@ def open_forward(
     return logit[:, 0], attentions
 
 
-def _attend(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The answer (rows, length, D) and the weights (rows, heads, length, length), a row a question."""
+def _attend(attention: Attention, x: Tensor, *, by_last: float = 1.0) -> tuple[Tensor, Tensor]:
+    """The answer (rows, length, D) and the weights (rows, heads, length, length), a row a question.
+
+    The answer to the last token counts the others `by_last` times, its own value whole.
+    """
     rows, length, width = x.shape
     qkv = attention.qkv(x).view(rows, length, 3, attention.heads, width // attention.heads)
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     weights = ((q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5).softmax(dim=-1)
-    answer = attention.proj((weights @ v).transpose(1, 2).reshape(rows, length, width))
+    counted = torch.ones(length, length, dtype=x.dtype, device=x.device)
+    counted[-1, :-1] = by_last
+    answer = attention.proj(((weights * counted) @ v).transpose(1, 2).reshape(rows, length, width))
     return answer, weights

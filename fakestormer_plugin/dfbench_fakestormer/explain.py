@@ -15,6 +15,7 @@ from dfbench_fakestormer.attribution import (
     attention_rollout,
     integrated_gradients,
     smoothed,
+    temporal_evidence,
     to_patches,
     token_gradients,
     token_sensitivity,
@@ -26,6 +27,7 @@ from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 
 STEPS = 8  # on demo faces, sums are within a tenth of the difference of logits
+TIME_STEPS = 4  # there, cells are within a fiftieth of the largest
 SIGMA = 3.0  # pixels of a frame of 144; scaled with the frame
 MAPS = (
     EvidenceMap(
@@ -48,6 +50,13 @@ MAPS = (
         "how much of the logit the fine detail at each pixel adds (integrated gradients)",
         unit="logit",
         signed=True,
+    ),
+    EvidenceMap(
+        "temporal",
+        "how much of the logit each patch of each frame adds through temporal attention (integrated gradients)",
+        unit="logit",
+        signed=True,
+        temporal=True,
     ),
     EvidenceMap("rollout", "gradient-weighted attention of both kinds", unit="relevance", standard=False),
     EvidenceMap(
@@ -106,6 +115,7 @@ class FakeSTormerExplainer:
         ways: dict[str, Callable[[], Tensor]] = {
             "heatmap": lambda: heatmap[:, 0],
             "sensitivity": partial(token_sensitivity, self._net, x),
+            "temporal": partial(temporal_evidence, self._net, x, steps=TIME_STEPS),
             "rollout": partial(attention_rollout, self._net, x),
             "gradient": partial(token_gradients, self._net, x),
         }

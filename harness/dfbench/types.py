@@ -302,7 +302,8 @@ class EvidenceMap:
 
     `summary` says what a value means, in one line; higher is more evidence. `unit` stands at the colour bar.
     `span` (low, high) is what the colours run over in every video, or None: each video is drawn over its own range.
-    With `signed`, values below 0 speak for "real". `standard` maps are made when nobody names any.
+    With `signed`, values below 0 speak for "real". `standard` maps are made when nobody names any. A `temporal` map
+    tells what the frames of a place say by what is seen over time, and is drawn beside the map that is shown.
     """
 
     name: str
@@ -311,6 +312,7 @@ class EvidenceMap:
     span: tuple[float, float] | None = None
     signed: bool = False
     standard: bool = True
+    temporal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

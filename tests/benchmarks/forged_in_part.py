@@ -47,7 +47,13 @@ def main(weights: Path) -> None:
             evidence = told.evidence
             truth = ((told.frame_indices >= first) & (told.frame_indices < after)).astype(np.int8)
             peaks = np.array([float(np.max(one)) for one in evidence.maps["heatmap"]])
-        kinds = {"frame": evidence.frame_logits, "clips": evidence.window_logits, "peak": peaks}
+            temporal = evidence.maps["temporal"].sum(axis=(1, 2), dtype=np.float64)
+        kinds = {
+            "frame": evidence.frame_logits,
+            "clips": evidence.window_logits,
+            "peak": peaks,
+            "temporal": temporal,
+        }
         known = np.isfinite(evidence.frame_logits)
         for kind, values in kinds.items():
             found.setdefault(kind, []).append(auc(values[known], truth[known]))

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dfbench.results.evidence_pictures import BAR, EDGE
+from dfbench.results.evidence_video import SIDE
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
@@ -75,10 +77,12 @@ def test_videos_are_explained_and_those_that_cannot_be_are_named(
     record = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
     with np.load(folder / "evidence.npz") as arrays:
         np.testing.assert_array_equal(arrays["frame_indices"], np.arange(5, 13))
-        assert arrays["map_heatmap"].shape == (8, 2, 2)
+        assert arrays["map_heatmap"].shape == arrays["map_temporal"].shape == (8, 2, 2)
         assert arrays["map_pixels"].shape == (8, 32, 32)
         assert arrays["boxes"].shape == (8, 4)
         np.testing.assert_allclose(arrays["clip_logits"].mean(), record["score"]["logit"], rtol=1e-6)
+    assert (record["shown"], record["shown_beside"]) == ("heatmap", ["temporal"])
+    assert [name for name, one in record["maps"].items() if one["temporal"]] == ["temporal"]
     for frame in record["frames"]:
         x0, y0, x1, y1 = frame["box"]
         assert x0 < frame["peak"][0] < x1
@@ -88,6 +92,7 @@ def test_videos_are_explained_and_those_that_cannot_be_are_named(
     with av.open(str(folder / "evidence.mp4")) as container:
         stream = container.streams.video[0]
         assert float(stream.average_rate) == 25
+        assert stream.width == 3 * SIDE + 4 * EDGE + BAR
         assert sum(1 for _ in container.decode(stream)) == 8
     for name in ("sheet.png", "timeline.png"):
         assert np.asarray(Image.open(folder / name)).std() > 10
@@ -130,14 +135,16 @@ def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
     monkeypatch.setenv("DFBENCH_CACHE", str(shared_cache))
     untrained = ("--detector", "fakestormer-untrained", "--data", "demo", "--size", "small")
     out = tmp_path / "tables"
-    ended = dfbench("localisation", *untrained, "--limit", "3", "--map", "heatmap", "--out", out)
+    maps = ("--map", "heatmap", "--map", "temporal")
+    ended = dfbench("localisation", *untrained, "--limit", "3", *maps, "--out", out)
     assert ended.returncode == 0, ended.stderr
     where = pd.read_csv(out / "where.csv")
     assert set(where["dataset"]) == {"ffpp", "dfd"}
-    assert set(where["map"]) >= {"heatmap", "centre prior"}
+    assert set(where["map"]) >= {"heatmap", "temporal", "centre prior"}
     for column in ("auc", "auc_low", "auc_high", "pointing"):
         assert where[column].between(0, 1).all()
-    assert set(pd.read_csv(out / "when.csv")["evidence"]) >= {"frame logits"}
+    told = set(pd.read_csv(out / "when.csv")["evidence"])
+    assert told >= {"frame logits", "peak of heatmap", "sum of temporal"}
     ran = dfbench("run", *untrained, "--only", "dfd")
     assert ran.returncode == 0, ran.stderr
     (folder,) = (tmp_path / "runs").glob("*/run.json")

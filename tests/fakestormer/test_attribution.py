@@ -17,13 +17,14 @@ from dfbench_fakestormer.attribution import (
     integrated_gradients,
     open_forward,
     smoothed,
+    temporal_evidence,
     to_patches,
     token_gradients,
     token_sensitivity,
 )
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.explain import MAPS, FakeSTormerExplainer
-from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
+from dfbench_fakestormer.model import Block, FakeSTormerNet, ModelConfig
 
 README = Path(__file__).parents[2] / "fakestormer_plugin" / "README.md"
 GOLDEN = Path(__file__).parents[1] / "golden" / "model_tiny.npz"
@@ -164,6 +165,43 @@ def test_rollout_of_one_block_is_the_temporal_tokens_own_attention() -> None:
     torch.testing.assert_close(
         attention_rollout(net, x)[0].flatten(1).T, expected.detach(), rtol=1e-9, atol=1e-15
     )
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_temporal_evidence_is_complete(name: str) -> None:
+    net, x = network(CONFIGS[name]), noise(CONFIGS[name])
+    with torch.no_grad():
+        tokens = net.backbone.embed(x)
+        hears_all, _ = open_forward(net, *tokens)
+        hears_none, _ = open_forward(net, *tokens, heard=0.0)
+    found = temporal_evidence(net, x, steps=64)
+    assert found.shape == (2, net.config.frames, net.config.grid, net.config.grid)
+    torch.testing.assert_close(found.flatten(1).sum(1), hears_all - hears_none, rtol=1e-3, atol=1e-4)
+
+
+def test_temporal_evidence_moves_with_the_picture_and_the_frames() -> None:
+    net, x = network(DEEP), noise(DEEP, 1)
+    net.backbone.pos_embed.zero_()  # so that no place is special,
+    net.backbone.time_embed.zero_()  # and no time
+    found = temporal_evidence(net, x, steps=2)
+    assert found.std() > 0
+    torch.testing.assert_close(temporal_evidence(net, x.roll(16, dims=-1), steps=2), found.roll(1, dims=-1))
+    torch.testing.assert_close(temporal_evidence(net, x.flip(2), steps=2), found.flip(1))
+
+
+def test_a_frame_that_says_nothing_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = network(DEMO_LIKE), noise(DEMO_LIKE, 1)
+    block = net.backbone.blocks[0]
+    assert isinstance(block, Block)
+    says = block.temporal_attn.qkv.weight[2 * DEMO_LIKE.width :]  # the values of attention
+    says.zero_()
+    says[:, 0] = 1  # a token says its first number, after its norm
+    cls, patches, temp = net.backbone.embed(x)
+    patches[:, 2, 1, 0] = patches[:, 2, 1, 1:].mean()  # which the norm makes 0
+    monkeypatch.setattr(net.backbone, "embed", lambda _: (cls, patches, temp))
+    found = temporal_evidence(net, x, steps=4)[0].flatten(1)
+    assert found[1, 2].abs() < 1e-12
+    assert found[0, 2].abs() > 1e-6
 
 
 def explainer(config: ModelConfig) -> FakeSTormerExplainer:

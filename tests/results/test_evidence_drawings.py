@@ -1,9 +1,11 @@
-"""What an explanation draws: no text is cut, and nothing covers the data."""
+"""The annotated video and the figure over time: which panels there are, what moves in them, and that no text is cut."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -11,16 +13,26 @@ from matplotlib.transforms import Bbox
 
 from dfbench import ClipSpec, DetectorSpec, Evidence, EvidenceMap
 from dfbench.data.video import VideoInfo
+from dfbench.progress import SilentProgress
 from dfbench.results.evidence_figures import timeline_figure
 from dfbench.results.evidence_pictures import (
+    BAR,
+    EDGE,
+    caption,
+    contact_sheet,
+    drawn_maps,
     font,
     wrapped,
 )
+from dfbench.results.evidence_video import SIDE, write_evidence_video
 from dfbench.runs.evidence import TrackEvidence, windows_of
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.types import DetectorCard
 
 HEAT = EvidenceMap("heat", "how hot it is", unit="degrees", span=(0.0, 1.0))
+MOVES = EvidenceMap("moves", "what changes", unit="logit", signed=True, temporal=True)
+OTHER = replace(MOVES, name="other")
+PLAIN = EvidenceMap("plain", "of no account", signed=True)
 FRAMES = np.array([3, 4, 5, 8, 9])  # the face is lost in 6 and 7
 CELLS = 4
 RECIPE = "demo epochs=4 depth=3 width=128 lr=0.001 optimizer=sam_adam sam_rho=0.01 retry=released"
@@ -37,17 +49,19 @@ class Silent:
 
 
 def explained(*, name: str = "video.mp4") -> Explanation:
-    """A grey face; `heat` is hot in the left column."""
+    """A grey face. `heat` is hot in the left column; the one cell where `moves` says fake goes right frame by frame."""
     count = len(FRAMES)
-    heat = np.zeros((count, CELLS, CELLS), np.float32)
+    heat, moves = np.zeros((count, CELLS, CELLS), np.float32), np.zeros((count, CELLS, CELLS), np.float32)
     heat[:, :, 0] = 1
+    for row in range(count):
+        moves[row, 1, row % CELLS] = 1
     windows = windows_of(FRAMES, 2, 1)
     evidence = TrackEvidence(
         windows=windows,
         logits=np.zeros(len(windows)),
         frame_logits=np.linspace(-2, 2, count),
         window_logits=np.zeros(count),
-        maps={"heat": heat},
+        maps={"heat": heat, "moves": moves, "other": moves, "plain": moves},
     )
     return Explanation(
         path=Path(name),
@@ -66,6 +80,89 @@ def opened(*maps: EvidenceMap, recipe: str = "demo") -> OpenExplainer:
     spec = DetectorSpec("detector", "looks", "nowhere:Nothing", explain="nowhere:explain")
     card = DetectorCard(ClipSpec(frames=2, size=32), recipe=recipe)
     return OpenExplainer(Silent(), spec, card, "ab" * 32, maps, seed=0)
+
+
+def frames_of(path: Path, *maps: EvidenceMap, recipe: str = "demo") -> np.ndarray:
+    """The video of these maps, (frames, height, width, 3) uint8."""
+    explanation, detector = explained(), opened(*maps, recipe=recipe)
+    drawn = drawn_maps(explanation, detector.maps)
+    write_evidence_video(path, explanation, detector, drawn, progress=SilentProgress())
+    with av.open(str(path)) as container:
+        return np.stack([one.to_ndarray(format="rgb24") for one in container.decode(video=0)])
+
+
+def panel(frame: np.ndarray, number: int) -> np.ndarray:
+    """The pixels of a panel, counted from the left; the face, which is grey, says where they begin."""
+    face = frame[:, EDGE : EDGE + SIDE].astype(int)
+    top = int((np.abs(face - 120).max(axis=(1, 2)) < 12).argmax())
+    left = EDGE + number * (SIDE + EDGE)
+    return frame[top : top + SIDE, left : left + SIDE].astype(int)
+
+
+def redness(pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(pixels[..., 0] - pixels[..., 2])
+
+
+def cell_of(pixel: np.intp) -> list[int]:
+    """Row and column of the map under this pixel of a panel."""
+    return [int(one) * CELLS // SIDE for one in np.unravel_index(pixel, (SIDE, SIDE))]
+
+
+def test_a_temporal_map_is_a_panel_of_its_own_that_moves_with_the_frames(tmp_path: Path) -> None:
+    frames = frames_of(tmp_path / "a.mp4", HEAT, PLAIN, MOVES, OTHER)
+    assert frames.shape[0] == FRAMES[-1] - FRAMES[0] + 1
+    assert frames.shape[2] == 3 * SIDE + 4 * EDGE + BAR
+    for row, frame in enumerate(FRAMES):
+        shown = frames[frame - FRAMES[0]]
+        face, where, over_time = (panel(shown, number) for number in range(3))
+        assert np.abs(face - 120).max() < 12
+        assert redness(where)[:, : SIDE // CELLS // 2].mean() > 30
+        assert np.abs(where[:, SIDE // 2 :] - 120).max() < 12
+        assert cell_of(redness(over_time).argmax()) == [1, row % CELLS]
+
+
+def test_without_a_temporal_map_there_are_two_panels(tmp_path: Path) -> None:
+    frames = frames_of(tmp_path / "a.mp4", HEAT, PLAIN)
+    assert frames.shape[2] == 2 * SIDE + 3 * EDGE + BAR
+    assert cell_of(redness(panel(frames[0], 1)).argmax())[1] == 0
+
+
+@pytest.mark.parametrize("maps", [(HEAT,), (HEAT, MOVES)])
+def test_all_panels_say_where_there_is_no_face(tmp_path: Path, maps: tuple[EvidenceMap, ...]) -> None:
+    frames = frames_of(tmp_path / "a.mp4", *maps)
+    (missing,) = (6 - FRAMES[0],)
+    for number in range(1 + len(maps)):
+        left = EDGE + number * (SIDE + EDGE) + 20
+        found = frames[missing, 250:350, left : left + 60].astype(int)
+        assert np.abs(found - (0x8A, 0x92, 0x9B)).max() < 8
+
+
+def test_the_first_map_is_shown_and_the_first_temporal_one_of_the_others_beside_it() -> None:
+    def names(*maps: EvidenceMap) -> list[str]:
+        return [one.kind.name for one in drawn_maps(explained(), maps)]
+
+    assert names(HEAT, PLAIN, MOVES, OTHER) == ["heat", "moves"]
+    assert names(MOVES) == ["moves"]
+    assert names(MOVES, OTHER) == ["moves", "other"]
+    assert names(PLAIN, HEAT) == ["plain"]
+
+
+def test_the_caption_names_every_map_that_is_drawn_and_disclaims_once() -> None:
+    said = caption(*drawn_maps(explained(), (HEAT, MOVES)))
+    assert said.startswith(
+        "Map 'heat' (4 x 4 cells): how hot it is. Map 'moves' (4 x 4 cells): what changes."
+    )
+    assert said.count("not proof of a forgery") == 1
+
+
+def test_facts_of_any_length_fit_into_the_pictures(tmp_path: Path) -> None:
+    short = frames_of(tmp_path / "short.mp4", HEAT)[0]
+    long = frames_of(tmp_path / "long.mp4", HEAT, recipe=f"{RECIPE} {RECIPE}")[0]
+    assert short.shape[0] < long.shape[0]
+    explanation, detector = explained(), opened(HEAT, recipe=f"{RECIPE} {RECIPE}")
+    sheet = np.asarray(contact_sheet(explanation, detector, drawn_maps(explanation, (HEAT,))[0]))
+    for picture in (long, sheet):
+        assert picture[:60, -EDGE:].min() > 240  # a line that was cut would end there
 
 
 @pytest.mark.parametrize("text", ["one", "some words of one length or another " * 9, "x" * 400, ""])

@@ -7,6 +7,7 @@ over "inferno", maps with two signs over red (fake) and blue (real).
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +51,22 @@ class Scale:
         """Values as places on the colour bar, in [0, 1]; NaN where there is none."""
         spread = (np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low)
         return np.asarray(np.clip(spread, 0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A map of a video as it is drawn: its values (n, h, w), and the colours that they have in all n frames."""
+
+    kind: EvidenceMap
+    values: NDArray[np.floating[Any]]
+    scale: Scale
+
+
+def drawn_maps(explanation: Explanation, maps: Sequence[EvidenceMap]) -> tuple[Drawn, ...]:
+    """What the video shows: the first of `maps`, and the first temporal one among the others."""
+    values = explanation.evidence.maps
+    kinds = (maps[0], *[one for one in maps[1:] if one.temporal][:1])
+    return tuple(Drawn(one, values[one.name], scale_of(one, values[one.name])) for one in kinds)
 
 
 def scale_of(kind: EvidenceMap, maps: NDArray[np.floating[Any]]) -> Scale:
@@ -106,14 +123,29 @@ def wrapped(text: str, *, width: float, size: int, bold: bool = False) -> list[s
     return lines
 
 
-def write_lines(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, *, width: int, size: int, colour: str = MUTED
-) -> int:
-    """Text wrapped to `width` pixels, and the height that it took."""
-    lines = wrapped(text, width=width, size=size)
-    for number, line in enumerate(lines):
-        draw.text((at[0], at[1] + number * round(1.45 * size)), line, fill=colour, font=font(size))
-    return len(lines) * round(1.45 * size)
+def heading_picture(explanation: Explanation, opened: OpenExplainer, *, width: int) -> Image.Image:
+    """What a picture is of, `width` pixels wide and as high as it needs to be."""
+    title, facts = heading(explanation, opened)
+    return _lines(((title, 18, INK, True), (facts, 13, MUTED, False)), width=width)
+
+
+def caption_picture(*drawn: Drawn, width: int) -> Image.Image:
+    """The caption, `width` pixels wide and as high as it needs to be."""
+    return _lines(((caption(*drawn), 13, MUTED, False),), width=width)
+
+
+def _lines(paragraphs: Sequence[tuple[str, int, str, bool]], *, width: int) -> Image.Image:
+    """Paragraphs of text, size, colour and whether it is bold, wrapped."""
+    placed, height = [], 0
+    for text, size, colour, bold in paragraphs:
+        for line in wrapped(text, width=width, size=size, bold=bold):
+            placed.append((height, line, colour, font(size, bold=bold)))
+            height += round(1.45 * size)
+    picture = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for top, line, colour, face in placed:
+        draw.text((0, top), line, fill=colour, font=face)
+    return picture
 
 
 def colour_bar(draw: ImageDraw.ImageDraw, scale: Scale, *, left: int, top: int, height: int) -> None:
@@ -151,42 +183,43 @@ def heading(explanation: Explanation, opened: OpenExplainer) -> tuple[str, str]:
     return score, ", ".join(fact for fact in facts if fact)
 
 
-def caption(kind: EvidenceMap, maps: NDArray[np.floating[Any]]) -> str:
-    """Which map it is, its resolution, and what it is not."""
-    grid = f"{maps.shape[1]} x {maps.shape[2]} cells"
-    smooth = ", smoothed for display" if maps.shape[1] * maps.shape[2] > LARGE else ""
-    return f"Map '{kind.name}' ({grid}{smooth}): {kind.summary}. {DISCLAIMER}"
+def caption(*drawn: Drawn) -> str:
+    """Which maps they are, their resolution, and what they are not."""
+    said = []
+    for one in drawn:
+        _, rows, columns = one.values.shape
+        smooth = ", smoothed for display" if rows * columns > LARGE else ""
+        said.append(f"Map '{one.kind.name}' ({rows} x {columns} cells{smooth}): {one.kind.summary}.")
+    return " ".join([*said, DISCLAIMER])
 
 
 def contact_sheet(
-    explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap, scale: Scale, *, columns: int = 5
+    explanation: Explanation, opened: OpenExplainer, drawn: Drawn, *, columns: int = 5
 ) -> Image.Image:
     """Ten frames spread over the video, each above itself under the map."""
-    maps = explanation.evidence.maps[kind.name]
     count = len(explanation.frame_indices)
     rows = np.unique(np.linspace(0, count - 1, min(2 * columns, count)).round().astype(int))
     side, label = 190, 20
     bands = -(-len(rows) // columns)
     across = min(columns, len(rows))
     width = max(720, EDGE + across * (side + EDGE) + BAR)
-    head, foot = 66, 62
-    band = 2 * side + label + 10
-    sheet = Image.new("RGB", (width, head + bands * band + foot), PAPER)
+    top = heading_picture(explanation, opened, width=width - 2 * EDGE)
+    below = caption_picture(drawn, width=width - 2 * EDGE)
+    head, band = 10 + top.height + 10, 2 * side + label + 10
+    sheet = Image.new("RGB", (width, head + bands * band + below.height + 5), PAPER)
+    sheet.paste(top, (EDGE, 10))
+    sheet.paste(below, (EDGE, head + bands * band))
     draw = ImageDraw.Draw(sheet)
-    title, facts = heading(explanation, opened)
-    draw.text((EDGE, 10), title, fill=INK, font=font(18, bold=True))
-    draw.text((EDGE, 36), facts, fill=MUTED, font=font(13))
     for number, row in enumerate(rows):
         x = EDGE + (number % columns) * (side + EDGE)
         y = head + (number // columns) * band
         draw.text((x, y), frame_label(explanation, int(row)), fill=INK, font=font(12))
         face = cv2.resize(explanation.crops[row], (side, side), interpolation=cv2.INTER_AREA)
         sheet.paste(Image.fromarray(face), (x, y + label))
-        over = overlay(explanation.crops[row], maps[row], scale, side)
+        over = overlay(explanation.crops[row], drawn.values[row], drawn.scale, side)
         sheet.paste(Image.fromarray(over), (x, y + label + side + 2))
     bar_left = EDGE + across * (side + EDGE) + 4
-    colour_bar(draw, scale, left=bar_left, top=head + label + side + 2, height=side)
-    write_lines(draw, (EDGE, head + bands * band), caption(kind, maps), width=width - 2 * EDGE, size=13)
+    colour_bar(draw, drawn.scale, left=bar_left, top=head + label + side + 2, height=side)
     return sheet
 
 

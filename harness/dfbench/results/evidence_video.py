@@ -1,7 +1,12 @@
-"""The annotated video: crop and overlay side by side, and the evidence over time with a moving mark below."""
+"""The annotated video: a face crop beside its maps, and the evidence over time with a moving mark below.
+
+Beside the map that is shown stands a temporal one where the detector makes one; each panel then has a caption.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,31 +25,36 @@ from dfbench.results.evidence_pictures import (
     LINE,
     MUTED,
     PAPER,
-    Scale,
-    caption,
+    Drawn,
+    caption_picture,
     colour_bar,
     font,
     frame_label,
-    heading,
+    heading_picture,
     overlay,
-    write_lines,
 )
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.runs.scores import sigmoid
-from dfbench.types import EvidenceMap
 
-SIDE = 384
-HEAD, STRIP, FOOT = 92, 96, 66
-WIDTH = 2 * SIDE + 3 * EDGE + BAR
-HEIGHT = HEAD + SIDE + EDGE + STRIP + FOOT
+SIDE, STRIP, LABEL = 384, 96, 26
+
+
+@dataclass(frozen=True, slots=True)
+class _Still:
+    """What does not move, and where the rest goes: the frame's label, the panels, the mark on the curve."""
+
+    picture: Image.Image
+    label_top: int
+    lefts: tuple[int, ...]
+    top: int
+    curve_top: int
 
 
 def write_evidence_video(
     path: Path,
     explanation: Explanation,
     opened: OpenExplainer,
-    kind: EvidenceMap,
-    scale: Scale,
+    drawn: Sequence[Drawn],
     *,
     progress: Progress,
 ) -> None:
@@ -52,7 +62,7 @@ def write_evidence_video(
 
     Frames in which the face was not found are grey and say so. Raises StoreError if it cannot be written.
     """
-    still = _still(explanation, opened, kind, scale)
+    still = _still(explanation, opened, drawn)
     places = {int(frame): row for row, frame in enumerate(explanation.frame_indices)}
     first, last = int(explanation.frame_indices[0]), int(explanation.frame_indices[-1])
     rate = Fraction(explanation.info.rate).limit_denominator(1001)
@@ -62,9 +72,10 @@ def write_evidence_video(
             progress.task(f"draw {explanation.path.name}, frames", last - first + 1) as task,
         ):
             stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            stream.width, stream.height = still.picture.size
+            stream.pix_fmt = "yuv420p"
             for frame in range(first, last + 1):
-                picture = np.asarray(_frame(still, explanation, kind, scale, places.get(frame), frame))
+                picture = np.asarray(_frame(still, explanation, drawn, places.get(frame), frame))
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                 task.advance()
             container.mux(stream.encode(None))
@@ -82,65 +93,78 @@ def curve(explanation: Explanation) -> tuple[NDArray[np.float64], str]:
     return sigmoid(evidence.window_logits), "P(fake) of the clips around each frame"
 
 
-def _still(explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap, scale: Scale) -> Image.Image:
-    """Everything that does not move."""
-    picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+def _still(explanation: Explanation, opened: OpenExplainer, drawn: Sequence[Drawn]) -> _Still:
+    lefts = tuple(EDGE + panel * (SIDE + EDGE) for panel in range(1 + len(drawn)))
+    width = lefts[-1] + SIDE + EDGE + BAR
+    heading = heading_picture(explanation, opened, width=width - 2 * EDGE)
+    below = caption_picture(*drawn, width=width - 2 * EDGE)
+    named = len(drawn) > 1
+    label_top = 10 + heading.height
+    top = label_top + LABEL + (LABEL if named else 0)
+    curve_top = top + SIDE + EDGE
+    height = curve_top + STRIP + below.height + 16
+    picture = Image.new("RGB", (width, height + height % 2), PAPER)
+    picture.paste(heading, (EDGE, 10))
+    picture.paste(below, (EDGE, curve_top + STRIP + 8))
     draw = ImageDraw.Draw(picture)
-    title, facts = heading(explanation, opened)
-    draw.text((EDGE, 10), title, fill=INK, font=font(19, bold=True))
-    draw.text((EDGE, 38), facts, fill=MUTED, font=font(13))
-    colour_bar(draw, scale, left=2 * SIDE + 3 * EDGE, top=HEAD + 20, height=SIDE - 44)
+    if named:
+        for left, text in zip(lefts, ("face", *map(_name, drawn)), strict=True):
+            draw.text((left, top - 22), text, fill=INK, font=font(14, bold=True))
+    share = SIDE // len(drawn)
+    for number, one in enumerate(drawn):
+        bar_top = top + number * share + 20
+        colour_bar(draw, one.scale, left=width - BAR, top=bar_top, height=share - 44)
     values, what = curve(explanation)
-    top, left, right = HEAD + SIDE + EDGE, EDGE + 30, WIDTH - EDGE
+    right = width - EDGE
     for level in (0.0, 0.5, 1.0):
-        y = _height(level, top)
-        draw.line([(left, y), (right, y)], fill=LINE)
+        y = _height(level, curve_top)
+        draw.line([(EDGE + 30, y), (right, y)], fill=LINE)
         draw.text((EDGE, y - 7), f"{level:.1f}", fill=MUTED, font=font(11))
     points = [
-        (_across(explanation, row), _height(float(value), top))
+        (_across(explanation, row, width), _height(float(value), curve_top))
         for row, value in enumerate(values)
         if np.isfinite(value)
     ]
     draw.line(points, fill="#b3361f", width=3, joint="curve")
-    draw.text((left, top + STRIP - 16), what, fill=MUTED, font=font(12))
-    maps = explanation.evidence.maps[kind.name]
-    write_lines(draw, (EDGE, top + STRIP + 8), caption(kind, maps), width=WIDTH - 2 * EDGE, size=13)
-    return picture
+    draw.text((EDGE + 30, curve_top + STRIP - 16), what, fill=MUTED, font=font(12))
+    return _Still(picture, label_top, lefts, top, curve_top)
+
+
+def _name(drawn: Drawn) -> str:
+    """The caption of a panel."""
+    kind = drawn.kind
+    what = "over time" if kind.temporal else "where"
+    return f"{what}: {kind.name}" + (f" ({kind.unit})" if kind.unit else "")
 
 
 def _height(probability: float, top: int) -> int:
     return round(top + (STRIP - 24) * (1 - probability))
 
 
-def _across(explanation: Explanation, row: int) -> int:
+def _across(explanation: Explanation, row: int, width: int) -> int:
     frames = explanation.frame_indices
-    left, right = EDGE + 30, WIDTH - EDGE
+    left, right = EDGE + 30, width - EDGE
     share = int(frames[row] - frames[0]) / max(1, int(frames[-1] - frames[0]))
     return round(left + (right - left) * share)
 
 
 def _frame(
-    still: Image.Image,
-    explanation: Explanation,
-    kind: EvidenceMap,
-    scale: Scale,
-    row: int | None,
-    frame: int,
+    still: _Still, explanation: Explanation, drawn: Sequence[Drawn], row: int | None, frame: int
 ) -> Image.Image:
-    picture = still.copy()
+    picture, top = still.picture.copy(), still.top
     draw = ImageDraw.Draw(picture)
-    boxes = ((EDGE, HEAD), (2 * EDGE + SIDE, HEAD))
     if row is None:
-        for left, top in boxes:
+        for left in still.lefts:
             draw.rectangle([left, top, left + SIDE - 1, top + SIDE - 1], fill="#8a929b")
             draw.text((left + 110, top + SIDE // 2), "no face in this frame", fill=PAPER, font=font(15))
-        draw.text((EDGE, 66), f"#{frame}", fill=INK, font=font(14))
+        draw.text((EDGE, still.label_top), f"#{frame}", fill=INK, font=font(14))
         return picture
-    crop, values = explanation.crops[row], explanation.evidence.maps[kind.name][row]
+    crop = explanation.crops[row]
     face = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    picture.paste(Image.fromarray(face), boxes[0])
-    picture.paste(Image.fromarray(overlay(crop, values, scale, SIDE)), boxes[1])
-    draw.text((EDGE, 66), frame_label(explanation, row), fill=INK, font=font(14))
-    x, top = _across(explanation, row), HEAD + SIDE + EDGE
-    draw.line([(x, top - 4), (x, top + STRIP - 22)], fill=INK, width=2)
+    picture.paste(Image.fromarray(face), (still.lefts[0], top))
+    for left, one in zip(still.lefts[1:], drawn, strict=True):
+        picture.paste(Image.fromarray(overlay(crop, one.values[row], one.scale, SIDE)), (left, top))
+    draw.text((EDGE, still.label_top), frame_label(explanation, row), fill=INK, font=font(14))
+    x = _across(explanation, row, picture.width)
+    draw.line([(x, still.curve_top - 4), (x, still.curve_top + STRIP - 22)], fill=INK, width=2)
     return picture

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from dfbench.data.sequences import source_size
 from dfbench.errors import StoreError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence_figures import write_timeline
-from dfbench.results.evidence_pictures import DISCLAIMER, contact_sheet, scale_of
+from dfbench.results.evidence_pictures import DISCLAIMER, Drawn, contact_sheet, drawn_maps
 from dfbench.results.evidence_video import write_evidence_video
 from dfbench.runs.explaining import Excerpt, Explanation, OpenExplainer, explain_video
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import sigmoid
-from dfbench.types import TRACKING, EvidenceMap
+from dfbench.types import TRACKING
 
 SCHEMA = 2
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
@@ -145,11 +145,10 @@ def _write(
     facts: Mapping[str, Any],
     progress: Progress,
 ) -> None:
-    kind = opened.maps[0]
-    scale = scale_of(kind, explanation.evidence.maps[kind.name])
-    write_evidence_video(folder / VIDEO, explanation, opened, kind, scale, progress=progress)
-    contact_sheet(explanation, opened, kind, scale).save(folder / SHEET)
-    write_timeline(folder / TIMELINE, explanation, opened, kind)
+    drawn = drawn_maps(explanation, opened.maps)
+    write_evidence_video(folder / VIDEO, explanation, opened, drawn, progress=progress)
+    contact_sheet(explanation, opened, drawn[0]).save(folder / SHEET)
+    write_timeline(folder / TIMELINE, explanation, opened, drawn[0].kind)
     evidence = explanation.evidence
     arrays: dict[str, Any] = {
         "frame_indices": explanation.frame_indices,
@@ -161,20 +160,20 @@ def _write(
         **{f"map_{name}": values for name, values in evidence.maps.items()},
     }
     np.savez_compressed(folder / ARRAYS, **arrays)
-    record = _record(explanation, opened, kind, identity=identity, facts=facts)
+    record = _record(explanation, opened, drawn, identity=identity, facts=facts)
     (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def _record(
     explanation: Explanation,
     opened: OpenExplainer,
-    kind: EvidenceMap,
+    drawn: Sequence[Drawn],
     *,
     identity: str,
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     evidence, rate = explanation.evidence, explanation.info.fps
-    shown = evidence.maps[kind.name]
+    shown = drawn[0].values
     frames = []
     for row, frame in enumerate(explanation.frame_indices):
         has_map = bool(np.isfinite(shown[row]).all())
@@ -224,12 +223,14 @@ def _record(
                 "summary": one.summary,
                 "unit": one.unit,
                 "signed": one.signed,
+                "temporal": one.temporal,
                 "shape": list(evidence.maps[one.name].shape),
                 "array": f"map_{one.name} in {ARRAYS}",
             }
             for one in opened.maps
         },
-        "shown": kind.name,
+        "shown": drawn[0].kind.name,
+        "shown_beside": [one.kind.name for one in drawn[1:]],
         "frames": frames,
         "facts": dict(facts),
         "environment": environment(),

@@ -281,11 +281,14 @@ def _when(
         truth = np.concatenate([np.full(len(one), label) for one, label in ordered])
         windows = windows_of(np.arange(len(crops)), length, max(1, length // 2))
         first = opened.maps[0].name
-        evidence = gather(opened.explainer, crops, windows, [first], folder=None, task=SilentTask())
+        temporal = [one.name for one in opened.maps if one.temporal]
+        names = list(dict.fromkeys([first, *temporal]))
+        evidence = gather(opened.explainer, crops, windows, names, folder=None, task=SilentTask())
         kinds = {
             "frame logits": evidence.frame_logits,
             "logits of the frame's clips": evidence.window_logits,
             f"peak of {first}": np.array([np.max(one) for one in evidence.maps[first]], dtype=np.float64),
+            **{f"sum of {name}": evidence.maps[name].sum(axis=(1, 2), dtype=np.float64) for name in temporal},
         }
         frames += len(crops)
         for kind, values in kinds.items():
