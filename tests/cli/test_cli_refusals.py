@@ -91,7 +91,7 @@ def test_a_misspelt_recipe_says_what_was_probably_meant(dfbench: Dfbench) -> Non
     code, said = dfbench("train", "-d", "fakestormer", "--recipe", "dmo")
     assert code == 2
     assert "detector 'fakestormer' has no recipe 'dmo'\n  did you mean 'demo'?\n" in said
-    assert "recipes: base_c23, base_c0, base_c40, small, demo" in said
+    assert "recipes: base_c23, base_c0, base_c40, released, small, demo" in said
 
 
 def test_a_recipe_beside_weights_that_carry_their_own_is_refused(dfbench: Dfbench, tmp_path: Path) -> None:

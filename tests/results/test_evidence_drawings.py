@@ -25,6 +25,7 @@ from dfbench.results.evidence_pictures import (
     wrapped,
 )
 from dfbench.results.evidence_video import SIDE, write_evidence_video
+from dfbench.runs.cards import Reading
 from dfbench.runs.evidence import TrackEvidence, windows_of
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.types import DetectorCard
@@ -79,7 +80,7 @@ def explained(*, name: str = "video.mp4") -> Explanation:
 def opened(*maps: EvidenceMap, recipe: str = "demo") -> OpenExplainer:
     spec = DetectorSpec("detector", "looks", "nowhere:Nothing", explain="nowhere:explain")
     card = DetectorCard(ClipSpec(frames=2, size=32), recipe=recipe)
-    return OpenExplainer(Silent(), spec, card, "ab" * 32, maps, seed=0)
+    return OpenExplainer(Silent(), spec, card, "ab" * 32, maps, seed=0, reading=Reading())
 
 
 def frames_of(path: Path, *maps: EvidenceMap, recipe: str = "demo") -> np.ndarray:
