@@ -41,12 +41,12 @@ def random(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def products(blocks: int) -> tuple[Callable[[], None], float]:
-    """The matrix products of scoring one clip and nothing else, and how many GFLOP they are."""
-    linear = [(random(rows, inputs), random(outputs, inputs)) for rows, inputs, outputs in LINEAR]
-    query, key = (random(FRAMES * HEADS, PLACES, WIDTH // HEADS) for _ in range(2))
-    weights = random(FRAMES * HEADS, PLACES, PLACES)
-    pixels, kernels = random(ROWS - FRAMES, WIDTH), random(WIDTH, WIDTH)
+def products(blocks: int, clips: int) -> tuple[Callable[[], None], float]:
+    """The matrix products of scoring so many clips at once and nothing else, and how many GFLOP they are."""
+    linear = [(random(clips * rows, inputs), random(outputs, inputs)) for rows, inputs, outputs in LINEAR]
+    query, key = (random(clips * FRAMES * HEADS, PLACES, WIDTH // HEADS) for _ in range(2))
+    weights = random(clips * FRAMES * HEADS, PLACES, PLACES)
+    pixels, kernels = random(clips * (ROWS - FRAMES), WIDTH), random(WIDTH, WIDTH)
 
     def multiply() -> None:
         pixels @ kernels
@@ -58,7 +58,7 @@ def products(blocks: int) -> tuple[Callable[[], None], float]:
 
     flop = blocks * 2 * sum(rows * inputs * outputs for rows, inputs, outputs in LINEAR)
     flop += blocks * 4 * FRAMES * PLACES**2 * WIDTH + 2 * (ROWS - FRAMES) * WIDTH**2
-    return multiply, flop / 1e9
+    return multiply, clips * flop / 1e9
 
 
 @pytest.fixture
@@ -79,17 +79,15 @@ def test_the_plain_network_is_the_network() -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.slow
-def test_scoring_a_clip(
-    benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet, depth: int
+def compare_scoring(
+    benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet, *, batch: int, rounds: int
 ) -> None:
-    """`products_over_ours` is the roofline: the share of the time that the matrix products alone would take."""
-    clips, scoring = random(1, 3, 4, 224, 224), ScoringNet(net)
-    multiply, gflop = products(depth - 1)
+    clips, scoring = random(batch, 3, 4, 224, 224), ScoringNet(net)
+    multiply, gflop = products(net.config.depth - 1, batch)
     with torch.inference_mode():
         logit = in_turns(
             lambda: scoring(clips),
-            rounds=4,
+            rounds=rounds,
             plain=lambda: plain_forward(net, clips),
             whole=lambda: net(clips),
             products=multiply,
@@ -97,7 +95,21 @@ def test_scoring_a_clip(
         torch.testing.assert_close(logit, net(clips).logit[:, 0], rtol=1e-4, atol=1e-5)
     benchmark.extra_info["gflop"] = round(gflop, 1)
     if benchmark.stats:
-        benchmark.extra_info["gflop_per_second"] = round(gflop / benchmark.stats.stats.median, 1)
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info["clips_per_second"] = round(batch / seconds, 2)
+        benchmark.extra_info["gflop_per_second"] = round(gflop / seconds, 1)
+
+
+@pytest.mark.slow
+def test_scoring_a_clip(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
+    """`products_over_ours` is the roofline: the share of the time that the matrix products alone would take."""
+    compare_scoring(benchmark, in_turns, net, batch=1, rounds=4)
+
+
+@pytest.mark.slow
+def test_scoring_eight_clips(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
+    """The same for eight clips at once."""
+    compare_scoring(benchmark, in_turns, net, batch=8, rounds=1 if net.config.depth < 12 else 3)
 
 
 @pytest.mark.slow
