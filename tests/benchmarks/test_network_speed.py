@@ -113,13 +113,13 @@ def test_scoring_eight_clips(benchmark: BenchmarkFixture, in_turns: InTurns, net
 
 
 @pytest.mark.slow
-def test_scoring_clips_in_int8(benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet) -> None:
+def test_scoring_clips_in_int8(in_turns: InTurns, net: FakeSTormerNet) -> None:
+    """Time alone: what int8 does to scores depends on the weights, and is told by `int8_scores.py`."""
     generator = torch.Generator().manual_seed(1)
     clips = torch.randint(0, 256, (2, 4, 224, 224, 3), dtype=torch.uint8, generator=generator)
     full = FakeSTormer(net, torch.device("cpu"))
     quantised = FakeSTormer(net, torch.device("cpu"), "int8")
     logits = in_turns(lambda: quantised.score(clips), rounds=3, float32=lambda: full.score(clips))
-    benchmark.extra_info["largest_score_change"] = (logits - full.score(clips)).abs().max().item()
     assert torch.isfinite(logits).all()
 
 
