@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dfbench_fakestormer.detector import normalise
+from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.blending import Softening, blend, soften
 from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, warp_to
 from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
@@ -34,6 +35,7 @@ from dfbench_fakestormer.synthesis.photometric import (
     Step,
     apply_steps,
 )
+from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
 from dfbench_fakestormer.synthesis.self_blended import BlendParameters, apply
 from dfbench_fakestormer.targets import hide_patches, mask_out, temporal_heatmaps, vulnerability
 
@@ -259,6 +261,22 @@ def test_mask_out(tag: str) -> None:
     np.testing.assert_allclose(hidden.labels, a[f"{tag}/temp_loc_fake"], rtol=0, atol=1e-12)
     for kind in ("fake", "real"):
         np.testing.assert_array_equal(np.stack([hidden.keep] * 4), a[f"{tag}/masked_matrix_{kind}"])
+
+
+@pytest.mark.parametrize("tag", [tag for tag in TAGS if tag not in MASKED_OUT])
+def test_without_mask_out_all_is_seen_and_wholly_fake(tag: str) -> None:
+    a = arrays()
+    sample = make_sample(
+        clip(scenarios()[tag]["image_is_flipped"]),
+        a[f"{tag}/landmarks_used"].astype(np.float32),
+        synthesizer=build({}),
+        rng=np.random.default_rng(0),
+        settings=SampleSettings(size=224, grid=14, mask_out=0),
+    )
+    np.testing.assert_array_equal(sample.keep, a[f"{tag}/masked_matrix_fake"])
+    np.testing.assert_array_equal(sample.keep, a[f"{tag}/masked_matrix_real"])
+    np.testing.assert_array_equal(sample.temporal_fake, a[f"{tag}/temp_loc_fake"])
+    np.testing.assert_array_equal(sample.temporal_real, a[f"{tag}/temp_loc_real"])
 
 
 @pytest.mark.parametrize(("before", "after"), [("col224", "final_real"), ("col224_f", "final_fake")])

@@ -168,6 +168,7 @@ def test_released_derivative_and_its_statistics(golden: Arrays, case: str) -> No
     mean, deviation = (float(golden[of + f"m_std_normalized/d_{name}"]) for name in ("mean", "std"))
     np.testing.assert_allclose(fake[1:] * deviation + mean, derivative, rtol=0, atol=1e-10)
     np.testing.assert_allclose(fake[0] * deviation + mean, 0, rtol=0, atol=1e-10)
+    assert fake.any() == (deviation != 0)
     # Stored besides, and of no effect on the loss: the derivative over its largest value.
     rise = fake - fake[0]
     for kind in ("m_std_normalized", "gaussian"):
@@ -204,6 +205,18 @@ def test_released_mask_out(golden: Arrays, case: str) -> None:
     real = mask_out(np.zeros_like(maps), intensity=intensity, share=share, rng=np.random.default_rng(0))
     np.testing.assert_allclose(real.labels, golden[of + "real_intensity"], rtol=0, atol=1e-12)
     np.testing.assert_allclose(255 * real.labels, golden[of + "real_upper_bound_value"], rtol=0, atol=1e-9)
+
+
+def test_mask_out_hides_what_is_as_strong_as_its_intensity(golden: Arrays) -> None:
+    # An intensity is a strength over 255: where 255 times it came out above the strength, the cell would stay.
+    left = []
+    for strength in range(2, 256):
+        maps = np.ones((1, 14, 14), np.uint8)
+        maps[0, 3, 5] = strength
+        hidden = mask_out(maps, intensity=strength / 255, rng=np.random.default_rng(0), share=0)
+        if hidden.keep[3, 5]:
+            left.append(strength)
+    np.testing.assert_array_equal(left, golden["maskout/float_edge_255_times_v_over_255_above"])
 
 
 def test_released_mask_out_refuses_where_no_cell_is_left(golden: Arrays) -> None:

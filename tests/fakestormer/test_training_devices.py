@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -30,6 +32,7 @@ from dfbench.runs.distributed import current_world, launch
 from dfbench_fakestormer import training_module
 from dfbench_fakestormer.checkpoints import read_header
 from dfbench_fakestormer.losses import Losses, combined_loss
+from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.sam import SharpnessAware
 from dfbench_fakestormer.training import make_trainer
 from dfbench_fakestormer.training_module import TrainingModule
@@ -100,9 +103,10 @@ from dfbench_fakestormer.training import make_trainer
 from dfbench_fakestormer.training_module import TrainingModule
 from tests.fakestormer import training_faces as t
 torch.set_num_threads(1)
-folder, cases = Path(sys.argv[1]), json.loads(sys.argv[2])
+folder, devices, nodes, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
 faces = t.stored_faces(folder)
-world = current_world(2, 1)
+world = current_world(devices, nodes)
+assert (world.size, world.local) == (2, devices)
 with joined(world):
     for name, changes in cases.items():
         asked = replace(t.request(faces, folder / "two" / name), world=world)
@@ -141,13 +145,46 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-            *(str(script), str(tmp_path), json.dumps(cases)),
+            *(str(script), str(tmp_path), "2", "1", json.dumps(cases)),
         ],
         check=True,
         timeout=300,
         cwd=ROOT,
         env=python_path(),
     )
+    assert_one_process_does_the_same(faces, tmp_path, cases)
+
+
+@pytest.mark.slow
+def test_two_nodes_of_one_process_train_what_one_process_does(tmp_path: Path) -> None:
+    faces = make_faces(tmp_path)
+    cases = {"sam": SHORT | EXACT | {"optimizer": "sam_adam", "sam_rho": "0.05"}}
+    script = tmp_path / "two.py"
+    script.write_text(TWO)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    # As torchrun sets them on each of two machines that have one device.
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "none"}
+    nodes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path), "1", "2", json.dumps(cases)],
+            cwd=ROOT,
+            env={**python_path(), **shared, "RANK": str(node), "GROUP_RANK": str(node)},
+        )
+        for node in range(2)
+    ]
+    try:
+        assert [node.wait(timeout=300) for node in nodes] == [0, 0]
+    finally:
+        for node in nodes:
+            node.kill()
+            node.wait()
+    assert_one_process_does_the_same(faces, tmp_path, cases)
+
+
+def assert_one_process_does_the_same(faces: Faces, tmp_path: Path, cases: dict[str, dict[str, str]]) -> None:
     for name, changes in cases.items():
         one = make_trainer("demo", changes).fit(request(faces, tmp_path / "one" / name))
         two = tmp_path / "two" / name / "weights.safetensors"
@@ -162,8 +199,6 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
 
 
 def python_path() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -228,6 +263,35 @@ def test_fp16_scales_the_loss_and_resumes_exactly(
     assert states_equal(whole, trainer.fit(request(faces, tmp_path / "cut")))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "precision", "tolerance"), [("small", "bf16", 0.02), ("demo", "fp16", 0.005)]
+)
+def test_losses_in_half_precision_follow_those_in_single(
+    faces: Faces, tmp_path: Path, recipe: str, precision: str, tolerance: float
+) -> None:
+    # About five times the unit of rounding: bfloat16 has 8 bits, float16 has 11.
+    sharpness = {
+        "optimizer": "sam_adam",
+        "sam_rho": "0.05",
+        "lr": "1e-3",
+        "lr_boost": "1",
+        "frozen_epochs": "0",
+    }
+    changes = OVERRIDES | sharpness | {"epochs": "2"}
+    if recipe == "small":
+        assert load_recipe("small").precision == precision
+    else:
+        changes["precision"] = precision
+    make_trainer(recipe, changes).fit(request(faces, tmp_path / "half"))
+    make_trainer(recipe, changes | {"precision": "32"}).fit(request(faces, tmp_path / "single"))
+    half, single = (rows_of(tmp_path / name / "log.csv") for name in ("half", "single"))
+    for column in ("loss", "heatmap", "classes", "temporal"):
+        values = [[float(row[column]) for row in rows] for rows in (half, single)]
+        assert values[0] == pytest.approx(values[1], rel=tolerance), column
+        assert values[0] != pytest.approx(values[1], rel=1e-6), column  # half precision it was
+
+
 def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +331,30 @@ def test_sharpness_sees_an_overflow() -> None:
     assert not SharpnessAware([parameter], rho=0.1).finite()
     parameter.grad = torch.zeros(3)
     assert SharpnessAware([parameter], rho=0.1).finite()
+
+
+def test_the_backend_that_was_asked_for_compiles_the_network(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Inductor itself needs a C++ compiler, which not every machine that runs the tests has.
+    backends: list[str] = []
+    passes: list[int] = []
+
+    def compiler(net: torch.nn.Module, *, backend: str) -> Any:
+        backends.append(backend)
+
+        def compiled(clips: torch.Tensor) -> Any:
+            passes.append(len(clips))
+            return net(clips)
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    make_trainer("demo", SHORT | {"compile": "inductor"}).fit(request(faces, tmp_path / "compiled"))
+    assert backends == ["inductor"]
+    assert passes == [8] * 4
+    make_trainer("demo", SHORT).fit(request(faces, tmp_path / "plain"))
+    assert backends == ["inductor"]
 
 
 @pytest.mark.slow

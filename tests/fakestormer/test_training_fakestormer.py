@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from tests.fakestormer.training_faces import (
     OVERRIDES,
     ROOT,
@@ -32,11 +36,14 @@ from dfbench import (
     StoreError,
     Trainer,
     World,
+    progress,
 )
-from dfbench.progress import SilentProgress
-from dfbench_fakestormer import training
+from dfbench.progress import RichProgress, SilentProgress
+from dfbench.runs import training_record
+from dfbench_fakestormer import training, training_module
 from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
 from dfbench_fakestormer.clipdata import ClipStream, successive_starts
+from dfbench_fakestormer.losses import Losses, combined_loss
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.training import make_trainer
@@ -75,6 +82,47 @@ def test_the_last_weights_are_validated_whatever_the_interval(faces: Faces, tmp_
     make_trainer("demo", OVERRIDES | {"validate_every": "2"}).fit(request(faces, tmp_path))
     rows = rows_of(tmp_path / "log.csv")  # three epochs of two rounds
     assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
+
+
+def test_progress_shows_losses_samples_a_second_and_time_to_go(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = [0.0], list[Losses]()
+    step, validate = TrainingModule.training_step, TrainingModule.validation_step
+
+    def half_a_second(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        clock[0] += 0.5
+        step(self, batch, batch_idx)
+
+    def a_minute(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+        clock[0] += 60
+        validate(self, batch, batch_idx)
+
+    def watched(*args: Any, **kwargs: Any) -> Losses:
+        seen.append(combined_loss(*args, **kwargs))
+        return seen[-1]
+
+    monkeypatch.setattr(TrainingModule, "training_step", half_a_second)
+    monkeypatch.setattr(TrainingModule, "validation_step", a_minute)
+    monkeypatch.setattr(training_module, "combined_loss", watched)
+    monkeypatch.setattr(training_record, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    text = io.StringIO()
+    shown = RichProgress(Console(file=text, width=120))
+    make_trainer("demo", OVERRIDES).fit(replace(request(faces, tmp_path), progress=shown))
+    validated = [float(row["val_auc"]) for row in rows_of(tmp_path / "log.csv") if row["val_auc"]]
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 1 + 12 + 1  # where it begins, every step, how long it took
+    for number, (line, losses) in enumerate(zip(lines[1:-1], seen, strict=True), 1):
+        found = re.fullmatch(r"train fakestormer \(demo\): (\d+)/12, [\d.]+/s, \d+ s left (.*)", line)
+        assert found is not None, line
+        assert int(found[1]) == number
+        parts = [
+            f"{n} {v:.3g}" for n, v in {"loss": losses.total, **losses._asdict()}.items() if n != "total"
+        ]
+        if number > 4:  # a validation after every fourth step
+            parts.append(f"val_auc {validated[(number - 1) // 4 - 1]:.3f}")
+        assert found[2] == " ".join([*parts, "8 samples/s"])  # four in half a second, validation not counted
 
 
 @pytest.mark.slow

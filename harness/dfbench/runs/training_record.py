@@ -77,6 +77,11 @@ class Bar(pl.Callback):
         self._task, self._plan = task, plan
         self._since = time.monotonic()
 
+    def on_train_epoch_start(self, *args: object) -> None:
+        """Count anew: validation and checkpoints lie between two rounds."""
+        del args
+        self._since = time.monotonic()
+
     def on_train_batch_end(self, trainer: pl.Trainer, *args: object) -> None:
         """Move the bar by a step."""
         del args
