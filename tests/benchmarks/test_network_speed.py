@@ -19,6 +19,7 @@ from tests.benchmarks.conftest import InTurns
 from tests.benchmarks.plain_network import plain_forward
 from torch import Tensor
 
+from dfbench.runs.devices import keep_freed_memory
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig, Output
@@ -63,6 +64,7 @@ def products(blocks: int, clips: int) -> tuple[Callable[[], None], float]:
 
 @pytest.fixture
 def net(depth: int) -> FakeSTormerNet:
+    keep_freed_memory()  # as scoring and training do; plain gains by it, too
     return FakeSTormerNet(ModelConfig(depth=depth)).eval()
 
 
@@ -158,7 +160,10 @@ import torch
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from tests.benchmarks.plain_network import plain_forward
 from tests.benchmarks.test_network_speed import training_step
+from dfbench.runs.devices import keep_freed_memory
 plain, depth = sys.argv[1] == "plain", int(sys.argv[2])
+if not plain:
+    keep_freed_memory()
 torch.manual_seed(0)
 net = FakeSTormerNet(ModelConfig(depth=depth)).train()
 for _ in range(2):
