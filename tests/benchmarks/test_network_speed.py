@@ -64,7 +64,6 @@ def products(blocks: int, clips: int) -> tuple[Callable[[], None], float]:
 
 @pytest.fixture
 def net(depth: int) -> FakeSTormerNet:
-    keep_freed_memory()  # as scoring and training do; plain gains by it, too
     return FakeSTormerNet(ModelConfig(depth=depth)).eval()
 
 
@@ -84,6 +83,7 @@ def test_the_plain_network_is_the_network() -> None:
 def compare_scoring(
     benchmark: BenchmarkFixture, in_turns: InTurns, net: FakeSTormerNet, *, batch: int, rounds: int
 ) -> None:
+    keep_freed_memory()  # as scoring does; plain gains by it, too
     clips, scoring = random(batch, 3, 4, 224, 224), ScoringNet(net)
     multiply, gflop = products(net.config.depth - 1, batch)
     with torch.inference_mode():
@@ -160,10 +160,7 @@ import torch
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from tests.benchmarks.plain_network import plain_forward
 from tests.benchmarks.test_network_speed import training_step
-from dfbench.runs.devices import keep_freed_memory
 plain, depth = sys.argv[1] == "plain", int(sys.argv[2])
-if not plain:
-    keep_freed_memory()
 torch.manual_seed(0)
 net = FakeSTormerNet(ModelConfig(depth=depth)).train()
 for _ in range(2):

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from dfbench.errors import StoreError, UsageError
 from dfbench.interfaces import Progress
-from dfbench.runs.devices import keep_freed_memory, resolve_device
+from dfbench.runs.devices import resolve_device
 from dfbench.runs.distributed import agreed, cluster_environment, share_batch_norms
 from dfbench.runs.training_record import (
     BEST,
@@ -69,7 +69,6 @@ def fit_module(
     batches of all, and the first one writes. Returns the best weights. Raises StoreError if the folder cannot be
     written or holds a damaged checkpoint, RunError if the loss or the validation score is no number.
     """
-    keep_freed_memory()
     last = folder / LAST
     record = Record(folder, plan)
     try:
