@@ -25,7 +25,7 @@ SMALLEST, STEP = 20, 0.709  # sizes of faces in a full search: 20 px, 20 / 0.709
 MIN_CONFIDENCE = 0.8
 FACE_SHARES = (1 / 4, 1 / 16)
 CLOSE = 1.0  # of the smallest size that was searched: a smaller face is searched again,
-BELOW = 0.72  # from so much of its size on
+BELOW = 0.75  # from so much of its size on
 _NONE = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 Shape = tuple[int, ...]
 
