@@ -36,16 +36,23 @@ def talking_head(tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDA
     return write_head(tmp_path_factory.mktemp("video") / "talking.mp4", face_frames, 220)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Small and large photographs in a test run, with a second one; all sizes for the figures to quote."""
+    if "second" in metafunc.fixturenames:
+        sizes = [(60, 0), (220, 70)]
+        if metafunc.config.getoption("--full-depth", default=False):
+            sizes += [(80, 0), (100, 0), (130, 0), (180, 0), (220, 0), (260, 0)]
+        metafunc.parametrize(("side", "second"), sizes)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("side", "second"), [(60, 0), (80, 0), (100, 0), (130, 0), (180, 0), (220, 0), (260, 0), (220, 70)]
-)
 def test_preparing_a_video(
     benchmark: BenchmarkFixture,
     in_turns: InTurns,
     one_thread: None,
     face_frames: list[NDArray[np.uint8]],
     tmp_path: Path,
+    depth: int,
     side: int,
     second: int,
 ) -> None:
@@ -63,7 +70,7 @@ def test_preparing_a_video(
     def naive() -> None:
         boxes.append(prepare_naively(path, positions, network, tmp_path / "naive"))
 
-    stored = in_turns(ours, rounds=3, naive=naive)
+    stored = in_turns(ours, rounds=1 if depth < 12 else 3, naive=naive)
     seen = stored.seen
     main = seen.track == 0
     assert seen.frame_indices[main].tolist() == positions
