@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.fakestormer.tiny import TINY
 
 from dfbench import StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench_fakestormer.checkpoints import (
@@ -36,18 +37,6 @@ from dfbench_fakestormer.recipe import load_recipe
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = load_recipe(
     "demo", {"size": "32", "patch": "16", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
-)
-TINY = load_recipe(
-    "base_c23",
-    {
-        "size": "64",
-        "width": "48",
-        "depth": "3",
-        "heads": "4",
-        "drop_path": "0",
-        "temporal_token": "patch0",
-        "embed_order": "released",
-    },
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.fakestormer.tiny import TINY
 from torch import Tensor, nn
 
 from dfbench_fakestormer.checkpoints import network_config, network_from, read_released
@@ -16,18 +17,6 @@ from dfbench_fakestormer.model import Backbone, FakeSTormerNet, Heads, Output
 from dfbench_fakestormer.recipe import load_recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-TINY = load_recipe(
-    "base_c23",
-    {
-        "size": "64",
-        "width": "48",
-        "depth": "3",
-        "heads": "4",
-        "drop_path": "0",
-        "temporal_token": "patch0",
-        "embed_order": "released",
-    },
-)
 NAMES = {"out_cls": "logit", "out_temp_loc": "frame_logits", "out_hm": "heatmap"}
 
 

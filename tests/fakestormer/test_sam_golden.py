@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.fakestormer.tiny import TINY_FIELDS
 from tests.fakestormer.training_faces import rows_of
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -149,15 +150,8 @@ def test_one_step_of_a_training(
     recipe = load_recipe(
         "base_c23",
         {
-            **{
-                "size": "64",
-                "width": "48",
-                "depth": "3",
-                "heads": "4",
-                "drop_path": "0",
-                "head_dropout": "0",
-            },
-            **{"temporal_token": "patch0", "embed_order": "released", "sam_running_stats": running_stats},
+            **TINY_FIELDS,
+            **{"head_dropout": "0", "sam_running_stats": running_stats},
             **{"lr": "1e-3", "frozen_epochs": "0", "precision": "64", "batch": "1"},
         },
     )

@@ -13,9 +13,22 @@ if TYPE_CHECKING:
     from dfbench.runs.sources import DataSource
     from dfbench.types import PrepareSpec, Video
 
-_PURPOSE = "scoring; training or validation: the frames and landmarks that its trainer needs."
-_RECIPE = "Recipe of the training; the detector's default if empty."
-_VERIFY = "Check every byte of the face files that are there; damaged ones count as not prepared."
+# Options of both prepare and status.
+_Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Check every byte of the face files that are there; damaged ones count as not prepared.",
+    ),
+]
+_Purpose = Annotated[
+    str,
+    typer.Option(
+        "--for", help="scoring; training or validation: the frames and landmarks that its trainer needs."
+    ),
+]
+_Recipe = Annotated[str, typer.Option(help="Recipe of the training; the detector's default if empty.")]
+_Changes = Annotated[list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")]
 
 app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True)
 
@@ -273,12 +286,10 @@ def prepare_command(
         float | None, typer.Option(help="A video that takes longer ends as an error; 1800 if not set.")
     ] = None,
     retry: Annotated[str, typer.Option(help="'failed': prepare again what failed, and nothing else.")] = "",
-    verify: Annotated[bool, typer.Option("--verify", help=_VERIFY)] = False,
-    purpose: Annotated[str, typer.Option("--for", help=_PURPOSE)] = "scoring",
-    recipe: Annotated[str, typer.Option(help=_RECIPE)] = "",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")
-    ] = None,
+    verify: _Verify = False,
+    purpose: _Purpose = "scoring",
+    recipe: _Recipe = "",
+    changes: _Changes = None,
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
@@ -352,12 +363,10 @@ def status_command(
     compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print a row for every video as JSON.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help=_VERIFY)] = False,
-    purpose: Annotated[str, typer.Option("--for", help=_PURPOSE)] = "scoring",
-    recipe: Annotated[str, typer.Option(help=_RECIPE)] = "",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")
-    ] = None,
+    verify: _Verify = False,
+    purpose: _Purpose = "scoring",
+    recipe: _Recipe = "",
+    changes: _Changes = None,
 ) -> None:
     """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
     import json
