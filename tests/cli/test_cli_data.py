@@ -1,67 +1,18 @@
-"""`dfbench data list, check, add, show` on small folders, through the real entry point."""
+"""`dfbench data list, check, add` on small folders, through the real entry point."""
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
+from tests.cli.command import Dfbench, Ended, frame, write
 from tests.data.unprivileged import obey_permissions
 
-from dfbench.cli import main
 from dfbench.settings import load_settings
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-Dfbench = Callable[..., Ended]
-
-
-@pytest.fixture
-def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is unset again
-
-    def call(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["dfbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), captured.out, captured.err)
-
-    return call
-
-
-def frame(value: int) -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", (16, 16), (value, 0, 0)).save(content, "png")
-    return content.getvalue()
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    return root
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """Two videos as folders of frames."""
-    return write(tmp_path / "own videos", {"real/a/1.png": frame(1), "fake/b/1.png": frame(2)})
 
 
 @pytest.fixture
@@ -425,103 +376,3 @@ def test_a_dataset_that_needs_another_says_so(dfbench: Dfbench, tmp_path: Path) 
     ended = dfbench("data", "check", "deeperforensics", "--root", str(tmp_path / "DFo"))
     assert ended.code == 2
     assert "no root is configured for dataset 'ffpp'" in ended.err
-
-
-@pytest.mark.slow
-def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -> None:
-    golden = np.load(Path(__file__).parents[1] / "golden" / "clip_pipeline.npz")
-    face = golden["frames/png0"].tobytes()
-    write(own, {"real/a/1.png": face, "real/a/2.png": face})
-    assert dfbench("data", "add", "folder", str(own)).code == 0
-    ended = dfbench("data", "show", "folder", "--out", "sheets/own.png")
-    assert ended.code == 0, ended.err
-    assert ended.out == "sheets/own.png\n"
-    with Image.open("sheets/own.png") as sheet:
-        pixels = np.asarray(sheet.convert("RGB"))
-    assert pixels.shape == (206, 2 * 172, 3)
-    assert tuple(pixels[7, 7]) == (24, 128, 56)  # the frame of a real video
-    assert tuple(pixels[7, 172 + 7]) == (178, 34, 34)
-    assert pixels[30:120, 30:120].std() > 20  # a face
-    assert tuple(pixels[30, 172 + 100]) == (225, 225, 225)  # no face in a flat frame: grey, with the status
-    assert dfbench("data", "show", "folder", "--out", "sheets/own.JPG").code == 0
-    with Image.open("sheets/own.JPG") as sheet:
-        assert (sheet.format, sheet.size) == ("JPEG", (2 * 172, 206))
-    prepared = dfbench("data", "prepare", "folder", "--detector", "chance")
-    assert prepared.out.startswith("no_face\t1\nok\t1\nboxes\t"), prepared.err
-    boxes = pd.read_parquet(prepared.out.splitlines()[-1].split("\t")[2])
-    assert set(boxes["video_id"]) == {"real/a"}
-    assert boxes.loc[boxes["cut"], "frame"].tolist() == [0, 1]
-    assert boxes["landmarks"].isna().all()
-    what = ("folder", "--detector", "fakestormer", "--for", "training")
-    assert dfbench("data", "prepare", *what, "--shard", "1/2").out == "ok\t1\n"  # reals alone
-    assert dfbench("data", "status", *what).out == "ok\t1\n"
-    trained = dfbench("data", "prepare", *what)
-    assert trained.out.startswith("ok\t1\nboxes\t"), trained.err
-    marks = pd.read_parquet(trained.out.splitlines()[-1].split("\t")[2])
-    assert {len(one) for one in marks.loc[marks["cut"], "landmarks"]} == {162}
-
-
-@pytest.mark.slow
-def test_prepare_by_shards_then_status_then_retry(dfbench: Dfbench, own: Path) -> None:
-    assert dfbench("data", "add", "folder", str(own)).code == 0
-    what = ("folder", "--detector", "chance")
-    assert dfbench("data", "status", *what).out == "not prepared\t2\n"
-    ended = dfbench("data", "prepare", *what, "--shard", "2/2")
-    assert (ended.code, ended.out) == (1, "no_face\t1\n"), ended.err
-    assert "none of the 1 videos could be prepared" in ended.err
-    assert "dfbench data status folder --detector chance" in ended.err
-    assert dfbench("data", "status", *what).out.startswith("no_face\t1\nnot prepared\t1\n")
-    (failed,) = (row for row in json.loads(dfbench("data", "status", *what, "--json").out) if row["reason"])
-    assert (failed["status"], failed["split"]) == ("no_face", "test")
-    assert "no face" in failed["reason"]
-    assert (
-        dfbench("data", "prepare", *what, "--retry", "failed").out == "no_face\t1\n"
-    )  # and not the other one
-    assert dfbench("data", "prepare", *what).out == "no_face\t2\n"
-    assert dfbench("data", "status", *what).out.startswith("no_face\t2\n")
-
-
-def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -> None:
-    assert dfbench("data", "add", "folder", str(own)).code == 0
-    what = ("folder", "--detector", "chance")
-    ended = dfbench("data", "prepare", *what, "--shard", "3/3")
-    assert (ended.code, ended.out) == (0, "nothing to do: share 3/3 of 2 videos is empty\n"), ended.err
-    ended = dfbench("data", "prepare", *what, "--retry", "failed")
-    told = "nothing to retry: 2 of 2 videos are not prepared yet, none failed\n"
-    assert (ended.code, ended.out) == (0, told), ended.err
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "words"),
-    [
-        ("--shard", "0/4", "'0/4' is no shard"),
-        ("--retry", "everything", "--retry failed"),
-        ("--video-seconds", "0", "video_seconds"),
-        ("--for", "training", "cannot be trained"),
-        ("--for", "fun", "use scoring, training or validation"),
-        ("--recipe", "demo", "add --for training"),
-        ("--scheduler", "nowhere:x", "nowhere:x is no address of a scheduler"),
-    ],
-)
-def test_prepare_says_what_is_wrong(dfbench: Dfbench, own: Path, option: str, value: str, words: str) -> None:
-    assert dfbench("data", "add", "folder", str(own)).code == 0
-    ended = dfbench("data", "prepare", "folder", "--detector", "chance", option, value)
-    assert (ended.code, words in ended.err) == (2, True), ended.err
-
-
-@pytest.mark.parametrize("name", ["faces.gif", "faces"])
-def test_show_writes_what_the_suffix_says_or_refuses(dfbench: Dfbench, own: Path, name: str) -> None:
-    assert dfbench("data", "add", "folder", str(own)).code == 0
-    ended = dfbench("data", "show", "folder", "--out", name)
-    assert (ended.code, Path(name).exists()) == (2, False)
-    assert f"--out {name}: a contact sheet is a PNG or a JPEG" in ended.err
-
-
-def test_every_preparation_goes_to_the_scheduler_of_the_settings(
-    dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dfbench.data.executor.CONNECT_SECONDS", 0.3)
-    monkeypatch.setenv("DFBENCH_SCHEDULER", "tcp://127.0.0.1:9")
-    assert dfbench("data", "add", "folder", str(own)).code == 0
-    ended = dfbench("data", "show", "folder")
-    assert (ended.code, "no dask scheduler answers at tcp://127.0.0.1:9" in ended.err) == (1, True), ended.err

@@ -11,34 +11,32 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.cli.command import in_process, write
 
-from dfbench.cli import main
 from dfbench.settings import load_settings
 
 ROOT = os.fsdecode(b"videos \xfe")
 ODD = os.fsdecode(b"caf\xe9 \xff.mp4")
 SHOWN = r"caf\xe9 \xff.mp4"
-Dfbench = Callable[..., tuple[object, str]]
+Dfbench = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
 def dfbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
     """A command's exit code and output; there are two datasets in a folder of such a name."""
     root = tmp_path / ROOT
-    for name in (f"real/{ODD}", f"fake/caf\udce9/{'y' * 251}.mp4", "Celeb-real/id0_0000.mp4"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"no video")
-    (root / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4", encoding="utf-8")
+    names = (f"real/{ODD}", f"fake/caf\udce9/{'y' * 251}.mp4", "Celeb-real/id0_0000.mp4")
+    write(
+        root, dict.fromkeys(names, b"no video") | {"List_of_testing_videos.txt": b"1 Celeb-real/id0_0000.mp4"}
+    )
     for dataset in ("FOLDER", "CELEB_DF_V2"):
         monkeypatch.setenv(f"DFBENCH_DATA__ROOTS__{dataset}", str(root))
     monkeypatch.setenv("DFBENCH_WORKERS", "1")
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is unset again
+    command = in_process(monkeypatch, capsys)
 
-    def call(*arguments: str) -> tuple[object, str]:
-        monkeypatch.setattr(sys, "argv", ["dfbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, capsys.readouterr().out
+    def call(*arguments: str) -> tuple[int, str]:
+        ended = command(*arguments)
+        return ended.code, ended.out
 
     return call
 

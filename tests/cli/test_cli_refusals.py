@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.cli.command import in_process, write
 
-from dfbench.cli import main
 from dfbench.runs import evaluation
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 
-Dfbench = Callable[..., tuple[object, str]]
+Dfbench = Callable[..., tuple[int, str]]
 TEST = ("run", "--only", "celeb_df_v2")
 
 
@@ -31,29 +30,24 @@ class RunsCode:
 @pytest.fixture
 def dfbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
     """A command's exit code and what it printed to standard error; no CUDA, and videos that are none."""
-    files = ["Celeb-real/id0_0000.mp4"]
+    videos = ["Celeb-real/id0_0000.mp4"]
+    files = {"List_of_testing_videos.txt": b"1 Celeb-real/id0_0000.mp4"}
     pairs = {"train": ["071", "054"], "val": ["720", "672"], "test": ["953", "974"]}
     for split, pair in pairs.items():
-        (tmp_path / "splits").mkdir(exist_ok=True)
-        (tmp_path / "splits" / f"{split}.json").write_text(json.dumps([pair]), encoding="utf-8")
-        files += [f"original_sequences/youtube/c23/videos/{one}.mp4" for one in pair]
-    for name in files:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"no video")
-    (tmp_path / "List_of_testing_videos.txt").write_text("1 Celeb-real/id0_0000.mp4", encoding="utf-8")
+        files[f"splits/{split}.json"] = json.dumps([pair]).encode()
+        videos += [f"original_sequences/youtube/c23/videos/{one}.mp4" for one in pair]
+    write(tmp_path, files | dict.fromkeys(videos, b"no video"))
     for dataset in ("FFPP", "CELEB_DF_V2"):
         monkeypatch.setenv(f"DFBENCH_DATA__ROOTS__{dataset}", str(tmp_path))
     monkeypatch.setenv("DFBENCH_WORKERS", "1")
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # so that it is unset again
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
-    def call(*arguments: str | Path) -> tuple[object, str]:
-        monkeypatch.setattr(sys, "argv", ["dfbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output = capsys.readouterr()
-        assert "it ran" not in output.out
-        return ended.value.code, output.err
+    command = in_process(monkeypatch, capsys)
+
+    def call(*arguments: str | Path) -> tuple[int, str]:
+        ended = command(*arguments)
+        assert "it ran" not in ended.out
+        return ended.code, ended.err
 
     return call
 
