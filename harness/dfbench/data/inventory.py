@@ -1,14 +1,11 @@
 """The inventory: what is on disk of a dataset, held against its own list files and its published counts.
 
 Most wrong numbers in this field began with a wrong copy: 3,725 of DFDC's 5,000 videos, 517 of Celeb-DF's 518.
-A root may hold a documented subset or a stand-in: `dfbench-corpus.json` in it then names the corpus and replaces
-the published counts, and no table mixes that corpus with the official one.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +13,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.corpus_card import CORPUS_FILE, read_card
 from dfbench.data.folders import folder_fault
 from dfbench.data.inspection import Inspection
 from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
@@ -25,8 +23,6 @@ from dfbench.interfaces import DatasetIndex
 from dfbench.text import storable
 from dfbench.types import Counts, DatasetSpec, Label, Video
 
-CORPUS_FILE = "dfbench-corpus.json"
-OFFICIAL = "official"
 # what is no folder anywhere
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 _SHOWN = 20  # names in the printed lines; the JSON has all
@@ -236,7 +232,7 @@ def check(
             hints=("correct [data.roots] or --root",),
         )
     refuse_duplicates(index.videos)
-    corpus, replaced = _corpus(dataset_root)
+    corpus, replaced = read_card(dataset_root)
     official = spec.official if replaced is None else replaced
     known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
     for split in splits:
@@ -272,50 +268,6 @@ def check(
         lists=tuple(_hashed(dataset_root, path) for path in index.lists),
         verified=spec.verified,
         unverified=spec.unverified,
-    )
-
-
-def corpus_name(root: Path) -> str:
-    """The corpus that the data below `root` belongs to: what its corpus file says, else "official"."""
-    return _corpus(root)[0]
-
-
-def _corpus(root: Path) -> tuple[str, dict[str, Counts] | None]:
-    """Name and counts from the corpus file; counts are None where the published ones hold."""
-    path = root / CORPUS_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return OFFICIAL, None
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
-    if not isinstance(content, dict):
-        raise _damaged(path, "it is no JSON object")
-    name, official = content.get("corpus"), content.get("official")
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise _damaged(path, '"corpus" must be the name of the corpus')
-    if official is None:
-        return name, None
-    if not isinstance(official, dict):
-        raise _damaged(path, '"official" must give counts by split')
-    return name, {part: _counts(path, part, counts) for part, counts in official.items()}
-
-
-def _counts(path: Path, part: str, counts: object) -> Counts:
-    if isinstance(counts, dict) and set(counts) == {"real", "fake"}:
-        real, fake = counts["real"], counts["fake"]
-        if type(real) is int and type(fake) is int and min(real, fake) >= 0:
-            return Counts(real, fake)
-    raise _damaged(path, f'the counts of {part!a} must read {{"real": N, "fake": N}}')
-
-
-def _damaged(path: Path, reason: str) -> LayoutError:
-    return LayoutError(
-        f"the corpus file {path} cannot be used: {reason}",
-        hints=(
-            'it reads {"corpus": NAME, "official": {SPLIT: {"real": N, "fake": N}}}',
-            "delete it if the folder holds the official data",
-        ),
     )
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from dfbench.data.corpus_card import corpus_name
 from dfbench.data.folders import folder_fault
-from dfbench.data.inventory import corpus_name
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench import Dataset, DfbenchError, LayoutError, storable
-from dfbench.data.inventory import CORPUS_FILE, check, corpus_name
+from dfbench.data.corpus_card import CORPUS_FILE, corpus_name
+from dfbench.data.inventory import check
 from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 from dfbench_plugins.datasets.deeperforensics import DeeperForensics
