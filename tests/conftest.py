@@ -7,7 +7,6 @@ wait for one another cost ten times the time. The benchmarks take all cores.
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
@@ -42,13 +41,9 @@ def face_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A 316 x 316 H.264 video of 32 frames with one face."""
     import av
     import numpy as np
-    from PIL import Image
+    from tests.photographs import photographs
 
-    golden = np.load(Path(__file__).parent / "golden" / "clip_pipeline.npz")
-    images = [
-        np.asarray(Image.open(io.BytesIO(golden[f"frames/png{t}"].tobytes())).convert("RGB"))[:316, :316]
-        for t in range(4)
-    ]
+    images = [one[:316, :316] for one in photographs()]
     path = tmp_path_factory.mktemp("video") / "face.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)

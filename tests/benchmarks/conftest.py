@@ -6,7 +6,6 @@ therefore run in turns, and benchmarks store ratios of medians in `extra_info`.
 
 from __future__ import annotations
 
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +18,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
+from tests.photographs import photographs
 
 from dfbench import FaceTrack, StoredFaces
 from dfbench.data.store import write_faces
@@ -85,9 +84,7 @@ def in_turns(benchmark: BenchmarkFixture) -> InTurns:
 @pytest.fixture(scope="session")
 def face_frames() -> list[NDArray[np.uint8]]:
     """Four frames (317, 317, 3) uint8 RGB of one face."""
-    golden = np.load(GOLDEN)
-    encoded = [io.BytesIO(golden[f"frames/png{t}"].tobytes()) for t in range(4)]
-    return [np.asarray(Image.open(one).convert("RGB")) for one in encoded]
+    return photographs()
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +96,8 @@ def face_file(
     def write(*, side: int, count: int) -> Path:
         shrunk = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in face_frames]
         crops = [np.asarray(shrunk[number % 4], np.uint8) for number in range(count)]
-        points = reorder_forehead(np.load(GOLDEN)["frames/landmarks81_dlib_order"].astype(np.float64))
+        with np.load(GOLDEN) as golden:
+            points = reorder_forehead(golden["frames/landmarks81_dlib_order"].astype(np.float64))
         points = np.asarray(points, np.float64) * (side / 317)
         part = [round(side * one) for one in (1 / 6, 1 / 6, 5 / 6, 5 / 6)]
         track = FaceTrack(

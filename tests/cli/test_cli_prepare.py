@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.cli.command import Dfbench, write
+from tests.photographs import encoded
 
 
 @pytest.mark.slow
 def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -> None:
-    golden = np.load(Path(__file__).parents[1] / "golden" / "clip_pipeline.npz")
-    face = golden["frames/png0"].tobytes()
+    face = encoded()
     write(own, {"real/a/1.png": face, "real/a/2.png": face})
     assert dfbench("data", "add", "folder", str(own)).code == 0
     ended = dfbench("data", "show", "folder", "--out", "sheets/own.png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from tests.photographs import COUNT, photograph
 
 Frames = Sequence[NDArray[np.uint8]]
 WriteVideo = Callable[..., Path]
@@ -19,10 +18,9 @@ WriteVideo = Callable[..., Path]
 @pytest.fixture(scope="session")
 def face_frames() -> list[NDArray[np.uint8]]:
     """Four (240, 300, 3) frames with one face of about 130 px."""
-    golden = np.load(Path(__file__).parents[1] / "golden" / "clip_pipeline.npz")
     frames = []
-    for t in range(4):
-        image = Image.open(io.BytesIO(golden[f"frames/png{t}"].tobytes())).convert("RGB").resize((240, 240))
+    for number in range(COUNT):
+        image = photograph(number).resize((240, 240))
         canvas = np.full((240, 300, 3), 90, dtype=np.uint8)
         canvas[:, 30:270] = np.asarray(image)
         frames.append(canvas)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests import photographs
 
 from dfbench import Faces, FrameChoice, Label, PrepareSpec, Video
 from dfbench.data.faces import with_small
@@ -32,8 +32,7 @@ def finder() -> Mtcnn:
 
 @pytest.fixture(scope="module")
 def photograph() -> Image.Image:
-    golden = np.load(Path(__file__).parents[1] / "golden" / "clip_pipeline.npz")
-    return Image.open(io.BytesIO(golden["frames/png0"].tobytes())).convert("RGB")
+    return photographs.photograph()
 
 
 def place(frame: tuple[int, int], side: int) -> tuple[int, int, int, int]:

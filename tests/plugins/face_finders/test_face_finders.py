@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from tests import photographs
 
 from dfbench import FaceFinder, PluginError
 from dfbench.data.faces import overlap
@@ -29,9 +28,7 @@ Build = Callable[[str], FaceFinder]
 @pytest.fixture(scope="module")
 def photograph() -> NDArray[np.uint8]:
     """(240, 240, 3) uint8 RGB."""
-    golden = np.load(Path(__file__).parents[2] / "golden" / "clip_pipeline.npz")
-    image = Image.open(io.BytesIO(golden["frames/png0"].tobytes())).convert("RGB")
-    return np.asarray(image.resize((240, 240)), dtype=np.uint8)
+    return np.asarray(photographs.photograph().resize((240, 240)), dtype=np.uint8)
 
 
 def beside(photograph: NDArray[np.uint8], *, grow: int = 1) -> NDArray[np.uint8]:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from tests.benchmarks.talking_head import head_frames
+from tests.photographs import photographs
 
 from dfbench import Faces
 from dfbench.data.faces import overlap
 from dfbench_plugins.face_finders.cascade import Found
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
-
-
-@pytest.fixture(scope="module")
-def photographs() -> list[NDArray[np.uint8]]:
-    golden = np.load(Path(__file__).parents[2] / "golden" / "clip_pipeline.npz")
-    encoded = [io.BytesIO(golden[f"frames/png{t}"].tobytes()) for t in range(4)]
-    return [np.asarray(Image.open(one).convert("RGB")) for one in encoded]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +30,8 @@ def largest(faces: Faces) -> NDArray[np.float32]:
     ("side", "second"),
     [(60, 0), (80, 0), (100, 0), (130, 0), (160, 0), (180, 0), (220, 0), (260, 0), (220, 70)],
 )
-def test_boxes_overlap_those_of_a_full_search(
-    photographs: list[NDArray[np.uint8]], finder: Mtcnn, side: int, second: int
-) -> None:
-    frames = list(head_frames(photographs, side, second=second, every=25))
+def test_boxes_overlap_those_of_a_full_search(finder: Mtcnn, side: int, second: int) -> None:
+    frames = list(head_frames(photographs(), side, second=second, every=25))
     of_video = finder.of_video()
     found = [*of_video.find(frames[:6]), *of_video.find(frames[6:])]
     overlaps = [
@@ -52,9 +41,7 @@ def test_boxes_overlap_those_of_a_full_search(
     assert np.mean(overlaps) >= 0.95, np.round(overlaps, 3)
 
 
-def test_after_small_faces_it_looks_for_those_at_once(
-    photographs: list[NDArray[np.uint8]], finder: Mtcnn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_small_faces_it_looks_for_those_at_once(finder: Mtcnn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two searches of the first frames, one of the next; large faces, and none, are searched for as ever."""
     searched: list[tuple[int, float]] = []
     search = finder._cascade.find
@@ -64,7 +51,7 @@ def test_after_small_faces_it_looks_for_those_at_once(
         return search(sums, smallest)
 
     monkeypatch.setattr(finder._cascade, "find", counted)
-    small, large = (list(head_frames(photographs, side, every=60)) for side in (80, 220))
+    small, large = (list(head_frames(photographs(), side, every=60)) for side in (80, 220))
     nothing = np.full((480, 640, 3), 90, np.uint8)
     of_video = finder.of_video()
     of_video.find(small[:2])
