@@ -72,12 +72,12 @@ class FaceFinder(Protocol):
 
 @runtime_checkable
 class ThoroughFaceFinder(FaceFinder, Protocol):
-    """A face finder that, to be quick, leaves out small faces beside large ones, and can look for them."""
+    """A face finder that, to be quick, may leave out some faces, and can look for them."""
 
     def of_video(self) -> ThoroughFaceFinder:
         """A finder for the frames of one video in their order: where it looks may depend on what it saw in earlier ones."""
 
-    def find_small(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+    def find_all(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
         """As `find`, with faces of any size; those that `find` gives as well may have other boxes."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from tests.benchmarks.naive_preparation import prepare_naively
 from tests.benchmarks.talking_head import FRAMES, write_head
 from tests.data.test_long_videos import repeat
 
-from dfbench import FrameChoice, Label, PrepareSpec, StoredFaces, Video
+from dfbench import FrameChoice, Label, PrepareSpec, Status, StoredFaces, Video
 from dfbench.data import video_faces
 from dfbench.data.decoding import index_packets, is_worth_seeking
 from dfbench.data.faces import main_face, overlap
+from dfbench.data.prepare import prepare
 from dfbench.data.store import read_track, write_faces
 from dfbench.data.video import probe, read_frames, wanted_indices
 from dfbench.data.video_faces import prepare_video
+from dfbench.progress import SilentProgress
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 
 CHOICE = FrameChoice("uniform", 32)
@@ -36,12 +39,18 @@ def talking_head(tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDA
     return write_head(tmp_path_factory.mktemp("video") / "talking.mp4", face_frames, 220)
 
 
+def head_video(path: Path) -> Video:
+    return Video("bench", path.stem, path, Label.REAL, "test", "real", "c23", (), path.stem)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Small and large photographs in a test run, with a second one; all sizes for the figures to quote."""
     if "second" in metafunc.fixturenames:
         sizes = [(60, 0), (220, 70)]
         if metafunc.config.getoption("--full-depth", default=False):
-            sizes += [(80, 0), (100, 0), (130, 0), (180, 0), (220, 0), (260, 0)]
+            sizes = [(60, 0), (80, 0), (100, 0), (130, 0), (180, 0), (220, 0), (260, 0), (220, 70)]
+        elif metafunc.function is test_preparing_videos_on_two_cores:
+            sizes = sizes[1:]
         metafunc.parametrize(("side", "second"), sizes)
 
 
@@ -57,8 +66,7 @@ def test_preparing_a_video(
     second: int,
 ) -> None:
     """One core each, as when every core works on a video of its own; a photograph of `side` px, and maybe a second."""
-    path = write_head(tmp_path / "talking.mp4", face_frames, side, second=second)
-    video = Video("bench", "talking", path, Label.REAL, "test", "real", "c23", (), "talking")
+    video = head_video(write_head(tmp_path / "talking.mp4", face_frames, side, second=second))
     finder, network = Mtcnn("cpu"), MTCNN(keep_all=True, device="cpu")
     positions = wanted_indices(CHOICE, FRAMES).tolist()
     boxes: list[NDArray[np.float32]] = []
@@ -68,7 +76,7 @@ def test_preparing_a_video(
         return read_track(tmp_path / "one.faces")
 
     def naive() -> None:
-        boxes.append(prepare_naively(path, positions, network, tmp_path / "naive"))
+        boxes.append(prepare_naively(video.path, positions, network, tmp_path / "naive"))
 
     stored = in_turns(ours, rounds=1 if depth < 12 else 3, naive=naive)
     seen = stored.seen
@@ -81,6 +89,52 @@ def test_preparing_a_video(
     benchmark.extra_info["seconds"] = stages(video, finder, tmp_path / "stages.faces")
     if benchmark.stats:
         benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
+
+
+@pytest.mark.slow
+def test_preparing_videos_on_two_cores(
+    benchmark: BenchmarkFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    face_frames: list[NDArray[np.uint8]],
+    tmp_path: Path,
+    depth: int,
+    side: int,
+    second: int,
+) -> None:
+    """Videos a minute of `prepare` with two workers, once both are at work, and of the naive way with torch's threads."""
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    path = write_head(tmp_path / "0.mp4", face_frames, side, second=second)
+    copies = [path.with_name(f"{number}.mp4") for number in range(1, 8 if depth < 12 else 32)]
+    videos = [head_video(path), *(head_video(Path(shutil.copy(path, copy))) for copy in copies)]
+    network = MTCNN(keep_all=True, device="cpu")
+    positions = wanted_indices(CHOICE, FRAMES).tolist()
+    seconds = []
+    for _ in range(2 if depth < 12 else 4):
+        begun = time.perf_counter()
+        prepare_naively(path, positions, network, tmp_path / "naive")
+        seconds.append(time.perf_counter() - begun)
+    begun = time.time()
+    report = benchmark.pedantic(
+        prepare,
+        (videos, PrepareSpec(CHOICE)),
+        {
+            "store_root": tmp_path / "store",
+            "corpus": "heads",
+            "finder": "dfbench_plugins.face_finders.mtcnn:Mtcnn",
+            "workers": 2,
+            "progress": SilentProgress(),
+        },
+        rounds=1,
+    )
+    assert [one.status for one in report.videos] == [Status.OK] * len(videos)
+    # The first two carry the start of the workers, and the last may have a core to itself.
+    ends = sorted(one.path.stat().st_mtime for one in report.videos)
+    each = (ends[-2] - ends[1]) / (len(videos) - 3)
+    naive = float(np.median(seconds[1:]))
+    benchmark.extra_info["seconds_until_both_work"] = round(ends[1] - begun - 2 * each, 2)
+    benchmark.extra_info["videos_per_minute"] = round(60 / each, 1)
+    benchmark.extra_info["naive_videos_per_minute"] = round(60 / naive, 1)
+    benchmark.extra_info["naive_over_ours"] = round(naive / each, 2)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from PIL import Image
 from tests import photographs
 
 from dfbench import Faces, FrameChoice, Label, PrepareSpec, Video
-from dfbench.data.faces import with_small
+from dfbench.data.faces import with_others
 from dfbench.data.store import StoredFaces, read_track
 from dfbench.data.video_faces import prepare_video
 from dfbench_plugins.face_finders.mtcnn import Mtcnn, MtcnnOfVideo
@@ -94,7 +94,7 @@ def test_a_mask_over_a_small_face_chooses_it(
     large: int,
     small: int,
 ) -> None:
-    monkeypatch.setattr("dfbench.data.video_faces.THOROUGH_EVERY", 1000)  # only the mask tells
+    monkeypatch.setattr(MtcnnOfVideo, "find", lambda _, frames: finder.find(frames))  # only the mask tells
     x0, y0, x1, y1 = place(frame, small)
     mask = np.zeros((frame[1], frame[0], 3), np.uint8)
     mask[y0 + small // 4 : y1 - small // 4, x0 + small // 4 : x1 - small // 4] = 255
@@ -104,26 +104,25 @@ def test_a_mask_over_a_small_face_chooses_it(
     assert all(inside(box, frame, small) for box in stored.track.boxes)
 
 
-def test_one_large_face_is_searched_as_ever(
+def test_a_mask_over_a_face_that_was_found_asks_for_no_other(
     write_video: WriteVideo, photograph: Image.Image, finder: Mtcnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The boxes are those of `find` to the bit, and one of four frames is searched for small faces."""
-    searched: list[int] = []
-    thorough = MtcnnOfVideo.find_small
+    asked: list[int] = []
+    every = MtcnnOfVideo.find_all
 
     def counted(self: MtcnnOfVideo, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        searched.append(len(frames))
-        return thorough(self, frames)
+        asked.append(len(frames))
+        return every(self, frames)
 
-    monkeypatch.setattr(MtcnnOfVideo, "find_small", counted)
+    monkeypatch.setattr(MtcnnOfVideo, "find_all", counted)
     path = write_video("one.mp4", scene(photograph, (640, 480), 320))
-    stored = prepared(path, finder)
-    assert searched == [1]
-    monkeypatch.setattr("dfbench.data.video_faces.THOROUGH_EVERY", 1000)
-    alone = prepared(path, finder)
-    for name in ("boxes", "scores", "points"):
-        assert np.array_equal(getattr(stored.seen, name), getattr(alone.seen, name))
-    assert searched == [1]
+    on, off = np.zeros((2, 480, 640, 3), np.uint8)
+    on[160:320, 100:260] = off[:100, 500:] = 255
+    prepared(path, finder)
+    prepared(path, finder, write_video("on.mp4", [on] * 4))
+    assert asked == []
+    prepared(path, finder, write_video("off.mp4", [off] * 4))
+    assert asked == [4]
 
 
 def test_a_face_is_there_once() -> None:
@@ -133,6 +132,6 @@ def test_a_face_is_there_once() -> None:
             np.asarray(boxes, np.float32), np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32)
         )
 
-    both = with_small(faces((0, 0, 100, 120)), faces((5, 5, 95, 110), (20, 20, 40, 45), (90, 0, 130, 50)))
+    both = with_others(faces((0, 0, 100, 120)), faces((5, 5, 95, 110), (20, 20, 40, 45), (90, 0, 130, 50)))
     assert both.boxes.tolist() == [[0, 0, 100, 120], [90, 0, 130, 50]]
     assert len(both.scores) == len(both.points) == 2

@@ -53,13 +53,13 @@ def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return shared / max(1e-9, _area(one) + _area(other) - shared)
 
 
-def with_small(found: Faces, small: Faces) -> Faces:
-    """`found`, and after it those of `small` that lie mostly outside of each face found: the same face is there once."""
-    new = [k for k, box in enumerate(small.boxes) if all(_shared(box, one) < SAME for one in found.boxes)]
+def with_others(found: Faces, others: Faces) -> Faces:
+    """`found`, and after it those of `others` that lie mostly outside of each face found: the same face is there once."""
+    new = [k for k, box in enumerate(others.boxes) if all(_shared(box, one) < SAME for one in found.boxes)]
     return Faces(
-        np.concatenate([found.boxes, small.boxes[new]]),
-        np.concatenate([found.scores, small.scores[new]]),
-        np.concatenate([found.points, small.points[new]]),
+        np.concatenate([found.boxes, others.boxes[new]]),
+        np.concatenate([found.scores, others.scores[new]]),
+        np.concatenate([found.points, others.points[new]]),
     )
 
 

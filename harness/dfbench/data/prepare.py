@@ -335,8 +335,8 @@ class _WatchedThorough(_Watched):
     def of_video(self) -> _WatchedThorough:
         return _WatchedThorough(self._thorough.of_video())
 
-    def find_small(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        return _watched(self._thorough.find_small, frames)
+    def find_all(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        return _watched(self._thorough.find_all, frames)
 
 
 def _watched(

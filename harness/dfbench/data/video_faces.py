@@ -1,7 +1,7 @@
 """The faces of one video: decode, find, track, choose whose face it is about, crop, store.
 
-A finder that leaves small faces out beside large ones is asked for them in every eighth frame that is searched, and in all
-of them where it sees one there, or where a mask says that what was changed is in none of the faces found.
+A finder that may leave faces out is asked for all of them where a mask says that what was changed is in none of the faces
+that it found.
 
 Frames stream through. What is held of them is bounded: a video whose wanted frames take more memory is decoded twice,
 once to find the faces and once to cut them out.
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.clips import square_around
-from dfbench.data.faces import MainFace, Track, by_weight, follow, link, with_small
+from dfbench.data.faces import MainFace, Track, by_weight, follow, link, with_others
 from dfbench.data.landmarks import detect_landmarks
 from dfbench.data.masked_face import masked_track, read_masks
 from dfbench.data.sequences import source_size
@@ -33,7 +33,6 @@ HELD_BYTES = 512 * 2**20  # of decoded frames
 BATCH = 8  # frames that a finder is given at once, unless they are as large as
 BATCH_BYTES = 64 * 2**20
 QUALITY_SIDE = 96
-THOROUGH_EVERY = 8  # of the frames that are searched; a full search takes several times as long
 
 Frame = tuple[int, NDArray[np.uint8]]
 
@@ -41,13 +40,11 @@ Frame = tuple[int, NDArray[np.uint8]]
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
     """Where a finder looked: `positions` (n,) int64 in the video of all frames, `looked_at`: the rows among them that
-    were searched, `found`: what was in each of those, `small`: what a full search of some of them saw, by their place
-    among `found`, `frame_size`: (width, height)."""
+    were searched, `found`: what was in each of those, `frame_size`: (width, height)."""
 
     positions: NDArray[np.int64]
     looked_at: list[int]
     found: list[Faces]
-    small: dict[int, Faces]
     frame_size: tuple[int, int]
 
 
@@ -94,10 +91,12 @@ def prepare_video(
             masks = read_masks(seen_at, video.mask_path)
         except VideoError as error:
             note = f"its mask cannot be read, so that the largest face was taken: {error.message}"
-    if thorough is not None:
-        outside = bool(masks) and masked_track(tracks, masks, frame_size=search.frame_size) is None
-        found = with_all_small(search, frames, thorough, everywhere=outside)
-        tracks = by_weight(link(found, seen_at.tolist()))
+    if (
+        thorough is not None
+        and masks
+        and masked_track(tracks, masks, frame_size=search.frame_size) is None  # in a face that was left out?
+    ):
+        tracks = by_weight(link(with_all(search, frames, thorough), seen_at.tolist()))
     if not tracks:
         raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
     chosen = tracks[0]
@@ -118,20 +117,16 @@ def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
     """Search frames for faces.
 
     Of successive frames every `every`-th is searched, and the last, because where a face is a second later can only be
-    guessed. Of those, every eighth is searched for small faces too, if the finder leaves them out.
+    guessed.
     """
-    thorough = finder if isinstance(finder, ThoroughFaceFinder) else None
     positions: list[int] = []
     looked_at: list[int] = []
     found: list[Faces] = []
-    small: dict[int, Faces] = {}
     batch: list[NDArray[np.uint8]] = []
 
     def take(row: int, image: NDArray[np.uint8]) -> None:
         looked_at.append(row)
         batch.append(image)
-        if thorough is not None and len(looked_at) % THOROUGH_EVERY == THOROUGH_EVERY // 2:
-            small.update({len(looked_at) - 1: thorough.find_small([image])[0]})
         if _is_full(batch):
             found.extend(finder.find(batch))
             batch.clear()
@@ -152,34 +147,23 @@ def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
         take(len(positions) - 1, before)
     if batch:
         found.extend(finder.find(batch))
-    return Search(np.asarray(positions, dtype=np.int64), looked_at, found, small, size)
+    return Search(np.asarray(positions, dtype=np.int64), looked_at, found, size)
 
 
-def with_all_small(
-    search: Search, frames: Iterable[Frame], finder: ThoroughFaceFinder, *, everywhere: bool
-) -> list[Faces]:
-    """What was found, with small faces: those of all frames that were searched if one was seen or `everywhere`."""
-    both = {row: with_small(search.found[row], small) for row, small in search.small.items()}
-    if not everywhere and all(len(both[row].boxes) == len(search.found[row].boxes) for row in both):
-        return search.found
-    wanted = {at: row for row, at in enumerate(search.looked_at) if row not in both}
-    rows: list[int] = []
+def with_all(search: Search, frames: Iterable[Frame], finder: ThoroughFaceFinder) -> list[Faces]:
+    """What was found, and all other faces in the frames that were searched."""
+    looked_at = set(search.looked_at)
+    seen: list[Faces] = []
     batch: list[NDArray[np.uint8]] = []
-
-    def flush() -> None:
-        seen = finder.find_small(batch) if batch else []
-        both.update({row: with_small(search.found[row], one) for row, one in zip(rows, seen, strict=True)})
-        rows.clear()
-        batch.clear()
-
-    for at, (_, image) in enumerate(frames):
-        if at in wanted:
-            rows.append(wanted[at])
+    for row, (_, image) in enumerate(frames):
+        if row in looked_at:
             batch.append(image)
             if _is_full(batch):
-                flush()
-    flush()
-    return [both[row] for row in range(len(search.found))]
+                seen += finder.find_all(batch)
+                batch.clear()
+    if batch:
+        seen += finder.find_all(batch)
+    return [with_others(one, other) for one, other in zip(search.found, seen, strict=True)]
 
 
 def _is_full(batch: Sequence[NDArray[np.uint8]]) -> bool:

@@ -15,7 +15,7 @@ def dfbench_face_finders() -> list[FaceFinderSpec]:
             licence="MIT",
             citation="Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Networks, 2016",
             build="dfbench_plugins.face_finders.mtcnn:Mtcnn",
-            version="3",
+            version="4",
         ),
         FaceFinderSpec(
             name="dlib",

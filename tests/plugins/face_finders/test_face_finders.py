@@ -17,9 +17,11 @@ from tests import photographs
 from dfbench import FaceFinder, PluginError
 from dfbench.data.faces import overlap
 from dfbench_plugins.face_finders import dlib_hog
-from dfbench_plugins.face_finders.cascade import Cascade, summed
+from dfbench_plugins.face_finders.cascade import Cascade
 from dfbench_plugins.face_finders.dlib_hog import DlibHog
-from dfbench_plugins.face_finders.mtcnn import Mtcnn, size_below
+from dfbench_plugins.face_finders.equal_frames import size_below
+from dfbench_plugins.face_finders.mtcnn import Mtcnn
+from dfbench_plugins.face_finders.shrinking import summed
 
 FINDERS = pytest.mark.parametrize("build", [Mtcnn, DlibHog], ids=["mtcnn", "dlib"])
 Build = Callable[[str], FaceFinder]

@@ -1,0 +1,156 @@
+"""Frames of one shape, searched by MTCNN for faces of some sizes, in all of a frame or near a place.
+
+MTCNN looks for faces of certain sizes, and where it sees one depends on these a little: the sizes are those of a full
+search, and reach below that of the face that was found, so that the boxes are its boxes (docs/measurements.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench import Faces, overlap, with_others
+from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
+from dfbench_plugins.face_finders.shrinking import shrunk, summed
+
+SMALLEST, STEP = 20, 0.709  # sizes of faces in a full search: 20 px, 20 / 0.709 px, ...
+MIN_CONFIDENCE = 0.8
+FACE_SHARES = (1 / 4, 1 / 16)
+BELOW = 0.75  # of a face's size, from where on the search begins that its box is taken from
+NEAR = 1.0  # sides of a face beyond it, where it is looked for in the next frame
+CROWD = 0.5  # of a frame: where such places take more, all of it is searched
+Place = tuple[int, float, Part]  # a frame, the size to begin with, and where in it
+NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+
+class EqualFrames:
+    """Frames of one shape, to be searched any number of times. Sizes are in pixels of the shrunk frames."""
+
+    def __init__(self, frames: list[NDArray[np.uint8]], cascade: Cascade, max_side: int) -> None:
+        pairs = [shrunk(frame, max_side) for frame in frames]
+        self._sums, self._ratio = [summed(one) for one, _ in pairs], pairs[0][1]
+        self._cascade = cascade
+        self.shape = frames[0].shape
+        self._height, self._width = pairs[0][0].shape[:2]
+        self._side = min(self._height, self._width)
+        self._large = size_below(self._side * FACE_SHARES[0])
+
+    def __len__(self) -> int:
+        return len(self._sums)
+
+    def large(self) -> list[Faces]:
+        """Large faces of each frame."""
+        return self._search(range(len(self)), self._large, self._large)
+
+    def small(self, rows: Sequence[int]) -> list[Faces]:
+        """The faces of frames without a large one."""
+        smallest = size_below(self._side * FACE_SHARES[1])
+        return self._search(rows, smallest, smallest / BELOW)
+
+    def all_sizes(self, rows: Sequence[int]) -> list[Faces]:
+        """What a full search of some frames finds."""
+        return self._find(rows, SMALLEST)
+
+    def with_near(self, row: int, found: Faces, others: Faces) -> Faces:
+        """`found` of one frame, and what of the `others`, of a frame beside it, is seen near where it was there."""
+        for faces in self._near(self._places(row, _without(others, found))):
+            found = with_others(found, faces)
+        return found
+
+    def _search(self, rows: Sequence[int], smallest: float, settled: float) -> list[Faces]:
+        """Faces of some frames from size `smallest` on, and smaller ones that show.
+
+        Boxes of faces below size `settled` are those of a search nearby that begins further below.
+        """
+        found = self._find(rows, smallest)
+        shown = [_some(faces, self._sides(faces) < settled) for faces in found]
+        found = [_some(faces, self._sides(faces) >= settled) for faces in found]
+        places = [
+            self._places(row, _without(one, faces))
+            for row, one, faces in zip(rows, shown, found, strict=True)
+        ]
+        near = iter(self._near([one for several in places for one in several]))
+        for at, several in enumerate(places):
+            for faces in islice(near, len(several)):
+                found[at] = with_others(found[at], faces)
+            found[at] = with_others(found[at], shown[at])
+        return found
+
+    def _places(self, row: int, faces: Faces) -> list[Place]:
+        """Where to look for faces of about that size and place in a frame."""
+        boxes = faces.boxes / np.tile(self._ratio, 2)
+        places = [(row, _start_below(_side(box)), self._around(box)) for box in boxes]
+        area = sum((x1 - x0) * (y1 - y0) for _, _, (x0, y0, x1, y1) in places)
+        if area <= CROWD * self._height * self._width:
+            return places
+        return [(row, min(start for _, start, _ in places), (0.0, 0.0, self._width, self._height))]
+
+    def _near(self, places: Sequence[Place]) -> list[Faces]:
+        """What is in each of these places, with the boxes of a full search."""
+        found = [NO_FACES] * len(places)
+        left = dict(enumerate(places))
+        while left:
+            again: dict[int, Place] = {}
+            for start in sorted({start for _, start, _ in left.values()}):
+                same = [number for number, one in left.items() if one[1] == start]
+                rows, parts = [left[number][0] for number in same], [left[number][2] for number in same]
+                for number, faces in zip(same, self._find(rows, start, parts), strict=True):
+                    found[number] = faces
+                    smallest = min(self._sides(faces), default=start)
+                    if smallest < start and start > SMALLEST:
+                        again[number] = (left[number][0], _start_below(smallest), left[number][2])
+            left = again
+        return found
+
+    def _find(self, rows: Sequence[int], smallest: float, parts: Sequence[Part] | None = None) -> list[Faces]:
+        if smallest > self._side or not rows:  # there is no size to search
+            return [NO_FACES] * len(rows)
+        sums = [self._sums[row] for row in rows]
+        return [_confident(one, self._ratio) for one in self._cascade.find(sums, smallest, parts)]
+
+    def _around(self, box: NDArray[np.float32]) -> Part:
+        beyond = NEAR * max(box[2] - box[0], box[3] - box[1])
+        x0, y0, x1, y1 = (float(one) for one in box + beyond * np.array([-1, -1, 1, 1]))
+        return max(0.0, x0), max(0.0, y0), min(self._width, x1), min(self._height, y1)
+
+    def _sides(self, faces: Faces) -> NDArray[np.float64]:
+        """The size of each face."""
+        return np.asarray([_side(box) for box in faces.boxes / np.tile(self._ratio, 2)], np.float64)
+
+
+def size_below(pixels: float) -> float:
+    """The largest face size of a full search that is not above `pixels`, or its smallest."""
+    steps = math.floor(math.log(max(1.0, pixels / SMALLEST)) / -math.log(STEP))
+    return SMALLEST / STEP**steps
+
+
+def _start_below(size: float) -> float:
+    """From what size on a full search is to be begun for a face of that size."""
+    return size_below(BELOW * size)
+
+
+def _side(box: NDArray[np.float32]) -> float:
+    """The size of a face: the square root of its area."""
+    return math.sqrt(max(1.0, float((box[2] - box[0]) * (box[3] - box[1]))))
+
+
+def _some(faces: Faces, which: NDArray[np.bool_]) -> Faces:
+    return Faces(faces.boxes[which], faces.scores[which], faces.points[which])
+
+
+def _without(faces: Faces, others: Faces) -> Faces:
+    """Those that touch none of the others."""
+    alone = [all(overlap(box, one) == 0 for one in others.boxes) for box in faces.boxes]
+    return _some(faces, np.asarray(alone, np.bool_))
+
+
+def _confident(found: Found, ratio: NDArray[np.float32]) -> Faces:
+    """What MTCNN said of one frame, without what it doubts; times `ratio` (x, y)."""
+    boxes, scores, points = found
+    kept = np.flatnonzero(scores >= MIN_CONFIDENCE)
+    kept = kept[np.argsort(-scores[kept], kind="stable")]
+    return Faces(boxes=boxes[kept] * np.tile(ratio, 2), scores=scores[kept], points=points[kept] * ratio)
