@@ -36,7 +36,7 @@ def dense(layer: nn.Module, x: Tensor, before: nn.LayerNorm | Step | None = None
         return _Dense.apply(before, x, layer.weight, layer.bias, *parameters)  # type: ignore[no-any-return]
     if before is None:
         return layer(x)  # type: ignore[no-any-return]
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or x.numel() < MANY_ROWS * x.shape[-1]:
         return layer(before(x))  # type: ignore[no-any-return]
     # Recomputation stops at the last tensor that is needed, which is what enters the layer.
     answer: Tensor = checkpoint(lambda x: layer(before(x)), x, use_reentrant=False, preserve_rng_state=False)

@@ -1,4 +1,4 @@
-"""The three networks of MTCNN, one after the other, with the weights and, but for rounding, the boxes of facenet-pytorch.
+"""The three networks of MTCNN, one after the other, with the weights and the boxes of facenet-pytorch.
 
 facenet-pytorch shrinks the whole frame anew for each size of face, and cuts out each candidate from it, which takes most
 of the time where faces are large; and it searches whole frames alone. Here what is shrunk is read off sums of the frame
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,13 +23,11 @@ from facenet_pytorch.models.utils.detect_face import (
     rerec,
 )
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from dfbench_plugins.face_finders.shrinking import bins, means_of
 
 CELL = 12  # px, the face that the first network sees
-LANES = 16  # channels that a CPU works on at once
 STRIDE = 2  # px, from one place where it looks to the next
 Part = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the frame
 Found = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -41,11 +38,8 @@ class Cascade:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._nets = MTCNN(keep_all=True, device="cpu").eval()
-        _widen(self._nets.pnet)
-        _widen(self._nets.rnet)
         # Their pooling is much faster so.
-        self._nets = self._nets.to(device=device, memory_format=torch.channels_last)
+        self._nets = MTCNN(keep_all=True, device=device).eval().to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def find(
@@ -152,17 +146,6 @@ class Cascade:
     def _input(self, images: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> Tensor:
         planar = np.ascontiguousarray(np.asarray(images, np.float32).transpose(0, 3, 1, 2))
         return (torch.from_numpy(planar).to(self._device) - 127.5) * 0.0078125
-
-
-@torch.no_grad()
-def _widen(net: Any) -> None:
-    """Give the first layer of a network channels of zeros, up to a multiple of 16: what follows it is much faster so."""
-    first, second = net.conv1, net.conv2
-    new = -first.out_channels % LANES
-    first.weight = nn.Parameter(functional.pad(first.weight, (0, 0, 0, 0, 0, 0, 0, new)))
-    first.bias = nn.Parameter(functional.pad(first.bias, (0, new)))
-    net.prelu1.weight = nn.Parameter(functional.pad(net.prelu1.weight, (0, new)))
-    second.weight = nn.Parameter(functional.pad(second.weight, (0, 0, 0, 0, 0, new)))
 
 
 def _windows(ranges: Sequence[tuple[float, float]], scale: float, size: int) -> tuple[list[int], int]:
