@@ -21,6 +21,7 @@ from dfbench.metrics.point import auc
 from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
 from dfbench_fakestormer.detector import normalise
 from dfbench_fakestormer.losses import Losses, LossWeights, Targets, combined_loss
+from dfbench_fakestormer.memory import close_gaps
 from dfbench_fakestormer.model import FakeSTormerNet, Output
 from dfbench_fakestormer.recipe import Recipe
 from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
@@ -59,7 +60,9 @@ class TrainingModule(pl.LightningModule):
         self._world = world
         # No module itself, because Lightning would store one that is an attribute a second time.
         self._forward: Callable[[Tensor], Output] = net.__call__
-        if recipe.compile != "none":
+        if recipe.compile == "none":
+            close_gaps(net)
+        else:
             compiled = torch.compile(net, backend=recipe.compile)
             self._forward = lambda clips: compiled(clips)  # noqa: PLW0108 - compiled is a module
         self._logged: dict[str, Tensor] = {}

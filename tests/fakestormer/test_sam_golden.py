@@ -19,7 +19,7 @@ from dfbench import FitPlan
 from dfbench.progress import SilentProgress
 from dfbench.runs.training import fit_module
 from dfbench.runs.training_record import LAST, LOG, read_checkpoint
-from dfbench_fakestormer import training_module
+from dfbench_fakestormer import memory, training_module
 from dfbench_fakestormer.checkpoints import network_config
 from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
@@ -165,6 +165,9 @@ def test_one_step_of_a_training(
     named = ("label", "temp_loc_target", "hm_target", "hm_mask")
     batch = Batch(x, *(torch.tensor(golden[f"sam_tiny/{name}"]) for name in named))
     seen = ValidationBatch(x, label=torch.tensor([0, 1]), video=torch.tensor([0, 1]))
+    given_back: list[int] = []  # memory, as it is of a large network
+    monkeypatch.setattr(memory, "LARGE", 0)
+    monkeypatch.setattr(memory, "_give_back", lambda: given_back.append(1))
     # The stored clips are normalised already.
     monkeypatch.setattr(training_module, "normalise", lambda clips, dtype: clips.to(dtype))
     stream = ClipStream([np.arange(6)], recipe=recipe, seed=0)  # one clip of four frames, wherever it begins
@@ -182,6 +185,7 @@ def test_one_step_of_a_training(
     result = fit_module(module, folder=tmp_path, plan=plan, progress=SilentProgress(), title="one step")
 
     assert net.passes == [True, True]
+    assert len(given_back) == 2 * len(net.passes)
     optimizer = read_checkpoint(tmp_path / LAST)["optimizer_states"][0]["state"]
     assert {int(one["step"]) for one in optimizer.values()} == {1}
     state = {key.removeprefix("net."): value for key, value in result.state.items()}
