@@ -80,7 +80,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
-    from dfbench.data.faces import overlap, with_others
+    from dfbench.data.faces import lost, with_others
     from dfbench.data.folders import folder_fault
     from dfbench.data.landmarks import landmark_file
     from dfbench.data.sequences import (
@@ -105,7 +105,7 @@ _LAZY = {
     "train": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
-    "overlap": "dfbench.data.faces",
+    "lost": "dfbench.data.faces",
     "with_others": "dfbench.data.faces",
     "folder_fault": "dfbench.data.folders",
     "archive_folders": "dfbench.data.sequences",
@@ -210,8 +210,8 @@ __all__ = [
     "is_video_name",
     "landmark_file",
     "leaderboard",
+    "lost",
     "natural_key",
-    "overlap",
     "read_faces",
     "read_track",
     "resolve_device",

@@ -199,7 +199,7 @@ def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
 
     frames = video_faces.WantedFrames(video.path, CHOICE)
     timed("decode", list, frames)
-    search = timed("find", video_faces.look, frames, finder, 1)
+    search = timed("find", video_faces.look, frames, finder.of_video(), 1)
     main = main_face(search.found, search.looked_at, search.positions)
     kept = [one for row, one in enumerate(frames) if row in set(main.rows.tolist())]
     faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(CHOICE))

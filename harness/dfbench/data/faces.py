@@ -98,6 +98,17 @@ def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
     return tracks
 
 
+def lost(before: Faces, after: Faces) -> Faces:
+    """Those faces of one frame that are nowhere in another, some time away, by the rules of `link`."""
+    tracks = link([before, after], [0, SHORT_PAUSE + 1])
+    gone = [one for one in tracks if one.rows == [0]]
+    return Faces(
+        np.asarray([one.boxes[0] for one in gone], np.float32).reshape(-1, 4),
+        np.asarray([one.scores[0] for one in gone], np.float32),
+        np.asarray([one.points[0] for one in gone], np.float32).reshape(-1, 5, 2),
+    )
+
+
 def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """How far two boxes' centres are from one another, in sides of the larger; infinite if one is much larger."""
     small, large = sorted((math.sqrt(_area(one)), math.sqrt(_area(other))))

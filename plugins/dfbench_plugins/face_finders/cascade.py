@@ -28,6 +28,7 @@ from torch import Tensor
 from dfbench_plugins.face_finders.shrinking import bins, means_of
 
 CELL = 12  # px, the face that the first network sees
+SIZES_NEARBY = 4  # of faces in a part: from the smallest to 2.8 times that, for a face of up to twice
 STRIDE = 2  # px, from one place where it looks to the next
 Part = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the frame
 Found = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -47,10 +48,10 @@ class Cascade:
     ) -> list[Found]:
         """Boxes (k, 4), scores (k,) and points (k, 5, 2) of faces of `smallest` px and more in frames given by `summed`.
 
-        With `parts`, one for each frame, only of faces that lie in it; their boxes are the same as without.
+        With `parts`, one for each frame, only of faces that lie in it and are not above twice `smallest`; their boxes are
+        the same as without.
         """
-        height, width = (one - 1 for one in sums[0].shape[:2])
-        boxes, rows = self._proposals(sums, smallest, parts or [(0, 0, width, height)] * len(sums))
+        boxes, rows = self._proposals(sums, smallest, parts)
         if len(boxes):
             boxes, rows = self._refined(sums, boxes, rows)
         points = torch.zeros(0, 5, 2)
@@ -62,12 +63,16 @@ class Cascade:
         ]
 
     def _proposals(
-        self, sums: Sequence[NDArray[np.int32]], smallest: float, parts: Sequence[Part]
+        self, sums: Sequence[NDArray[np.int32]], smallest: float, parts: Sequence[Part] | None
     ) -> tuple[Tensor, Tensor]:
         height, width = (one - 1 for one in sums[0].shape[:2])
-        scale, found, rows = CELL / smallest, [], []
-        side = min(height, width) * scale
-        while side >= CELL:
+        scales = self._scales(smallest, min(height, width))
+        if parts is None:
+            parts = [(0, 0, width, height)] * len(sums)
+        else:
+            scales = scales[:SIZES_NEARBY]
+        found, rows = [], []
+        for scale in scales:
             down, across = int(height * scale + 1), int(width * scale + 1)
             tops, lines = _windows([(one[1], one[3]) for one in parts], scale, down)
             lefts, columns = _windows([(one[0], one[2]) for one in parts], scale, across)
@@ -85,7 +90,6 @@ class Cascade:
                 kept = batched_nms(boxes[:, :4], boxes[:, 4], inside, 0.5)
                 found.append(boxes[kept])
                 rows.append(inside[kept])
-            scale, side = scale * self._nets.factor, side * self._nets.factor
         if not found:
             return torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64)
         boxes, row = torch.cat(found), torch.cat(rows)
@@ -93,6 +97,13 @@ class Cascade:
         boxes, row = boxes[kept], row[kept]
         sides = (boxes[:, 2:4] - boxes[:, :2]).repeat(1, 2)
         return rerec(torch.cat([boxes[:, :4] + boxes[:, 5:9] * sides, boxes[:, 4:5]], dim=1)), row
+
+    def _scales(self, smallest: float, side: int) -> list[float]:
+        """How many times larger than its frame is what the first network sees, for each size of face in a full search."""
+        scales = [CELL / smallest]
+        while scales[-1] * side >= CELL:
+            scales.append(scales[-1] * self._nets.factor)
+        return scales[:-1]
 
     def _proposed(self, shown: Tensor, corners: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Boxes, scores and shifts (k, 9) in frame pixels, and of which image, in images with `corners` (n, 2), x and y."""

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import Faces, overlap, with_others
+from dfbench import Faces, lost, with_others
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
 from dfbench_plugins.face_finders.shrinking import shrunk, summed
 
@@ -23,7 +23,7 @@ FACE_SHARES = (1 / 4, 1 / 16)
 BELOW = 0.75  # of a face's size, from where on the search begins that its box is taken from
 NEAR = 1.0  # sides of a face beyond it, where it is looked for in the next frame
 CROWD = 0.5  # of a frame: where such places take more, all of it is searched
-Place = tuple[int, float, Part]  # a frame, the size to begin with, and where in it
+Place = tuple[int, float, Part | None]  # a frame, the size to begin with, and where in it (None: anywhere)
 NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
 
@@ -57,7 +57,7 @@ class EqualFrames:
 
     def with_near(self, row: int, found: Faces, others: Faces) -> Faces:
         """`found` of one frame, and what of the `others`, of a frame beside it, is seen near where it was there."""
-        for faces in self._near(self._places(row, _without(others, found))):
+        for faces in self._near(self._places(row, lost(others, found))):
             found = with_others(found, faces)
         return found
 
@@ -70,7 +70,7 @@ class EqualFrames:
         shown = [_some(faces, self._sides(faces) < settled) for faces in found]
         found = [_some(faces, self._sides(faces) >= settled) for faces in found]
         places = [
-            self._places(row, _without(one, faces))
+            self._places(row, _some(with_others(faces, one), slice(len(faces.boxes), None)))
             for row, one, faces in zip(rows, shown, found, strict=True)
         ]
         near = iter(self._near([one for several in places for one in several]))
@@ -83,22 +83,24 @@ class EqualFrames:
     def _places(self, row: int, faces: Faces) -> list[Place]:
         """Where to look for faces of about that size and place in a frame."""
         boxes = faces.boxes / np.tile(self._ratio, 2)
-        places = [(row, _start_below(_side(box)), self._around(box)) for box in boxes]
-        area = sum((x1 - x0) * (y1 - y0) for _, _, (x0, y0, x1, y1) in places)
-        if area <= CROWD * self._height * self._width:
-            return places
-        return [(row, min(start for _, start, _ in places), (0.0, 0.0, self._width, self._height))]
+        starts, parts = [_start_below(_side(box)) for box in boxes], [self._around(box) for box in boxes]
+        if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in parts) > CROWD * self._height * self._width:
+            return [(row, min(starts), None)]
+        return [(row, start, part) for start, part in zip(starts, parts, strict=True)]
 
     def _near(self, places: Sequence[Place]) -> list[Faces]:
         """What is in each of these places, with the boxes of a full search."""
         found = [NO_FACES] * len(places)
         left = dict(enumerate(places))
         while left:
+            alike: dict[tuple[float, bool], list[int]] = {}
+            for number, (_, start, part) in left.items():
+                alike.setdefault((start, part is None), []).append(number)
             again: dict[int, Place] = {}
-            for start in sorted({start for _, start, _ in left.values()}):
-                same = [number for number, one in left.items() if one[1] == start]
-                rows, parts = [left[number][0] for number in same], [left[number][2] for number in same]
-                for number, faces in zip(same, self._find(rows, start, parts), strict=True):
+            for (start, _), numbers in alike.items():
+                rows, parts = [left[one][0] for one in numbers], [left[one][2] for one in numbers]
+                inside = [one for one in parts if one is not None]
+                for number, faces in zip(numbers, self._find(rows, start, inside or None), strict=True):
                     found[number] = faces
                     smallest = min(self._sides(faces), default=start)
                     if smallest < start and start > SMALLEST:
@@ -138,14 +140,8 @@ def _side(box: NDArray[np.float32]) -> float:
     return math.sqrt(max(1.0, float((box[2] - box[0]) * (box[3] - box[1]))))
 
 
-def _some(faces: Faces, which: NDArray[np.bool_]) -> Faces:
+def _some(faces: Faces, which: NDArray[np.bool_] | slice) -> Faces:
     return Faces(faces.boxes[which], faces.scores[which], faces.points[which])
-
-
-def _without(faces: Faces, others: Faces) -> Faces:
-    """Those that touch none of the others."""
-    alone = [all(overlap(box, one) == 0 for one in others.boxes) for box in faces.boxes]
-    return _some(faces, np.asarray(alone, np.bool_))
 
 
 def _confident(found: Found, ratio: NDArray[np.float32]) -> Faces:

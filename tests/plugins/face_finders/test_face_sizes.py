@@ -14,6 +14,7 @@ from tests.photographs import photograph, photographs
 from dfbench import Faces
 from dfbench.data.faces import overlap
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
+from dfbench_plugins.face_finders.equal_frames import size_below
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 from dfbench_plugins.face_finders.shrinking import summed
 
@@ -47,11 +48,13 @@ def test_boxes_overlap_those_of_a_full_search(finder: Mtcnn, side: int, second: 
 def test_a_face_is_the_same_in_a_part_of_the_frame(side: int) -> None:
     cascade = Cascade("cpu")
     for frame in head_frames(photographs(), side, every=60):
-        ((whole, scores, points),) = cascade.find([summed(frame)], 28.3)
-        x0, y0, x1, y1 = whole[scores.argmax()]
+        ((seen, scores, _),) = cascade.find([summed(frame)], 20)
+        x0, y0, x1, y1 = seen[scores.argmax()]
         beyond = max(x1 - x0, y1 - y0)
+        smallest = size_below(0.75 * beyond)
+        ((whole, scores, points),) = cascade.find([summed(frame)], smallest)
         part = (x0 - beyond, max(0.0, y0 - beyond), x1 + beyond, min(480.0, y1 + beyond))
-        ((box, score, point),) = cascade.find([summed(frame)], 28.3, [part])
+        ((box, score, point),) = cascade.find([summed(frame)], smallest, [part])
         best = [np.abs(whole - one).sum(axis=1).argmin() for one in box]
         assert scores.argmax() in best
         np.testing.assert_allclose(box, whole[best], rtol=0, atol=1e-3)
@@ -73,8 +76,7 @@ class Searches(list[tuple[int, int, bool]]):
         def counted(
             sums: Sequence[NDArray[np.int32]], smallest: float, parts: Sequence[Part] | None = None
         ) -> list[Found]:
-            height, width = (one - 1 for one in sums[0].shape[:2])
-            self.append((len(sums), round(smallest), {*(parts or ())} <= {(0, 0, width, height)}))
+            self.append((len(sums), round(smallest), parts is None))
             return search(sums, smallest, parts)
 
         monkeypatch.setattr(finder._cascade, "find", counted)
