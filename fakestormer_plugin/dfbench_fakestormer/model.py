@@ -171,7 +171,7 @@ class Mlp(nn.Module):
 def _filled_up(kept: Tensor, count: int) -> Tensor:
     """Rows `kept` (k,) of `count`, and behind them as many of the others as make it a multiple of ROWS_ALIKE.
 
-    Tensors of ever new sizes leave gaps in memory that no later one fits: a fifth more of it after ten steps.
+    Tensors of ever new sizes leave gaps in memory that no later one fits: a sixth more of it after ten steps.
     """
     missing = -len(kept) % ROWS_ALIKE
     others = torch.ones(count, dtype=torch.bool, device=kept.device).index_fill_(0, kept, False).nonzero()
