@@ -118,6 +118,8 @@ class Cascade:
         self, sums: Sequence[NDArray[np.int32]], boxes: Tensor, rows: Tensor
     ) -> tuple[Tensor, Tensor]:
         boxes, rows, cut = self._cut(sums, boxes, rows, 24)
+        if not len(cut):
+            return boxes, rows
         moved, sure = fixed_batch_process(cut, self._nets.rnet)
         kept = sure[:, 1] > self._nets.thresholds[1]
         boxes, rows, moved = torch.cat([boxes[kept, :4], sure[kept, 1:]], dim=1), rows[kept], moved[kept]
@@ -128,6 +130,8 @@ class Cascade:
         self, sums: Sequence[NDArray[np.int32]], boxes: Tensor, rows: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         boxes, rows, cut = self._cut(sums, boxes, rows, 48)
+        if not len(cut):
+            return boxes, rows, torch.zeros(0, 5, 2)
         moved, points, sure = fixed_batch_process(cut, self._nets.onet)
         kept = sure[:, 1] > self._nets.thresholds[2]
         boxes, rows, moved = torch.cat([boxes[kept, :4], sure[kept, 1:]], dim=1), rows[kept], moved[kept]

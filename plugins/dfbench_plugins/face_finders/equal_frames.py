@@ -21,7 +21,7 @@ SMALLEST, STEP = 20, 0.709  # sizes of faces in a full search: 20 px, 20 / 0.709
 MIN_CONFIDENCE = 0.8
 FACE_SHARES = (1 / 4, 1 / 16)
 BELOW = 0.75  # of a face's size, from where on the search begins that its box is taken from
-NEAR = 1.0  # sides of a face beyond it, where it is looked for in the next frame
+NEAR = (1.0, 2.0)  # sides of a face beyond it, where it is looked for next: first, and if it is not there
 CROWD = 0.5  # of a frame: where such places take more, all of it is searched
 Place = tuple[int, float, Part | None]  # a frame, the size to begin with, and where in it (None: anywhere)
 NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
@@ -57,8 +57,9 @@ class EqualFrames:
 
     def with_near(self, row: int, found: Faces, others: Faces) -> Faces:
         """`found` of one frame, and what of the `others`, of a frame beside it, is seen near where it was there."""
-        for faces in self._near(self._places(row, lost(others, found))):
-            found = with_others(found, faces)
+        for sides in NEAR:
+            for faces in self._near(self._places(row, lost(others, found), sides)):
+                found = with_others(found, faces)
         return found
 
     def _search(self, rows: Sequence[int], smallest: float, settled: float) -> list[Faces]:
@@ -70,7 +71,7 @@ class EqualFrames:
         shown = [_some(faces, self._sides(faces) < settled) for faces in found]
         found = [_some(faces, self._sides(faces) >= settled) for faces in found]
         places = [
-            self._places(row, _some(with_others(faces, one), slice(len(faces.boxes), None)))
+            self._places(row, _some(with_others(faces, one), slice(len(faces.boxes), None)), NEAR[0])
             for row, one, faces in zip(rows, shown, found, strict=True)
         ]
         near = iter(self._near([one for several in places for one in several]))
@@ -80,17 +81,18 @@ class EqualFrames:
             found[at] = with_others(found[at], shown[at])
         return found
 
-    def _places(self, row: int, faces: Faces) -> list[Place]:
-        """Where to look for faces of about that size and place in a frame."""
+    def _places(self, row: int, faces: Faces, beyond: float) -> list[Place]:
+        """Where to look for faces of about that size in a frame, up to so many sides beyond where they were."""
         boxes = faces.boxes / np.tile(self._ratio, 2)
-        starts, parts = [_start_below(_side(box)) for box in boxes], [self._around(box) for box in boxes]
+        starts = [_start_below(_side(box)) for box in boxes]
+        parts = [self._around(box, beyond) for box in boxes]
         if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in parts) > CROWD * self._height * self._width:
             return [(row, min(starts), None)]
         return [(row, start, part) for start, part in zip(starts, parts, strict=True)]
 
     def _near(self, places: Sequence[Place]) -> list[Faces]:
         """What is in each of these places, with the boxes of a full search."""
-        found = [NO_FACES] * len(places)
+        found, settled = [NO_FACES] * len(places), [NO_FACES] * len(places)
         left = dict(enumerate(places))
         while left:
             alike: dict[tuple[float, bool], list[int]] = {}
@@ -101,9 +103,10 @@ class EqualFrames:
                 rows, parts = [left[one][0] for one in numbers], [left[one][2] for one in numbers]
                 inside = [one for one in parts if one is not None]
                 for number, faces in zip(numbers, self._find(rows, start, inside or None), strict=True):
-                    found[number] = faces
+                    found[number] = with_others(settled[number], faces)
                     smallest = min(self._sides(faces), default=start)
                     if smallest < start and start > SMALLEST:
+                        settled[number] = _some(found[number], self._sides(found[number]) >= start)
                         again[number] = (left[number][0], _start_below(smallest), left[number][2])
             left = again
         return found
@@ -114,9 +117,9 @@ class EqualFrames:
         sums = [self._sums[row] for row in rows]
         return [_confident(one, self._ratio) for one in self._cascade.find(sums, smallest, parts)]
 
-    def _around(self, box: NDArray[np.float32]) -> Part:
-        beyond = NEAR * max(box[2] - box[0], box[3] - box[1])
-        x0, y0, x1, y1 = (float(one) for one in box + beyond * np.array([-1, -1, 1, 1]))
+    def _around(self, box: NDArray[np.float32], beyond: float) -> Part:
+        wider = beyond * max(box[2] - box[0], box[3] - box[1])
+        x0, y0, x1, y1 = (float(one) for one in box + wider * np.array([-1, -1, 1, 1]))
         return max(0.0, x0), max(0.0, y0), min(self._width, x1), min(self._height, y1)
 
     def _sides(self, faces: Faces) -> NDArray[np.float64]:

@@ -57,7 +57,8 @@ class MtcnnOfVideo:
     Large faces are looked for in all of each frame. Of the frames given at once, the last is searched for faces of any
     size. What was seen in a frame and is not among the large faces of the next is looked for there where it was, first
     forwards, then from the last frame backwards. All of a frame in which there is no face so far is searched for small ones.
-    So no face is missed but a small one beside another face that comes and goes between two full searches.
+    So a small face beside another one is missed where it comes and goes between two full searches, and where it moves
+    farther than a track is followed.
     """
 
     def __init__(self, finder: Mtcnn) -> None:

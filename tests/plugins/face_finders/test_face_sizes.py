@@ -14,7 +14,7 @@ from tests.photographs import photograph, photographs
 from dfbench import Faces
 from dfbench.data.faces import overlap
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
-from dfbench_plugins.face_finders.equal_frames import size_below
+from dfbench_plugins.face_finders.equal_frames import NO_FACES, EqualFrames, size_below
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 from dfbench_plugins.face_finders.shrinking import summed
 
@@ -62,9 +62,12 @@ def test_a_face_is_the_same_in_a_part_of_the_frame(side: int) -> None:
         np.testing.assert_allclose(point, points[best], rtol=0, atol=1e-3)
 
 
-def test_nothing_is_found_where_no_face_fits() -> None:
-    (found,) = Cascade("cpu").find([summed(np.full((480, 640, 3), 90, np.uint8))], 20, [(300, 200, 310, 210)])
+@pytest.mark.parametrize("part", [(300, 200, 310, 210), (350, 0, 640, 480)])
+def test_nothing_is_found_outside_of_a_part(part: Part) -> None:
+    frame = summed(pair(at=None))
+    (found,) = Cascade("cpu").find([frame], 79, [part])
     assert [len(one) for one in found] == [0, 0, 0]
+    assert len(Cascade("cpu").find([frame], 79)[0][0]) == 1
 
 
 class Searches(list[tuple[int, int, bool]]):
@@ -130,6 +133,37 @@ def test_a_small_face_beside_a_large_one_is_followed_to_where_it_comes_and_goes(
     found = [*of_video.find(frames[:6]), *of_video.find(frames[6:])]
     assert [is_seen(one, at) for one, at in zip(found, there, strict=True)] == [True] * len(there)
     assert all(len(one.boxes) == 1 + (at is not None) for one, at in zip(found, there, strict=True))
+
+
+def test_a_small_face_that_walks_is_followed_beside_a_large_one(finder: Mtcnn) -> None:
+    """By nearly two sides from frame to frame, and back."""
+    there = [350, 435, 520, 435, 350, 435, 520, 435]
+    found = finder.of_video().find([pair(at=one) for one in there])
+    assert [is_seen(one, at) for one, at in zip(found, there, strict=True)] == [True] * len(there)
+
+
+class FourSizes(Cascade):
+    """Sees what it is told of in range of a search in a part: from the smallest size to 2.8 times that."""
+
+    def __init__(self, *boxes: tuple[int, int, int, int]) -> None:
+        self.boxes = np.asarray(boxes, np.float32)
+
+    def find(
+        self, sums: Sequence[NDArray[np.int32]], smallest: float, parts: Sequence[Part] | None = None
+    ) -> list[Found]:
+        sides = self.boxes[:, 2] - self.boxes[:, 0]
+        # A smaller face shows, too.
+        seen = self.boxes[(sides >= 0.7 * smallest) & ((sides <= 2.8 * smallest) | (parts is None))]
+        return [(seen, np.ones(len(seen), np.float32), np.zeros((len(seen), 5, 2), np.float32)) for _ in sums]
+
+
+def test_smaller_faces_nearby_do_not_hide_the_one_looked_for() -> None:
+    """What is small beside it is searched for anew, from so small a size that its own is out of range."""
+    boxes = [(200, 150, 310, 260), (320, 150, 380, 210), (320, 220, 352, 252)]
+    frames = EqualFrames([pair(at=None)], FourSizes(*boxes), 800)
+    wanted = Faces(np.asarray(boxes[:1], np.float32), np.ones(1, np.float32), np.zeros((1, 5, 2), np.float32))
+    found = frames.with_near(0, NO_FACES, wanted)
+    assert sorted(map(tuple, found.boxes.tolist())) == boxes
 
 
 def test_a_small_face_alone_is_found_wherever_it_jumps(finder: Mtcnn) -> None:
