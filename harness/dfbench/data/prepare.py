@@ -9,18 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 from uuid import uuid4
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dfbench.data.executor import killed_with_its_workers, open_executor
 from dfbench.data.outcomes import (
@@ -34,10 +28,11 @@ from dfbench.data.process import process_of_this_thread
 from dfbench.data.sequences import source_size
 from dfbench.data.store import face_path
 from dfbench.data.video_faces import prepare_video
-from dfbench.errors import DfbenchError, PluginError, RunError, StoreError, VideoError
-from dfbench.interfaces import FaceFinder, Progress, ThoroughFaceFinder
+from dfbench.data.worker_finder import FinderError, build_finder, finder_of
+from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
+from dfbench.interfaces import Progress
 from dfbench.settings import own_cores
-from dfbench.types import Faces, PrepareSpec, Status, Video
+from dfbench.types import PrepareSpec, Status, Video
 from dfbench.version import VERSION
 
 VIDEO_SECONDS = 1800.0  # after which a video counts as one that hangs
@@ -45,10 +40,6 @@ MAX_THREADS = 8  # that decode one video: each holds a frame
 # Of the face finder, one after the other and all alike, after which it is taken to be broken.
 MAX_FAILURES = 5
 _FAILED = "the face finder failed: "
-
-
-class _FinderError(Exception):
-    """The face finder raised something, after which its process is not to be trusted: errors of CUDA stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +259,7 @@ def _run_job(job: _Job) -> PreparedResult:
     process = process_of_this_thread()
     process.preload = (__name__, job.finder.partition(":")[0])
     try:
-        process.call(_build, job.finder, process.number)
+        process.call(build_finder, job.finder, process.number)
     except BrokenExecutor as error:
         raise RunError(
             f"the process that builds the face finder {job.finder} died: {error}", hints=("dfbench doctor",)
@@ -277,10 +268,10 @@ def _run_job(job: _Job) -> PreparedResult:
     try:
         try:
             return process.call(_prepare_job, job, process.number, seconds=job.seconds)
-        except _FinderError:
+        except FinderError:
             process.renew()
             return process.call(_prepare_job, job, process.number, seconds=job.seconds)
-    except _FinderError as error:
+    except FinderError as error:
         process.renew()
         reason = f"{job.video.path}: {_FAILED}{error}"
     except TimeoutError:
@@ -296,63 +287,11 @@ def _lost(job: _Job, reason: str, seconds: float = 0.0) -> PreparedResult:
     return known or store_failure(job.video, job.path, Status.ERROR, reason, seconds)
 
 
-def _build(finder: str, worker: int) -> None:
-    try:
-        _finder(finder, worker)
-    except Exception as error:
-        raise PluginError(
-            f"the face finder {finder} cannot be built: {type(error).__name__}: {error}",
-            hints=("dfbench doctor",),
-        ) from error
-
-
-@lru_cache(maxsize=2)
-def _finder(path: str, worker: int) -> FaceFinder:
-    """The finder of a worker; GPUs are dealt out in turns."""
-    module, _, name = path.partition(":")
-    build = cast("Callable[[str], FaceFinder]", getattr(import_module(module), name))
-    import torch
-
-    finder = build(f"cuda:{worker % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu")
-    return _WatchedThorough(finder) if isinstance(finder, ThoroughFaceFinder) else _Watched(finder)
-
-
-class _Watched:
-    """A finder whose errors are told from those of the video."""
-
-    def __init__(self, finder: FaceFinder) -> None:
-        self._finder = finder
-
-    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        return _watched(self._finder.find, frames)
-
-
-class _WatchedThorough(_Watched):
-    def __init__(self, finder: ThoroughFaceFinder) -> None:
-        super().__init__(finder)
-        self._thorough = finder
-
-    def of_video(self) -> _WatchedThorough:
-        return _WatchedThorough(self._thorough.of_video())
-
-    def find_all(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        return _watched(self._thorough.find_all, frames)
-
-
-def _watched(
-    find: Callable[[Sequence[NDArray[np.uint8]]], list[Faces]], frames: Sequence[NDArray[np.uint8]]
-) -> list[Faces]:
-    try:
-        return find(frames)
-    except Exception as error:
-        raise _FinderError(f"{type(error).__name__}: {error}") from error
-
-
 def _prepare_job(job: _Job, worker: int) -> PreparedResult:
     video, path, begun = job.video, job.path, time.perf_counter()
     try:
-        note = prepare_video(video, job.spec, _finder(job.finder, worker), path, threads=job.threads)
-    except (StoreError, _FinderError):
+        note = prepare_video(video, job.spec, finder_of(job.finder, worker), path, threads=job.threads)
+    except (StoreError, FinderError):
         raise  # the disk, not the video: stop, and keep what there is; or the finder: once more in a new process
     except VideoError as error:
         return store_failure(video, path, Status(error.status), error.message, time.perf_counter() - begun)

@@ -1,0 +1,72 @@
+"""The face finder of a worker process: built once, its errors told from those of the video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib import import_module
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.errors import PluginError
+from dfbench.interfaces import FaceFinder, ThoroughFaceFinder
+from dfbench.types import Faces
+
+
+class FinderError(Exception):
+    """The face finder raised something, after which its process is not to be trusted: errors of CUDA stay."""
+
+
+def build_finder(finder: str, worker: int) -> None:
+    """See whether it can be built at all. Raises PluginError."""
+    try:
+        finder_of(finder, worker)
+    except Exception as error:
+        raise PluginError(
+            f"the face finder {finder} cannot be built: {type(error).__name__}: {error}",
+            hints=("dfbench doctor",),
+        ) from error
+
+
+@lru_cache(maxsize=2)
+def finder_of(path: str, worker: int) -> FaceFinder:
+    """The finder with the import path `path` of a worker, which raises FinderError; GPUs are dealt out in turns."""
+    module, _, name = path.partition(":")
+    build = cast("Callable[[str], FaceFinder]", getattr(import_module(module), name))
+    import torch
+
+    finder = build(f"cuda:{worker % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu")
+    return _WatchedThorough(finder) if isinstance(finder, ThoroughFaceFinder) else _Watched(finder)
+
+
+class _Watched:
+    """A finder whose errors are told from those of the video."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder = finder
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        return _watched(self._finder.find, frames)
+
+
+class _WatchedThorough(_Watched):
+    def __init__(self, finder: ThoroughFaceFinder) -> None:
+        super().__init__(finder)
+        self._thorough = finder
+
+    def of_video(self) -> _WatchedThorough:
+        return _WatchedThorough(self._thorough.of_video())
+
+    def find_all(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        return _watched(self._thorough.find_all, frames)
+
+
+def _watched(
+    find: Callable[[Sequence[NDArray[np.uint8]]], list[Faces]], frames: Sequence[NDArray[np.uint8]]
+) -> list[Faces]:
+    try:
+        return find(frames)
+    except Exception as error:
+        raise FinderError(f"{type(error).__name__}: {error}") from error
