@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dfbench.data.corpus_card import CORPUS_FILE, corpus_name
-from dfbench.data.inventory import check
 from dfbench.data.manifest import manifest_digest
+from dfbench.data.stocktaking import check
 from dfbench.errors import LayoutError, UnknownNameError
 from dfbench.interfaces import DatasetIndex
 from dfbench.types import Counts, DatasetSpec, Label, Video

@@ -5,26 +5,16 @@ Most wrong numbers in this field began with a wrong copy: 3,725 of DFDC's 5,000 
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from dfbench.data.corpus_card import CORPUS_FILE, read_card
-from dfbench.data.folders import folder_fault
+from dfbench.data.corpus_card import CORPUS_FILE
 from dfbench.data.inspection import Inspection
-from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
-from dfbench.data.sequences import archive_of, source_size
-from dfbench.errors import LayoutError
-from dfbench.interfaces import DatasetIndex
 from dfbench.text import storable
-from dfbench.types import Counts, DatasetSpec, Label, Video
+from dfbench.types import Counts
 
-# what is no folder anywhere
-_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 _SHOWN = 20  # names in the printed lines; the JSON has all
 
 
@@ -214,167 +204,6 @@ class Inventory:
             "complete" if self.complete else "INCOMPLETE: this is not the data of the official protocol"
         )
         return text
-
-
-def check(
-    spec: DatasetSpec, dataset_root: Path, index: DatasetIndex, *, splits: Sequence[str] = ()
-) -> Inventory:
-    """Hold `index` against the files below `dataset_root` and the published counts.
-
-    Looks at names and sizes only; nothing is decoded. `splits` restricts the check (all if empty; a split asked
-    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged,
-    UnknownNameError for a split that is neither listed nor one of the published counts, and ManifestError if the index
-    repeats a video.
-    """
-    if fault := folder_fault(dataset_root):
-        raise LayoutError(
-            f"the root of {spec.name}, {dataset_root}, cannot be used: {fault}",
-            hints=("correct [data.roots] or --root",),
-        )
-    refuse_duplicates(index.videos)
-    corpus, replaced = read_card(dataset_root)
-    official = spec.official if replaced is None else replaced
-    known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
-    for split in splits:
-        if split not in known:
-            raise unknown_name("split", split, known, where=spec.name)
-    videos = [video for video in index.videos if not splits or video.split in splits]
-    named = {video.path for video in index.videos}
-    sizes = _sizes(named)
-    found = [video for video in videos if sizes.get(video.path, 0) > 0]
-    suffixes = {path.suffix for path in named} - {""}  # folders of frames have none to tell them by
-    return Inventory(
-        dataset=spec.name,
-        title=spec.title or spec.name,
-        corpus=corpus,
-        root=dataset_root,
-        compression=", ".join(sorted({video.compression for video in index.videos}))
-        if len(spec.compressions) > 1
-        else "",
-        rows=_rows(videos, found),
-        official=_compare(official, videos, splits),
-        missing=_below(dataset_root, (video.path for video in videos if video.path not in sizes)),
-        empty=_below(dataset_root, (video.path for video in videos if sizes.get(video.path) == 0)),
-        extra=_below(
-            dataset_root,
-            (
-                path
-                for path in sizes
-                if path not in named and path.suffix in suffixes and not path.name.startswith(".")
-            ),
-        ),
-        problems=index.problems,
-        notes=index.notes,
-        lists=tuple(_hashed(dataset_root, path) for path in index.lists),
-        verified=spec.verified,
-        unverified=spec.unverified,
-    )
-
-
-def _sizes(named: Iterable[Path]) -> dict[Path, int]:
-    """Sizes of the videos `named` that are there, and of the files beside them; one listing a folder."""
-    sizes: dict[Path, int] = {}
-    videos = set(named)
-    for folder in {video.parent for video in videos}:
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    try:
-                        path = folder / entry.name
-                        if entry.is_file():
-                            sizes[path] = entry.stat().st_size
-                        elif path in videos and entry.is_dir():  # a folder of frames
-                            sizes[path] = max(0, source_size(path))
-                    except OSError:  # a dangling or looping link: as good as missing
-                        continue
-        except ValueError:  # no disk has a name with a null byte in it
-            continue
-        except OSError as error:
-            if error.errno in _ABSENT:
-                continue
-            reason = error.strerror or type(error).__name__
-            raise LayoutError(
-                f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
-            ) from error
-    inside = {video: archive for video in videos - sizes.keys() if (archive := archive_of(video))}
-    return sizes | {video: source_size(archive) for video, archive in inside.items()}
-
-
-def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:
-    """A row for every split and manipulation, in the order in which the lists name them."""
-    hashes = {
-        split: manifest_digest(video for video in videos if video.split == split)
-        for split in dict.fromkeys(video.split for video in videos)
-    }
-    return tuple(
-        Row(
-            split,
-            manipulation,
-            _count(videos, split, manipulation),
-            _count(found, split, manipulation),
-            hashes[split],
-        )
-        for split, manipulation in dict.fromkeys((video.split, video.manipulation) for video in videos)
-    )
-
-
-def _compare(
-    official: Mapping[str, Counts], videos: Sequence[Video], splits: Sequence[str]
-) -> tuple[OfficialRow, ...]:
-    """Published against listed counts.
-
-    A key "split/manipulation" is for a manipulation that not every copy has: it counts only if the lists name
-    any of it, and then apart from its split.
-    """
-    rows = []
-    apart = {tuple(part.split("/", 1)) for part in official if "/" in part}
-    for part, counts in official.items():
-        split, _, manipulation = part.partition("/")
-        if splits and split not in splits:
-            continue
-        own = [
-            video
-            for video in videos
-            if video.split == split
-            and (
-                video.manipulation == manipulation
-                if manipulation
-                else (split, video.manipulation) not in apart
-            )
-        ]
-        if own:
-            rows.append(OfficialRow(part, counts, _count(own)))
-        elif not manipulation:
-            asked = split in splits
-            rows.append(OfficialRow(part, counts, Counts(0, 0) if asked else None))
-    return tuple(rows)
-
-
-def _count(videos: Iterable[Video], split: str = "", manipulation: str = "") -> Counts:
-    labels = [
-        video.label
-        for video in videos
-        if (not split or video.split == split) and (not manipulation or video.manipulation == manipulation)
-    ]
-    return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
-
-
-def _hashed(root: Path, path: Path) -> ListFile:
-    try:
-        with path.open("rb") as opened:
-            return ListFile(_name(root, path), file_digest(opened, "sha256").hexdigest())
-    except OSError as error:
-        raise LayoutError(
-            f"the list file {path} cannot be read: {error.strerror}", hints=("make it readable",)
-        ) from error
-
-
-def _below(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:
-    return tuple(sorted(_name(root, path) for path in paths))
-
-
-def _name(root: Path, path: Path) -> str:
-    return storable(str(path.relative_to(root) if path.is_relative_to(root) else path))
 
 
 def _json(counts: Counts) -> dict[str, int]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfbench.data.inventory import Inventory, check
+from dfbench.data.inventory import Inventory
+from dfbench.data.stocktaking import check
 from dfbench.interfaces import Progress
 from dfbench.runs.sources import DataSource, dataset_index
 from dfbench.types import DatasetSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dfbench import Label
-from dfbench.data.inventory import check
+from dfbench.data.stocktaking import check
 from dfbench_plugins.datasets import celeb_df_v1
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from dfbench import Dataset, DfbenchError, LayoutError, storable
 from dfbench.data.corpus_card import CORPUS_FILE, corpus_name
-from dfbench.data.inventory import check
 from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
+from dfbench.data.stocktaking import check
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 from dfbench_plugins.datasets.deeperforensics import DeeperForensics
 from dfbench_plugins.datasets.deeperforensics_sources import SourceVideos

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import Counts, DatasetIndex, FrameChoice, Label, LayoutError
-from dfbench.data.inventory import check
+from dfbench.data.stocktaking import check
 from dfbench.data.video import read_frames
 from dfbench_plugins.datasets.wilddeepfake import NOTES, SPEC, WildDeepfake
 
