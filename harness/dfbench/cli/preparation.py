@@ -1,0 +1,207 @@
+"""`dfbench data prepare` and `status`: the faces of a dataset, and how far they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+    from dfbench.runs.sources import DataSource
+    from dfbench.types import PrepareSpec, Video
+
+# Options of both prepare and status.
+_Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Check every byte of the face files that are there; damaged ones count as not prepared.",
+    ),
+]
+_Purpose = Annotated[
+    str,
+    typer.Option(
+        "--for", help="scoring; training or validation: the frames and landmarks that its trainer needs."
+    ),
+]
+_Recipe = Annotated[str, typer.Option(help="Recipe of the training; the detector's default if empty.")]
+_Changes = Annotated[list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")]
+
+
+def prepare_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    detector: Annotated[
+        str, typer.Option("--detector", "-d", help="Prepare the frames that this detector scores.")
+    ],
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    shard: Annotated[str, typer.Option(help="Only this share: 3/8 is the third of eight.")] = "1/1",
+    scheduler: Annotated[
+        str, typer.Option(help="Work on this dask cluster: tcp://HOST:8786, or its scheduler FILE.json.")
+    ] = "",
+    video_seconds: Annotated[
+        float | None, typer.Option(help="A video that takes longer ends as an error; 1800 if not set.")
+    ] = None,
+    retry: Annotated[str, typer.Option(help="'failed': prepare again what failed, and nothing else.")] = "",
+    verify: _Verify = False,
+    purpose: _Purpose = "scoring",
+    recipe: _Recipe = "",
+    changes: _Changes = None,
+) -> None:
+    """Decode, find and store the faces of a dataset; goes on where it was interrupted.
+
+    All boxes of the dataset that were found so far end in one table, tracks.parquet; not with --shard. Exits with 1 if
+    none of the videos could be prepared.
+    """
+    from collections import Counter
+
+    from dfbench.cli import output
+    from dfbench.data.shard import parse_shard
+    from dfbench.data.tracks import TRACKS, write_tracks
+    from dfbench.errors import RunError, UsageError
+    from dfbench.hooks.host import Host
+    from dfbench.runs.sources import data_source, prepare_selected, prepared_selected
+    from dfbench.settings import load_settings
+    from dfbench.types import Status
+
+    if retry not in ("", "failed"):
+        raise UsageError(f"--retry {retry}: only failures can be retried", hints=("use --retry failed",))
+    share = parse_shard(shard)
+    given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    registry, bars = Host.load().registry, output.progress()
+    source = data_source(data, registry, settings, size=size, progress=bars)
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=source.made)
+    videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
+    own = share.of(videos)
+    if not own:
+        typer.echo(f"nothing to do: share {shard} of {len(videos)} videos is empty")
+    if retry:
+        before = prepared_selected(
+            own, wanted, source=source, registry=registry, settings=settings, progress=bars
+        )
+        if all(one is None or one.status is Status.OK for one in before):
+            typer.echo(
+                f"nothing to retry: {before.count(None)} of {len(own)} videos are not prepared yet, none failed"
+            )
+    report = prepare_selected(
+        own,
+        wanted,
+        source=source,
+        registry=registry,
+        settings=settings,
+        progress=bars,
+        retry=retry == "failed",
+        verify=verify,
+    )
+    for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
+        typer.echo(f"{status}\t{count}")
+    if share.count == 1:  # otherwise, others write at the same time
+        everything = _labelled(selected_videos(dataset, None, compression, source, registry), labels)
+        known = prepared_selected(
+            everything, wanted, source=source, registry=registry, settings=settings, progress=bars
+        )
+        if done := [one for one in known if one is not None and one.status is Status.OK]:
+            path = done[0].path.with_name(TRACKS)
+            typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
+    if report.videos and not any(one.status is Status.OK for one in report.videos):
+        raise RunError(
+            f"none of the {len(report.videos)} videos could be prepared",
+            hints=(f"see why:   dfbench data status {dataset} --detector {detector}",),
+        )
+
+
+def status_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    detector: Annotated[str, typer.Option("--detector", "-d", help="The detector that the frames are for.")],
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a row for every video as JSON.")] = False,
+    verify: _Verify = False,
+    purpose: _Purpose = "scoring",
+    recipe: _Recipe = "",
+    changes: _Changes = None,
+) -> None:
+    """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
+    import json
+    from collections import Counter
+
+    from dfbench.cli import output
+    from dfbench.hooks.host import Host
+    from dfbench.runs.sources import data_source, prepared_selected
+    from dfbench.settings import load_settings
+
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    source = data_source(data, registry, settings, size=size, progress=bars)
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=source.made)
+    videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
+    found = prepared_selected(
+        videos, wanted, source=source, registry=registry, settings=settings, progress=bars, verify=verify
+    )
+    rows = [
+        {
+            "video": video.video_id,
+            "split": video.split,
+            "status": "not prepared" if one is None else str(one.status),
+            "reason": "" if one is None else one.reason,
+        }
+        for video, one in zip(videos, found, strict=True)
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for status, count in sorted(Counter(row["status"] for row in rows).items()):
+        typer.echo(f"{status}\t{count}")
+    for row in rows:
+        if row["reason"]:
+            typer.echo(f"{row['video']}\t{row['status']}\t{row['reason']}")
+
+
+def _needs(
+    detector: str, purpose: str, recipe: str, changes: list[str] | None, registry: Registry, *, made: bool
+) -> tuple[PrepareSpec, frozenset[int] | None]:
+    """What a detector needs of a video, and of which labels (None: of all)."""
+    from dfbench.errors import UsageError
+    from dfbench.runs.recipes import parse_overrides
+    from dfbench.runs.weights import trainer_of
+    from dfbench.types import PrepareSpec
+
+    spec = registry.detector(detector)
+    if purpose not in ("scoring", "training", "validation"):
+        raise UsageError(f"--for {purpose}", hints=("use scoring, training or validation",))
+    if purpose == "scoring":
+        if recipe or changes:
+            raise UsageError("a recipe is of a training", hints=("add --for training",))
+        return PrepareSpec(spec.clips.frame_choice()), None
+    _, trainer = trainer_of(spec, registry, recipe, parse_overrides(changes or []), made=made)
+    needs = trainer.needs()
+    if purpose == "training":
+        return needs.prepare, needs.labels
+    return (
+        needs.prepare_validation,
+        needs.labels if needs.validation_labels is None else needs.validation_labels,
+    )
+
+
+def _labelled(videos: list[Video], labels: frozenset[int] | None) -> list[Video]:
+    return videos if labels is None else [one for one in videos if one.label in labels]
+
+
+def selected_videos(
+    dataset: str, split: list[str] | None, compression: str, source: DataSource, registry: Registry
+) -> list[Video]:
+    """The videos of a dataset that the options `--split` and `--compression` name. Raises DataError, UsageError."""
+    from dfbench.data.manifest import select
+    from dfbench.runs.sources import dataset_index
+    from dfbench.types import VideoSelection
+
+    spec = registry.dataset(dataset)
+    roots = source.needed_by(spec)
+    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
+    selection = VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
+    return select(index.videos, selection)
