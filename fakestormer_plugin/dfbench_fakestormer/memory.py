@@ -27,7 +27,7 @@ def close_gaps(net: FakeSTormerNet) -> None:
     """Have each training step of a large network on the CPU give back, twice, the memory that it has freed.
 
     What a step keeps for the backward pass lies between what it frees at once, and glibc keeps the gaps: a tenth of the
-    peak after ten steps. A step takes about 4 % longer without them. They are given back where most is held: before the
+    peak after ten steps. Without them a step takes 2 to 6 % longer. They are given back where most is held: before the
     last block, and on the way back behind the last two. No effect with another C library.
     """
     blocks = net.backbone.blocks

@@ -173,9 +173,8 @@ def _filled_up(kept: Tensor, count: int) -> Tensor:
 
     Tensors of ever new sizes leave gaps in memory that no later one fits: a sixth more of it after ten steps.
     """
-    missing = -len(kept) % ROWS_ALIKE
-    others = torch.ones(count, dtype=torch.bool, device=kept.device).index_fill_(0, kept, False).nonzero()
-    return torch.cat([kept, others[:missing, 0]])
+    others = torch.ones(count, dtype=torch.bool).index_fill_(0, kept, False).nonzero()[:, 0]
+    return torch.cat([kept, others[: -len(kept) % ROWS_ALIKE]])
 
 
 def _added(base: Tensor | None, rows: Tensor, places: Tensor, count: int, scale: float = 1.0) -> Tensor:
@@ -253,8 +252,9 @@ class Block(nn.Module):
         """
         b, n, t, d = patches.shape
         attn, fc, scale = self.temporal_attn, self.temporal_fc, self.drop_path.scale
-        kept = self.drop_path.draw(b * n, patches.device)
-        computed = _filled_up(kept, b * n)
+        kept = self.drop_path.draw(b * n, torch.device("cpu"))
+        count, computed = len(kept), _filled_up(kept, b * n).to(patches.device)
+        kept = computed[:count]
         clip = computed // n
         rows = patches.reshape(b * n, t, d)
         weight, bias = (fc.weight @ attn.proj.weight) * scale, (fc.weight @ attn.proj.bias) * scale
@@ -264,9 +264,9 @@ class Block(nn.Module):
         )
         answer = attend(torch.cat([qkv, asked[clip, None]], dim=1), attn.heads)
         answer, summary = torch.split(answer, [t, 1], dim=1)
-        clip, summary = clip[: len(kept)], summary[: len(kept), 0]
+        clip, summary = clip[:count], summary[:count, 0]
         total = temp.new_zeros(b, d).index_add(0, clip, summary.to(temp.dtype))
-        seen = linear(answer, weight, bias)[: len(kept)]
+        seen = linear(answer, weight, bias)[:count]
         patches = _added(rows + fc.bias, seen, kept, b * n).view(b, n, t, d)
         share = torch.bincount(clip, minlength=b).to(temp.dtype)[:, None] / n
         return patches, temp + F.linear(total / n, weight, fc.bias) + share * bias

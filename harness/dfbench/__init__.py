@@ -80,7 +80,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
-    from dfbench.data.faces import lost, with_others
+    from dfbench.data.faces import lost, others_than, with_others
     from dfbench.data.folders import folder_fault
     from dfbench.data.landmarks import landmark_file
     from dfbench.data.sequences import (
@@ -106,6 +106,7 @@ _LAZY = {
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
     "lost": "dfbench.data.faces",
+    "others_than": "dfbench.data.faces",
     "with_others": "dfbench.data.faces",
     "folder_fault": "dfbench.data.folders",
     "archive_folders": "dfbench.data.sequences",
@@ -212,6 +213,7 @@ __all__ = [
     "leaderboard",
     "lost",
     "natural_key",
+    "others_than",
     "read_faces",
     "read_track",
     "resolve_device",

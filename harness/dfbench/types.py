@@ -182,7 +182,7 @@ class FaceTrack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """What a face finder found in one frame, k faces, best first.
+    """What a face finder found in one frame, k faces, in any order.
 
     boxes (k, 4) float32 in frame pixels; scores (k,) float32 in [0, 1]; points (k, 5, 2) float32: left eye,
     right eye, nose, left and right mouth corner as seen in the image (NaN where the finder gives none).
@@ -191,6 +191,10 @@ class Faces:
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     points: NDArray[np.float32]
+
+    def only(self, which: NDArray[np.bool_] | slice | list[int]) -> Faces:
+        """Some of them: a mask (k,), a slice or a list of places."""
+        return Faces(self.boxes[which], self.scores[which], self.points[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

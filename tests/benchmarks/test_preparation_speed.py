@@ -45,7 +45,7 @@ def head_video(path: Path) -> Video:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Small and large photographs in a test run, with a second one; all sizes for the figures to quote."""
-    if "second" in metafunc.fixturenames:
+    if "head" in metafunc.fixturenames:
         sizes = [(60, 0), (220, 70)]
         if metafunc.config.getoption("--full-depth", default=False):
             sizes = [(60, 0), (80, 0), (100, 0), (130, 0), (180, 0), (220, 0), (260, 0), (220, 70)]
@@ -54,29 +54,33 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("side", "second"), sizes)
 
 
+@pytest.fixture
+def head(tmp_path: Path, face_frames: list[NDArray[np.uint8]], side: int, second: int) -> Video:
+    """A photograph of `side` px, and one of `second` px if that is not 0."""
+    return head_video(write_head(tmp_path / "0.mp4", face_frames, side, second=second))
+
+
 @pytest.mark.slow
 def test_preparing_a_video(
     benchmark: BenchmarkFixture,
     in_turns: InTurns,
     one_thread: None,
-    face_frames: list[NDArray[np.uint8]],
+    head: Video,
+    second: int,
     tmp_path: Path,
     depth: int,
-    side: int,
-    second: int,
 ) -> None:
-    """One core each, as when every core works on a video of its own; a photograph of `side` px, and maybe a second."""
-    video = head_video(write_head(tmp_path / "talking.mp4", face_frames, side, second=second))
+    """One core each, as when every core works on a video of its own."""
     finder, network = Mtcnn("cpu"), MTCNN(keep_all=True, device="cpu")
     positions = wanted_indices(CHOICE, FRAMES).tolist()
     boxes: list[NDArray[np.float32]] = []
 
     def ours() -> StoredFaces:
-        prepare_video(video, PrepareSpec(CHOICE), finder, tmp_path / "one.faces")
+        prepare_video(head, PrepareSpec(CHOICE), finder, tmp_path / "one.faces")
         return read_track(tmp_path / "one.faces")
 
     def naive() -> None:
-        boxes.append(prepare_naively(video.path, positions, network, tmp_path / "naive"))
+        boxes.append(prepare_naively(head.path, positions, network, tmp_path / "naive"))
 
     stored = in_turns(ours, rounds=1 if depth < 12 else 3, naive=naive)
     seen = stored.seen
@@ -86,7 +90,7 @@ def test_preparing_a_video(
     overlaps = [overlap(one, other) for one, other in zip(seen.boxes[main], boxes[-1], strict=True)]
     assert np.mean(overlaps) >= 0.95
     benchmark.extra_info["mean_overlap_with_naive"] = round(float(np.mean(overlaps)), 4)
-    benchmark.extra_info["seconds"] = stages(video, finder, tmp_path / "stages.faces")
+    benchmark.extra_info["seconds"] = stages(head, finder, tmp_path / "stages.faces")
     if benchmark.stats:
         benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
 
@@ -95,23 +99,20 @@ def test_preparing_a_video(
 def test_preparing_videos_on_two_cores(
     benchmark: BenchmarkFixture,
     monkeypatch: pytest.MonkeyPatch,
-    face_frames: list[NDArray[np.uint8]],
+    head: Video,
     tmp_path: Path,
     depth: int,
-    side: int,
-    second: int,
 ) -> None:
     """Videos a minute of `prepare` with two workers, once both are at work, and of the naive way with torch's threads."""
     monkeypatch.delenv("OMP_NUM_THREADS")
-    path = write_head(tmp_path / "0.mp4", face_frames, side, second=second)
-    copies = [path.with_name(f"{number}.mp4") for number in range(1, 8 if depth < 12 else 32)]
-    videos = [head_video(path), *(head_video(Path(shutil.copy(path, copy))) for copy in copies)]
+    copies = [head.path.with_name(f"{number}.mp4") for number in range(1, 8 if depth < 12 else 32)]
+    videos = [head, *(head_video(Path(shutil.copy(head.path, copy))) for copy in copies)]
     network = MTCNN(keep_all=True, device="cpu")
     positions = wanted_indices(CHOICE, FRAMES).tolist()
     seconds = []
     for _ in range(2 if depth < 12 else 4):
         begun = time.perf_counter()
-        prepare_naively(path, positions, network, tmp_path / "naive")
+        prepare_naively(head.path, positions, network, tmp_path / "naive")
         seconds.append(time.perf_counter() - begun)
     begun = time.time()
     report = benchmark.pedantic(

@@ -55,11 +55,18 @@ def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 def with_others(found: Faces, others: Faces) -> Faces:
     """`found`, and after it those of `others` that lie mostly outside of each face found: the same face is there once."""
-    new = [k for k, box in enumerate(others.boxes) if all(_shared(box, one) < SAME for one in found.boxes)]
+    new = others_than(found, others)
     return Faces(
-        np.concatenate([found.boxes, others.boxes[new]]),
-        np.concatenate([found.scores, others.scores[new]]),
-        np.concatenate([found.points, others.points[new]]),
+        np.concatenate([found.boxes, new.boxes]),
+        np.concatenate([found.scores, new.scores]),
+        np.concatenate([found.points, new.points]),
+    )
+
+
+def others_than(found: Faces, others: Faces) -> Faces:
+    """Those of `others` that lie mostly outside of each face found."""
+    return others.only(
+        [k for k, box in enumerate(others.boxes) if all(_shared(box, one) < SAME for one in found.boxes)]
     )
 
 
@@ -100,13 +107,9 @@ def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
 
 def lost(before: Faces, after: Faces) -> Faces:
     """Those faces of one frame that are nowhere in another, some time away, by the rules of `link`."""
-    tracks = link([before, after], [0, SHORT_PAUSE + 1])
-    gone = [one for one in tracks if one.rows == [0]]
-    return Faces(
-        np.asarray([one.boxes[0] for one in gone], np.float32).reshape(-1, 4),
-        np.asarray([one.scores[0] for one in gone], np.float32),
-        np.asarray([one.points[0] for one in gone], np.float32).reshape(-1, 5, 2),
-    )
+    # The first tracks are those of the first frame's faces, in their order.
+    tracks = link([before, after], [0, SHORT_PAUSE + 1])[: len(before.scores)]
+    return before.only([number for number, one in enumerate(tracks) if len(one.rows) == 1])
 
 
 def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

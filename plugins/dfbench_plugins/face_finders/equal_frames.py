@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import Faces, lost, with_others
+from dfbench import Faces, lost, others_than, with_others
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
 from dfbench_plugins.face_finders.shrinking import shrunk, summed
 
@@ -67,11 +67,11 @@ class EqualFrames:
 
         Boxes of faces below size `settled` are those of a search nearby that begins further below.
         """
-        found = self._find(rows, smallest)
-        shown = [_some(faces, self._sides(faces) < settled) for faces in found]
-        found = [_some(faces, self._sides(faces) >= settled) for faces in found]
+        seen = self._find(rows, smallest)
+        shown = [faces.only(self._sides(faces) < settled) for faces in seen]
+        found = [faces.only(self._sides(faces) >= settled) for faces in seen]
         places = [
-            self._places(row, _some(with_others(faces, one), slice(len(faces.boxes), None)), NEAR[0])
+            self._places(row, others_than(faces, one), NEAR[0])
             for row, one, faces in zip(rows, shown, found, strict=True)
         ]
         near = iter(self._near([one for several in places for one in several]))
@@ -92,23 +92,24 @@ class EqualFrames:
 
     def _near(self, places: Sequence[Place]) -> list[Faces]:
         """What is in each of these places, with the boxes of a full search."""
-        found, settled = [NO_FACES] * len(places), [NO_FACES] * len(places)
-        left = dict(enumerate(places))
-        while left:
-            alike: dict[tuple[float, bool], list[int]] = {}
-            for number, (_, start, part) in left.items():
-                alike.setdefault((start, part is None), []).append(number)
-            again: dict[int, Place] = {}
-            for (start, _), numbers in alike.items():
-                rows, parts = [left[one][0] for one in numbers], [left[one][2] for one in numbers]
-                inside = [one for one in parts if one is not None]
-                for number, faces in zip(numbers, self._find(rows, start, inside or None), strict=True):
-                    found[number] = with_others(settled[number], faces)
-                    smallest = min(self._sides(faces), default=start)
-                    if smallest < start and start > SMALLEST:
-                        settled[number] = _some(found[number], self._sides(found[number]) >= start)
-                        again[number] = (left[number][0], _start_below(smallest), left[number][2])
-            left = again
+        found = [NO_FACES] * len(places)
+        alike: dict[tuple[float, bool], list[int]] = {}
+        for number, (_, start, part) in enumerate(places):
+            alike.setdefault((start, part is None), []).append(number)
+        for (start, _), numbers in alike.items():
+            parts = [part for one in numbers if (part := places[one][2]) is not None]
+            seen = self._find([places[one][0] for one in numbers], start, parts or None)
+            for number, faces in zip(numbers, seen, strict=True):
+                found[number] = faces
+        smaller: dict[int, Place] = {}
+        for number, (row, start, part) in enumerate(places):
+            smallest = min(self._sides(found[number]), default=start)
+            if smallest < start and start > SMALLEST:
+                smaller[number] = (row, _start_below(smallest), part)
+        # A search that begins below may not reach up to what was found from here on.
+        for number, faces in zip(smaller, self._near(list(smaller.values())) if smaller else (), strict=True):
+            settled = found[number].only(self._sides(found[number]) >= places[number][1])
+            found[number] = with_others(settled, faces)
         return found
 
     def _find(self, rows: Sequence[int], smallest: float, parts: Sequence[Part] | None = None) -> list[Faces]:
@@ -141,10 +142,6 @@ def _start_below(size: float) -> float:
 def _side(box: NDArray[np.float32]) -> float:
     """The size of a face: the square root of its area."""
     return math.sqrt(max(1.0, float((box[2] - box[0]) * (box[3] - box[1]))))
-
-
-def _some(faces: Faces, which: NDArray[np.bool_] | slice) -> Faces:
-    return Faces(faces.boxes[which], faces.scores[which], faces.points[which])
 
 
 def _confident(found: Found, ratio: NDArray[np.float32]) -> Faces:
