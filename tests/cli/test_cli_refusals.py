@@ -11,6 +11,8 @@ import pytest
 import torch
 from tests.cli.command import in_process, write
 
+from dfbench import ProtocolSpec, VideoSelection, hookimpl
+from dfbench.hooks.host import Host
 from dfbench.runs import evaluation
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
@@ -67,6 +69,28 @@ def test_weights_that_are_refused_prepare_no_test_set(dfbench: Dfbench, evil: Pa
     code, said = dfbench(*TEST, "-d", "fakestormer", "--weights", evil)
     assert (code, "was refused" in said) == (1, True), said
     assert not prepared(tmp_path)
+
+
+class TwoTests:
+    """A plugin with a protocol that tests Celeb-DF twice, once by another name."""
+
+    @staticmethod
+    @hookimpl
+    def dfbench_protocols() -> list[ProtocolSpec]:
+        tests = (VideoSelection("celeb_df_v2", ("test",)), VideoSelection("CDF2"))
+        return [ProtocolSpec(name="twice", summary="Two tests of one dataset.", build="", tests=tests)]
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_two_tests_of_a_dataset_are_refused_at_once(
+    dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    load = Host.load
+    monkeypatch.setattr(Host, "load", lambda: load([TwoTests()]))
+    code, said = dfbench(command, "-d", "fakestormer", "-p", "twice", "--data", "demo")
+    assert (code, "'twice' tests celeb_df_v2 2 times" in said) == (1, True), said
+    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "runs").exists()
 
 
 def test_weights_to_start_from_that_are_refused_prepare_no_training_set(

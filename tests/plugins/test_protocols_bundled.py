@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection
-from dfbench.runs.protocols import lint_protocol, lint_videos, resolve_protocol
+from dfbench.hooks.host import Host
+from dfbench.runs.protocols import lint_protocol, lint_videos, resolve_protocol, with_own_names
 from dfbench_plugins.datasets import dfbench_datasets
 from dfbench_plugins.protocols import dfbench_protocols
 
@@ -92,6 +94,34 @@ def test_other_manipulations_of_a_split_are_other_videos() -> None:
 def test_a_protocol_without_tests_is_refused() -> None:
     with pytest.raises(RunError, match="has no test"):
         resolve_protocol(ProtocolSpec(name="empty", summary="", build=""))
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (VideoSelection("dfdc", ("test",)), "dfdc test; dfdc test"),
+        (VideoSelection("dfdc", ("val",), ("dfdc",)), "dfdc test; dfdc val dfdc"),
+        (VideoSelection("DFDC", compression="c40"), "dfdc test; dfdc c40"),
+        (VideoSelection("dfdc"), "dfdc test; dfdc all"),
+    ],
+)
+def test_two_tests_of_a_dataset_are_refused(second: VideoSelection, words: str) -> None:
+    twice = with_own_names(replace(CROSS, tests=(*CROSS.tests, second)), Host.load().registry)
+    with pytest.raises(
+        RunError, match=re.escape(f"'cross-dataset' tests dfdc 2 times ({words}): a result table")
+    ) as caught:
+        resolve_protocol(twice, ["dfd"])
+    assert "make a protocol of each" in caught.value.hints[0]
+
+
+def test_a_protocol_may_call_datasets_by_their_aliases() -> None:
+    registry = Host.load().registry
+    by_alias = replace(CROSS, tests=(VideoSelection("CDF2", ("test",)), VideoSelection("stranger")))
+    assert [test.dataset for test in with_own_names(by_alias, registry).tests] == ["celeb_df_v2", "stranger"]
+    assert with_own_names(CROSS, registry) == CROSS
+    seen = replace(CROSS, tests=(replace(CROSS.train, dataset="FF++"),))
+    with pytest.raises(RunError, match="tests on what it trains on"):
+        lint_protocol(with_own_names(seen, registry))
 
 
 def test_a_test_video_that_was_trained_on_is_refused() -> None:

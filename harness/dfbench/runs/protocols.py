@@ -6,13 +6,36 @@ is an error, found before anything is computed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dfbench.data.manifest import unknown_name
-from dfbench.errors import RunError
+from dfbench.errors import RunError, UnknownNameError
 from dfbench.types import ProtocolSpec, Video, VideoSelection
 
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+
 _SHOWN = 3
+
+
+def with_own_names(protocol: ProtocolSpec, registry: Registry) -> ProtocolSpec:
+    """`protocol` with each dataset under its own name in place of an alias; a name that nobody offers stays."""
+
+    def named(selection: VideoSelection) -> VideoSelection:
+        try:
+            return replace(selection, dataset=registry.dataset(selection.dataset).name)
+        except UnknownNameError:  # with --only, a protocol may be run without a dataset that is not installed
+            return selection
+
+    return replace(
+        protocol,
+        train=named(protocol.train),
+        validation=named(protocol.validation),
+        tests=tuple(named(test) for test in protocol.tests),
+    )
 
 
 def resolve_protocol(protocol: ProtocolSpec, only: Sequence[str] = ()) -> tuple[VideoSelection, ...]:
@@ -32,13 +55,22 @@ def resolve_protocol(protocol: ProtocolSpec, only: Sequence[str] = ()) -> tuple[
 
 
 def lint_protocol(protocol: ProtocolSpec) -> None:
-    """Raise RunError if `protocol` has no test, or tests videos of its training or validation selection.
+    """Raise RunError if `protocol` has no test, tests a dataset twice, or tests what it trains or validates on.
 
     Two selections share videos if they are of the same dataset and have a split and a manipulation in common,
     in whatever compression.
     """
     if not protocol.tests:
         raise RunError(f"protocol {protocol.name!r} has no test", hints=("give it at least one selection",))
+    counts = Counter(test.dataset for test in protocol.tests)
+    if twice := [test for test in protocol.tests if counts[test.dataset] > 1]:
+        raise RunError(
+            f"protocol {protocol.name!r} tests {twice[0].dataset} {counts[twice[0].dataset]} times"
+            f" ({'; '.join(map(_words, twice))}): a result table has one test of each dataset",
+            hints=(
+                "make a protocol of each of these tests, or one test with all its splits and manipulations",
+            ),
+        )
     for test in protocol.tests:
         for role, other in (("trains", protocol.train), ("validates", protocol.validation)):
             if _overlap(test, other):
@@ -84,4 +116,6 @@ def _keys(videos: Iterable[Video]) -> set[tuple[str, str]]:
 
 
 def _words(selection: VideoSelection) -> str:
-    return f"{selection.dataset} {'+'.join(selection.splits) or 'all'}"
+    parts = (selection.splits, selection.manipulations, (selection.compression or "",))
+    told = [words for words in map("+".join, parts) if words]
+    return " ".join([selection.dataset, *told]) if told else f"{selection.dataset} all"

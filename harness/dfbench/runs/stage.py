@@ -11,6 +11,7 @@ from dfbench.data.manifest import select
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
+from dfbench.runs.protocols import lint_protocol, with_own_names
 from dfbench.runs.sources import DataSource, data_source, dataset_index
 from dfbench.settings import Settings, load_settings
 from dfbench.types import FULL_PRECISION, DetectorSpec, ProtocolSpec, Video, VideoSelection
@@ -118,10 +119,15 @@ def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
 
 
 def open_stage(request: RunRequest, progress: Progress) -> Stage:
-    """Load the plugins and settings and find or make the data. Raises UsageError for unknown names."""
+    """Load the plugins and settings and find or make the data.
+
+    Raises UsageError for unknown names, and RunError for a protocol that is not fair, before any corpus is made.
+    """
     host = Host.load()
     settings = load_settings()
     spec = host.registry.detector(request.detector)
-    protocol = trained_at(host.registry.protocol(request.protocol), request.train_compression)
+    protocol = with_own_names(host.registry.protocol(request.protocol), host.registry)
+    lint_protocol(protocol)
+    protocol = trained_at(protocol, request.train_compression)
     source = data_source(request.data, host.registry, settings, size=request.size, progress=progress)
     return Stage(host, settings, spec, protocol, source, progress)
