@@ -28,7 +28,7 @@ from tests.fakestormer.training_faces import (
 )
 
 from dfbench import UsageError, World
-from dfbench.runs.distributed import current_world, launch
+from dfbench.runs.distributed import launch
 from dfbench_fakestormer import training_module
 from dfbench_fakestormer.checkpoints import read_header
 from dfbench_fakestormer.losses import Losses, combined_loss
@@ -156,7 +156,8 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_nodes_of_one_process_train_what_one_process_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", ["torchrun", "srun"])
+def test_two_nodes_of_one_process_train_what_one_process_does(tmp_path: Path, launcher: str) -> None:
     faces = make_faces(tmp_path)
     cases = {"sam": SHORT | EXACT | {"optimizer": "sam_adam", "sam_rho": "0.05"}}
     script = tmp_path / "two.py"
@@ -164,14 +165,21 @@ def test_two_nodes_of_one_process_train_what_one_process_does(tmp_path: Path) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    # As torchrun sets them on each of two machines that have one device.
-    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2", "LOCAL_RANK": "0"}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "none"}
+    # As they set them on each of two machines that have one device; srun with --ntasks alone.
+    if launcher == "torchrun":
+        shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+        shared |= {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "none"}
+        names = ("RANK", "GROUP_RANK")
+    else:
+        shared = {"SLURM_JOB_ID": "77", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_NNODES": "2"}
+        shared |= {"SLURM_LOCALID": "0", "SLURM_NODELIST": "127.0.0.1"}
+        names = ("SLURM_PROCID", "SLURM_NODEID")
+    shared["MASTER_PORT"] = port
     nodes = [
         subprocess.Popen(
             [sys.executable, str(script), str(tmp_path), "1", "2", json.dumps(cases)],
             cwd=ROOT,
-            env={**python_path(), **shared, "RANK": str(node), "GROUP_RANK": str(node)},
+            env={**python_path(), **shared, **dict.fromkeys(names, str(node))},
         )
         for node in range(2)
     ]
@@ -200,33 +208,6 @@ def assert_one_process_does_the_same(faces: Faces, tmp_path: Path, cases: dict[s
 
 def python_path() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-
-
-def test_a_process_alone_is_a_world_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "SLURM_STEP_ID", "SLURM_NTASKS"):
-        monkeypatch.delenv(name, raising=False)
-    assert current_world(4, 2) == World()
-
-
-def test_a_scheduler_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    values = {
-        "NTASKS_PER_NODE": "4",
-        "JOB_NAME": "train",
-        "STEP_ID": "0",
-        "NTASKS": "8",
-        "PROCID": "5",
-        "LOCALID": "1",
-        "NODEID": "1",
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(f"SLURM_{name}", value)
-    assert current_world(4, 2) == World(rank=5, size=8, local=4)
-    with pytest.raises(UsageError, match="8 processes were started, and 2 devices on 2 nodes") as caught:
-        current_world(2, 2)
-    assert "--devices 4 --nodes 2" in caught.value.hints[0]
-    monkeypatch.delenv("SLURM_STEP_ID")  # the batch script itself
-    assert current_world(4, 2) == World()
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(faces: Faces, tmp_path: Path) -> None:

@@ -48,9 +48,11 @@ def explain_command(
     from dfbench.results.explanations import explain_to
     from dfbench.runs.cards import Reading
     from dfbench.runs.explaining import Excerpt, open_explainer
+    from dfbench.runs.launchers import refuse_several
     from dfbench.runs.sources import face_finder
     from dfbench.settings import load_settings
 
+    refuse_several("dfbench explain")
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     if bool(run) != bool(video):
         raise UsageError(

@@ -34,10 +34,12 @@ def localisation_command(
     from dfbench.cli import output
     from dfbench.results.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.explaining import open_explainer
+    from dfbench.runs.launchers import refuse_several
     from dfbench.runs.localisation import BORDER, MASK, localise, masked_videos
     from dfbench.runs.stage import RunRequest, open_stage
     from dfbench.runs.weights import find_weights
 
+    refuse_several("dfbench localisation")
     request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
     stage = open_stage(request, output.progress())
     videos = masked_videos(stage, dataset or (), split)

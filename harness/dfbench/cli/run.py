@@ -47,9 +47,11 @@ def run_command(
     from dfbench.errors import CoverageError, UsageError
     from dfbench.progress import SilentProgress
     from dfbench.results.tables import render_table
+    from dfbench.runs.launchers import refuse_several
     from dfbench.runs.recipes import parse_overrides
     from dfbench.runs.stage import RunRequest
 
+    refuse_several("dfbench run")
     if weights is not None and len(detector) != 1:
         raise UsageError(
             "--weights goes with exactly one --detector", hints=("run the detectors one by one",)

@@ -19,11 +19,11 @@ import torch
 import torch.distributed as dist
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dfbench.errors import RunError, UsageError
+from dfbench.runs.launchers import Started, started
 from dfbench.settings import own_cores
 from dfbench.types import World
 
@@ -32,42 +32,108 @@ if TYPE_CHECKING:
 
 # Whoever waits for the first process waits for the preparation of a whole dataset.
 PATIENCE = timedelta(days=7)
+# Set for the processes that `launch` starts: they start no others, whatever they make of their surroundings.
+GUARD = "_DFBENCH_LAUNCHED_BY"
 
 
 def current_world(devices: int, nodes: int) -> World:
     """The place of this process among `devices * nodes`; a world of one if nothing has started several.
 
-    Raises UsageError if another number was started than was asked for.
+    Raises UsageError if others were started than were asked for.
     """
-    environment = cluster_environment()
-    if environment is None:
+    place = started()
+    if place is None:
         return World()
-    size = environment.world_size()
-    if size != devices * nodes:
+    if (place.local, place.size) != (devices, devices * nodes):
         raise UsageError(
-            f"{size} processes were started, and {devices} devices on {nodes} nodes were asked for",
+            f"{place.by} started {place.size} processes, {place.local} on each machine, and {devices} devices on "
+            f"{nodes} nodes were asked for",
             hints=(
-                f"for example: --devices {size // nodes} --nodes {nodes}"
-                if size % nodes == 0
-                else "correct --devices and --nodes",
+                f"with these processes:  --devices {place.local} --nodes {place.size // place.local}",
+                "or start one process:  srun --ntasks 1 ..., or torchrun --nproc-per-node 1 ...",
             ),
         )
-    return World(environment.global_rank(), size, devices)
+    return World(place.rank, place.size, devices)
+
+
+class StartedEnvironment(ClusterEnvironment):
+    """The place of this process as torchrun or srun gave it, for Lightning.
+
+    Lightning's own environment of SLURM refuses `--ntasks` without `--ntasks-per-node`, and takes the tasks of the
+    allocation for those of the step.
+    """
+
+    def __init__(self, place: Started) -> None:
+        self._place = place
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        """True: Lightning starts none."""
+        return True
+
+    @property
+    def main_address(self) -> str:
+        """The machine of the first process."""
+        if "MASTER_ADDR" in os.environ:
+            return os.environ["MASTER_ADDR"]
+        nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ.get("SLURM_NODELIST", "127.0.0.1")
+        return SLURMEnvironment.resolve_root_node_address(nodes)
+
+    @property
+    def main_port(self) -> int:
+        """A port that all processes of a job agree on."""
+        job = os.environ.get("SLURM_JOB_ID", "0")
+        return int(os.environ.get("MASTER_PORT", 15_000 + int(job[-4:])))
+
+    @staticmethod
+    def detect() -> bool:
+        """Whether this process is one of several."""
+        return started() is not None
+
+    def world_size(self) -> int:
+        """How many processes there are."""
+        return self._place.size
+
+    def set_world_size(self, size: int) -> None:
+        """Do nothing: the size is given."""
+
+    def global_rank(self) -> int:
+        """Which of all processes this is."""
+        return self._place.rank
+
+    def set_global_rank(self, rank: int) -> None:
+        """Do nothing: the rank is given."""
+
+    def local_rank(self) -> int:
+        """Which of the processes of this machine this is."""
+        return self._place.local_rank
+
+    def node_rank(self) -> int:
+        """Which of the machines this is."""
+        return self._place.node
 
 
 def cluster_environment() -> ClusterEnvironment | None:
-    """What started this process as one of several; None if nothing did."""
-    if TorchElasticEnvironment.detect():
-        return TorchElasticEnvironment()
-    # Inside of srun, and not in the batch script, which is one process whatever --ntasks says.
-    if "SLURM_STEP_ID" in os.environ and SLURMEnvironment.detect() and int(os.environ["SLURM_NTASKS"]) > 1:
-        return SLURMEnvironment(auto_requeue=False)  # it would write checkpoints in the middle of a round
-    return None
+    """What started this process as one of several, for Lightning; None if nothing did."""
+    place = started()
+    return None if place is None else StartedEnvironment(place)
 
 
 def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
-    """Run `dfbench ARGUMENTS` in `devices` processes of this machine. Raises RunError if one fails, UsageError for
-    several nodes, which only torchrun or a scheduler can start."""
+    """Run `dfbench ARGUMENTS` in `devices` processes of this machine.
+
+    Raises RunError if one fails or if this process was itself started so, UsageError for several nodes, which only
+    torchrun or a scheduler can start.
+    """
+    if GUARD in os.environ:
+        raise RunError(
+            f"this process was started to train as one of several, by the process {os.environ[GUARD]}, "
+            "and does not find the others",
+            hints=(
+                "train on one device:  leave out --devices",
+                f"or unset {GUARD}, if you set it yourself",
+            ),
+        )
     if nodes > 1:
         command = " ".join(["dfbench", *arguments])
         raise UsageError(
@@ -84,7 +150,7 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
             *(sys.executable, "-m", "torch.distributed.run"),
             *("--standalone", "--nproc-per-node", str(devices), "-m", "dfbench", *arguments),
         ],
-        env={"OMP_NUM_THREADS": threads, **os.environ},
+        env={"OMP_NUM_THREADS": threads, **os.environ, GUARD: str(os.getpid())},
         check=False,
     )
     if done.returncode:

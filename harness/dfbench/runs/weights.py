@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
@@ -22,6 +21,7 @@ from dfbench.interfaces import (
     TrainingRequest,
 )
 from dfbench.progress import SilentProgress
+from dfbench.runs.launchers import started
 from dfbench.runs.protocols import lint_videos
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
@@ -142,17 +142,13 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
     With several devices, this process starts one for each and waits; on several machines, each of the processes that
     a scheduler started calls this.
     """
-    world = World()
-    started = "WORLD_SIZE" in os.environ or "SLURM_STEP_ID" in os.environ  # by torchrun, by srun
-    if request.devices * request.nodes > 1 or started:
-        from dfbench.runs.distributed import current_world
-
-        world = current_world(request.devices, request.nodes)
-        if world.size == 1:
+    if started() is None:  # alone, whatever a scheduler's variables say
+        if request.devices * request.nodes > 1:
             return _train_in_processes(request, progress=progress, stage=stage)
-    if world.size == 1:
-        return _train(request, world, progress=progress, stage=stage)
-    from dfbench.runs.distributed import joined
+        return _train(request, World(), progress=progress, stage=stage)
+    from dfbench.runs.distributed import current_world, joined
+
+    world = current_world(request.devices, request.nodes)
 
     with joined(world):
         return _train(request, world, progress=progress if world.first else SilentProgress(), stage=stage)
