@@ -28,7 +28,7 @@ from dfbench import (
     read_faces,
     read_track,
 )
-from dfbench_fakestormer.recipe import Recipe
+from dfbench_fakestormer.recipe import MOST_OFFSET, Recipe
 from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
@@ -88,8 +88,6 @@ class ClipStream(Sampler[Address]):
     Processes that train together share the same steps: `batch` is what each of them takes of one.
     """
 
-    MOST_OFFSET = 2
-
     def __init__(
         self,
         tracks: Sequence[NDArray[np.int64]],
@@ -99,9 +97,7 @@ class ClipStream(Sampler[Address]):
         world: World = World(),  # noqa: B008 - frozen
     ) -> None:
         self._tracks, self._recipe, self._seed, self._world = tracks, recipe, seed, world
-        least = sum(
-            min(len(self._starts(t, offset)) for offset in range(self.MOST_OFFSET + 1)) for t in tracks
-        )
+        least = sum(min(len(self._starts(t, offset)) for offset in range(MOST_OFFSET + 1)) for t in tracks)
         whole = max(1, min(recipe.batch, least))
         if whole % world.size:
             raise UsageError(
@@ -131,7 +127,7 @@ class ClipStream(Sampler[Address]):
         rng = np.random.default_rng([self._seed, TRAINING, epoch])
         addresses = []
         for video, track in enumerate(self._tracks):
-            offset = int(rng.integers(0, self.MOST_OFFSET + 1)) if epoch else 0
+            offset = int(rng.integers(0, MOST_OFFSET + 1)) if epoch else 0
             starts = self._starts(track, offset)
             if 0 < self._recipe.train_clips < len(starts):
                 starts = sorted(rng.choice(starts, self._recipe.train_clips, replace=False).tolist())

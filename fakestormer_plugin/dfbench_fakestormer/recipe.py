@@ -21,6 +21,7 @@ RECIPES = ("base_c23", "base_c0", "base_c40", "released", "small", "demo")
 EXTENDS = "extends"
 # Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
 RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
+MOST_OFFSET = 2  # frames by which the clips of a training video may begin later
 
 
 class Recipe(BaseModel):
@@ -178,10 +179,14 @@ class Recipe(BaseModel):
             return {}
         return {dataset: released_margin(cut) for dataset, cut in RELEASED_CUTS.items()}
 
+    def shortest_track(self) -> int:
+        """How many successive frames with a face a training video must have, wherever its clips begin."""
+        return self.frames + (self.frames - 1) * (self.train_stride - 1) + MOST_OFFSET
+
     def prepare(self) -> PrepareSpec:
         """What must be stored of a training video."""
         return PrepareSpec(
-            frames=FrameChoice("first", self.train_frames),
+            frames=FrameChoice("first", self.train_frames, clip=self.shortest_track()),
             margin=0.5,
             max_size=320,
             landmarks=True,

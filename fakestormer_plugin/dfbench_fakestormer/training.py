@@ -194,8 +194,7 @@ class FakeSTormerTrainer:
         self, request: TrainingRequest, synthesizer: Synthesizer, net: FakeSTormerNet
     ) -> TrainingModule:
         recipe, seed = self._recipe, request.seed
-        shortest = recipe.frames + (recipe.frames - 1) * (recipe.train_stride - 1) + ClipStream.MOST_OFFSET
-        train, tracks = _long_enough(request.train, shortest, "training", request)
+        train, tracks = _long_enough(request.train, recipe.shortest_track(), "training", request)
         stream = ClipStream(tracks, recipe=recipe, seed=seed, world=request.world)
         if not stream.steps:
             raise RunError("the training videos hold no clip of successive frames with a face")

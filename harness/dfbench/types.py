@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
-TRACKING = 3  # how faces become a track; 1 averaged boxes of frames far apart, 2 had no small faces beside large ones
+# How faces become a track. 1 averaged boxes of frames far apart, 2 had no small faces beside large ones, 3 took the
+# largest boxes for the main face, of however few frames and inside or outside of the frame.
+TRACKING = 4
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 
@@ -98,12 +100,19 @@ class FrameChoice:
     """Which frames of a video are wanted, before its length is known.
 
     `how` is "uniform" (`count` frames, evenly spread, first and last included), "runs" (`count` runs of
-    `length` successive frames, evenly spread) or "first" (the first `count` frames).
+    `length` successive frames, evenly spread) or "first" (the first `count` frames). `clip` says how many of them make
+    a clip, so that a face that fills clips goes before faces that fill none; 0: a whole run, or a single frame.
     """
 
     how: str
     count: int
     length: int = 1
+    clip: int = 0
+
+    @property
+    def clip_length(self) -> int:
+        """How many frames make a clip."""
+        return self.clip or (self.length if self.how == "runs" else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +136,8 @@ class ClipSpec:
     def frame_choice(self) -> FrameChoice:
         """The frames that must be decoded so that these clips can be cut."""
         if self.sampling is Sampling.UNIFORM:
-            return FrameChoice("uniform", self.frames * self.per_video)
-        return FrameChoice("runs", self.per_video, self.frames)
+            return FrameChoice("uniform", self.frames * self.per_video, clip=self.frames)
+        return FrameChoice("runs", self.per_video, self.frames, clip=self.frames)
 
 
 @dataclass(frozen=True, slots=True)

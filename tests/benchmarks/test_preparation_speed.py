@@ -22,7 +22,7 @@ from tests.data.test_long_videos import repeat
 from dfbench import FrameChoice, Label, PrepareSpec, Status, StoredFaces, Video
 from dfbench.data import video_faces
 from dfbench.data.decoding import index_packets, is_worth_seeking
-from dfbench.data.faces import main_face, overlap
+from dfbench.data.faces import MainFace, follow, overlap
 from dfbench.data.prepare import prepare
 from dfbench.data.store import read_track, write_faces
 from dfbench.data.video import probe, read_frames, wanted_indices
@@ -188,6 +188,11 @@ def test_threads_that_decode_one_video(
     assert in_turns(lambda: read(2), rounds=3, one_thread=lambda: read(1)) == count
 
 
+def main_face(search: video_faces.Search) -> MainFace:
+    track = video_faces.ranked_tracks(search, search.found, CHOICE)[0]
+    return follow(track, search.looked_at, search.positions)
+
+
 def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
     """Seconds that decoding, finding, cutting out and storing take, one after the other."""
     taken: dict[str, float] = {}
@@ -201,7 +206,7 @@ def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
     frames = video_faces.WantedFrames(video.path, CHOICE)
     timed("decode", list, frames)
     search = timed("find", video_faces.look, frames, finder.of_video(), 1)
-    main = main_face(search.found, search.looked_at, search.positions)
+    main = main_face(search)
     kept = [one for row, one in enumerate(frames) if row in set(main.rows.tolist())]
     faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(CHOICE))
     timed("store", write_faces, path, faces)
@@ -219,7 +224,7 @@ def test_what_fewer_and_smaller_searches_cost(
 
     def boxes(finder: Mtcnn, every: int) -> NDArray[np.float32]:
         search = video_faces.look(frames, finder, every)
-        main = main_face(search.found, search.looked_at, search.positions)
+        main = main_face(search)
         assert len(main.rows) == len(frames)
         return main.boxes
 

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data.faces import MAX_GAP, SHORT_PAUSE, MainFace, link, main_face
-from dfbench.errors import NoFaceError
+from dfbench.data.faces import MAX_GAP, SHORT_PAUSE, MainFace, follow, held_rows, link
 from dfbench.types import Faces
 
 LONG_PAUSE = SHORT_PAUSE + 1
@@ -22,10 +21,18 @@ def seen(*lefts: float, side: float = 40.0) -> Faces:
     return Faces(boxes, np.full(len(boxes), 0.9, np.float32), points)
 
 
+def first_face(found: list[Faces], looked_at: list[int], positions: NDArray[np.int64]) -> MainFace:
+    """The face that was seen first, of frames at `positions` that were searched in rows `looked_at`."""
+    track = link(found, positions[looked_at].tolist())[0]
+    main = follow(track, looked_at, positions)
+    assert held_rows(track, looked_at, positions).tolist() == main.rows.tolist()
+    return main
+
+
 def followed(lefts: list[float | None], positions: list[int]) -> MainFace:
-    """The main face, where every frame was searched and None is a frame without one."""
+    """The face that was seen first, where every frame was searched and None is a frame without one."""
     found = [seen() if one is None else seen(one) for one in lefts]
-    return main_face(found, range(len(found)), np.asarray(positions))
+    return first_face(found, list(range(len(found))), np.asarray(positions))
 
 
 def lefts(main: MainFace) -> list[float]:
@@ -62,7 +69,7 @@ def test_a_missed_frame_far_from_others_is_left_out() -> None:
 
 def test_frames_skipped_on_purpose_are_filled_in_within_their_run() -> None:
     found = [seen(0), seen(8), seen(20)]
-    main = main_face(found, [0, 4, 5], np.asarray([0, 1, 2, 3, 4, 50]))
+    main = first_face(found, [0, 4, 5], np.asarray([0, 1, 2, 3, 4, 50]))
     assert main.rows.tolist() == [0, 1, 2, 3, 4, 5]
     assert lefts(main) == pytest.approx([2 / 3, 2, 4, 6, 22 / 3, 20])
 
@@ -76,7 +83,7 @@ def test_a_frame_that_was_searched_in_vain_ends_the_face(
     looked_at: list[int], found_at: int, kept: range
 ) -> None:
     found = [seen(0) if row <= found_at else seen() for row in looked_at]
-    main = main_face(found, looked_at, np.arange(looked_at[-1] + 1))
+    main = first_face(found, looked_at, np.arange(looked_at[-1] + 1))
     assert main.rows.tolist() == list(kept)
 
 
@@ -107,9 +114,8 @@ def test_a_face_that_stays_away_too_long_is_a_new_track() -> None:
         assert len(link(found, range(0, 10 * len(found), 10))) == tracks
 
 
-def test_no_face_at_all_is_an_error() -> None:
-    with pytest.raises(NoFaceError, match="no face in any of 2 frames"):
-        followed([None, None], [0, 1])
+def test_without_a_face_there_is_no_track() -> None:
+    assert link([seen(), seen()], [0, 1]) == []
 
 
 def averaged(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

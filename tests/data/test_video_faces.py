@@ -109,7 +109,7 @@ def test_a_mask_that_comes_later_counts(write_video: WriteVideo, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["black", "absent", "damaged"])
-def test_a_mask_that_tells_nothing_leaves_the_largest_face(
+def test_a_mask_that_tells_nothing_leaves_the_main_face(
     write_video: WriteVideo, tmp_path: Path, kind: str
 ) -> None:
     mask = tmp_path / "mask.mp4"
@@ -122,7 +122,8 @@ def test_a_mask_that_tells_nothing_leaves_the_largest_face(
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("aside", "outside of every face"), ("damaged", "cannot be read")]
+    ("kind", "said"),
+    [("aside", "outside of every face"), ("damaged", "cannot be read"), ("black", "its mask is black")],
 )
 def test_a_mask_that_chooses_nobody_is_told(
     write_video: WriteVideo, tmp_path: Path, kind: str, said: str
@@ -131,6 +132,8 @@ def test_a_mask_that_chooses_nobody_is_told(
     x0, _, x1, y1 = SMALL
     if kind == "aside":
         mask = write_video("mask.mp4", [mask_of((x0, y1 - 5, x1, y1 + 25))] * 20)
+    elif kind == "black":
+        mask = write_video("mask.mp4", [np.zeros((120, 180, 3), np.uint8)] * 20)
     else:
         (mask := tmp_path / "mask.mp4").write_bytes(b"no video")
     video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
@@ -141,6 +144,17 @@ def test_a_mask_that_chooses_nobody_is_told(
     known = known_outcome(video, path)
     assert known is not None
     assert known.reason == note
+
+
+def test_a_mask_that_marks_something_in_a_short_part_tells_whose_face_it_is(
+    write_video: WriteVideo, tmp_path: Path
+) -> None:
+    """Of twenty wanted frames, eight are compared with their masks; the two that mark something are between these."""
+    black = np.zeros((120, 180, 3), np.uint8)
+    mask = write_video("mask.mp4", [mask_of(SMALL) if t in (4, 12) else black for t in range(20)])
+    video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
+    assert prepare_video(video, PrepareSpec(FrameChoice("first", 20)), Two(), path) == ""
+    assert read_faces(path).track.boxes[0].tolist() == list(SMALL)
 
 
 @settings(deadline=None, max_examples=60)

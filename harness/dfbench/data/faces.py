@@ -1,21 +1,20 @@
-"""From faces in single frames to the track of the main face.
+"""From faces in single frames to tracks, and from a track to the boxes that are cut out.
 
-Detections are linked from frame to frame by overlap, and over longer pauses also by nearness and size. The main face
-is the track with the largest sum of confidence x area; ties go to the earliest. Among successive frames, gaps are
-filled by linear interpolation and boxes are smoothed with a three-frame average, because a jittering crop would look
-like motion to a video model. Frames that do not follow one another tell nothing of each other's boxes.
+Detections are linked from frame to frame by overlap, and over longer pauses also by nearness and size. Among successive
+frames, gaps are filled by linear interpolation and boxes are smoothed with a three-frame average, because a jittering
+crop would look like motion to a video model. Frames that do not follow one another tell nothing of each other's boxes.
+`data.main_track` says which of the tracks is the main face.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.errors import NoFaceError
 from dfbench.types import Faces
 
 MIN_OVERLAP = 0.25
@@ -35,13 +34,9 @@ class Track:
     scores: list[float] = field(default_factory=list)
     points: list[NDArray[np.float32]] = field(default_factory=list)
 
-    @property
-    def weight(self) -> float:
-        """Sum of confidence x area."""
-        return float(sum(s * _area(b) for s, b in zip(self.scores, self.boxes, strict=True)))
 
-
-def _area(box: NDArray[np.float32]) -> float:
+def area(box: NDArray[np.float32]) -> float:
+    """The area of a box (4,); 0 of one whose ends are in the wrong order."""
     return float(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]))
 
 
@@ -50,7 +45,7 @@ def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = float(max(0.0, width) * max(0.0, height))
-    return shared / max(1e-9, _area(one) + _area(other) - shared)
+    return shared / max(1e-9, area(one) + area(other) - shared)
 
 
 def with_others(found: Faces, others: Faces) -> Faces:
@@ -74,7 +69,7 @@ def _shared(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """The share of the smaller of two boxes that is in both."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    return float(max(0.0, width) * max(0.0, height)) / max(1e-9, min(_area(one), _area(other)))
+    return float(max(0.0, width) * max(0.0, height)) / max(1e-9, min(area(one), area(other)))
 
 
 def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
@@ -114,7 +109,7 @@ def lost(before: Faces, after: Faces) -> Faces:
 
 def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """How far two boxes' centres are from one another, in sides of the larger; infinite if one is much larger."""
-    small, large = sorted((math.sqrt(_area(one)), math.sqrt(_area(other))))
+    small, large = sorted((math.sqrt(area(one)), math.sqrt(area(other))))
     if large > MAX_GROWTH * small:
         return math.inf
     return float(np.hypot(*(one[:2] + one[2:] - other[:2] - other[2:]))) / 2 / max(1e-9, large)
@@ -137,29 +132,12 @@ class MainFace:
     points: NDArray[np.float32]
 
 
-def by_weight(tracks: Sequence[Track]) -> list[Track]:
-    """The heaviest first; of equal ones, the earliest."""
-    return sorted(tracks, key=lambda one: -one.weight)
-
-
-def main_face(found: Sequence[Faces], looked_at: Sequence[int], positions: NDArray[np.int64]) -> MainFace:
-    """The main face over frames at `positions`, of which those at rows `looked_at` were searched, with results `found`.
-
-    Raises NoFaceError if there is no face at all.
-    """
-    tracks = by_weight(link(found, positions[list(looked_at)].tolist()))
-    if not tracks:
-        raise NoFaceError(f"no face in any of {len(found)} frames looked at")
-    return follow(tracks[0], looked_at, positions)
-
-
 def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64]) -> MainFace:
     """The face of `track` over frames at `positions` (n,) in the video, of which rows `looked_at` were searched.
 
     Gaps between successive frames are filled. Of other frames only those are kept in which the face was seen.
     """
     seen = np.asarray([looked_at[row] for row in track.rows], dtype=np.int64)
-    run = np.concatenate([[0], np.cumsum(np.diff(positions) != 1)])
     values = np.concatenate(
         [np.asarray(track.boxes, np.float64), np.asarray(track.points, np.float64).reshape(len(seen), -1)],
         axis=1,
@@ -167,10 +145,7 @@ def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64])
     scores = np.zeros(len(positions), dtype=np.float32)
     scores[seen] = track.scores
     rows, boxes, points = [], [], []
-    for number in np.unique(run[seen]):
-        inside = run[seen] == number
-        first, last = np.flatnonzero(run == number)[[0, -1]]
-        kept = _kept(seen[inside], looked_at, first, last)
+    for inside, kept in _pieces(seen, looked_at, positions):
         filled = np.stack([np.interp(kept, seen[inside], column) for column in values[inside].T], axis=1)
         rows.append(kept)
         boxes.append(smooth(filled[:, :4]))
@@ -179,14 +154,33 @@ def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64])
     return MainFace(kept, np.concatenate(boxes), scores[kept], np.concatenate(points).astype(np.float32))
 
 
-def _kept(seen: NDArray[np.int64], looked_at: Sequence[int], first: int, last: int) -> NDArray[np.int64]:
+def held_rows(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows (m,) that `follow` keeps of the same arguments."""
+    seen = np.asarray([looked_at[row] for row in track.rows], dtype=np.int64)
+    return np.concatenate([kept for _, kept in _pieces(seen, looked_at, positions)])
+
+
+def _pieces(
+    seen: NDArray[np.int64], looked_at: Sequence[int], positions: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """For each stretch of successive frames with a sighting: which of the rows `seen` are in it, and the rows kept."""
+    run = np.concatenate([[0], np.cumsum(np.diff(positions) != 1)])
+    searched = np.asarray(looked_at, dtype=np.int64)
+    for number in np.unique(run[seen]):
+        inside = run[seen] == number
+        first, last = np.flatnonzero(run == number)[[0, -1]]
+        yield inside, _kept(seen[inside], searched, first, last)
+
+
+def _kept(seen: NDArray[np.int64], searched: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
     """The rows that the face, `seen` in some of rows `first` to `last`, which follow one another, is taken to be in.
 
     All from its first sighting to the last, and those beside them that were not searched.
     """
-    before = [row + 1 for row in looked_at if row < seen[0]]
-    after = [row - 1 for row in looked_at if row > seen[-1]]
-    return np.arange(max([first, *before]), min([last, *after]) + 1, dtype=np.int64)
+    before, after = searched[searched < seen[0]], searched[searched > seen[-1]]
+    start = max(first, before[-1] + 1) if len(before) else first
+    end = min(last, after[0] - 1) if len(after) else last
+    return np.arange(start, end + 1, dtype=np.int64)
 
 
 def smooth(boxes: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -49,19 +49,29 @@ def _held_by(track: Track, row: int, changed: NDArray[np.bool_], frame_size: tup
 def read_masks(seen_at: NDArray[np.int64], mask_path: Path) -> dict[int, NDArray[np.bool_]]:
     """The changed pixels of some rows, evenly spread over those that have a mask, where there are any.
 
+    If the mask is black in all of these, that of every row is looked at, for a video may be forged in a short part only.
     `seen_at` (m,) int64: the position in the video of each row. Masks may end earlier (those of DFD do). Raises
     VideoError if they cannot be read.
     """
     rows = np.flatnonzero(seen_at < probe(mask_path).frames)
     if not len(rows):
         return {}
-    chosen = np.unique(np.linspace(0, len(rows) - 1, COMPARED).round().astype(int))
-    wanted = {int(seen_at[rows[one]]): int(rows[one]) for one in chosen}
-    return {
-        wanted[position]: changed
-        for position, mask in read_positions(mask_path, sorted(wanted))
-        if (changed := _brightest(mask) > CHANGED).any()
-    }
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, COMPARED).round().astype(int))]
+    return _changed(seen_at, chosen, mask_path) or _changed(seen_at, rows, mask_path)
+
+
+def _changed(
+    seen_at: NDArray[np.int64], rows: NDArray[np.int64], mask_path: Path
+) -> dict[int, NDArray[np.bool_]]:
+    """The changed pixels of `rows`, of the first few in which there are any."""
+    wanted = {int(seen_at[row]): int(row) for row in rows}
+    found: dict[int, NDArray[np.bool_]] = {}
+    for position, mask in read_positions(mask_path, sorted(wanted)):
+        if (changed := _brightest(mask) > CHANGED).any():
+            found[wanted[position]] = changed
+        if len(found) == COMPARED:
+            break
+    return found
 
 
 def _brightest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -65,6 +65,7 @@ class StoredFaces:
 
     crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
     the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
+    wanted: how many frames were looked through, of which n hold the face, -1 if nobody counted;
     source_bytes: the size of the video file that they were cut from, -1 where there was none; mask_bytes: that of the
     mask that chose among several faces, IRRELEVANT where there was one face; seen: every face that the
     finder saw; note: what is to be said of whose face it is, such as that a mask could not be read.
@@ -73,6 +74,7 @@ class StoredFaces:
     crops: list[NDArray[np.uint8]]
     crop_boxes: NDArray[np.float32]
     track: FaceTrack
+    wanted: int = -1
     source_bytes: int = -1
     mask_bytes: int = IRRELEVANT
     seen: Sightings = field(default_factory=lambda: NOTHING)
@@ -118,6 +120,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         frame_size=np.asarray(track.frame_size),
         quality=track.quality,
         seen=_seen_rows(faces.seen),
+        wanted=np.asarray(faces.wanted),
         source_bytes=np.asarray(faces.source_bytes),
         mask_bytes=np.asarray(faces.mask_bytes),
         note=np.asarray(faces.note),
@@ -204,6 +207,7 @@ def _faces(stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray
             frame_size=(width, height),
             quality=stored["quality"][rows],
         ),
+        wanted=int(stored["wanted"]),
         source_bytes=int(stored["source_bytes"]),
         mask_bytes=int(stored["mask_bytes"]),
         seen=_sightings(stored["seen"]),

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.clips import square_around
-from dfbench.data.faces import MainFace, Track, by_weight, follow, link, with_others
+from dfbench.data.faces import MainFace, Track, follow, link, with_others
 from dfbench.data.landmarks import detect_landmarks
+from dfbench.data.main_track import ranked, seen_inside
 from dfbench.data.masked_face import masked_track, read_masks
 from dfbench.data.sequences import source_size
 from dfbench.data.store import IRRELEVANT, Sightings, StoredFaces, write_faces
@@ -84,33 +85,45 @@ def prepare_video(
     seen_at = search.positions[search.looked_at]
     masks: dict[int, NDArray[np.bool_]] = {}
     mask_bytes, note = IRRELEVANT, ""
-    tracks = by_weight(link(search.found, seen_at.tolist()))
+    tracks = ranked_tracks(search, search.found, spec.frames)
     if video.mask_path is not None and (len(tracks) > 1 or thorough is not None):
         mask_bytes = source_size(video.mask_path)
         try:
             masks = read_masks(seen_at, video.mask_path)
         except VideoError as error:
-            note = f"its mask cannot be read, so that the largest face was taken: {error.message}"
+            note = f"its mask cannot be read, so that the main face was taken: {error.message}"
+        else:
+            if not masks:
+                note = f"its mask is black, so that the main face was taken: {video.mask_path}"
     if (
         thorough is not None
         and masks
         and masked_track(tracks, masks, frame_size=search.frame_size) is None  # in a face that was left out?
     ):
-        tracks = by_weight(link(with_all(search, frames, thorough), seen_at.tolist()))
+        tracks = ranked_tracks(search, with_all(search, frames, thorough), spec.frames)
     if not tracks:
         raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
     chosen = tracks[0]
     if masks and (forged := masked_track(tracks, masks, frame_size=search.frame_size)) is not None:
         chosen = forged
     elif masks:
-        note = f"its mask lies mostly outside of every face, so that the largest was taken: {video.mask_path}"
+        note = (
+            f"its mask lies mostly outside of every face, so that the main face was taken: {video.mask_path}"
+        )
     main = follow(chosen, search.looked_at, search.positions)
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
     seen = _sightings([chosen, *(one for one in tracks if one is not chosen)], search)
-    note, size = storable(note), source_size(video.path)
-    write_faces(path, replace(faces, source_bytes=size, mask_bytes=mask_bytes, seen=seen, note=note))
-    return note
+    stored = replace(
+        faces,
+        wanted=len(search.positions),
+        source_bytes=source_size(video.path),
+        mask_bytes=mask_bytes,
+        seen=seen,
+        note=storable(note),
+    )
+    write_faces(path, stored)
+    return stored.note
 
 
 def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
@@ -148,6 +161,18 @@ def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:
     if batch:
         found.extend(finder.find(batch))
     return Search(np.asarray(positions, dtype=np.int64), looked_at, found, size)
+
+
+def ranked_tracks(search: Search, found: Sequence[Faces], choice: FrameChoice) -> list[Track]:
+    """The tracks of the faces `found` where `search` looked, the main face first; none if no face is in a frame."""
+    inside = [seen_inside(faces, search.frame_size) for faces in found]
+    return ranked(
+        link(inside, search.positions[search.looked_at].tolist()),
+        looked_at=search.looked_at,
+        positions=search.positions,
+        choice=choice,
+        frame_size=search.frame_size,
+    )
 
 
 def with_all(search: Search, frames: Iterable[Frame], finder: ThoroughFaceFinder) -> list[Faces]:

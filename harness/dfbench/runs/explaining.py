@@ -6,7 +6,7 @@ is a few frames; crops and maps are in files of a scratch folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -16,12 +16,26 @@ from numpy.typing import NDArray
 
 from dfbench.data.clips import cut_crops
 from dfbench.data.coordinates import crop_boxes
-from dfbench.data.faces import MainFace, main_face
+from dfbench.data.faces import MainFace, follow
 from dfbench.data.video import VideoInfo, probe, read_range
-from dfbench.data.video_faces import crop_track
-from dfbench.errors import PluginError, TooShortError, UnknownNameError, UsageError, VideoError, WeightsError
+from dfbench.data.video_faces import Frame, crop_track, look, ranked_tracks
+from dfbench.errors import (
+    NoFaceError,
+    PluginError,
+    TooShortError,
+    UnknownNameError,
+    UsageError,
+    WeightsError,
+)
 from dfbench.hooks.registry import closest
-from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
+from dfbench.interfaces import (
+    Explainer,
+    ExplainerFactory,
+    FaceFinder,
+    Progress,
+    ProgressTask,
+    ThoroughFaceFinder,
+)
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.provenance import file_sha256
@@ -30,9 +44,7 @@ from dfbench.types import ClipSpec, DetectorCard, DetectorSpec, EvidenceMap, Fra
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
-    from dfbench.types import Faces
 
-FINDER_BATCH = 8
 CROP_BATCH = 16
 
 
@@ -159,7 +171,7 @@ def explain_video(
     info = probe(path)
     first, count = _range(info, excerpt, path)
     spec = replace(opened.card.clips, margin=margin)
-    main, frame_size = _track(path, first, count, finder, progress)
+    main, frame_size = _track(path, first, count, finder, progress, clip=spec.frames)
     positions = first + main.rows
     try:
         windows = windows_of(positions, spec.frames, excerpt.hop or max(1, spec.frames // 2))
@@ -201,27 +213,23 @@ def _range(info: VideoInfo, excerpt: Excerpt, path: Path) -> tuple[int, int]:
 
 
 def _track(
-    path: Path, first: int, count: int, finder: FaceFinder, progress: Progress
+    path: Path, first: int, count: int, finder: FaceFinder, progress: Progress, *, clip: int
 ) -> tuple[MainFace, tuple[int, int]]:
-    """The main face, its rows counted from `first`, and the frames' size (width, height)."""
-    found: list[Faces] = []
-    batch: list[NDArray[np.uint8]] = []
-    size = (0, 0)
+    """The main face, its rows counted from `first`, and the frames' size (width, height); `clip` frames make a clip."""
+    in_order = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else finder
     with progress.task(f"faces in {path.name}, frames", count) as task:
-        for _, frame in read_range(path, first, count):
-            size = (frame.shape[1], frame.shape[0])
-            batch.append(frame)
-            if len(batch) == FINDER_BATCH:
-                found += finder.find(batch)
-                task.advance(len(batch))
-                batch = []
-        if batch:
-            found += finder.find(batch)
-            task.advance(len(batch))
-    try:
-        return main_face(found, range(len(found)), np.arange(len(found))), size
-    except VideoError as error:
-        raise type(error)(f"{path}: {error.message}") from error
+        search = look(_told(read_range(path, first, count), task), in_order, 1)
+    tracks = ranked_tracks(search, search.found, FrameChoice("first", count, clip=clip))
+    if not tracks:
+        raise NoFaceError(f"{path}: no face in any of {len(search.found)} frames looked at")
+    return follow(tracks[0], search.looked_at, search.positions), search.frame_size
+
+
+def _told(frames: Iterable[Frame], task: ProgressTask) -> Iterator[Frame]:
+    """`frames`, each of which moves the bar."""
+    for frame in frames:
+        yield frame
+        task.advance()
 
 
 def _crops(

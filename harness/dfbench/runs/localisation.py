@@ -151,7 +151,8 @@ def _prepared(
     stage: Stage, videos: list[Video], opened: OpenExplainer, result: Localisation
 ) -> dict[str, Path]:
     """The face files of the videos that have one."""
-    choice = FrameChoice("runs", RUNS, 4 * opened.card.clips.frames)
+    length = opened.card.clips.frames
+    choice = FrameChoice("runs", RUNS, 4 * length, clip=length)
     report = prepare_selected(
         videos,
         PrepareSpec(choice),
