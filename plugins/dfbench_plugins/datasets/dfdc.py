@@ -38,7 +38,6 @@ SPEC = DatasetSpec(
 _CSV = "test/labels.csv"
 _JSON = "test/metadata.json"
 _PARTS = ("dfdc_train_part_*", "train/dfdc_train_part_*")
-_WORDS = {"1": Label.FAKE, "0": Label.REAL, "fake": Label.FAKE, "real": Label.REAL}
 _COLUMNS = ("filename", "label")
 
 
@@ -145,13 +144,13 @@ def _csv_rows(path: Path, problems: list[str]) -> Iterator[_Row]:
             wrong = f"has {len(fields)} fields where 2 were expected"
         elif not listfiles.is_file_name(fields[name_at]):
             wrong = "does not name an mp4 file"
-        elif fields[label_at].casefold() not in _WORDS:
+        elif (label := listfiles.label_of(fields[label_at])) is None:
             wrong = f"has the label {fields[label_at]!a}, which is neither 1 (fake) nor 0 (real)"
         elif fields[name_at] in seen:
             wrong = f"repeats the video of line {seen[fields[name_at]]}"
         else:
             seen[fields[name_at]] = number
-            yield _Row(fields[name_at], _WORDS[fields[label_at].casefold()])
+            yield _Row(fields[name_at], label)
             continue
         remedy = "correct the line: <file>.mp4,<1 = fake, 0 = real>"
         problems.append(listfiles.describe(path, f"line {number}", line, wrong, remedy))

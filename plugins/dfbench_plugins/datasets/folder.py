@@ -36,10 +36,17 @@ SPEC = DatasetSpec(
 
 LIST_NAME = "videos.csv"
 _FOLDERS = {"real": Label.REAL, "fake": Label.FAKE}
-_WORDS = {**_FOLDERS, "0": Label.REAL, "1": Label.FAKE}
 _NEEDED = ("path", "label")
 _OPTIONAL = ("split", "group", "manipulation", "identities")
 _COLUMNS = (*_NEEDED, *_OPTIONAL)
+_SPLITS = {
+    "": "test",
+    "training": "train",
+    "validation": "val",
+    "valid": "val",
+    "dev": "val",
+    "testing": "test",
+}
 _FORM = f"its first line is a header with the columns {','.join(_COLUMNS)}, of which {' and '.join(_NEEDED)} are needed"
 
 
@@ -47,7 +54,8 @@ class FolderDataset:
     """Videos by a list, or by two folders; a video is a file, a folder of frames, or such a folder in an archive.
 
     With `videos.csv`, that list is all: `path` below the root (or absolute, or from "~/"), `label` real or fake (or 0, 1),
-    `split` ("test" if empty), `group` (the path), `manipulation` ("fake", "real") and `identities` (joined by ";").
+    `split` (in lower case, "test" if empty, "validation" as "val"), `group` (the path), `manipulation` ("fake", "real")
+    and `identities` (joined by ";").
     Without it, every video below `real/` and `fake/` is a test video; a folder below `fake/` is its manipulation.
     """
 
@@ -112,11 +120,12 @@ class FolderDataset:
                 continue
             name = PurePosixPath(row["path"]).as_posix()
             seen[name] = number
-            label = _WORDS[row["label"].casefold()]
+            label = listfiles.label_of(row["label"])
+            split = row.get("split", "").casefold()
             yield self._video(
                 name,
-                label,
-                split=row.get("split") or "test",
+                label or Label.REAL,
+                split=_SPLITS.get(split, split),
                 group=row.get("group") or name,
                 manipulation="real" if label is Label.REAL else row.get("manipulation") or "fake",
                 identities=tuple(one.strip() for one in row.get("identities", "").split(";") if one.strip()),
@@ -202,12 +211,12 @@ def _fault(row: Mapping[str, str], seen: Mapping[str, int]) -> str:
         return "names no path"
     if not all(map(listfiles.is_clean, row.values())):
         return "holds control characters"
-    if row["label"].casefold() not in _WORDS:
+    label = listfiles.label_of(row["label"])
+    if label is None:
         return f"has the label {row['label']!a}, which is neither real (0) nor fake (1)"
     if name in seen:
         return f"repeats the video of line {seen[name]}"
     named = row.get("manipulation", "")
-    is_real = _WORDS[row["label"].casefold()] is Label.REAL
-    if named and (named == "real") is not is_real:
+    if named and (named == "real") is not (label is Label.REAL):
         return f"has the manipulation {named!a}, which does not fit its label"
     return ""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dfbench import LayoutError
+from dfbench import Label, LayoutError
 
 _SHOWN = 80
 _BOM = b"\xef\xbb\xbf"
 _RESTORE = "restore the official file"
+_LABEL_WORDS = {"real": Label.REAL, "fake": Label.FAKE}
+_LABEL_NUMBER = re.compile(r"([01])(?:\.0*)?")  # 1.0 is what pandas writes once a column had a gap
 JsonT = TypeVar("JsonT", list[Any], dict[str, Any])
 
 
@@ -87,6 +90,17 @@ def csv_fields(line: str) -> list[str]:
         return [field.strip() for field in next(csv.reader([line], strict=True), [])]
     except csv.Error:  # an open quote, a field of 128 KiB
         return [line]
+
+
+def label_of(field: str) -> Label | None:
+    """The label that a field of a CSV file stands for, 1 for fake: "real", "FAKE", "0", "1.0"; None if it is neither.
+
+    Lists with another convention (Celeb-DF's, where 1 is real) do not read theirs with this.
+    """
+    word = field.strip().casefold()
+    if number := _LABEL_NUMBER.fullmatch(word):
+        return Label(int(number[1]))
+    return _LABEL_WORDS.get(word)
 
 
 def no_video(what: str, problems: list[str]) -> LayoutError:

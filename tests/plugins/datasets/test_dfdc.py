@@ -41,6 +41,7 @@ EXPECTED = [("test/aalscayrfi", Label.FAKE), ("test/abacadabra", Label.REAL)]
         {"test/labels.csv": LABELS.replace("\n", "\r\n")},
         {"test/labels.csv": LABELS.removeprefix("filename,label\n")},
         {"test/labels.csv": "label,filename\n1,aalscayrfi.mp4\n0,abacadabra.mp4"},
+        {"test/labels.csv": "filename,label\naalscayrfi.mp4,1.0\nabacadabra.mp4,0.0"},
         {"test/labels.csv": '"filename","label"\n"aalscayrfi.mp4","FAKE"\nabacadabra.mp4, real\n'},
         {"test/metadata.json": METADATA},
         {"test/labels.csv": LABELS, "test/metadata.json": METADATA},

@@ -98,6 +98,38 @@ def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: str, words: st
     assert "path,label,split" in problem
 
 
+@pytest.mark.parametrize(
+    ("word", "split"),
+    [
+        ("TEST", "test"),
+        ("Train", "train"),
+        ("", "test"),
+        ("validation", "val"),
+        ("Dev", "val"),
+        ("training", "train"),
+        ("Fold 1", "fold 1"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("given", "label"), [("1.0", Label.FAKE), ("0.", Label.REAL), ("Fake", Label.FAKE), ("0.00", Label.REAL)]
+)
+def test_labels_and_splits_as_people_and_programs_write_them(
+    tmp_path: Path, word: str, split: str, given: str, label: Label
+) -> None:
+    (tmp_path / "videos.csv").write_text(f"path,label,split\na.mp4,{given},{word}\n")
+    index = index_of(tmp_path)
+    assert index.problems == ()
+    assert [(one.label, one.split) for one in index.videos] == [(label, split)]
+
+
+@pytest.mark.parametrize("given", ["2.0", "0.5", "nan", "10", "1.1", "-1", "1e0", "0_0"])
+def test_other_numbers_are_no_labels(tmp_path: Path, given: str) -> None:
+    (tmp_path / "videos.csv").write_text(f"path,label\na.mp4,0.0\nb.mp4,{given}\n")
+    index = index_of(tmp_path)
+    assert [one.video_id for one in index.videos] == ["a.mp4"]
+    assert f"has the label {given!r}" in index.problems[0]
+
+
 def test_a_manipulation_must_fit_the_label(tmp_path: Path) -> None:
     (tmp_path / "videos.csv").write_text(
         "path,label,manipulation\na.mp4,real,Swap\nb.mp4,fake,real\nc.mp4,fake,X"
