@@ -376,3 +376,22 @@ def test_a_dataset_that_needs_another_says_so(dfbench: Dfbench, tmp_path: Path) 
     ended = dfbench("data", "check", "deeperforensics", "--root", str(tmp_path / "DFo"))
     assert ended.code == 2
     assert "no root is configured for dataset 'ffpp'" in ended.err
+
+
+def test_what_splits_of_own_videos_share_is_a_shortfall(dfbench: Dfbench, tmp_path: Path) -> None:
+    files = {f"{name}/1.png": frame(value) for name, value in (("a", 1), ("b", 2), ("c", 1))}
+    root = write(tmp_path / "own", files)
+    rows = ["a,real,train,anna", "b,fake,test,anna", "c,real,test,carl"]
+    (root / "videos.csv").write_text("\n".join(["path,label,split,group", *rows]))
+    check = ("data", "check", "folder", "--root", root)
+    ended = dfbench(*check)
+    assert ended.code == 1
+    assert "  1 leaks between splits:\n    1 group is in train and in test: anna\n" in ended.out
+    assert "INCOMPLETE: numbers on it would mislead" in ended.out
+    (root / "videos.csv").write_text(
+        "\n".join(["path,label,split", *(row.rsplit(",", 1)[0] for row in rows)])
+    )
+    assert dfbench(*check).code == 0
+    deep = dfbench(*check, "--deep")
+    assert deep.code == 1
+    assert "a (train, real) = c (test, real)" in deep.out

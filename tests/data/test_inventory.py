@@ -251,3 +251,60 @@ def test_json_has_everything_and_lines_are_cut(root: Path, index: DatasetIndex) 
         "agrees": True,
     }
     assert "    ... and 10 more (--json names all)" in inventory.lines()
+
+
+def test_people_shared_by_ones_own_splits_are_a_shortfall(root: Path, index: DatasetIndex) -> None:
+    own = replace(SPEC, official={})
+    rows = [
+        replace(one, split=split) for one, split in zip(index.videos, ("train", "val", "test"), strict=True)
+    ]
+    assert check(own, root, DatasetIndex(tuple(rows))).complete
+    rows[2] = replace(rows[2], group=rows[0].group, identities=("x",))
+    rows[1] = replace(rows[1], identities=("x",))
+    inventory = check(own, root, DatasetIndex(tuple(rows)))
+    assert inventory.leaks == (
+        "1 group is in train and in test: a",
+        "1 identity is in val and in test: x",
+    )
+    assert not inventory.complete
+    assert inventory.to_json()["leaks"] == list(inventory.leaks)
+    assert "  2 leaks between splits:" in inventory.lines()
+    assert any(
+        "put all videos of a person or source video into one split" in one for one in inventory.remedies()
+    )
+    assert inventory.lines()[-1] == "INCOMPLETE: numbers on it would mislead"
+    assert check(own, root, DatasetIndex(tuple(rows)), splits=("val",)).leaks == inventory.leaks[1:]
+
+
+def test_people_shared_by_published_splits_are_a_note(root: Path, index: DatasetIndex) -> None:
+    rows = tuple(
+        replace(one, split=split, group="a")
+        for one, split in zip(index.videos, ("train", "test", "test"), strict=True)
+    )
+    spec = replace(SPEC, official={"train": Counts(1, 0), "test": Counts(1, 1)})
+    inventory = check(spec, root, DatasetIndex(rows, notes=("known",)))
+    assert inventory.notes == (
+        "known",
+        "leak between the published splits: 1 group is in train and in test: a",
+    )
+    assert inventory.complete
+    assert not check(replace(spec, official={"test": Counts(1, 1)}), root, DatasetIndex(rows)).complete
+
+
+@pytest.mark.parametrize("how", ["link", "hard link", "other path"])
+def test_one_file_in_two_splits_is_a_shortfall(root: Path, index: DatasetIndex, how: str) -> None:
+    first = index.videos[0]
+    again = replace(video(root, "again", split="train"), path=root / "Swap/../real/a.mp4")
+    if how != "other path":
+        again = video(root, "again", split="train")
+        if how == "link":
+            again.path.symlink_to(first.path)
+        else:
+            again.path.hardlink_to(first.path)
+    own = replace(SPEC, official={})
+    inventory = check(own, root, DatasetIndex((*index.videos, again)))
+    assert inventory.leaks == ("a (test, real) = again (train, real)",)
+    assert not inventory.complete
+    twice = check(own, root, DatasetIndex((*index.videos, replace(again, split="test"))))
+    assert twice.notes == ("one file: a (test, real) = again (test, real)",)
+    assert twice.complete

@@ -10,7 +10,7 @@ import pytest
 
 from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection
 from dfbench.hooks.host import Host
-from dfbench.runs.protocols import lint_protocol, lint_videos, resolve_protocol, with_own_names
+from dfbench.runs.protocols import lint_protocol, resolve_protocol, with_own_names
 from dfbench_plugins.datasets import dfbench_datasets
 from dfbench_plugins.protocols import dfbench_protocols
 
@@ -122,16 +122,3 @@ def test_a_protocol_may_call_datasets_by_their_aliases() -> None:
     seen = replace(CROSS, tests=(replace(CROSS.train, dataset="FF++"),))
     with pytest.raises(RunError, match="tests on what it trains on"):
         lint_protocol(with_own_names(seen, registry))
-
-
-def test_a_test_video_that_was_trained_on_is_refused() -> None:
-    seen = [video(f"youtube/{number:03d}") for number in range(5)]
-    fresh = [video("youtube/900"), video("youtube/000", "dfd")]
-    lint_videos(train=seen, validation=[], tests={"ffpp": fresh})
-    with pytest.raises(
-        RunError, match="the test on ffpp holds 5 validation videos: ffpp youtube/000"
-    ) as caught:
-        lint_videos(train=[], validation=seen, tests={"dfd": fresh, "ffpp": iter(seen + fresh)})
-    assert "and 2 more" in caught.value.message
-    with pytest.raises(RunError, match="1 training videos: ffpp youtube/900"):
-        lint_videos(train=[video("youtube/900")], validation=seen, tests={"ffpp": fresh})

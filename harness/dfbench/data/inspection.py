@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.executor import open_executor
+from dfbench.data.leakage import differ, equation
 from dfbench.data.process import process_of_this_thread
 from dfbench.data.sequences import archive_of, frame_names, is_sequence
 from dfbench.errors import MissingVideoError, VideoError
@@ -74,8 +75,8 @@ def inspect(
         videos=len(there),
         unreadable=tuple(f"{video.video_id}: {reason}" for video, reason, _ in told if reason),
         masks=tuple(f"{video.video_id}: {mask}" for video, _, mask in told if mask),
-        duplicates=tuple(_words(group) for group in same if not _conflict(group)),
-        conflicts=tuple(_words(group) for group in same if _conflict(group)),
+        duplicates=tuple(equation(group) for group in same if not differ(group)),
+        conflicts=tuple(equation(group) for group in same if differ(group)),
     )
 
 
@@ -148,11 +149,3 @@ def _digest(path: Path) -> str:
     except OSError:
         return str(path)  # told as unreadable; equal to nothing
     return content.hexdigest()
-
-
-def _conflict(group: Sequence[Video]) -> bool:
-    return len({(video.label, video.split) for video in group}) > 1
-
-
-def _words(group: Sequence[Video]) -> str:
-    return " = ".join(f"{video.video_id} ({video.split}, {video.label.name.lower()})" for video in group)

@@ -67,9 +67,10 @@ class Inventory:
 
     `missing`, `empty` and `extra` are paths below the root, sorted. `missing`: named by a list, no such file. `empty`:
     files of zero bytes. `extra`: videos on disk, in a folder of expected ones, that no list names; they are told, and are
-    no shortfall. `notes` are those of the index, `lists` the official files that it was made from. `verified` and
-    `unverified` are those of the dataset's spec. `inspection` is what looking into the files gave, None if nobody did
-    (`inspected`).
+    no shortfall. `leaks`: what splits share and should not, people, source videos and files. `notes` are those of the
+    index, and what published splits share; `lists` the official files that the index was made from. `published`: there
+    are published counts. `verified` and `unverified` are those of the dataset's spec. `inspection` is what looking into
+    the files gave, None if nobody did (`inspected`).
     """
 
     dataset: str
@@ -85,18 +86,20 @@ class Inventory:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     lists: tuple[ListFile, ...]
+    leaks: tuple[str, ...] = ()
+    published: bool = True
     verified: bool = True
     unverified: str = ""
     inspection: Inspection | None = None
 
     @property
     def complete(self) -> bool:
-        """Every listed video is there, the lists are flawless, and their counts are the published ones.
+        """Every listed video is there, the lists are flawless, their counts are the published ones, and nothing leaks.
 
         After an inspection also: every video can be decoded, and no two that differ in label or split are one file.
         """
         damaged = self.inspection is not None and (self.inspection.unreadable or self.inspection.conflicts)
-        return not (self.missing or self.empty or self.problems or damaged) and all(
+        return not (self.missing or self.empty or self.problems or self.leaks or damaged) and all(
             one.agrees for one in self.official
         )
 
@@ -107,10 +110,11 @@ class Inventory:
         told = {
             f"fetch the {len(self.missing)} missing files, or use another copy": self.missing,
             f"download the {len(again)} empty or unreadable files again, and see that the disk is sound": again,
-            "mend the official files as each line above says, best by copying them anew": self.problems,
+            "mend the list files as each line above says, official ones best by copying them anew": self.problems,
             f"download the {len(seen.masks)} unreadable masks again; without, the largest face counts as the forged one": (
                 seen.masks
             ),
+            "put all videos of a person or source video into one split, or use other groups": self.leaks,
             "find out which of the identical files is the wrong one, and download that again": seen.conflicts,
             f"restore the official lists; if a selection is meant, name it in {CORPUS_FILE}": [
                 one for one in self.official if not one.agrees
@@ -157,6 +161,7 @@ class Inventory:
             "empty": list(self.empty),
             "extra": list(self.extra),
             "problems": list(self.problems),
+            "leaks": list(self.leaks),
             "notes": list(self.notes),
             "remedies": self.remedies(),
             "inspection": None if self.inspection is None else self.inspection.to_json(),
@@ -189,7 +194,8 @@ class Inventory:
         text += _named("missing files", self.missing)
         text += _named("empty files (zero bytes)", self.empty)
         text += _named("videos in no list", self.extra)
-        text += _named("problems in the official files", self.problems)
+        text += _named("problems in the list files", self.problems)
+        text += _named("leaks between splits", self.leaks)
         if self.inspection is not None:
             looked = f"files decoded (the first and last frame of each of {self.inspection.videos})"
             text += _named("unreadable files", self.inspection.unreadable) or [f"  all {looked}"]
@@ -200,9 +206,12 @@ class Inventory:
             )
         text += [f"  note: {note}" for note in self.notes]
         text += [f"  to do: {remedy}" for remedy in self.remedies()]
-        text.append(
-            "complete" if self.complete else "INCOMPLETE: this is not the data of the official protocol"
+        unlike = (
+            "this is not the data of the official protocol"
+            if self.published
+            else "numbers on it would mislead"
         )
+        text.append("complete" if self.complete else f"INCOMPLETE: {unlike}")
         return text
 
 

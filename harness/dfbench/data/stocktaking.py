@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
 from dfbench.data.corpus_card import read_card
 from dfbench.data.folders import folder_fault
 from dfbench.data.inventory import Inventory, ListFile, OfficialRow, Row
+from dfbench.data.leakage import differ, equation, leaks_between_splits
 from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
 from dfbench.data.sequences import archive_of, source_size
 from dfbench.errors import LayoutError
@@ -20,6 +22,14 @@ from dfbench.types import Counts, DatasetSpec, Label, Video
 
 # what is no folder anywhere
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file or folder of frames on disk: its bytes, and where it is, whatever its name (None if nobody can tell)."""
+
+    size: int
+    place: tuple[int, int] | None = None
 
 
 def check(
@@ -46,8 +56,11 @@ def check(
             raise unknown_name("split", split, known, where=spec.name)
     videos = [video for video in index.videos if not splits or video.split in splits]
     named = {video.path for video in index.videos}
-    sizes = _sizes(named)
+    files = _files(named)
+    sizes = {path: file.size for path, file in files.items()}
     found = [video for video in videos if sizes.get(video.path, 0) > 0]
+    leaks, known = _leaks(spec, index.videos, splits)
+    same = [copies for copies in _same_files(index.videos, files) if not splits or _touches(copies, splits)]
     suffixes = {path.suffix for path in named} - {""}  # folders of frames have none to tell them by
     return Inventory(
         dataset=spec.name,
@@ -70,16 +83,57 @@ def check(
             ),
         ),
         problems=index.problems,
-        notes=index.notes,
+        leaks=(*leaks, *(equation(copies) for copies in same if differ(copies))),
+        notes=(
+            *index.notes,
+            *known,
+            *(f"one file: {equation(copies)}" for copies in same if not differ(copies)),
+        ),
+        published=bool(spec.official),
         lists=tuple(_hashed(dataset_root, path) for path in index.lists),
         verified=spec.verified,
         unverified=spec.unverified,
     )
 
 
-def _sizes(named: Iterable[Path]) -> dict[Path, int]:
-    """Sizes of the videos `named` that are there, and of the files beside them; one listing a folder."""
-    sizes: dict[Path, int] = {}
+def _leaks(spec: DatasetSpec, videos: Sequence[Video], splits: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What splits share, as shortfalls; and what published splits share, which are kept as they are, as notes."""
+    shortfalls, notes = [], []
+    for leak in leaks_between_splits(videos):
+        if splits and not {leak.first, leak.second} & set(splits):
+            continue
+        if {leak.first, leak.second} <= spec.official.keys():
+            notes.append(f"leak between the published splits: {leak.words()}")
+        else:
+            shortfalls.append(leak.words())
+    return shortfalls, notes
+
+
+def _touches(copies: Iterable[Video], splits: Sequence[str]) -> bool:
+    return any(video.split in splits for video in copies)
+
+
+def _same_files(videos: Iterable[Video], files: Mapping[Path, _File]) -> list[list[Video]]:
+    """Groups of videos that are one file under several names: by a link, or as a relative and an absolute path."""
+    by_place: dict[tuple[int, int], list[Video]] = {}
+    for video in videos:
+        file = files.get(video.path)
+        if file is not None and file.place is not None and file.size > 0:
+            by_place.setdefault(file.place, []).append(video)
+    return [copies for copies in by_place.values() if len(copies) > 1 and _is_one_file(copies)]
+
+
+def _is_one_file(copies: Sequence[Video]) -> bool:
+    """Some network file systems number two files alike: a second look at those that seem to be one."""
+    return (
+        len({os.path.realpath(video.path) for video in copies}) == 1
+        or min(video.path.stat().st_nlink for video in copies) > 1
+    )
+
+
+def _files(named: Iterable[Path]) -> dict[Path, _File]:
+    """The videos `named` that are there, and the files beside them; one listing a folder."""
+    files: dict[Path, _File] = {}
     videos = set(named)
     for folder in {video.parent for video in videos}:
         try:
@@ -88,9 +142,11 @@ def _sizes(named: Iterable[Path]) -> dict[Path, int]:
                     try:
                         path = folder / entry.name
                         if entry.is_file():
-                            sizes[path] = entry.stat().st_size
+                            seen = entry.stat()
+                            files[path] = _File(seen.st_size, (seen.st_dev, seen.st_ino))
                         elif path in videos and entry.is_dir():  # a folder of frames
-                            sizes[path] = max(0, source_size(path))
+                            seen = entry.stat()
+                            files[path] = _File(max(0, source_size(path)), (seen.st_dev, seen.st_ino))
                     except OSError:  # a dangling or looping link: as good as missing
                         continue
         except ValueError:  # no disk has a name with a null byte in it
@@ -102,8 +158,8 @@ def _sizes(named: Iterable[Path]) -> dict[Path, int]:
             raise LayoutError(
                 f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
             ) from error
-    inside = {video: archive for video in videos - sizes.keys() if (archive := archive_of(video))}
-    return sizes | {video: source_size(archive) for video, archive in inside.items()}
+    inside = {video: archive for video in videos - files.keys() if (archive := archive_of(video))}
+    return files | {video: _File(source_size(archive)) for video, archive in inside.items()}
 
 
 def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:

@@ -19,6 +19,7 @@ from dfbench.hooks.host import Host
 from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
+from dfbench.runs.fairness import leaks_into_tests
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scores import ScoreWriter
@@ -62,7 +63,12 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
             f"detector '{spec.name}': {problem}",
             hints=("the face store holds no more around a face: give it a smaller margin",),
         )
+    leaks = leaks_into_tests(stage, card, videos)
+    for leak in leaks:
+        progress.note(f"*** warning: {leak}")
     record = _record(request, stage, card, weights, videos)
+    if leaks:
+        record["leaks"] = list(leaks)
     if reading.recipe:
         record["read_as"] = asdict(reading)
     folder = (

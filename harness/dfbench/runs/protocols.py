@@ -7,18 +7,16 @@ is an error, found before anything is computed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dfbench.data.manifest import unknown_name
 from dfbench.errors import RunError, UnknownNameError
-from dfbench.types import ProtocolSpec, Video, VideoSelection
+from dfbench.types import ProtocolSpec, VideoSelection
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
-
-_SHOWN = 3
 
 
 def with_own_names(protocol: ProtocolSpec, registry: Registry) -> ProtocolSpec:
@@ -80,24 +78,6 @@ def lint_protocol(protocol: ProtocolSpec) -> None:
                 )
 
 
-def lint_videos(
-    *, train: Iterable[Video], validation: Iterable[Video], tests: Mapping[str, Iterable[Video]]
-) -> None:
-    """Raise RunError if a test video (same dataset and video_id) is also in `train` or `validation`."""
-    used = {"training": _keys(train), "validation": _keys(validation)}
-    for name, videos in tests.items():
-        tested = _keys(videos)
-        for role, keys in used.items():
-            shared = sorted(tested & keys)
-            if shared:
-                shown = ", ".join(f"{dataset} {video_id}" for dataset, video_id in shared[:_SHOWN])
-                more = f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
-                raise RunError(
-                    f"the test on {name} holds {len(shared)} {role} videos: {shown}{more}",
-                    hints=("take them out of one of the two; a number on seen videos says nothing",),
-                )
-
-
 def _overlap(first: VideoSelection, second: VideoSelection) -> bool:
     return (
         first.dataset == second.dataset
@@ -109,10 +89,6 @@ def _overlap(first: VideoSelection, second: VideoSelection) -> bool:
 def _meet(first: Sequence[str], second: Sequence[str]) -> bool:
     """Whether the two have a name in common; empty means all."""
     return not first or not second or bool(set(first) & set(second))
-
-
-def _keys(videos: Iterable[Video]) -> set[tuple[str, str]]:
-    return {(video.dataset, video.video_id) for video in videos}
 
 
 def _words(selection: VideoSelection) -> str:

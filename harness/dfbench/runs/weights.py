@@ -21,8 +21,8 @@ from dfbench.interfaces import (
     TrainingRequest,
 )
 from dfbench.progress import SilentProgress
+from dfbench.runs.fairness import compare_videos
 from dfbench.runs.launchers import started
-from dfbench.runs.protocols import lint_videos
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
@@ -87,7 +87,9 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         for selection in stage.protocol.tests
         if selection.dataset in stage.source.roots
     }
-    lint_videos(train=train, validation=validation, tests=tests)
+    leaks = compare_videos(train=train, validation=validation, tests=tests)
+    for leak in leaks:
+        stage.progress.note(f"*** warning: {leak}")
     identity = {
         "detector": spec.name,
         "version": spec.version,
@@ -111,6 +113,7 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         "identity": identity,
         "train": train,
         "validation": validation,
+        "leaks": leaks,
         "recipe": recipe,
         "folder": folder,
     }
@@ -229,6 +232,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             synthesizer=synthesizer,
             provenance={
                 "identity": plan["identity"],
+                "leaks": list(plan["leaks"]),
                 "environment": environment(),
                 "trained_on": [dataset.name],
                 "train_compression": train.compression or next(iter(dataset.compressions), ""),

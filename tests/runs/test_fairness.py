@@ -1,0 +1,104 @@
+"""Tests on what a detector was made with: refused for videos, told for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dfbench.errors import RunError
+from dfbench.hooks.host import Host
+from dfbench.progress import SilentProgress
+from dfbench.runs.fairness import compare_videos, leaks_into_tests
+from dfbench.runs.sources import DataSource
+from dfbench.runs.stage import Stage
+from dfbench.settings import Settings
+from dfbench.types import Label, Video, VideoSelection
+
+
+def video(video_id: str, dataset: str = "ffpp", group: str = "") -> Video:
+    path = Path(dataset) / f"{video_id}.mp4"
+    return Video(dataset, video_id, path, Label.REAL, "train", "real", "c23", (), group or video_id)
+
+
+def test_a_test_video_that_was_trained_on_is_refused() -> None:
+    seen = [video(f"youtube/{number:03d}") for number in range(7)]
+    fresh = [video("youtube/900"), video("youtube/000", "dfd")]
+    assert compare_videos(train=seen, validation=[], tests={"ffpp": fresh}) == ()
+    with pytest.raises(
+        RunError, match="the test on ffpp holds 7 validation videos: ffpp youtube/000"
+    ) as caught:
+        compare_videos(train=[], validation=seen, tests={"dfd": fresh, "ffpp": iter(seen + fresh)})
+    assert "and 2 more" in caught.value.message
+    with pytest.raises(RunError, match="1 training videos: ffpp youtube/900"):
+        compare_videos(train=[video("youtube/900")], validation=seen, tests={"ffpp": fresh})
+
+
+def test_a_test_on_the_file_of_a_training_video_is_refused_whatever_its_name() -> None:
+    seen = video("youtube/000")
+    borrowed = replace(seen, dataset="deeperforensics")
+    with pytest.raises(RunError, match="1 training videos: deeperforensics youtube/000"):
+        compare_videos(train=[seen], validation=[], tests={"deeperforensics": [borrowed]})
+
+
+def test_shared_people_are_told_by_role_and_once() -> None:
+    sets = {name: [video(name, "folder", group="anna")] for name in ("a", "b", "c", "d")}
+    assert compare_videos(
+        train=sets["a"], validation=sets["b"], tests={"folder": [*sets["c"], *sets["d"]]}
+    ) == (
+        "leak in folder: 1 group is in training and in validation: anna",
+        "leak in folder: 1 group is in training and in test: anna",
+        "leak in folder: 1 group is in validation and in test: anna",
+    )
+
+
+@pytest.fixture
+def stage_of(tmp_path: Path) -> Callable[[str], Stage]:
+    """A stage on own videos of these lines, with the protocol that trains and validates on FF++, whose root is unknown."""
+
+    def make(lines: str) -> Stage:
+        (tmp_path / "videos.csv").write_text(f"path,label,split,group\n{lines}")
+        host = Host.load()
+        return Stage(
+            host,
+            Settings(),
+            host.registry.detector("fakestormer"),
+            host.registry.protocol("cross-dataset"),
+            DataSource("own", {"folder": tmp_path}, made=False),
+            SilentProgress(),
+        )
+
+    return make
+
+
+LINES = "a.mp4,real,train,anna\nb.mp4,fake,val,boris\nc.mp4,fake,test,anna\nd.mp4,real,test,carl\n"
+
+
+def test_weights_trained_on_the_tested_dataset_are_held_against_its_splits(
+    stage_of: Callable[[str], Stage],
+) -> None:
+    stage = stage_of(LINES)
+    tests = {"folder": stage.videos(VideoSelection("folder", ("test",)))}
+    card = replace(stage.spec.card(), trained_on=frozenset({"folder"}))
+    assert leaks_into_tests(stage, card, tests) == (
+        "leak in folder: 1 group is in training and in test: anna",
+    )
+    for elsewhere in (frozenset({"ffpp"}), frozenset[str](), None):
+        assert leaks_into_tests(stage, replace(card, trained_on=elsewhere), tests) == ()
+    with pytest.raises(RunError, match=r"holds 1 validation videos: folder b\.mp4"):
+        leaks_into_tests(stage, card, {"folder": stage.videos(VideoSelection("folder", ("val",)))})
+
+
+def test_the_sets_of_the_protocol_are_meant_where_it_trains_on_the_dataset(
+    stage_of: Callable[[str], Stage],
+) -> None:
+    stage = stage_of(LINES.replace(",train,", ",fold1,").replace(",val,", ",fold2,"))
+    train, held_out = VideoSelection("folder", ("fold1",)), VideoSelection("folder", ("fold2",))
+    stage = replace(stage, protocol=replace(stage.protocol, train=train, validation=held_out))
+    card = replace(stage.spec.card(), trained_on=frozenset({"folder"}))
+    tests = {"folder": stage.videos(VideoSelection("folder", ("test",)))}
+    assert leaks_into_tests(stage, card, tests) == (
+        "leak in folder: 1 group is in training and in test: anna",
+    )
