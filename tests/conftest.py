@@ -8,6 +8,8 @@ wait for one another cost ten times the time. The benchmarks take all cores.
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -25,6 +27,40 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DFBENCH_CONFIG", raising=False)
     monkeypatch.delenv("DFBENCH_SCHEDULER", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """`install(module, source, distribution=..., entry=...)` makes a plugin that Host.load() finds."""
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def write(module: str, source: str, *, distribution: str = "", entry: str = "", target: str = "") -> None:
+        name = distribution or module
+        (site / f"{module}.py").write_text(source, encoding="utf-8")
+        info = site / f"{name}-0.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+        (info / "entry_points.txt").write_text(f"[dfbench]\n{entry or module} = {target or module}\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(site)
+
+    return write
+
+
+@pytest.fixture
+def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin `tests.probe`, installed, with its face finder as the one that finds faces."""
+    info = tmp_path / "probe" / "probe_plugin-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: probe-plugin\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[dfbench]\nprobe = tests.probe\n")
+    monkeypatch.syspath_prepend(info.parent)
+    monkeypatch.setenv("DFBENCH_FACE_FINDER", "probe_finder")
+    monkeypatch.setenv("DFBENCH_WORKERS", "1")
 
 
 FACE_FRAMES = 32

@@ -32,9 +32,8 @@ def dfbench_commands(cli: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Train with and without each mend, and compare the video AUC on the validation set's fakes."""
-        from rich.table import Table
-
         from dfbench.cli import output
+        from dfbench.results.terminal import DataTable
         from dfbench.runs.recipes import parse_overrides
         from dfbench_fakestormer.mends import measure_mends
 
@@ -47,7 +46,7 @@ def dfbench_commands(cli: typer.Typer) -> None:
             overrides=parse_overrides(overrides or ()),
             progress=output.progress(),
         )
-        shown = Table("switch", "with", "released", "mended", "mended - released, 95 %")
+        shown = DataTable("switch", "with", "released", "mended", "mended - released, 95 %")
         for row in table.to_dict("records"):
             shown.add_row(
                 row["switch"],

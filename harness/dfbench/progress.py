@@ -67,10 +67,10 @@ class RichProgress:
 
         bars = Bars(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=10),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("·"),
             TimeRemainingColumn(),
@@ -94,19 +94,24 @@ class RichProgress:
                     if not console.is_terminal and elapsed >= self.told + LOG_SECONDS:
                         self.told = elapsed
                         left = "" if bar.time_remaining is None else f"{bar.time_remaining:.0f} s left"
-                        console.print(_line(bar, left, note), soft_wrap=True)
+                        _print(console, _line(bar, left, note))
 
             try:
                 yield Shown()
             finally:
                 if not console.is_terminal:
-                    console.print(_line(bar, f"took {bar.elapsed or 0.0:.1f} s"), soft_wrap=True)
+                    _print(console, _line(bar, f"took {bar.elapsed or 0.0:.1f} s"))
 
     def note(self, message: str) -> None:
         """Print one line; what was said before is not said again."""
         if message not in self._noted:
             self._noted.add(message)
-            self._console.print(message, soft_wrap=True)  # a path that is cut in two cannot be copied
+            _print(self._console, message)
+
+
+def _print(console: Console, message: str) -> None:
+    """Print names of files and plugins as they are, on one line: a path that is cut in two cannot be copied."""
+    console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def _line(bar: Task, time: str, note: str = "") -> str:

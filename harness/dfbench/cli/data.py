@@ -44,10 +44,9 @@ def list_command(
     import json
     from functools import partial
 
-    from rich.table import Table
-
     from dfbench.cli import output
     from dfbench.hooks.host import Host
+    from dfbench.results.terminal import DataTable
     from dfbench.runs.checking import check_dataset
     from dfbench.runs.overview import overview
     from dfbench.runs.sources import configured_source
@@ -78,7 +77,7 @@ def list_command(
         ]
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table("dataset", "title", "layout", "state", "root")
+    table = DataTable("dataset", "title", "layout", "state", "root")
     for one in states:
         where = f"{storable(str(one.root or ''))}{f' (of {one.within})' if one.within else ''}"
         table.add_row(one.name, one.spec.title, one.spec.layout, one.state, where)

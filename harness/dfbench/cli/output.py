@@ -12,16 +12,15 @@ if TYPE_CHECKING:
 
 def console() -> Console:
     """Standard output; at least 120 columns where nobody says how wide it is, so that tables fit."""
-    from rich.console import Console
+    from dfbench.results.terminal import plain_console
 
-    found = Console()
-    return found if found.is_terminal else Console(width=max(found.width, 130))
+    found = plain_console()
+    return found if found.is_terminal else plain_console(width=max(found.width, 130))
 
 
 def progress() -> RichProgress:
     """Bars on standard error."""
-    from rich.console import Console
-
     from dfbench.progress import RichProgress
+    from dfbench.results.terminal import plain_console
 
-    return RichProgress(Console(stderr=True))
+    return RichProgress(plain_console(stderr=True))

@@ -67,25 +67,26 @@ def check_plugin(
     weights: Annotated[Path | None, typer.Option(help="Its weights, if it needs any.")] = None,
 ) -> None:
     """Check that a detector behaves: shapes, same score alone and in any batch, repeatable, ..."""
-    from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
+    from dfbench.cli import output
     from dfbench.hooks.conformance import check_detector
     from dfbench.hooks.host import Host
 
     results = check_detector(Host.load().registry.detector(name), device=device, weights=weights)
-    console = Console(soft_wrap=True, highlight=False)
+    console = output.console()
     for result in results:
-        console.print(f"[green]ok[/]     {result.name}" if result.passed else f"[red]failed[/] {result.name}")
+        state = Text("ok    ", style="green") if result.passed else Text("failed", style="red")
+        console.print(Text.assemble(state, f" {result.name}"), soft_wrap=True)
         for line in result.detail.splitlines():
-            console.print(f"         {escape(line)}")
+            console.print(f"         {line}", soft_wrap=True)
     failed = sum(not result.passed for result in results)
     if failed:
         raise PluginError(
             f"detector {name!r} failed {failed} of {len(results)} checks",
             hints=("each check is described in docs/plugins.md",),
         )
-    console.print(f"detector {escape(repr(name))} passed all {len(results)} checks")
+    console.print(f"detector {name!r} passed all {len(results)} checks", soft_wrap=True)
 
 
 def _as_json(record: PluginRecord) -> dict[str, object]:
@@ -102,25 +103,25 @@ def _as_json(record: PluginRecord) -> dict[str, object]:
 
 
 def _print_records(records: Sequence[PluginRecord]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
+    from dfbench.cli import output
     from dfbench.hooks.host import EVENT_HOOKS, PluginStatus
+    from dfbench.results.terminal import DataTable
 
     colours = {PluginStatus.OK: "green", PluginStatus.FAILED: "red", PluginStatus.DISABLED: "yellow"}
-    table = Table("plugin", "distribution", "status", "offers")
+    table = DataTable("plugin", "distribution", "status", "offers")
     for record in records:
         offers = [f"{kind.words}: {', '.join(names)}" for kind, names in record.offers.items()]
         offers += [hook for hook in record.hooks if hook in EVENT_HOOKS]
         origin = f"{record.distribution} {record.version}".strip() or "(object)"
-        status = f"[{colours[record.status]}]{record.status}[/]"
-        shown = escape("\n".join(offers)) if record.status is PluginStatus.OK else ""
-        table.add_row(escape(record.name), escape(origin), status, shown)
-    console = Console(highlight=False)
+        status = Text(record.status, style=colours[record.status])
+        shown = "\n".join(offers) if record.status is PluginStatus.OK else ""
+        table.add_row(record.name, origin, status, shown)
+    console = output.console()
     console.print(table)
     for record in records:
         if record.error:
-            console.print(f"{record.status} {record.name!r}: {record.error}", markup=False, soft_wrap=True)
+            console.print(f"{record.status} {record.name!r}: {record.error}", soft_wrap=True)
             for line in record.traceback.splitlines():
-                console.print(f"    {line}", markup=False, soft_wrap=True)
+                console.print(f"    {line}", soft_wrap=True)

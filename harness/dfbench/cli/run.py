@@ -79,7 +79,7 @@ def run_command(
         tables.append(outcome.table)
         if not as_json:
             output.console().print(render_table(outcome.table))
-            output.console().print(f"stored in {outcome.folder}")
+            output.console().print(f"stored in {outcome.folder}", soft_wrap=True)
     merged = pd.concat(tables, ignore_index=True)
     if as_json:
         typer.echo(merged.to_json(orient="records", indent=1))

@@ -58,7 +58,7 @@ def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: Evide
     means = np.array([float(np.mean(one, dtype=np.float64)) for one in maps])
     strength.plot(times, over_time(peaks), color=_FAKE, marker=marker, label="highest cell")
     strength.plot(times, over_time(means), color=_INK, marker=marker, label="mean over cells")
-    strength.set_ylabel(f"{kind.name}" + (f" ({kind.unit})" if kind.unit else ""))
+    strength.set_ylabel(f"{kind.name}" + (f" ({kind.unit})" if kind.unit else ""), parse_math=False)
     strength.set_xlabel("seconds")
     for panel in (labels, strength):
         # Above the panel: the data may be anywhere in it.
@@ -97,6 +97,7 @@ def _headed_figure(title: str, facts: str) -> Figure:
             color=colour,
             fontweight="bold" if bold else "normal",
             verticalalignment="top",
+            parse_math=False,  # a $ in the name of a file is no formula
             linespacing=LEADING / 1.2,  # matplotlib's own unit is the font's height, about 1.2 sizes
         )
     return figure

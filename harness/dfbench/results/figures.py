@@ -67,7 +67,7 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
                 (low + high) / 2, height[row], "no value", ha="center", va="center", fontsize=8, color=_MUTED
             )
         bold = "bold" if name == MEAN else "normal"
-        panel.set_title(name, fontsize=10, color=_INK, fontweight=bold, pad=8)
+        panel.set_title(name, fontsize=10, color=_INK, fontweight=bold, pad=8, parse_math=False)
         panel.set_xlim(low, high)
         panel.grid(axis="x", color="#e6e8eb", linewidth=0.8)
         panel.set_axisbelow(True)
@@ -76,10 +76,15 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
             panel.spines[side].set_visible(False)
         panel.spines["bottom"].set_color("#c9ced4")
     panels[0].set_ylim(-0.6, len(board) - 0.3)
-    panels[0].set_yticks(height, ["\n".join(textwrap.wrap(entry, 30)) for entry in board["entry"]])
+    entries = ["\n".join(textwrap.wrap(entry, 30)) for entry in board["entry"]]
+    panels[0].set_yticks(height, entries, parse_math=False)  # a $ in a name is no formula
     facts = board.attrs
     figure.suptitle(
-        f"{facts['protocol']} on the {facts['corpus']} corpus", fontsize=11.5, color=_INK, fontweight="bold"
+        f"{facts['protocol']} on the {facts['corpus']} corpus",
+        fontsize=11.5,
+        color=_INK,
+        fontweight="bold",
+        parse_math=False,
     )
     legend = "" if ranked.all() else ", hollow: not ranked"
     legend += ", \u2020: trained on it" if any(dagger(row, name) for row in records for name in names) else ""

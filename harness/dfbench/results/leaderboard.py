@@ -8,6 +8,7 @@ without a rank. What is left out is said, with its reason.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from dfbench.results.writing import write_parquet, write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 SCHEMA_VERSION = 1
 
@@ -99,29 +101,30 @@ def leaderboard(
 
 def render_leaderboard(board: pd.DataFrame) -> Table:
     """A board for the terminal: each cell the AUC over its interval, the best ranked of a column starred."""
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
+
+    from dfbench.results.terminal import DataTable
 
     facts = board.attrs
     columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
     title = f"{facts['protocol']} on the {facts['corpus'] or 'unknown'} corpus: {facts['level']} AUC"
-    shown = Table(title=escape(title), caption=escape(_caption(board)), caption_justify="left", min_width=70)
-    shown.add_column("#", justify="right")
-    shown.add_column("entry", overflow="fold", max_width=36)
+    shown = DataTable(heading=title, legend=_caption(board), min_width=70)
+    shown.data_column("#", right=True)
+    shown.data_column("entry", max_width=36)
     for name in columns:
-        shown.add_column(escape(name), justify="right")
-    shown.add_column("scored", justify="right")
+        shown.data_column(name, right=True)
+    shown.data_column("scored", right=True)
     best = _best(board, columns)
     for section in SECTIONS:
         part = board[board["section"] == section]
         if len(part) and section != RANKED:
             shown.add_section()
-            shown.add_row("", f"[italic]not ranked: {section}", *[""] * (len(columns) + 1))
+            shown.add_row("", Text(f"not ranked: {section}", style="italic"), *[""] * (len(columns) + 1))
         for index, row in zip(part.index, part.to_dict("records"), strict=True):
             cells = [_cell(row, name, starred=index in best[name]) for name in columns]
             shown.add_row(
                 "" if pd.isna(row["rank"]) else str(row["rank"]),
-                escape(str(row["entry"])),
+                str(row["entry"]),
                 *cells,
                 f"{row['coverage']:.1%}",
             )
@@ -145,9 +148,10 @@ def markdown_of(board: pd.DataFrame) -> str:
     facts = board.attrs
     columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
     best = _best(board, columns)
-    lines = [f"### {facts['protocol']} on the {facts['corpus']} corpus: {facts['level']} AUC [95 %]", ""]
+    where = _as_markdown(f"{facts['protocol']} on the {facts['corpus']} corpus")
+    lines = [f"### {where}: {facts['level']} AUC [95 %]", ""]
     lines += [
-        _markdown_row(["#", "entry", *columns, "scored"]),
+        _markdown_row(["#", "entry", *map(_as_markdown, columns), "scored"]),
         _markdown_row(["--:", "---", *["--:"] * (len(columns) + 1)]),
     ]
     for index, row in zip(board.index, board.to_dict("records"), strict=True):
@@ -157,13 +161,11 @@ def markdown_of(board: pd.DataFrame) -> str:
             text = f"**{text}**" if index in best[name] else text
             cells.append(text + dagger(row, name))
         cells.append(f"{row['coverage']:.1%}")
-        entry = (
-            str(row["entry"])
-            if row["section"] == RANKED
-            else f"{row['entry']} (not ranked: {row['section']})"
-        )
+        entry = _as_markdown(str(row["entry"]))
+        if row["section"] != RANKED:
+            entry += f" (not ranked: {row['section']})"
         lines.append(_markdown_row(["" if pd.isna(row["rank"]) else str(row["rank"]), entry, *cells]))
-    return "\n".join([*lines, "", *(f"{line}  " for line in _caption(board).split("\n")), ""])
+    return "\n".join([*lines, "", *(f"{_as_markdown(line)}  " for line in _caption(board).split("\n")), ""])
 
 
 def _chosen(
@@ -270,14 +272,16 @@ def _best(board: pd.DataFrame, columns: Sequence[str]) -> dict[str, set[Any]]:
     return best
 
 
-def _cell(row: Mapping[Any, Any], name: str, *, starred: bool) -> str:
+def _cell(row: Mapping[Any, Any], name: str, *, starred: bool) -> Text:
+    from rich.text import Text
+
     value = row[name]
     if math.isnan(value):
-        return "-"
+        return Text("-")
     text = f"{value:.3f}{dagger(row, name)}"
-    text = f"[bold green]*{text}[/]" if starred else text
+    shown = Text(f"*{text}", style="bold green") if starred else Text(text)
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return text if math.isnan(low) else f"{text}\n[dim]{low:.2f}-{high:.2f}[/]"
+    return shown if math.isnan(low) else Text.assemble(shown, "\n", (f"{low:.2f}-{high:.2f}", "dim"))
 
 
 def dagger(row: Mapping[Any, Any], name: str) -> str:
@@ -320,3 +324,8 @@ def _caption(board: pd.DataFrame) -> str:
 
 def _markdown_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _as_markdown(name: str) -> str:
+    """A name from outside, with what Markdown would read as links, tags, emphasis or code taken literally."""
+    return re.sub(r"([\\`*\[\]<>])", r"\\\1", " ".join(name.split()))

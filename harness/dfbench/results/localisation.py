@@ -96,10 +96,11 @@ def write_localisation(result: Localisation, where: pd.DataFrame, when: pd.DataF
 
 def render_where(where: pd.DataFrame, target: str) -> Table:
     """A rich table of one target: "mask" or "border"."""
-    from rich.table import Table
+    from dfbench.results.terminal import DataTable
 
-    table = Table("dataset", "manipulation", "map", "videos", "AUC", "beyond centre prior", "pointing")
-    table.title = f"Where: evidence against the {target}" + (" of the mask" if target == "border" else "")
+    title = f"Where: evidence against the {target}" + (" of the mask" if target == "border" else "")
+    columns = ("dataset", "manipulation", "map", "videos", "AUC", "beyond centre prior", "pointing")
+    table = DataTable(*columns, heading=title)
     for row in where[where["target"] == target].to_dict("records"):
         table.add_row(
             row["dataset"],
@@ -115,10 +116,10 @@ def render_where(where: pd.DataFrame, target: str) -> Table:
 
 def render_when(when: pd.DataFrame) -> Table:
     """A rich table of evidence over time."""
-    from rich.table import Table
+    from dfbench.results.terminal import DataTable
 
-    table = Table("dataset", "manipulation", "evidence", "videos", "AUC of frames")
-    table.title = "When: frames of videos that are half real, half fake"
+    title = "When: frames of videos that are half real, half fake"
+    table = DataTable("dataset", "manipulation", "evidence", "videos", "AUC of frames", heading=title)
     for row in when.to_dict("records"):
         table.add_row(
             row["dataset"], row["manipulation"], row["evidence"], str(row["videos"]), _shown(row, "auc")

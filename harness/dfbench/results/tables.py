@@ -126,28 +126,24 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def render_table(table: pd.DataFrame) -> Table:
     """A result table for the terminal, at most 120 columns wide; the caption says what the numbers are."""
-    from rich.markup import escape
-    from rich.table import Table
+    from dfbench.results.terminal import DataTable
 
     entries = list(dict.fromkeys(table["entry"]))
     title = f"{entries[0]}: {table['protocol'].iloc[0]}" if len(entries) == 1 else "results"
-    shown = Table(title=escape(title), caption=escape(_caption(table)), caption_justify="left")
+    shown = DataTable(heading=title, legend=_caption(table))
     if len(entries) > 1:
-        shown.add_column("entry", overflow="fold", max_width=24)
-    shown.add_column("dataset", no_wrap=True)
-    shown.add_column("manipulation", overflow="fold", max_width=18)
+        shown.data_column("entry", max_width=24)
+    shown.data_column("dataset", no_wrap=True)
+    shown.data_column("manipulation", max_width=18)
     for name in ("AUC [95 %]", "AP (chance)", "EER", "acc", "bal.acc", "scored", "real+fake"):
-        shown.add_column(name, justify="right", no_wrap=True)
+        shown.data_column(name, right=True, no_wrap=True)
     single = _single_manipulation(table)
     for number, row in enumerate(table.to_dict("records")):
         if single[number]:
             continue  # the only manipulation of a dataset repeats its "all" row
         first = row["manipulation"] == ALL
-        cells = [escape(str(row["entry"]))] if len(entries) > 1 else []
-        cells += [
-            escape(str(row["dataset"])) if first else "",
-            "" if first else escape(str(row["manipulation"])),
-        ]
+        cells = [str(row["entry"])] if len(entries) > 1 else []
+        cells += [str(row["dataset"]) if first else "", "" if first else str(row["manipulation"])]
         cells += [
             number_with_interval(row["auc"], row["auc_low"], row["auc_high"]),
             f"{_number(row['ap'])} ({_number(row['prevalence'], 2)})",
