@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfbench.errors import StoreError
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
@@ -36,7 +37,13 @@ def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     scored = score_detector(request, progress=progress)
     videos = video_scores(read_scores(scored.folder), Pooling(scored.record["pooling"]))
     table = result_table(videos, meta=scored.record)
-    write_table(table, scored.folder)
+    try:
+        write_table(table, scored.folder)
+    except StoreError as error:
+        if scored.computed:
+            raise
+        # Somebody else's run may be looked at where it may not be written to.
+        progress.note(f"warning: {error.message}: the table that is stored there stays")
     if scored.computed:
         for note in scored.host.call_run_finished(table):
             progress.note(f"warning: {note}")

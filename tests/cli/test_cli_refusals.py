@@ -69,6 +69,7 @@ def test_weights_that_are_refused_prepare_no_test_set(dfbench: Dfbench, evil: Pa
     code, said = dfbench(*TEST, "-d", "fakestormer", "--weights", evil)
     assert (code, "was refused" in said) == (1, True), said
     assert not prepared(tmp_path)
+    assert not list((tmp_path / "runs").glob("*"))  # nor is there a run that boards would list for ever
 
 
 class TwoTests:

@@ -139,11 +139,12 @@ def test_the_newest_run_of_an_entry_counts(make_run: MakeRun, runs: Path) -> Non
     make_run("same", shift=0.1, day=1)
     newest = make_run("same", shift=2.0, day=3)
     make_run("same", shift=0.1, day=2)
-    make_run("same", day=9, status="running", table=False)
+    running = make_run("same", day=9, status="running", table=False, started="2026-02-08T00:00:00+00:00")
     board = board_of(runs)
     assert board["run"].tolist() == [newest.name]
     assert board["older_hidden"].tolist() == [2]
-    assert board.attrs["left_out"] == ["same-9: not complete; give the same command again to go on"]
+    ways = f"give the same command again to go on, or remove {running}"
+    assert board.attrs["left_out"] == [f"same-9: nothing was scored; {ways}"]
     assert "other runs hidden: 2" in text_of(board)
 
 

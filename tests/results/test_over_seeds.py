@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dfbench.errors import StoreError
 from dfbench.metrics.point import auc
 from dfbench.results.leaderboard import leaderboard, markdown_of
 from dfbench.results.tables import result_table, write_table
@@ -190,10 +189,18 @@ def test_without_a_class_there_is_no_value(make_seed: MakeSeed, runs: Path, bad:
     assert board["rank"].isna().all()
 
 
-def test_scores_that_are_gone_are_named(make_seed: MakeSeed, runs: Path) -> None:
-    make_seed(0)
-    broken = make_seed(1)
-    (broken / "scores.parquet").write_bytes(b"no parquet")
-    with pytest.raises(StoreError, match="run-1-a"):
-        leaderboard(runs, protocol="cross-dataset", over_seeds=True)
-    assert len(leaderboard(runs, protocol="cross-dataset")) == 2
+def test_a_seed_whose_scores_are_gone_is_left_out_and_named(make_seed: MakeSeed, runs: Path) -> None:
+    for seed in range(3):
+        make_seed(seed)
+    (runs / "run-1-a" / "scores.parquet").write_bytes(b"no parquet")
+    each, board = boards(runs)
+    assert len(each) == 3
+    assert board["entry"].tolist() == [f"{FAMILY}2 seeds: 0, 2)"]
+    assert board["run"].tolist() == ["run-0-a+run-2-a"]
+    (runs / "run-0-a" / "scores.parquet").unlink()
+    board = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    assert board["entry"].tolist() == [f"{FAMILY}seed 2)"]
+    assert [sentence[:30] for sentence in sorted(board.attrs["left_out"])] == [
+        "run-0-a: its scores are gone f",
+        f"run-1-a: {runs}"[:30],
+    ]

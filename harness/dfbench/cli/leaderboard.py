@@ -17,6 +17,10 @@ def leaderboard_command(
     over_seeds: Annotated[
         bool, typer.Option("--over-seeds", help="One row for entries that differ in their seed alone.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the boards below this folder; leaderboards/ in that of runs if not given."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank the entries of all runs; demo and real corpora never share a table."""
@@ -24,21 +28,36 @@ def leaderboard_command(
 
     from dfbench.api import leaderboards
     from dfbench.cli import output
+    from dfbench.errors import RunError, StoreError
     from dfbench.results.figures import auc_figure
     from dfbench.results.leaderboard import render_leaderboard, write_leaderboard
     from dfbench.settings import load_settings
 
     tables = leaderboards(protocol=protocol, corpus=corpus or None, runs=runs, over_seeds=over_seeds)
+    for name, table in tables.items():
+        if table.empty:
+            where = f" on the {name} corpus" if name else ""
+            raise RunError(
+                f"there is no complete run of protocol {protocol!r}{where}", hints=table.attrs["left_out"]
+            )
     if as_json:
+        for sentence in dict.fromkeys(one for table in tables.values() for one in table.attrs["left_out"]):
+            typer.echo(f"left out: {sentence}", err=True)
         typer.echo(
             json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
         )
         return
     for name, table in tables.items():
-        label = f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}"
-        folder = (runs or load_settings().runs) / "leaderboards" / label
-        folder.mkdir(parents=True, exist_ok=True)
-        write_leaderboard(table, folder)
-        figure = auc_figure(table, folder / "leaderboard.png")
         output.console().print(render_leaderboard(table))
-        output.console().print(f"written to {folder} (csv, parquet, md, {figure.name})", soft_wrap=True)
+        label = f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}"
+        folder = (out or (runs or load_settings().runs) / "leaderboards") / label
+        try:
+            write_leaderboard(table, folder)
+            figure = auc_figure(table, folder / "leaderboard.png")
+        except StoreError as error:
+            if out is not None:
+                raise
+            # A colleague's runs may well be read-only: the board was asked for, and stands above.
+            typer.echo(f"not written: {error.message}\n  write it elsewhere: --out FOLDER", err=True)
+        else:
+            output.console().print(f"written to {folder} (csv, parquet, md, {figure.name})", soft_wrap=True)

@@ -76,7 +76,7 @@ def leaderboard(
     manifests = _reference_manifests(usable)
     chosen, hidden = _chosen(usable, manifests)
     datasets = _datasets(chosen)
-    entries = pool_seeds(chosen) if over_seeds else [(run, (run,)) for run in chosen]
+    entries, unread = pool_seeds(chosen) if over_seeds else ([(run, (run,)) for run in chosen], [])
     rows = [
         {
             **_board_row(run, datasets, manifests),
@@ -93,8 +93,11 @@ def leaderboard(
         "datasets": datasets,
         "over_seeds": over_seeds,
         "left_out": [
-            f"{r.folder.name}: {r.problem}" for r in runs if r.problem and (r in wanted or not r.corpus)
-        ],
+            f"{r.folder.name}: {r.problem}"
+            for r in runs
+            if r.problem and (r in wanted or not r.corpus) and not _done_since(r, usable)
+        ]
+        + unread,
     }
     return board
 
@@ -186,6 +189,15 @@ def _chosen(
         hidden[run.entry] += run.entry in chosen
         chosen.setdefault(run.entry, run)
     return list(chosen.values()), dict(hidden)
+
+
+def _done_since(run: RunResult, usable: Sequence[RunResult]) -> bool:
+    """Whether a run that never ended was begun before one of the same entry that did: nobody waits for it any more."""
+    return (
+        bool(run.entry)
+        and not run.complete
+        and any(one.entry == run.entry and one.finished > run.started for one in usable)
+    )
 
 
 def _agrees(run: RunResult, manifests: Mapping[str, str]) -> bool:

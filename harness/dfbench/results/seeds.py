@@ -9,50 +9,70 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dfbench.errors import DfbenchError, StoreError
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import interval_over_seeds, paired_bootstrap_draws
 from dfbench.results.stored import RunResult
 from dfbench.results.tables import MEAN
 from dfbench.runs.entries import entry_of_seeds
-from dfbench.runs.scores import read_scores, video_scores
+from dfbench.runs.scores import any_scores, read_scores, video_scores
 
 INTERVAL = "identities and seeds"
 
 
-def over_seeds(
-    runs: Sequence[RunResult], *, draws: int = 2000
-) -> list[tuple[RunResult, tuple[RunResult, ...]]]:
-    """Each entry once, with the runs that it stands for.
+Entry = tuple[RunResult, tuple[RunResult, ...]]
+
+
+def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[Entry], list[str]]:
+    """Pool runs over seeds; returns each entry once, with the runs that it stands for, and a sentence for each run that
+    was left out: one of several seeds whose scores cannot be read.
 
     Runs are one entry if nothing but the seed tells them apart: not the videos, the recipe, a version. Runs of the same
-    weights are no different trainings, and stay alone. Raises StoreError if the scores of a run that is one of several
-    cannot be read.
+    weights are no different trainings, and stay alone.
     """
     families: dict[object, list[RunResult]] = {}
     for run in runs:
         families.setdefault((run.family, run.settings, run.trained_on), []).append(run)
-    pooled: list[tuple[RunResult, tuple[RunResult, ...]]] = []
+    pooled: list[Entry] = []
+    left_out: list[str] = []
     for members in families.values():
         weights = [run.weights for run in members if run.weights]
         if len(members) == 1 or len(set(weights)) < len(weights):
             pooled += [(run, (run,)) for run in members]
-        else:
-            members.sort(key=lambda run: -1 if run.seed is None else run.seed)
-            pooled.append((_mean_of(members, draws), tuple(members)))
-    return pooled
+            continue
+        members.sort(key=lambda run: -1 if run.seed is None else run.seed)
+        scores: dict[Path, pd.DataFrame] = {}
+        for run in members:
+            try:
+                scores[run.folder] = _scores_of(run)
+            except DfbenchError as error:
+                left_out.append(f"{run.folder.name}: {error.message}")
+        read = [run for run in members if run.folder in scores]
+        if len(read) == 1:
+            pooled.append((read[0], (read[0],)))
+        elif read:
+            pooled.append((_mean_of(read, list(scores.values()), draws), tuple(read)))
+    return pooled, left_out
 
 
-def _mean_of(runs: Sequence[RunResult], draws: int) -> RunResult:
+def _scores_of(run: RunResult) -> pd.DataFrame:
+    """The videos of a run with their scores. Raises StoreError, ScoreError."""
+    if not any_scores(run.folder):
+        raise StoreError(f"its scores are gone from {run.folder}")
+    return video_scores(read_scores(run.folder), run.pooling)
+
+
+def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: int) -> RunResult:
     first = runs[0]
     tables = [run.whole().set_index("dataset") for run in runs]
     table = _mean_table(tables)
-    videos = [video_scores(read_scores(run.folder), run.pooling) for run in runs]
     resampled = {
         dataset: _draws(dataset, [one[one["dataset"] == dataset] for one in videos], draws)
         for dataset in table.index.drop(MEAN, errors="ignore")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +14,8 @@ import pandas as pd
 from dfbench.errors import DataError, StoreError
 from dfbench.results.tables import ALL, LEVEL, read_table
 from dfbench.runs.entries import without_seed
+from dfbench.runs.run_file import read_record, run_folders
+from dfbench.runs.scores import any_scores
 from dfbench.types import digest_of
 
 RUN_SCHEMA = 1
@@ -26,7 +28,8 @@ class RunResult:
     """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
 
     `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `table` is
-    None where there is a problem. `family` is the entry without its seed; `settings` a digest of everything else that
+    None where there is a problem. `complete`: it went through all its videos. `family` is the entry without its seed;
+    `settings` a digest of everything else that
     can change a score but the seed and the weights that it gave; `weights` the digest of these, "" if there are none.
     Of an unreadable run only `folder` and `problem` are known.
     """
@@ -41,6 +44,8 @@ class RunResult:
     pooling: str = ""
     protocol: str = ""
     corpus: str = ""
+    complete: bool = False
+    started: datetime = _NO_TIME
     finished: datetime = _NO_TIME
     trained_on: tuple[str, ...] | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
@@ -54,15 +59,16 @@ class RunResult:
 
 
 def collect(runs_dir: Path) -> list[RunResult]:
-    """Every run in `runs_dir`, by folder name; a run that cannot be read is listed with its problem."""
-    if not runs_dir.is_dir():
-        return []
-    return [_read_run(path.parent) for path in sorted(runs_dir.glob("*/run.json"))]
+    """Every run in `runs_dir`, by folder name; a run that cannot be read is listed with its problem.
+
+    Raises StoreError if `runs_dir` is there and cannot be listed.
+    """
+    return [_read_run(folder) for folder in run_folders(runs_dir)]
 
 
 def _read_run(folder: Path) -> RunResult:
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = read_record(folder)
         if record["schema"] != RUN_SCHEMA:
             return RunResult(
                 folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
@@ -79,13 +85,14 @@ def _read_run(folder: Path) -> RunResult:
             pooling=str(record.get("pooling", "")),
             protocol=str(record["protocol"]),
             corpus=str(record["corpus"]),
+            complete=record["status"] == "complete",
+            started=_time(record.get("started") or ""),
             finished=_time(record.get("finished") or record.get("started") or ""),
             trained_on=None if trained_on is None else tuple(sorted(trained_on)),
             manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
         )
-        status = record["status"]
-    except OSError as error:
-        return RunResult(folder, f"run.json cannot be read: {error.strerror or error}")
+    except StoreError as error:
+        return RunResult(folder, error.message.replace(f"{folder}{os.sep}", "", 1))
     except (
         KeyError,
         TypeError,
@@ -93,8 +100,8 @@ def _read_run(folder: Path) -> RunResult:
         AttributeError,
     ) as error:  # whatever a damaged JSON file may hold
         return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
-    if status != "complete":
-        return replace(run, problem="not complete; give the same command again to go on")
+    if not run.complete:
+        return replace(run, problem=_unfinished(folder, record))
     try:
         table = read_table(folder / "table.parquet")
     except StoreError as error:
@@ -114,6 +121,16 @@ def _settings(record: Mapping[str, Any]) -> str:
     trained.pop("seed", None)
     scoring = {name: record.get(name) for name in _SCORING}
     return digest_of({**scoring, "detector": detector, "recipe": training.get("recipe"), "trained": trained})
+
+
+def _unfinished(folder: Path, record: Mapping[str, Any]) -> str:
+    """What is known of a run that did not end, and what to do about it."""
+    ways = f"give the same command again to go on, or remove {folder}"
+    if not any_scores(folder):
+        return f"nothing was scored; {ways}"
+    if record["status"] == "failed":
+        return f"failed: {record.get('error') or 'nobody knows why'}; {ways}"
+    return f"not complete; {ways}"
 
 
 def _mismatch(table: pd.DataFrame, run: RunResult) -> str:

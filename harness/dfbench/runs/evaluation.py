@@ -6,28 +6,37 @@ a second identical run computes nothing and an interrupted one goes on.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
-from dfbench.errors import UsageError, WeightsError
+from dfbench.errors import StoreError, UsageError, WeightsError
 from dfbench.hooks.host import Host
+from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
 from dfbench.runs.fairness import leaks_into_tests
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
-from dfbench.runs.scores import ScoreWriter
+from dfbench.runs.run_file import (
+    NAME,
+    make_folder,
+    read_record,
+    refuse_unusable,
+    remove_run,
+    write_record,
+)
+from dfbench.runs.scores import ScoreWriter, any_scores, done_videos
 from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
-from dfbench.settings import DEFAULT_FACE_FINDER
+from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.types import FULL_PRECISION, DetectorCard, DetectorSpec, PrepareSpec, Status, Video
 
 SCHEMA = 1
@@ -48,6 +57,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     weights = request.weights
     if weights is not None and not weights.is_file():
         raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
+    refuse_unusable(load_settings().runs)
     stage = open_stage(request, progress)
     spec = stage.spec
     _check_precision(spec, request.precision)
@@ -75,38 +85,66 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         stage.settings.runs
         / f"{spec.name}-{stage.protocol.name}-{stage.source.corpus}-{record['identity'][:12]}"
     )
-    if (folder / "run.json").is_file():
-        stored = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if stored.get("status") == "complete":
-            progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")
-            return ScoredRun(folder, stored, computed=False, host=stage.host)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "run.json", record)
+    stored = _stored(folder, progress)
+    if stored.get("status") == "complete":
+        progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")
+        return ScoredRun(folder, stored, computed=False, host=stage.host)
+    done = done_videos(folder, retry=(Status.MISSING, Status.ERROR))
+    left = {
+        dataset: [video for video in expected if (dataset, video.video_id) not in done]
+        for dataset, expected in videos.items()
+    }
+    # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
+    # are found at once, and leave no run behind.
+    detector = _build(request, stage, weights, reading) if any(left.values()) else None
+    make_folder(folder)
+    write_record(folder, record)
     for note in stage.host.call_run_started(record):
         progress.note(f"warning: {note}")
-    with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
-        _score_datasets(stage, card, lambda: _build(request, stage, weights, reading), videos, writer)
-        writer.finish()
+    try:
+        with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
+            if detector is not None:
+                _score_datasets(stage, card, detector, left, writer)
+            writer.finish()
+    except BaseException as error:
+        _leave(folder, record, error)
+        raise
     finished = {**record, "status": "complete", "finished": datetime.now(UTC).isoformat()}
-    _write_json(folder / "run.json", finished)
+    write_record(folder, finished)
     return ScoredRun(folder, finished, computed=True, host=stage.host)
+
+
+def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
+    """The record of this very run if it was begun before; {} if not, or if it is damaged: it is then written anew."""
+    if not (folder / NAME).is_file():
+        return {}
+    try:
+        return read_record(folder)
+    except StoreError as error:
+        progress.note(f"warning: {error.message}; it is written anew, what was scored already is kept")
+        return {}
+
+
+def _leave(folder: Path, record: Mapping[str, Any], error: BaseException) -> None:
+    """Say in the record of a run why it ended early; remove a run of which nothing was scored."""
+    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
+    with suppress(StoreError):  # the error that ended it is the one to tell
+        if any_scores(folder):
+            write_record(folder, {**record, "status": "failed", "error": reason})
+        else:
+            remove_run(folder)
 
 
 def _score_datasets(
     stage: Stage,
     card: DetectorCard,
-    build: Callable[[], Detector],
+    detector: Detector,
     videos: Mapping[str, list[Video]],
     writer: ScoreWriter,
 ) -> None:
-    done = writer.done_videos(retry=(Status.MISSING, Status.ERROR))
-    detector: Detector | None = None
-    for dataset, expected in videos.items():
-        left = [video for video in expected if (dataset, video.video_id) not in done]
+    for dataset, left in videos.items():
         if not left:
             continue
-        # Before the videos are prepared, which may take days, so that weights that cannot be used are found at once.
-        detector = detector or build()
         report = prepare_selected(
             left,
             PrepareSpec(card.clips.frame_choice()),
@@ -214,9 +252,3 @@ def _record(
         "finished": "",
         "environment": environment(),
     }
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
-    part.replace(path)

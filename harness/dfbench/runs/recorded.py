@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from dfbench.hooks.registry import Registry, closest
 from dfbench.interfaces import Progress
 from dfbench.runs.cards import Reading
 from dfbench.runs.provenance import file_sha256
+from dfbench.runs.run_file import NAME, read_record, run_folders
 from dfbench.runs.scores import read_scores, video_scores
 from dfbench.runs.sources import DataSource, data_source, dataset_index
 from dfbench.settings import Settings
@@ -35,8 +35,8 @@ def open_run(name: str, settings: Settings) -> RecordedRun:
     Raises UnknownNameError, StoreError.
     """
     folder = Path(name)
-    if not (folder / "run.json").is_file():
-        known = sorted(path.parent.name for path in settings.runs.glob("*/run.json"))
+    if not (folder / NAME).is_file():
+        known = [one.name for one in run_folders(settings.runs)]
         found = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
         if len(found) != 1:
             close = found[:4] or closest(name, known, count=3)
@@ -44,13 +44,7 @@ def open_run(name: str, settings: Settings) -> RecordedRun:
             what = "several runs begin with" if found else "there is no run"
             raise UnknownNameError(f"{what} {name!r} in {settings.runs}", hints=hints)
         folder = settings.runs / found[0]
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or not record["detector"]["name"]:
-            raise ValueError("no detector is named in it")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder / 'run.json'} cannot be read: {error}", hints=("run again",)) from error
-    return RecordedRun(folder, record)
+    return RecordedRun(folder, read_record(folder))
 
 
 def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path | None:

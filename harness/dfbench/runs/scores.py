@@ -188,6 +188,11 @@ def done_videos(folder: Path, *, retry: Collection[str] = ()) -> set[tuple[str, 
     return set(zip(kept["dataset"], kept["video_id"], strict=True))
 
 
+def any_scores(folder: Path) -> bool:
+    """Whether the run in `folder` has a file of scores, damaged or not."""
+    return (folder / MERGED).is_file() or bool(_shards(folder))
+
+
 def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
     """One row a video out of rows of the score table, in their order.
 

@@ -1,0 +1,128 @@
+"""`run.json`: the one place that reads and writes the record of a run, and makes the folder that it lies in."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dfbench.errors import StoreError
+from dfbench.text import storable
+
+NAME = "run.json"
+_ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the record of the run in `folder`; returns the content of its run.json, in which a detector is named.
+
+    Raises StoreError, which names the file, if it is absent, may not be read, or is damaged.
+    """
+    path = folder / NAME
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        absent = isinstance(error, FileNotFoundError)
+        hint = f"is {folder} the folder of a run?" if absent else f"make {path} a file that can be read"
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}", hints=(hint,)) from error
+    except (ValueError, RecursionError) as error:  # no JSON, not UTF-8, a thousand brackets
+        raise _damaged(path, str(error)) from error
+    if not isinstance(record, dict):
+        raise _damaged(path, "it is no JSON object")
+    detector = record.get("detector")
+    if not isinstance(detector, dict) or not isinstance(detector.get("name"), str):
+        raise _damaged(path, "it names no detector")
+    return record
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write run.json, whole or not at all. Raises StoreError."""
+    path = folder / NAME
+    part = path.with_suffix(".part")
+    try:
+        part.write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # the folder itself may be what is wrong
+            part.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {error.strerror or error}", hints=(_ELSEWHERE,)) from error
+
+
+def make_folder(folder: Path) -> Path:
+    """Make the folder of a run, or the folder of all runs; returns it. Raises StoreError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder {storable(str(folder))} cannot be made: {error.strerror or error}",
+            hints=(_ELSEWHERE,),
+        ) from error
+    return folder
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run of which nothing was scored: its run.json and its folders, which are kept if they hold anything else."""
+    with suppress(OSError):
+        for part in (NAME, NAME.replace(".json", ".part")):
+            (folder / part).unlink(missing_ok=True)
+        for below in [*folder.iterdir(), folder]:
+            below.rmdir()
+
+
+def refuse_unusable(runs: Path) -> None:
+    """Raise StoreError if the folder of runs is not there and cannot be made: before anything is computed for it.
+
+    A folder that is there and may not be written to is no fault yet: a complete run needs no writing.
+    """
+    wrong = ""
+    for place in (runs, *runs.absolute().parents):
+        try:
+            if place.is_dir():
+                if place != runs and not os.access(place, os.W_OK | os.X_OK):
+                    wrong = f"{place} may not be written to"
+                break
+            if os.path.lexists(place):
+                wrong = f"{place} is no folder"
+                break
+        except OSError as error:
+            wrong = f"{place}: {error.strerror or error}"
+            break
+    if wrong:
+        raise StoreError(
+            f"the folder of runs {storable(str(runs))} cannot be made: {storable(wrong)}", hints=(_ELSEWHERE,)
+        )
+
+
+def run_folders(runs: Path) -> Iterator[Path]:
+    """The folders of all runs in `runs`, by name; one that may not be entered counts. Raises StoreError."""
+    try:
+        with os.scandir(runs) as entries:
+            names = sorted(entry.name for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StoreError(
+            f"the folder of runs {runs} cannot be listed: {error.strerror or error}",
+            hints=("make it readable, or name another with --runs",),
+        ) from error
+    for name in names:
+        try:
+            if (runs / name / NAME).lstat():
+                yield runs / name
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:  # reading it will say what is wrong
+            yield runs / name
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"{path} is damaged: {reason}",
+        hints=(
+            "give the command of the run again: what was scored already is kept",
+            f"or remove {path.parent}",
+        ),
+    )

@@ -1,0 +1,74 @@
+"""run.json, read and written in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dfbench.errors import StoreError
+from dfbench.runs.run_file import (
+    make_folder,
+    read_record,
+    refuse_unusable,
+    remove_run,
+    run_folders,
+    write_record,
+)
+
+RECORD = {"detector": {"name": "net"}, "entry": "net \u00e9 (seed 0)"}
+
+
+def test_written_and_read_back(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "runs" / "a")
+    write_record(folder, RECORD)
+    assert read_record(folder) == RECORD
+    assert [path.name for path in folder.iterdir()] == ["run.json"]
+    assert list(run_folders(tmp_path / "runs")) == [folder]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"schema": 1}', b'{"detector": 3}', b"\x00", b"\xff\xfe", b"[" * 50_000],
+)
+def test_whatever_is_damaged_names_the_file_and_the_ways_out(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(StoreError, match=r"run\.json is damaged") as caught:
+        read_record(tmp_path)
+    assert str(tmp_path / "run.json") in caught.value.message
+    assert "what was scored already is kept" in caught.value.hints[0]
+    assert str(tmp_path) in caught.value.hints[1]
+
+
+def test_what_is_no_file_is_told_apart_from_what_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No such file") as caught:
+        read_record(tmp_path)
+    assert caught.value.hints == (f"is {tmp_path} the folder of a run?",)
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(StoreError, match="Is a directory"):
+        read_record(tmp_path)
+
+
+def test_a_place_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for place in ("file", "file/runs", "file/a/b"):
+        with pytest.raises(StoreError, match="file is no folder"):
+            refuse_unusable(tmp_path / place)
+        with pytest.raises(StoreError, match="cannot be made"):
+            make_folder(tmp_path / place)
+    with pytest.raises(StoreError, match="cannot write"):
+        write_record(tmp_path / "file", RECORD)
+    assert list(run_folders(tmp_path / "file")) == list(run_folders(tmp_path / "absent")) == []
+    refuse_unusable(tmp_path / "new" / "runs")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_without_scores_is_removed_and_nothing_else_with_it(tmp_path: Path) -> None:
+    for name in ("empty", "kept"):
+        write_record(make_folder(tmp_path / name), RECORD)
+        (tmp_path / name / "scores").mkdir()
+    (tmp_path / "kept" / "notes.txt").write_text("mine")
+    remove_run(tmp_path / "empty")
+    remove_run(tmp_path / "kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept" / "notes.txt").read_text() == "mine"
