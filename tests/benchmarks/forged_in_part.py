@@ -15,7 +15,8 @@ from dfbench.hooks.host import Host
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import mean_interval
 from dfbench.progress import SilentProgress
-from dfbench.runs.explaining import Excerpt, explain_video, open_explainer
+from dfbench.runs.excerpts import Excerpt
+from dfbench.runs.explaining import explain_excerpt, open_explainer
 from dfbench.runs.sources import data_source, dataset_index, face_finder
 from dfbench.settings import load_settings
 from dfbench_plugins.demo.truth import forged_frames
@@ -35,14 +36,13 @@ def main(weights: Path) -> None:
         if (first, after) == (0, frames):
             continue
         with tempfile.TemporaryDirectory() as scratch:
-            told = explain_video(
+            told = explain_excerpt(
                 opened,
                 root / name,
                 finder=finder,
                 excerpt=Excerpt(),
                 scratch=Path(scratch),
                 progress=progress,
-                margin=opened.card.clips.margin,
             )
             evidence = told.evidence
             truth = ((told.frame_indices >= first) & (told.frame_indices < after)).astype(np.int8)

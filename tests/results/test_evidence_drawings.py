@@ -22,6 +22,7 @@ from dfbench.results.evidence_pictures import (
     contact_sheet,
     drawn_maps,
     font,
+    heading,
     wrapped,
 )
 from dfbench.results.evidence_video import SIDE, write_evidence_video
@@ -74,6 +75,8 @@ def explained(*, name: str = "video.mp4") -> Explanation:
         evidence=evidence,
         logit=0.0,
         margin=0.1,
+        looked_at=12,
+        held=count,
     )
 
 
@@ -120,6 +123,18 @@ def test_a_temporal_map_is_a_panel_of_its_own_that_moves_with_the_frames(tmp_pat
         assert redness(where)[:, : SIDE // CELLS // 2].mean() > 30
         assert np.abs(where[:, SIDE // 2 :] - 120).max() < 12
         assert cell_of(redness(over_time).argmax()) == [1, row % CELLS]
+
+
+def test_of_clips_that_a_run_scored_the_frames_follow_one_another(tmp_path: Path) -> None:
+    explanation, detector = replace(explained(), scored=True), opened(HEAT)
+    drawn = drawn_maps(explanation, detector.maps)
+    write_evidence_video(tmp_path / "a.mp4", explanation, detector, drawn, progress=SilentProgress())
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].average_rate == 2
+        assert sum(1 for _ in container.decode(video=0)) == len(FRAMES)
+    _, facts = heading(explanation, detector)
+    assert "over the 3 clips that the run scored, of 2 frames" in facts
+    assert "the face is in 5 of 12 frames" in facts
 
 
 def test_without_a_temporal_map_there_are_two_panels(tmp_path: Path) -> None:

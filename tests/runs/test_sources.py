@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
-from dfbench.errors import UsageError
+from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
+from dfbench.interfaces import DatasetIndex
+from dfbench.progress import SilentProgress
 from dfbench.runs.provenance import run_identity
-from dfbench.runs.sources import with_finder
+from dfbench.runs.sources import DataSource, index_at, with_finder
+from dfbench.runs.stage import Stage
 from dfbench.settings import Settings
-from dfbench.types import FaceFinderSpec, FrameChoice, PrepareSpec
+from dfbench.types import FaceFinderSpec, FrameChoice, PrepareSpec, VideoSelection
 
 SPEC = PrepareSpec(FrameChoice("uniform", 4))
 SETTINGS = Settings()
@@ -50,3 +55,56 @@ def test_the_settings_name_the_finder_unless_the_spec_does() -> None:
 def test_an_unknown_finder_is_named() -> None:
     with pytest.raises(UsageError, match="nobody"):
         with_finder(PrepareSpec(FrameChoice("uniform", 4), finder="nobody"), Host.load().registry, SETTINGS)
+
+
+class Noted:
+    """A dataset that notes where it is looked for."""
+
+    def __init__(
+        self, root: Path, *, compression: str | None, roots: Mapping[str, Path] | None = None
+    ) -> None:
+        self._found = f"{root.name} at {compression} with {sorted(roots or {})}"
+
+    def index(self) -> DatasetIndex:
+        return DatasetIndex((), notes=(self._found,))
+
+
+@pytest.mark.parametrize(
+    ("name", "configured", "found"),
+    [
+        ("dfd", ["ffpp"], "ffpp at c23 with []"),
+        ("dfd", ["ffpp", "dfd"], "dfd at c23 with []"),
+        ("dfdc_3215", ["dfdc"], "dfdc at None with []"),
+        ("deeperforensics", ["deeperforensics", "ffpp"], "deeperforensics at None with ['ffpp']"),
+        ("deeperforensics_sources", ["deeperforensics"], "deeperforensics at None with []"),
+    ],
+)
+def test_a_dataset_is_looked_for_where_it_lies(
+    tmp_path: Path, name: str, configured: list[str], found: str
+) -> None:
+    """In its own root, or else in that of the dataset that it belongs to, beside the roots of those that it needs."""
+    registry = Host.load().registry
+    spec = replace(registry.dataset(name), build=f"{__name__}:Noted")
+    roots = {one: tmp_path / one for one in configured}
+    for root in roots.values():
+        root.mkdir()
+    source = DataSource("official", roots, made=False)
+    compression = "c23" if name == "dfd" else None
+    assert index_at(spec, source, compression, registry).notes == (found,)
+
+
+@pytest.mark.parametrize("configured", [[], ["ffpp"], ["ffpp", "dfd"]])
+def test_a_dataset_need_not_be_in_the_root_of_another(tmp_path: Path, configured: list[str]) -> None:
+    """A root of its own must hold it."""
+    host = Host.load()
+    roots = {one: tmp_path / one for one in configured}
+    for root in roots.values():
+        root.mkdir()
+    source = DataSource("official", roots, made=False)
+    spec, protocol = host.registry.detector("chance"), host.registry.protocol("cross-dataset")
+    stage = Stage(host, SETTINGS, spec, protocol, source, SilentProgress())
+    if "dfd" in configured:
+        with pytest.raises(LayoutError, match="dfd"):
+            stage.videos_at_hand(VideoSelection("dfd"))
+    else:
+        assert stage.videos_at_hand(VideoSelection("dfd")) == []

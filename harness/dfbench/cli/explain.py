@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +12,12 @@ import typer
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
-    from dfbench.runs.cards import Reading
+    from dfbench.runs.recorded import RecordedRun
+    from dfbench.runs.scored_faces import ScoredFaces
     from dfbench.settings import Settings
     from dfbench.types import DetectorSpec
+
+    _Wanted = tuple[Path, dict[str, Any], Callable[[], ScoredFaces] | None]
 
 
 def explain_command(
@@ -29,7 +34,7 @@ def explain_command(
     maps: Annotated[
         list[str] | None, typer.Option("--map", help="A map to make; repeatable, the first is drawn.")
     ] = None,
-    start: Annotated[float, typer.Option(min=0.0, help="Begin at this second.")] = 0.0,
+    start: Annotated[float | None, typer.Option(min=0.0, help="Begin at this second.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.0, help="Explain so many seconds of it.")] = None,
     hop: Annotated[
         int | None, typer.Option(min=1, help="Frames from clip to clip; half a clip if not given.")
@@ -41,14 +46,20 @@ def explain_command(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
 ) -> None:
-    """Write for each VIDEO an annotated mp4, a contact sheet, a figure over time and the raw maps."""
+    """Write for each VIDEO an annotated mp4, a contact sheet, a figure over time and the raw maps.
+
+    Of a video of a run, the very clips that were scored are explained; with --start, --seconds or --hop, successive frames
+    of the same face.
+    """
     from dfbench.cli import output
     from dfbench.errors import CoverageError, UsageError, VideoError
     from dfbench.hooks.host import Host
     from dfbench.results.explanations import explain_to
     from dfbench.runs.cards import Reading
-    from dfbench.runs.explaining import Excerpt, open_explainer
+    from dfbench.runs.excerpts import Excerpt
+    from dfbench.runs.explaining import open_explainer
     from dfbench.runs.launchers import refuse_several
+    from dfbench.runs.recorded import open_run, reading_of, weights_of
     from dfbench.runs.sources import face_finder
     from dfbench.settings import load_settings
 
@@ -66,23 +77,33 @@ def explain_command(
                 "dfbench explain --run RUN --video DATASET/VIDEO_ID",
             ),
         )
-    spec: DetectorSpec
-    wanted: list[tuple[Path, dict[str, Any], float | None]]
-    reading = Reading()
+    wanted: list[_Wanted]
+    reading, seed, finder_name = Reading(), 0, settings.face_finder
     if run:
-        spec, weights, reading, wanted = _of_run(
-            run, video or [], detector, weights, registry, settings, bars
-        )
+        recorded = open_run(run, settings)
+        spec = _detector_of(recorded, detector, registry)
+        weights, reading = weights_of(recorded, settings, weights), reading_of(recorded)
+        seed, finder_name = int(recorded.record.get("seed", 0)), str(recorded.record["prepare"]["finder"])
+        wanted = _of_run(recorded, video or [], registry, settings, bars)
     else:
         spec = _detector(detector, registry)
         weights = weights or _made_weights(spec, data, device, bars)
         wanted = [(path, {}, None) for path in videos or []]
     opened = open_explainer(
-        spec, registry, weights=weights, device=device, names=tuple(maps or ()), reading=reading
+        spec,
+        registry,
+        weights=weights,
+        device=device,
+        seed=seed,
+        names=tuple(maps or ()),
+        reading=reading,
     )
-    finder, version = face_finder(registry, device=device, name=settings.face_finder)
+    excerpt, finder, version = None, None, ""
+    if not run or any(one is not None for one in (start, seconds, hop)):
+        excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)
+        finder, version = face_finder(registry, device=device, name=finder_name)
     failed: list[str] = []
-    for path, facts, margin in wanted:
+    for path, facts, faces in wanted:
         try:
             done = explain_to(
                 opened,
@@ -90,11 +111,11 @@ def explain_command(
                 out=out or settings.runs / "explanations",
                 finder=finder,
                 finder_version=version,
-                excerpt=Excerpt(start=start, seconds=seconds, hop=hop),
+                excerpt=excerpt,
                 force=force,
                 progress=bars,
                 facts=facts,
-                margin=margin,
+                scored=faces() if faces else None,
             )
         except VideoError as error:
             failed.append(f"{path.name} ({error.status})")
@@ -131,28 +152,27 @@ def _made_weights(spec: DetectorSpec, data: str, device: str, bars: Progress) ->
     return find_weights(request, open_stage(request, bars))
 
 
-def _of_run(
-    name: str,
-    ids: list[str],
-    detector: str,
-    weights: Path | None,
-    registry: Registry,
-    settings: Settings,
-    bars: Progress,
-) -> tuple[DetectorSpec, Path | None, Reading, list[tuple[Path, dict[str, Any], float | None]]]:
-    """The detector, its weights, how they are read, and of each video the file, what the run said of it, its margin."""
+def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpec:
+    """The detector of a run, which `name` must not contradict."""
     from dfbench.errors import UsageError
-    from dfbench.runs.recorded import open_run, reading_of, source_of, video_of, weights_of
 
-    run = open_run(name, settings)
     spec = registry.detector(str(run.record["detector"]["name"]))
-    if detector and registry.detector(detector).name != spec.name:
+    if name and registry.detector(name).name != spec.name:
         raise UsageError(
-            f"run {run.folder.name} is of detector {spec.name!r}, not {detector!r}",
+            f"run {run.folder.name} is of detector {spec.name!r}, not {name!r}",
             hints=("leave out --detector",),
         )
+    return spec
+
+
+def _of_run(
+    run: RecordedRun, ids: list[str], registry: Registry, settings: Settings, bars: Progress
+) -> list[_Wanted]:
+    """Of each video the file, what the run said of it, and how to come by the faces that it scored."""
+    from dfbench.runs.recorded import source_of, video_of
+    from dfbench.runs.scored_faces import scored_faces
+
     source = source_of(run, registry, settings, bars)
+    find = partial(scored_faces, run, source=source, registry=registry, settings=settings, progress=bars)
     found = [video_of(run, one, source, registry) for one in ids]
-    margins = run.record.get("margins", {})
-    wanted = [(one.path, facts, margins.get(one.dataset)) for one, facts in found]
-    return spec, weights_of(run, settings, weights), reading_of(run), wanted
+    return [(video.path, facts, partial(find, video)) for video, facts in found]

@@ -197,11 +197,10 @@ def selected_videos(
 ) -> list[Video]:
     """The videos of a dataset that the options `--split` and `--compression` name. Raises DataError, UsageError."""
     from dfbench.data.manifest import select
-    from dfbench.runs.sources import dataset_index
+    from dfbench.runs.sources import index_at
     from dfbench.types import VideoSelection
 
     spec = registry.dataset(dataset)
-    roots = source.needed_by(spec)
-    index = dataset_index(spec, source.root_for(spec), compression or None, registry, roots=roots)
+    index = index_at(spec, source, compression or None, registry)
     selection = VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
     return select(index.videos, selection)

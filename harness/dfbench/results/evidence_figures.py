@@ -43,7 +43,7 @@ def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: Evide
 
     figure = _headed_figure(*heading(explanation, opened))
     labels, strength = figure.subplots(2, 1, sharex=True)
-    marker = "." if len(at) <= 150 else None
+    marker = "." if len(at) <= 150 or explanation.scored else None
     for values, colour, label in (
         (evidence.frame_logits, _FAKE, "soft label of each frame"),
         (evidence.window_logits, _CLIPS, "clips that the frame is in"),

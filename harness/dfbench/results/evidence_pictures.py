@@ -172,13 +172,16 @@ def colour_bar(draw: ImageDraw.ImageDraw, scale: Scale, *, left: int, top: int, 
 def heading(explanation: Explanation, opened: OpenExplainer) -> tuple[str, str]:
     """What a picture is of: the video with its score, and who gave it."""
     probability = float(sigmoid(np.array([explanation.logit]))[0])
-    clips = len(explanation.evidence.logits)
+    clips, length = len(explanation.evidence.logits), opened.card.clips.frames
+    windows = f"the {clips} clips that the run scored" if explanation.scored else f"{clips} clips"
+    kind = "frames" if explanation.scored else "successive frames"
     score = f"{explanation.path.name}:  P(fake) = {probability:.3f}"
     facts = [
         opened.spec.name,
         f"recipe {opened.card.recipe}" if opened.card.recipe else "",
         f"weights {opened.weights_sha256[:8]}" if opened.weights_sha256 else "no weights",
-        f"logit {explanation.logit:+.2f} over {clips} clips of {opened.card.clips.frames} successive frames",
+        f"logit {explanation.logit:+.2f} over {windows}, of {length} {kind}",
+        f"the face is in {explanation.held} of {explanation.looked_at} frames",
     ]
     return score, ", ".join(fact for fact in facts if fact)
 

@@ -37,6 +37,7 @@ from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.runs.scores import sigmoid
 
 SIDE, STRIP, LABEL = 384, 96, 26
+SCORED_RATE = 2  # frames a second, of those that a run scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +61,23 @@ def write_evidence_video(
 ) -> None:
     """Write an H.264 video at the source's rate, from its first to its last explained frame.
 
-    Frames in which the face was not found are grey and say so. Raises StoreError if it cannot be written.
+    Frames in which the face was not found are grey and say so. Of the clips that a run scored, which may be far apart,
+    the frames alone are shown, one after the other. Raises StoreError if it cannot be written.
     """
     still = _still(explanation, opened, drawn)
     places = {int(frame): row for row, frame in enumerate(explanation.frame_indices)}
     first, last = int(explanation.frame_indices[0]), int(explanation.frame_indices[-1])
-    rate = Fraction(explanation.info.rate).limit_denominator(1001)
+    shown = list(places) if explanation.scored else range(first, last + 1)
+    rate = Fraction(SCORED_RATE if explanation.scored else explanation.info.rate).limit_denominator(1001)
     try:
         with (
             av.open(str(path), "w") as container,
-            progress.task(f"draw {explanation.path.name}, frames", last - first + 1) as task,
+            progress.task(f"draw {explanation.path.name}, frames", len(shown)) as task,
         ):
             stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
             stream.width, stream.height = still.picture.size
             stream.pix_fmt = "yuv420p"
-            for frame in range(first, last + 1):
+            for frame in shown:
                 picture = np.asarray(_frame(still, explanation, drawn, places.get(frame), frame))
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                 task.advance()

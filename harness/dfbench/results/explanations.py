@@ -19,17 +19,19 @@ import numpy as np
 
 from dfbench.data.coordinates import peak
 from dfbench.data.sequences import source_size
-from dfbench.errors import StoreError
+from dfbench.errors import StoreError, UsageError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence_figures import write_timeline
 from dfbench.results.evidence_pictures import DISCLAIMER, Drawn, contact_sheet, drawn_maps
 from dfbench.results.evidence_video import write_evidence_video
-from dfbench.runs.explaining import Excerpt, Explanation, OpenExplainer, explain_video
+from dfbench.runs.excerpts import Excerpt
+from dfbench.runs.explaining import Explanation, OpenExplainer, explain_excerpt, explain_scored
 from dfbench.runs.provenance import environment, file_sha256, run_identity
+from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.scores import sigmoid
 from dfbench.types import TRACKING
 
-SCHEMA = 2
+SCHEMA = 3
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
     "evidence.mp4",
     "sheet.png",
@@ -53,23 +55,24 @@ def explain_to(
     path: Path,
     *,
     out: Path,
-    finder: FaceFinder,
+    finder: FaceFinder | None,
     finder_version: str,
-    excerpt: Excerpt,
+    excerpt: Excerpt | None,
     force: bool,
     progress: Progress,
     facts: Mapping[str, Any] | None = None,
-    margin: float | None = None,
+    scored: ScoredFaces | None = None,
 ) -> Explained:
     """Explain `path` into a folder of `out`; what is there already is kept unless `force`.
 
-    `facts` (JSON-ready) are stored with it; `margin` of the crops: None for that of the detector. Raises VideoError,
-    UsageError, StoreError.
+    With an `excerpt`, that part of it is, with faces by `finder`, the main one or the one that a run `scored`; without,
+    the clips that the run scored.
+    `facts` (JSON-ready) are stored with it. Raises VideoError, UsageError, StoreError.
     """
     from dfbench.data.video import probe
 
-    margin = opened.card.clips.margin if margin is None else margin
     probe(path)  # a missing or broken file is named before it is hashed
+    of_run = {"faces": file_sha256(scored.path), "clips": asdict(scored.clips)} if scored else {}
     identity = run_identity(
         schema=SCHEMA,
         # A folder of frames has no bytes of its own: its place and size stand for them.
@@ -79,8 +82,8 @@ def explain_to(
         finder=finder_version,
         tracking=TRACKING,
         maps=[asdict(one) for one in opened.maps],
-        excerpt=asdict(excerpt),
-        margin=margin,
+        excerpt=asdict(excerpt) if excerpt else None,
+        **of_run,
         **opened.reading.options(),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
@@ -98,15 +101,20 @@ def explain_to(
     try:
         scratch = unfinished / "scratch"
         scratch.mkdir()
-        explanation = explain_video(
-            opened,
-            path,
-            finder=finder,
-            excerpt=excerpt,
-            scratch=scratch,
-            progress=progress,
-            margin=margin,
-        )
+        if excerpt and finder:
+            explanation = explain_excerpt(
+                opened,
+                path,
+                finder=finder,
+                excerpt=excerpt,
+                scratch=scratch,
+                progress=progress,
+                scored=scored,
+            )
+        elif scored:
+            explanation = explain_scored(opened, path, scored, scratch=scratch, progress=progress)
+        else:
+            raise UsageError("an excerpt and a face finder are needed, or the faces that a run scored")
         _write(unfinished, explanation, opened, identity=identity, facts=facts or {}, progress=progress)
         probability = float(sigmoid(np.array([explanation.logit]))[0])
         del explanation  # its arrays are maps of the files that go now
@@ -214,9 +222,9 @@ def _record(
             "logit": explanation.logit,
             "pooling": str(opened.card.pooling),
             "clips": len(evidence.logits),
-            "frames_without_a_face": int(
-                explanation.frame_indices[-1] - explanation.frame_indices[0] + 1 - len(frames)
-            ),
+            "clips_of_the_run": explanation.scored,
+            "frames_looked_at": explanation.looked_at,
+            "frames_without_a_face": explanation.looked_at - explanation.held,
         },
         "maps": {
             one.name: {

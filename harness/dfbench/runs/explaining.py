@@ -1,51 +1,35 @@
-"""Explain a video file: find its main face, cut windows of successive frames, ask the detector's explainer.
+"""Explain a video: windows of successive frames of its file, or the clips that a run scored; ask the detector's explainer.
 
-Two passes over the file, the first to find and track faces, the second to crop them. What is held in memory at a time
-is a few frames; crops and maps are in files of a scratch folder.
+What is held in memory at a time is a few frames; crops and maps are in files of a scratch folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import cut_crops
+from dfbench.data.clips import read_clips
 from dfbench.data.coordinates import crop_boxes
-from dfbench.data.faces import MainFace, follow
-from dfbench.data.video import VideoInfo, probe, read_range
-from dfbench.data.video_faces import Frame, crop_track, look, ranked_tracks
-from dfbench.errors import (
-    NoFaceError,
-    PluginError,
-    TooShortError,
-    UnknownNameError,
-    UsageError,
-    WeightsError,
-)
+from dfbench.data.store import read_track
+from dfbench.data.video import VideoInfo, probe
+from dfbench.errors import PluginError, TooShortError, UnknownNameError, UsageError, WeightsError
 from dfbench.hooks.registry import closest
-from dfbench.interfaces import (
-    Explainer,
-    ExplainerFactory,
-    FaceFinder,
-    Progress,
-    ProgressTask,
-    ThoroughFaceFinder,
-)
+from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
+from dfbench.runs.excerpts import Excerpt, cut_face, follow_face
 from dfbench.runs.provenance import file_sha256
+from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.stage import choose_device
-from dfbench.types import ClipSpec, DetectorCard, DetectorSpec, EvidenceMap, FrameChoice, PrepareSpec
+from dfbench.types import DetectorCard, DetectorSpec, EvidenceMap
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
-
-CROP_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,23 +45,14 @@ class OpenExplainer:
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Which part of a video: from `start` seconds on, `seconds` long (None: to its end); a window every `hop` frames
-    (None: every T // 2, so that a frame is seen in more than one)."""
-
-    start: float = 0.0
-    seconds: float | None = None
-    hop: int | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """The evidence of one video over its n frames with a face.
 
     frame_indices (n,) int64, positions in the video; boxes (n, 4) float64: the part of the frame that each crop and
     map shows, x0 y0 x1 y1 in frame pixels; crops (n, S, S, 3) uint8 RGB. `logit` is the pooled logit of the windows,
-    `margin` that of the crops, as in `ClipSpec`.
+    `margin` that of the crops, as in `ClipSpec`. Of `looked_at` frames, `held` hold the face. `scored`: the windows are
+    the clips that a run scored, and not successive frames.
     """
 
     path: Path
@@ -89,6 +64,9 @@ class Explanation:
     evidence: TrackEvidence
     logit: float
     margin: float
+    looked_at: int
+    held: int
+    scored: bool = False
 
 
 def explaining_detectors(registry: Registry) -> list[str]:
@@ -153,7 +131,7 @@ def _unknown_map(detector: str, name: str, known: list[str]) -> UnknownNameError
     return UnknownNameError(f"{detector} has no map {name!r}", hints=(*hints, f"maps: {', '.join(known)}"))
 
 
-def explain_video(
+def explain_excerpt(
     opened: OpenExplainer,
     path: Path,
     *,
@@ -161,17 +139,19 @@ def explain_video(
     excerpt: Excerpt,
     scratch: Path,
     progress: Progress,
-    margin: float,
+    scored: ScoredFaces | None = None,
 ) -> Explanation:
-    """Explain one video file, with large arrays in files of `scratch`, which must exist.
+    """Explain successive frames of one video file, with large arrays in files of `scratch`, which must exist.
 
-    `margin` of the crops, as in `ClipSpec`: that of the detector, unless a dataset of a run has its own.
-    Raises VideoError (missing, undecodable, no face, too short), UsageError if the excerpt is outside the video.
+    The face is the main one of the excerpt, or the one that a run scored; its clips say how it is cut. Raises
+    VideoError (missing, undecodable, no face, too short), UsageError if the excerpt is outside the video.
     """
     info = probe(path)
-    first, count = _range(info, excerpt, path)
-    spec = replace(opened.card.clips, margin=margin)
-    main, frame_size = _track(path, first, count, finder, progress, clip=spec.frames)
+    first, count = excerpt.frames_of(info, path)
+    spec = scored.clips if scored else opened.card.clips
+    like = read_track(scored.path) if scored else None
+    face = follow_face(path, first, count, finder=finder, clip=spec.frames, like=like, progress=progress)
+    main = face.main
     positions = first + main.rows
     try:
         windows = windows_of(positions, spec.frames, excerpt.hop or max(1, spec.frames // 2))
@@ -180,85 +160,68 @@ def explain_video(
     shape = (len(main.rows), spec.size, spec.size, 3)
     crops = np.lib.format.open_memmap(scratch / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
     done = 0
-    for chunk in _crops(path, first, count, main, spec):
+    for chunk in cut_face(path, first, count, main, spec):
         crops[done : done + len(chunk)] = chunk
         done += len(chunk)
-    with progress.task(f"evidence in {path.name}, clips", len(windows)) as task:
-        names = [one.name for one in opened.maps]
-        evidence = gather(opened.explainer, crops, windows, names, folder=scratch, task=task)
+    evidence = _evidence(opened, path, crops, windows, scratch, progress)
     return Explanation(
         path=path,
         info=info,
-        frame_size=frame_size,
+        frame_size=face.frame_size,
         frame_indices=positions,
-        boxes=crop_boxes(main.boxes, margin, square=spec.square, frame_size=frame_size),
+        boxes=crop_boxes(main.boxes, spec.margin, square=spec.square, frame_size=face.frame_size),
         crops=crops,
+        looked_at=face.looked_at,
+        held=len(main.rows),
+        scored=False,
+        margin=spec.margin,
         evidence=evidence,
         logit=pooled_logit(evidence.logits, opened.card.pooling),
-        margin=margin,
     )
 
 
-def _range(info: VideoInfo, excerpt: Excerpt, path: Path) -> tuple[int, int]:
-    """First frame and number of frames."""
-    rate = info.rate
-    first = round(max(0.0, excerpt.start) * rate)
-    if first >= info.frames:
-        raise UsageError(
-            f"{path} lasts {info.frames / rate:.1f} s and cannot be explained from {excerpt.start:g} s on",
-            hints=("correct --start",),
-        )
-    left = info.frames - first
-    return first, left if excerpt.seconds is None else max(1, min(left, round(excerpt.seconds * rate)))
+def explain_scored(
+    opened: OpenExplainer, path: Path, scored: ScoredFaces, *, scratch: Path, progress: Progress
+) -> Explanation:
+    """Explain the very clips of a video file that a run scored, out of the face file that it scored.
+
+    Raises VideoError, StoreError.
+    """
+    info, clips = probe(path), scored.clips
+    stored = read_track(scored.path)
+    try:
+        batch, frames = read_clips(scored.path, clips)
+    except TooShortError as error:
+        raise TooShortError(f"{path}: {error.message}") from error
+    rows = np.searchsorted(stored.track.frame_indices, frames.ravel())
+    crops = batch.reshape(-1, *batch.shape[2:])
+    windows = np.arange(frames.size).reshape(frames.shape)
+    size = stored.track.frame_size
+    evidence = _evidence(opened, path, crops, windows, scratch, progress)
+    return Explanation(
+        path=path,
+        info=info,
+        frame_size=size,
+        frame_indices=frames.ravel(),
+        boxes=crop_boxes(stored.track.boxes[rows], clips.margin, square=clips.square, frame_size=size),
+        crops=crops,
+        looked_at=stored.wanted,
+        held=len(stored.track.frame_indices),
+        scored=True,
+        margin=clips.margin,
+        evidence=evidence,
+        logit=pooled_logit(evidence.logits, opened.card.pooling),
+    )
 
 
-def _track(
-    path: Path, first: int, count: int, finder: FaceFinder, progress: Progress, *, clip: int
-) -> tuple[MainFace, tuple[int, int]]:
-    """The main face, its rows counted from `first`, and the frames' size (width, height); `clip` frames make a clip."""
-    in_order = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else finder
-    with progress.task(f"faces in {path.name}, frames", count) as task:
-        search = look(_told(read_range(path, first, count), task), in_order, 1)
-    tracks = ranked_tracks(search, search.found, FrameChoice("first", count, clip=clip))
-    if not tracks:
-        raise NoFaceError(f"{path}: no face in any of {len(search.found)} frames looked at")
-    return follow(tracks[0], search.looked_at, search.positions), search.frame_size
-
-
-def _told(frames: Iterable[Frame], task: ProgressTask) -> Iterator[Frame]:
-    """`frames`, each of which moves the bar."""
-    for frame in frames:
-        yield frame
-        task.advance()
-
-
-def _crops(
-    path: Path, first: int, count: int, main: MainFace, clips: ClipSpec
-) -> Iterator[NDArray[np.uint8]]:
-    """Crops (m, size, size, 3) of the rows of `main`, a few at a time, cut as for scoring."""
-    spec = PrepareSpec(FrameChoice("first", 0))
-    rows = {int(row): place for place, row in enumerate(main.rows)}
-    waiting: list[tuple[int, NDArray[np.uint8]]] = []
-
-    def cut() -> NDArray[np.uint8]:
-        places = [rows[position - first] for position, _ in waiting]
-        part = replace(
-            main,
-            rows=main.rows[places],
-            boxes=main.boxes[places],
-            scores=main.scores[places],
-            points=main.points[places],
-        )
-        stored = crop_track(waiting, part, spec)
-        return cut_crops(
-            stored, range(len(places)), size=clips.size, margin=clips.margin, square=clips.square
-        )
-
-    for position, frame in read_range(path, first, count):
-        if position - first in rows:
-            waiting.append((position, frame))
-        if len(waiting) == CROP_BATCH:
-            yield cut()
-            waiting.clear()
-    if waiting:
-        yield cut()
+def _evidence(
+    opened: OpenExplainer,
+    path: Path,
+    crops: NDArray[np.uint8],
+    windows: NDArray[np.int64],
+    scratch: Path,
+    progress: Progress,
+) -> TrackEvidence:
+    names = [one.name for one in opened.maps]
+    with progress.task(f"evidence in {path.name}, clips", len(windows)) as task:
+        return gather(opened.explainer, crops, windows, names, folder=scratch, task=task)

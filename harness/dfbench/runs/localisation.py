@@ -84,8 +84,9 @@ def masked_videos(
     """
     named = [stage.registry.dataset(name).name for name in datasets]
     found = {}
-    for name in named or sorted(stage.source.roots):
-        videos = [one for one in stage.videos(VideoSelection(name)) if one.split == split]
+    read = stage.videos if named else stage.videos_at_hand
+    for name in named or stage.registry.names("dataset"):
+        videos = [one for one in read(VideoSelection(name)) if one.split == split]
         fakes = [one for one in videos if one.label is Label.FAKE and one.mask_path is not None]
         if fakes:
             found[name] = (fakes, [one for one in videos if one.label is Label.REAL])

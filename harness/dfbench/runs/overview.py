@@ -108,7 +108,7 @@ def overview(
 
 
 def _states(spec: DatasetSpec, source: DataSource, look: Look | None, compression: str) -> list[DatasetState]:
-    within = spec.root_of if spec.name not in source.roots and spec.root_of in source.roots else ""
+    within = source.inside(spec)
     root = source.roots.get(within or spec.name)
     if root is None:
         return [DatasetState(spec, None, "", NOT_CONFIGURED)]

@@ -14,7 +14,7 @@ from dfbench.runs.cards import Reading
 from dfbench.runs.provenance import file_sha256
 from dfbench.runs.run_file import NAME, read_record, run_folders
 from dfbench.runs.scores import read_scores, video_scores
-from dfbench.runs.sources import DataSource, data_source, dataset_index
+from dfbench.runs.sources import DataSource, data_source, index_at
 from dfbench.settings import Settings
 from dfbench.types import Status, Video
 
@@ -119,7 +119,7 @@ def video_of(
     spec = registry.dataset(datasets[0])
     # The row's compression is what the dataset was indexed at; a dataset without compressions says "".
     compression = str(row["compression"]) if row["compression"] in spec.compressions else None
-    index = dataset_index(spec, source.root(spec.name), compression, registry)
+    index = index_at(spec, source, compression, registry)
     video = next((one for one in index.videos if one.video_id == row["video_id"]), None)
     if video is None:
         raise StoreError(f"{datasets[0]} has no video {row['video_id']!r} any more", hints=("run again",))

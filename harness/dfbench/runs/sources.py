@@ -57,10 +57,13 @@ class DataSource:
             )
         return root
 
+    def inside(self, spec: DatasetSpec) -> str:
+        """The dataset in whose root this one is looked for, as it has none of its own; "" if it is not."""
+        return spec.root_of if spec.name not in self.roots and spec.root_of in self.roots else ""
+
     def root_for(self, spec: DatasetSpec) -> Path:
         """The root of a dataset, or of the dataset that it lies within. Raises SettingsError."""
-        inside = spec.root_of
-        return self.root(inside if spec.name not in self.roots and inside in self.roots else spec.name)
+        return self.root(self.inside(spec) or spec.name)
 
     def needed_by(self, spec: DatasetSpec) -> dict[str, Path]:
         """The roots of the datasets that `spec` uses videos of. Raises SettingsError."""
@@ -166,6 +169,17 @@ def dataset_index(
         ) from error
 
 
+def index_at(
+    spec: DatasetSpec, source: DataSource, compression: str | None, registry: Registry
+) -> DatasetIndex:
+    """Parse the official files of a dataset where `source` has it, which may be inside another's root.
+
+    Raises what `dataset_index` raises, and SettingsError if no root is known.
+    """
+    roots = source.needed_by(spec)
+    return dataset_index(spec, source.root_for(spec), compression, registry, roots=roots)
+
+
 def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> PrepareSpec:
     """`spec` with its face finder and that one's version, which are part of what the faces are. Raises UsageError."""
     finder = registry.face_finder(spec.finder or settings.face_finder)
@@ -228,11 +242,25 @@ def prepared_selected(
     verify: bool = False,
 ) -> list[PreparedResult | None]:
     """What the face store says of each video, None for one that is not prepared yet; `verify`: checks every byte."""
+    wanted = with_finder(spec, registry, settings)
+    return prepared_as(videos, wanted, source=source, settings=settings, progress=progress, verify=verify)
+
+
+def prepared_as(
+    videos: Sequence[Video],
+    spec: PrepareSpec,
+    *,
+    source: DataSource,
+    settings: Settings,
+    progress: Progress,
+    verify: bool = False,
+) -> list[PreparedResult | None]:
+    """As `prepared_selected`, by the finder and version that `spec` names, which need not be installed."""
     from dfbench.data.prepare import prepared
 
     return prepared(
         videos,
-        with_finder(spec, registry, settings),
+        spec,
         store_root=settings.cache / "faces",
         corpus=source.corpus,
         progress=progress,

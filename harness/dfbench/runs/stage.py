@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.data.manifest import select
-from dfbench.errors import UsageError
+from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.runs.protocols import lint_protocol, with_own_names
-from dfbench.runs.sources import DataSource, data_source, dataset_index
+from dfbench.runs.sources import DataSource, data_source, index_at
 from dfbench.settings import Settings, load_settings
 from dfbench.types import FULL_PRECISION, DetectorSpec, ProtocolSpec, Video, VideoSelection
 
@@ -65,16 +65,23 @@ class Stage:
     def videos(self, selection: VideoSelection) -> list[Video]:
         """The expected videos of a selection; problems of the official files become warnings."""
         spec = self.registry.dataset(selection.dataset)
-        index = dataset_index(
-            spec,
-            self.source.root_for(spec),
-            selection.compression,
-            self.registry,
-            roots=self.source.needed_by(spec),
-        )
+        index = index_at(spec, self.source, selection.compression, self.registry)
         for problem in index.problems:
             self.progress.note(f"warning: {problem}")
         return select(index.videos, selection)
+
+    def videos_at_hand(self, selection: VideoSelection) -> list[Video]:
+        """As `videos`; empty if there is no root for the dataset, or if it is not in that of another, where it need not be."""
+        spec = self.registry.dataset(selection.dataset)
+        within = self.source.inside(spec)
+        if not within and spec.name not in self.source.roots:
+            return []
+        try:
+            return self.videos(selection)
+        except LayoutError:
+            if within:
+                return []
+            raise
 
 
 def choose_device(device: str, *, count: int = 1) -> str:

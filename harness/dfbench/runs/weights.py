@@ -82,11 +82,7 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         [video for video in stage.videos(which) if int(video.label) in labels]
         for which, labels in ((stage.protocol.train, needs.labels), (stage.protocol.validation, held_out))
     )
-    tests = {
-        selection.dataset: stage.videos(selection)
-        for selection in stage.protocol.tests
-        if selection.dataset in stage.source.roots
-    }
+    tests = {one.dataset: stage.videos_at_hand(one) for one in stage.protocol.tests}
     leaks = compare_videos(train=train, validation=validation, tests=tests)
     for leak in leaks:
         stage.progress.note(f"*** warning: {leak}")
