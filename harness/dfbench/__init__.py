@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfbench.errors import (
     CoverageError,
+    CoverageWarning,
     DataError,
     DfbenchError,
     LayoutError,
@@ -140,6 +141,7 @@ __all__ = [
     "CorpusSpec",
     "Counts",
     "CoverageError",
+    "CoverageWarning",
     "DataError",
     "Dataset",
     "DatasetIndex",

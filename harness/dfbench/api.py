@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.errors import StoreError
+from dfbench.errors import CoverageWarning, StoreError
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
+from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,12 +63,17 @@ def run(
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
     `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device, precision,
-    size, recipe, train_compression. Raises DfbenchError.
+    size, recipe, train_compression. Warns (CoverageWarning) of what the table's notes say: of videos that are missing or
+    that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
     """
+    from dfbench.results.tables import warnings_of
     from dfbench.runs.stage import RunRequest
 
     request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
-    return evaluate(request, progress=progress or SilentProgress()).table
+    table = evaluate(request, progress=progress or SilentProgress()).table
+    for sentence in warnings_of(table):
+        warnings.warn(sentence, CoverageWarning, stacklevel=2)
+    return table
 
 
 def train(
@@ -91,15 +98,17 @@ def leaderboard(
     corpus: str = "official",
     runs: Path | None = None,
     over_seeds: bool = False,
+    min_coverage: float = COVERAGE_LIMIT,
 ) -> pd.DataFrame:
     """The leaderboard of one corpus: a row an entry, video AUC by dataset, best mean first.
 
-    With `over_seeds`, entries that differ in their seed alone are one row.
+    With `over_seeds`, entries that differ in their seed alone are one row. Entries whose coverage is below `min_coverage`
+    are not ranked.
     """
     from dfbench.results.leaderboard import leaderboard as build
 
     folder = runs or load_settings().runs
-    return build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds)
+    return build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, min_coverage=min_coverage)
 
 
 def leaderboards(
@@ -108,6 +117,7 @@ def leaderboards(
     corpus: str | None = None,
     runs: Path | None = None,
     over_seeds: bool = False,
+    min_coverage: float = COVERAGE_LIMIT,
 ) -> dict[str, pd.DataFrame]:
     """The leaderboard of every corpus that has runs, by corpus name; or of one."""
     from dfbench.results.leaderboard import corpora
@@ -118,4 +128,7 @@ def leaderboards(
     found = corpora(collect(folder), protocol=protocol) if corpus is None else (corpus,)
     if not found:
         return {"": build(folder, protocol=protocol)}  # raises: there is nothing to rank, and says what to do
-    return {name: build(folder, protocol=protocol, corpus=name, over_seeds=over_seeds) for name in found}
+    return {
+        name: build(folder, protocol=protocol, corpus=name, over_seeds=over_seeds, min_coverage=min_coverage)
+        for name in found
+    }

@@ -114,6 +114,10 @@ class CoverageError(DfbenchError):
     exit_code = 3
 
 
+class CoverageWarning(UserWarning):
+    """A result rests on fewer videos than its protocol expects, or on too few for a figure."""
+
+
 class MetricError(DfbenchError):
     """A metric is not defined for the given scores and labels."""
 

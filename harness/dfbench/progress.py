@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -34,6 +35,19 @@ class SilentProgress:
 
     def note(self, message: str) -> None:
         """Print nothing."""
+
+
+class NotingProgress(SilentProgress):
+    """Prints notes to standard error, each once, and shows no bars: for commands whose output a script reads."""
+
+    def __init__(self) -> None:
+        self._noted: set[str] = set()
+
+    def note(self, message: str) -> None:
+        """Print one line; what was said before is not said again."""
+        if message not in self._noted:
+            self._noted.add(message)
+            print(message, file=sys.stderr)
 
 
 class RichProgress:

@@ -27,6 +27,7 @@ STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
 TRACKING = 4
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
+COVERAGE_LIMIT = 0.95  # share of the expected videos that must be scored, unless another is asked for
 
 
 class Label(IntEnum):

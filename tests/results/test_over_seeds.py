@@ -204,3 +204,13 @@ def test_a_seed_whose_scores_are_gone_is_left_out_and_named(make_seed: MakeSeed,
         "run-0-a: its scores are gone f",
         f"run-1-a: {runs}"[:30],
     ]
+
+
+def test_too_few_videos_that_all_seeds_scored_have_no_mean(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0, failed=range(24))
+    make_seed(1, failed=range(30, 48))
+    each, board = boards(runs)
+    assert each["dfd"].notna().all()  # 24 and 30 videos; both scored but six
+    assert board[["dfd", "dfd_low", "mean", "mean_high"]].isna().all(axis=None)
+    assert "too few to show: 3 real and 3 fake scored" in board["note"].iloc[0]
+    assert board["section"].tolist() == ["coverage below 95 %"]

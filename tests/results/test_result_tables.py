@@ -243,7 +243,7 @@ def test_rendered_table_says_what_it_shows(two: pd.DataFrame) -> None:
         "level: video",
         "source identities",
         "reenact",
-        "had they scored worst or best",
+        "had the missing scored worst or best",
     ):
         assert part in text
     assert "not cross-dataset, trained on it: dfd" in text

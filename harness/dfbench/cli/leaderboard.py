@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dfbench.types import COVERAGE_LIMIT
+
 
 def leaderboard_command(
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="The protocol.")] = "cross-dataset",
@@ -17,6 +19,9 @@ def leaderboard_command(
     over_seeds: Annotated[
         bool, typer.Option("--over-seeds", help="One row for entries that differ in their seed alone.")
     ] = False,
+    min_coverage: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Do not rank entries of which a smaller share was scored.")
+    ] = COVERAGE_LIMIT,
     out: Annotated[
         Path | None,
         typer.Option(help="Write the boards below this folder; leaderboards/ in that of runs if not given."),
@@ -33,7 +38,13 @@ def leaderboard_command(
     from dfbench.results.leaderboard import render_leaderboard, write_leaderboard
     from dfbench.settings import load_settings
 
-    tables = leaderboards(protocol=protocol, corpus=corpus or None, runs=runs, over_seeds=over_seeds)
+    tables = leaderboards(
+        protocol=protocol,
+        corpus=corpus or None,
+        runs=runs,
+        over_seeds=over_seeds,
+        min_coverage=min_coverage,
+    )
     for name, table in tables.items():
         if table.empty:
             where = f" on the {name} corpus" if name else ""

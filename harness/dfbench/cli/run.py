@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dfbench.types import COVERAGE_LIMIT
+
 
 def run_command(
     detector: Annotated[list[str], typer.Option("--detector", "-d", help="A detector; repeat for several.")],
@@ -38,15 +40,18 @@ def run_command(
             "--set", help="Recipe field, e.g. --set lr=1e-4; with --weights, one that changes scoring alone."
         ),
     ] = None,
-    min_coverage: Annotated[float, typer.Option(help="Exit with 3 if a smaller share was scored.")] = 0.95,
+    min_coverage: Annotated[
+        float, typer.Option(help="Exit with 3 if a smaller share of the expected videos was scored.")
+    ] = COVERAGE_LIMIT,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Score DETECTOR on every test set of PROTOCOL; a second identical run computes nothing."""
     from dfbench.api import evaluate
     from dfbench.cli import output
     from dfbench.errors import CoverageError, UsageError
-    from dfbench.progress import SilentProgress
-    from dfbench.results.tables import render_table
+    from dfbench.progress import NotingProgress
+    from dfbench.results.eligibility import share
+    from dfbench.results.tables import MEAN, render_table, short_of, warnings_of
     from dfbench.runs.launchers import refuse_several
     from dfbench.runs.recipes import parse_overrides
     from dfbench.runs.stage import RunRequest
@@ -59,7 +64,7 @@ def run_command(
     import pandas as pd
 
     tables = []
-    shown = SilentProgress() if as_json else output.progress()  # one for all, so that a warning comes once
+    shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
     for name in detector:
         request = RunRequest(
             detector=name,
@@ -82,16 +87,20 @@ def run_command(
             output.console().print(f"stored in {outcome.folder}", soft_wrap=True)
     merged = pd.concat(tables, ignore_index=True)
     if as_json:
+        for sentence in warnings_of(merged):
+            typer.echo(f"warning: {sentence}", err=True)
         typer.echo(merged.to_json(orient="records", indent=1))
-    short = merged[merged["coverage"] < min_coverage]
-    if len(short):
-        named = sorted(
-            {f"{row.detector} on {row.dataset} ({row.coverage:.1%})" for row in short.itertuples()}
-        )
+    if short := short_of(merged, min_coverage):
+        unlisted = merged[merged["n_unlisted_real"] + merged["n_unlisted_fake"] > 0]
         raise CoverageError(
-            f"fewer than {min_coverage:.0%} of the videos could be scored: {', '.join(named)}",
+            f"fewer than {share(min_coverage)} of the expected videos were scored: {'; '.join(short)}",
             hints=(
-                "the reasons stand in scores.parquet of the run, column 'reason'",
-                "accept it with --min-coverage",
+                *(
+                    f"its lists name too few: dfbench data check {name}"
+                    for name in dict.fromkeys(unlisted["dataset"])
+                    if name != MEAN
+                ),
+                "why videos failed stands in scores.parquet of the run, column 'reason'",
+                "accept it with --min-coverage; a leaderboard does not rank it",
             ),
         )

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-from dfbench.data.corpus_card import read_card
+from dfbench.data.corpus_card import corpus_name
 from dfbench.data.folders import folder_fault
 from dfbench.data.inventory import Inventory, ListFile, OfficialRow, Row
 from dfbench.data.leakage import differ, equation, leaks_between_splits
 from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
+from dfbench.data.official import apart, counts_of, published
 from dfbench.data.sequences import archive_of, source_size
 from dfbench.errors import LayoutError
 from dfbench.interfaces import DatasetIndex
 from dfbench.text import storable
-from dfbench.types import Counts, DatasetSpec, Label, Video
+from dfbench.types import Counts, DatasetSpec, Video
 
 # what is no folder anywhere
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
@@ -48,8 +49,7 @@ def check(
             hints=("correct [data.roots] or --root",),
         )
     refuse_duplicates(index.videos)
-    corpus, replaced = read_card(dataset_root)
-    official = spec.official if replaced is None else replaced
+    corpus, official = corpus_name(dataset_root), published(spec, dataset_root)
     known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
     for split in splits:
         if split not in known:
@@ -189,20 +189,16 @@ def _compare(
     any of it, and then apart from its split.
     """
     rows = []
-    apart = {tuple(part.split("/", 1)) for part in official if "/" in part}
     for part, counts in official.items():
         split, _, manipulation = part.partition("/")
         if splits and split not in splits:
             continue
+        others = apart(official, split)
         own = [
             video
             for video in videos
             if video.split == split
-            and (
-                video.manipulation == manipulation
-                if manipulation
-                else (split, video.manipulation) not in apart
-            )
+            and (video.manipulation == manipulation if manipulation else video.manipulation not in others)
         ]
         if own:
             rows.append(OfficialRow(part, counts, _count(own)))
@@ -213,12 +209,11 @@ def _compare(
 
 
 def _count(videos: Iterable[Video], split: str = "", manipulation: str = "") -> Counts:
-    labels = [
-        video.label
+    return counts_of(
+        video
         for video in videos
         if (not split or video.split == split) and (not manipulation or video.manipulation == manipulation)
-    ]
-    return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
+    )
 
 
 def _hashed(root: Path, path: Path) -> ListFile:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dfbench.errors import RunError
-from dfbench.results.leaderboard import RANKED, dagger
+from dfbench.results.leaderboard import RANKED, marks
 from dfbench.results.tables import MEAN
 from dfbench.results.writing import write_whole
 
@@ -53,7 +53,7 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
                 value[row], height[row], "o", color=colour, markerfacecolor=face, markersize=6.5, zorder=3
             )
             panel.annotate(
-                f"{value[row]:.3f}{dagger(records[row], name)}",
+                f"{value[row]:.3f}{marks(records[row], name)}",
                 (value[row], height[row]),
                 xytext=(0, 6.5),
                 textcoords="offset points",
@@ -87,7 +87,9 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
         parse_math=False,
     )
     legend = "" if ranked.all() else ", hollow: not ranked"
-    legend += ", \u2020: trained on it" if any(dagger(row, name) for row in records for name in names) else ""
+    used = {mark for row in records for name in names for mark in marks(row, name)}
+    legend += ", \u2020: trained on it" if "\u2020" in used else ""
+    legend += ", \u2021: not of the published list" if "\u2021" in used else ""
     figure.supxlabel(
         f"{facts['level']} AUC with 95 % interval (dashed: chance{legend})", fontsize=8.5, color=_MUTED
     )

@@ -1,8 +1,9 @@
 """Leaderboards: the result tables of many runs side by side, and only what may be compared.
 
 A board is of one protocol, one corpus and one level. Each dataset's column is of one list of videos, the one that
-most entries were scored on: an entry scored on another list, or trained on unknown data, is shown in a section of its own and
-without a rank. What is left out is said, with its reason.
+most entries were scored on, and one that agrees with the published counts if there is one: an entry scored on another
+list, of which too few videos were scored, or trained on unknown data, is shown in a section of its own and without a
+rank. What is left out is said, with its reason.
 """
 
 from __future__ import annotations
@@ -17,24 +18,38 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dfbench.errors import RunError
+from dfbench.results.eligibility import NONE_SCORED, TOO_FEW, is_short, share
 from dfbench.results.seeds import over_seeds as pool_seeds
 from dfbench.results.stored import RunResult, collect
 from dfbench.results.tables import CONSTANT, LEVEL, MEAN, number_with_interval
 from dfbench.results.writing import write_parquet, write_text
+from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 ranked whatever the coverage
 
 RANKED = "ranked"
 UNKNOWN_TRAINING = "training data unknown"
 OTHER_VIDEOS = "other list of videos"
-SECTIONS = (RANKED, UNKNOWN_TRAINING, OTHER_VIDEOS)
+LOW_COVERAGE = "coverage below {limit}"
 
+_CELL = {"": "float64", "_low": "float64", "_high": "float64", "_cross": "boolean", "_lists": "str"}
 _FIRST = ("rank", "entry", "detector", "section")
-_LAST = ("mean", "mean_low", "mean_high", "coverage", "trained_on", "older_hidden", "note", "run")
+_LAST = (
+    "mean",
+    "mean_low",
+    "mean_high",
+    "coverage",
+    "scored",
+    "expected",
+    "trained_on",
+    "older_hidden",
+    "note",
+    "run",
+)
 
 
 def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
@@ -43,18 +58,26 @@ def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
 
 
 def leaderboard(
-    runs_dir: Path, *, protocol: str, corpus: str | None = None, over_seeds: bool = False
+    runs_dir: Path,
+    *,
+    protocol: str,
+    corpus: str | None = None,
+    over_seeds: bool = False,
+    min_coverage: float = COVERAGE_LIMIT,
 ) -> pd.DataFrame:
     """The board of `protocol` on `corpus`, one row an entry, best mean AUC first.
 
     With `over_seeds`, entries that differ in their seed alone are one row: the mean of their AUCs, with an interval
-    over source identities and seeds (`dfbench.results.seeds`).
+    over source identities and seeds (`dfbench.results.seeds`). An entry is not ranked if less than `min_coverage` of the
+    expected videos of one of its datasets were scored.
 
     Columns: rank (<NA> outside the section "ranked"), entry, detector, section; for each dataset D: D, D_low and
-    D_high (video AUC with its 95 % interval, NaN if there is none) and D_cross (was it not trained on it; <NA> if
-    unknown); mean, mean_low, mean_high (only if every dataset has a value); coverage (the lowest), trained_on,
-    older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol, corpus, level, datasets
-    over_seeds, and left_out (one sentence for each run that could not be used). `corpus` may be left out if there is but one.
+    D_high (video AUC with its 95 % interval, NaN if there is none), D_cross (was it not trained on it; <NA> if
+    unknown) and D_lists (how its lists differ from what was published, "" if they do not); mean, mean_low, mean_high (only
+    if every dataset has a value); coverage (the lowest), scored and expected (videos of that dataset), trained_on,
+    older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol, corpus, level, datasets,
+    over_seeds, min_coverage, and left_out (one sentence for each run that could not be used). `corpus` may be left out if
+    there is but one.
     Raises RunError if there is no run at all, or if several corpora are there and none is named.
     """
     runs = collect(runs_dir)
@@ -74,24 +97,25 @@ def leaderboard(
     wanted = [run for run in runs if run.protocol == protocol and run.corpus == corpus]
     usable = [run for run in wanted if not run.problem]
     manifests = _reference_manifests(usable)
-    chosen, hidden = _chosen(usable, manifests)
+    chosen, hidden = _chosen(usable, manifests, min_coverage)
     datasets = _datasets(chosen)
     entries, unread = pool_seeds(chosen) if over_seeds else ([(run, (run,)) for run in chosen], [])
     rows = [
         {
-            **_board_row(run, datasets, manifests),
+            **_board_row(run, datasets, manifests, min_coverage),
             "older_hidden": sum(hidden[one.entry] for one in members),
             "run": "+".join(one.folder.name for one in members),
         }
         for run, members in entries
     ]
-    board = _ordered(rows, datasets)
+    board = _ordered(rows, datasets, _sections(min_coverage))
     board.attrs = {
         "protocol": protocol,
         "corpus": corpus,
         "level": LEVEL,
         "datasets": datasets,
         "over_seeds": over_seeds,
+        "min_coverage": min_coverage,
         "left_out": [
             f"{r.folder.name}: {r.problem}"
             for r in runs
@@ -118,7 +142,7 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
         shown.data_column(name, right=True)
     shown.data_column("scored", right=True)
     best = _best(board, columns)
-    for section in SECTIONS:
+    for section in _sections(facts["min_coverage"]):
         part = board[board["section"] == section]
         if len(part) and section != RANKED:
             shown.add_section()
@@ -129,7 +153,7 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
                 "" if pd.isna(row["rank"]) else str(row["rank"]),
                 str(row["entry"]),
                 *cells,
-                f"{row['coverage']:.1%}",
+                _scored(row),
             )
     return shown
 
@@ -162,8 +186,8 @@ def markdown_of(board: pd.DataFrame) -> str:
         for name in columns:
             text = number_with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
             text = f"**{text}**" if index in best[name] else text
-            cells.append(text + dagger(row, name))
-        cells.append(f"{row['coverage']:.1%}")
+            cells.append(text + marks(row, name))
+        cells.append(_scored(row))
         entry = _as_markdown(str(row["entry"]))
         if row["section"] != RANKED:
             entry += f" (not ranked: {row['section']})"
@@ -172,20 +196,22 @@ def markdown_of(board: pd.DataFrame) -> str:
 
 
 def _chosen(
-    runs: Sequence[RunResult], manifests: Mapping[str, str]
+    runs: Sequence[RunResult], manifests: Mapping[str, str], limit: float
 ) -> tuple[list[RunResult], dict[str, int]]:
     """One run of each entry, and how many others each hides.
 
-    The newest of those that score the board's lists of videos, and among them of those with the most datasets: a
-    later trial on a part of the protocol does not hide the whole.
+    The newest of those that score the board's lists of videos, and among them of those with the most datasets, and of
+    these with a coverage that is ranked: a later trial on a part of the protocol, or without a disk, does not hide the
+    whole.
     """
     chosen: dict[str, RunResult] = {}
     hidden: Counter[str] = Counter()
-    for run in sorted(
-        runs,
-        key=lambda one: (_agrees(one, manifests), len(one.manifests), one.finished, one.folder.name),
-        reverse=True,
-    ):
+
+    def worth(run: RunResult) -> tuple[object, ...]:
+        covers = not is_short(_lowest(run)["coverage"], limit)
+        return _agrees(run, manifests), len(run.manifests), covers, run.finished, run.folder.name
+
+    for run in sorted(runs, key=worth, reverse=True):
         hidden[run.entry] += run.entry in chosen
         chosen.setdefault(run.entry, run)
     return list(chosen.values()), dict(hidden)
@@ -200,6 +226,13 @@ def _done_since(run: RunResult, usable: Sequence[RunResult]) -> bool:
     )
 
 
+def _lowest(run: RunResult) -> dict[Any, Any]:
+    """The row of the dataset of which the smallest share was scored."""
+    rows = run.whole()
+    records: list[dict[Any, Any]] = rows[rows["dataset"] != MEAN].to_dict("records")
+    return min(records, key=lambda row: -1.0 if math.isnan(row["coverage"]) else float(row["coverage"]))
+
+
 def _agrees(run: RunResult, manifests: Mapping[str, str]) -> bool:
     return all(manifests[name] == digest for name, digest in run.manifests.items())
 
@@ -212,19 +245,31 @@ def _datasets(runs: Sequence[RunResult]) -> list[str]:
 
 
 def _reference_manifests(runs: Sequence[RunResult]) -> dict[str, str]:
-    """The list of videos of each dataset that most entries were scored on; of equally many, the newest."""
+    """The list of videos of each dataset that most entries were scored on; of equally many, the newest.
+
+    Lists that differ from the published counts have no vote where there is one that does not.
+    """
     votes: dict[str, Counter[str]] = {}
+    whole = {name for run in runs for name in run.manifests if not run.lists.get(name)}
     for entry, name, digest in dict.fromkeys(
         (run.entry, name, digest)
         for run in sorted(runs, key=lambda one: one.finished, reverse=True)
         for name, digest in run.manifests.items()
+        if name not in whole or not run.lists.get(name)
     ):
         del entry
         votes.setdefault(name, Counter())[digest] += 1
     return {name: counted.most_common(1)[0][0] for name, counted in votes.items()}
 
 
-def _board_row(run: RunResult, datasets: Sequence[str], manifests: Mapping[str, str]) -> dict[str, Any]:
+def _sections(limit: float) -> tuple[str, ...]:
+    """The sections of a board in their order; each but the first says why it is not ranked."""
+    return RANKED, UNKNOWN_TRAINING, OTHER_VIDEOS, LOW_COVERAGE.format(limit=share(limit))
+
+
+def _board_row(
+    run: RunResult, datasets: Sequence[str], manifests: Mapping[str, str], limit: float
+) -> dict[str, Any]:
     whole = run.whole().set_index("dataset")
     row: dict[str, Any] = {"entry": run.entry, "detector": whole["detector"].iloc[0]}
     row["section"] = RANKED
@@ -232,6 +277,9 @@ def _board_row(run: RunResult, datasets: Sequence[str], manifests: Mapping[str, 
         row["section"] = UNKNOWN_TRAINING
     if not _agrees(run, manifests):
         row["section"] = OTHER_VIDEOS
+    lowest = _lowest(run)
+    if is_short(lowest["coverage"], limit):
+        row["section"] = _sections(limit)[-1]
     complete = True
     for name in datasets:
         values = whole.loc[name].to_dict() if name in whole.index else None
@@ -239,6 +287,7 @@ def _board_row(run: RunResult, datasets: Sequence[str], manifests: Mapping[str, 
         for suffix in ("", "_low", "_high"):
             row[name + suffix] = math.nan if values is None else values["auc" + suffix]
         row[f"{name}_cross"] = None if values is None else values["cross_dataset"]
+        row[f"{name}_lists"] = "" if values is None else run.lists.get(name, "")
     has_mean = complete and MEAN in whole.index
     for suffix in ("", "_low", "_high"):
         row[MEAN + suffix] = whole.loc[MEAN, "auc" + suffix] if has_mean else math.nan
@@ -247,29 +296,32 @@ def _board_row(run: RunResult, datasets: Sequence[str], manifests: Mapping[str, 
     notes = {name: note for name, note in whole["note"].items() if note and name != MEAN}
     return {
         **row,
-        "coverage": whole.drop(index=MEAN, errors="ignore")["coverage"].min(),
+        "coverage": lowest["coverage"],
+        "scored": lowest["n_scored_real"] + lowest["n_scored_fake"],
+        "expected": lowest["n_real"] + lowest["n_fake"],
         "trained_on": "unknown" if run.trained_on is None else "+".join(run.trained_on) or "nothing",
         "note": "; ".join(f"{name}: {note}" for name, note in notes.items()),
     }
 
 
-def _ordered(rows: list[dict[str, Any]], datasets: Sequence[str]) -> pd.DataFrame:
+def _ordered(rows: list[dict[str, Any]], datasets: Sequence[str], sections: Sequence[str]) -> pd.DataFrame:
     """Sections in their order; within one by mean, entries without a mean last, then by name."""
     rows = sorted(
         rows,
         key=lambda row: (
-            SECTIONS.index(row["section"]),
+            sections.index(row["section"]),
             math.inf if math.isnan(row[MEAN]) else -row[MEAN],
             row["entry"],
         ),
     )
     for place, row in enumerate(rows, start=1):
         row["rank"] = place if row["section"] == RANKED and not math.isnan(row[MEAN]) else None
-    cells = [name + suffix for name in datasets for suffix in ("", "_low", "_high", "_cross")]
+    cells = [name + suffix for name in datasets for suffix in _CELL]
     board = pd.DataFrame(rows, columns=[*_FIRST, *cells, *_LAST])
-    kinds = {"rank": "Int64", "older_hidden": "int64", "coverage": "float64"}
+    kinds = {"rank": "Int64", "coverage": "float64"}
+    kinds |= dict.fromkeys(("older_hidden", "scored", "expected"), "int64")
     kinds |= dict.fromkeys(("entry", "detector", "section", "trained_on", "note", "run"), "str")
-    kinds |= {name: "boolean" if name.endswith("_cross") else "float64" for name in cells}
+    kinds |= {name + suffix: kind for name in datasets for suffix, kind in _CELL.items()}
     kinds |= dict.fromkeys(("mean", "mean_low", "mean_high"), "float64")
     return board.astype(kinds)
 
@@ -290,22 +342,28 @@ def _cell(row: Mapping[Any, Any], name: str, *, starred: bool) -> Text:
     value = row[name]
     if math.isnan(value):
         return Text("-")
-    text = f"{value:.3f}{dagger(row, name)}"
+    text = f"{value:.3f}{marks(row, name)}"
     shown = Text(f"*{text}", style="bold green") if starred else Text(text)
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return shown if math.isnan(low) else Text.assemble(shown, "\n", (f"{low:.2f}-{high:.2f}", "dim"))
 
 
-def dagger(row: Mapping[Any, Any], name: str) -> str:
-    """A dagger where the entry was trained on the dataset that the cell tests, or on one within the mean."""
-    crosses = [
-        value for key, value in row.items() if key == f"{name}_cross" or (name == MEAN and _is_cross(key))
-    ]
-    return "\u2020" if any(not pd.isna(value) and not value for value in crosses) else ""
+def marks(row: Mapping[Any, Any], name: str) -> str:
+    """Mark a cell, or a mean by the cells that it stands for; returns a dagger where the entry was trained on the dataset
+    that is tested, and a double dagger where its lists are not as they were published."""
+    cells = [name] if name != MEAN else [key.removesuffix("_lists") for key in row if _is_lists(key)]
+    trained = any(not pd.isna(row[f"{one}_cross"]) and not row[f"{one}_cross"] for one in cells)
+    return "\u2020" * trained + "\u2021" * any(row[f"{one}_lists"] for one in cells)
 
 
-def _is_cross(column: object) -> bool:
-    return isinstance(column, str) and column.endswith("_cross")
+def _is_lists(column: object) -> bool:
+    return isinstance(column, str) and column.endswith("_lists")
+
+
+def _scored(row: Mapping[Any, Any]) -> str:
+    """The share that was scored, behind the counts unless it is all."""
+    shown = "-" if math.isnan(row["coverage"]) else f"{row['coverage']:.1%}"
+    return shown if row["scored"] == row["expected"] else f"{row['scored']}/{row['expected']} {shown}"
 
 
 def _caption(board: pd.DataFrame) -> str:
@@ -315,7 +373,7 @@ def _caption(board: pd.DataFrame) -> str:
     else:
         lines = [
             "95 % intervals: percentile bootstrap over source identities \u00b7 * best of its column",
-            "scored: share of the expected videos, of the dataset where it is lowest",
+            "scored: share of the expected videos, of the dataset where it is lowest; expected: as published, else as listed",
         ]
         if facts["over_seeds"]:
             lines.insert(
@@ -325,10 +383,15 @@ def _caption(board: pd.DataFrame) -> str:
     crosses = board[[f"{name}_cross" for name in facts["datasets"]]]
     if crosses.eq(False).to_numpy(dtype=bool, na_value=False).any():
         lines.append("\u2020 trained on this dataset: not a cross-dataset result")
+    for name in facts["datasets"]:
+        lines += [f"\u2021 {name}: {note}" for note in dict.fromkeys(board[f"{name}_lists"]) if note]
     if board["mean"].isna().any():
         lines.append("no mean, no rank: not every dataset has a value")
-    constant = board[board["note"].str.contains(CONSTANT, regex=False)]
-    lines += [f"warning: {row['entry']}: {row['note']}" for row in constant.to_dict("records")]
+    lines += [
+        f"warning: {row['entry']}: {row['note']}"
+        for row in board.to_dict("records")
+        if any(words in row["note"] for words in (CONSTANT, TOO_FEW, *NONE_SCORED))
+    ]
     older = board[board["older_hidden"] > 0]
     lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]
     return "\n".join([*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])])

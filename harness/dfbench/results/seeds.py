@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import interval_over_seeds, paired_bootstrap_draws
+from dfbench.results.eligibility import too_few
 from dfbench.results.stored import RunResult
-from dfbench.results.tables import MEAN
+from dfbench.results.tables import MEAN, MEASURES
 from dfbench.runs.entries import entry_of_seeds
 from dfbench.runs.scores import any_scores, read_scores, video_scores
 
@@ -73,14 +74,22 @@ def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: i
     first = runs[0]
     tables = [run.whole().set_index("dataset") for run in runs]
     table = _mean_table(tables)
-    resampled = {
-        dataset: _draws(dataset, [one[one["dataset"] == dataset] for one in videos], draws)
-        for dataset in table.index.drop(MEAN, errors="ignore")
-    }
+    resampled: dict[str, NDArray[np.float64]] = {}
+    for dataset in table.index.drop(MEAN, errors="ignore"):
+        common = _common([one[one["dataset"] == dataset] for one in videos])
+        if reason := _too_few(common[0]):
+            resampled[dataset] = np.full(draws, math.nan)
+            notes = [str(table.loc[dataset, "note"]), f"of the videos that all seeds scored: {reason}"]
+            table.loc[dataset, "note"] = "; ".join(filter(None, notes))
+        else:
+            resampled[dataset] = _draws(dataset, common, draws)
     if MEAN in table.index:  # datasets are independent, so the mean of their draws is a draw of the mean
         resampled[MEAN] = np.mean(list(resampled.values()), axis=0)
     for dataset, drawn in resampled.items():
         per_seed = np.array([one.loc[dataset, "auc"] for one in tables], dtype=np.float64)
+        if np.isnan(drawn).any() or np.isnan(per_seed).any():
+            table.loc[dataset, [*MEASURES, "auc_low", "auc_high"]] = math.nan
+            continue
         rng = np.random.default_rng([crc32(dataset.encode()), 2])
         interval = interval_over_seeds(per_seed, drawn, rng=rng)
         table.loc[dataset, ["auc_low", "auc_high"]] = [interval.low, interval.high]
@@ -95,7 +104,7 @@ def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: i
 
 
 def _mean_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Rows by dataset: floats are means, lowest coverage, all notes; what the seeds share is from the first.
+    """Rows by dataset: floats are means, coverage and counts of the seed with the lowest, all notes; the rest is shared.
 
     A row that a seed lacks is left out: a seed of which not every dataset has an AUC has no mean over datasets.
     """
@@ -106,28 +115,39 @@ def _mean_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     for name in mean.columns[mean.dtypes == "float64"]:
         # A mean of fewer seeds than the row names would be another number.
         mean[name] = together[name].agg(lambda values: values.mean(skipna=False))
-    mean["coverage"] = together["coverage"].min()
+    for dataset in mean.index:
+        lowest = min((one.loc[dataset] for one in tables), key=lambda row: float(row["coverage"]))
+        for name in ("coverage", *(name for name in mean.columns if name.startswith("n_"))):
+            mean.loc[dataset, name] = lowest[name]
     mean["note"] = together["note"].agg(
-        lambda notes: "; ".join(dict.fromkeys(note for note in notes if note))
+        lambda notes: "; ".join(dict.fromkeys(part for note in notes for part in note.split("; ") if part))
     )
     return mean
 
 
-def _draws(dataset: str, videos: Sequence[pd.DataFrame], draws: int) -> NDArray[np.float64]:
-    """Bootstrap draws of the mean over seeds, on the videos that all of them scored; NaN if a class is missing."""
+def _common(videos: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Of each seed the videos that all of them scored, in one order."""
     scored = [one[one["status"] == "ok"].set_index("video_id") for one in videos]
     common = scored[0].index
     for one in scored[1:]:
         common = common.intersection(one.index)
-    scored = [one.loc[common] for one in scored]
-    labels = scored[0]["label"].to_numpy(dtype=np.int64)
-    if not 0 < labels.sum() < len(labels):
-        return np.full(draws, math.nan)
-    clusters = np.unique(scored[0]["group"].to_numpy(dtype=str), return_inverse=True)[1]
+    return [one.loc[common] for one in scored]
+
+
+def _too_few(videos: pd.DataFrame) -> str:
+    return too_few(videos["label"].to_numpy(dtype=np.int64), _clusters(videos))
+
+
+def _clusters(videos: pd.DataFrame) -> NDArray[np.int64]:
+    return np.unique(videos["group"].to_numpy(dtype=str), return_inverse=True)[1]
+
+
+def _draws(dataset: str, scored: Sequence[pd.DataFrame], draws: int) -> NDArray[np.float64]:
+    """Bootstrap draws of the mean over seeds, on the videos that all of them scored."""
     resampled = paired_bootstrap_draws(
         [one["logit"].to_numpy(dtype=np.float64) for one in scored],
-        labels,
-        clusters,
+        scored[0]["label"].to_numpy(dtype=np.int64),
+        _clusters(scored[0]),
         metric=auc,
         rng=np.random.default_rng([crc32(dataset.encode()), 1]),
         draws=draws,

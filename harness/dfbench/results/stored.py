@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from dfbench.errors import DataError, StoreError
-from dfbench.results.tables import ALL, LEVEL, read_table
+from dfbench.errors import DataError, DfbenchError, StoreError
+from dfbench.results.eligibility import list_notes
+from dfbench.results.tables import ALL, LEVEL, read_table, result_table
 from dfbench.runs.entries import without_seed
 from dfbench.runs.run_file import read_record, run_folders
-from dfbench.runs.scores import any_scores
+from dfbench.runs.scores import any_scores, read_scores, video_scores
 from dfbench.types import digest_of
 
 RUN_SCHEMA = 1
@@ -27,7 +28,8 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 class RunResult:
     """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
 
-    `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `table` is
+    `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `lists` says of
+    each what is amiss with its lists, "" if nothing is, as in a run of an earlier version, which does not say; `table` is
     None where there is a problem. `complete`: it went through all its videos. `family` is the entry without its seed;
     `settings` a digest of everything else that
     can change a score but the seed and the weights that it gave; `weights` the digest of these, "" if there are none.
@@ -49,6 +51,7 @@ class RunResult:
     finished: datetime = _NO_TIME
     trained_on: tuple[str, ...] | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
     table: pd.DataFrame | None = None
 
     def whole(self) -> pd.DataFrame:
@@ -89,6 +92,7 @@ def _read_run(folder: Path) -> RunResult:
             started=_time(record.get("started") or ""),
             finished=_time(record.get("finished") or record.get("started") or ""),
             trained_on=None if trained_on is None else tuple(sorted(trained_on)),
+            lists={name: "; ".join(list_notes(listing)) for name, listing in record.get("lists", {}).items()},
             manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
         )
     except StoreError as error:
@@ -103,8 +107,8 @@ def _read_run(folder: Path) -> RunResult:
     if not run.complete:
         return replace(run, problem=_unfinished(folder, record))
     try:
-        table = read_table(folder / "table.parquet")
-    except StoreError as error:
+        table = _table_of(folder, record)
+    except DfbenchError as error:
         return replace(run, problem=error.message)
     problem = _mismatch(table, run)
     return replace(run, problem=problem, table=None if problem else table)
@@ -121,6 +125,17 @@ def _settings(record: Mapping[str, Any]) -> str:
     trained.pop("seed", None)
     scoring = {name: record.get(name) for name in _SCORING}
     return digest_of({**scoring, "detector": detector, "recipe": training.get("recipe"), "trained": trained})
+
+
+def _table_of(folder: Path, record: Mapping[str, Any]) -> pd.DataFrame:
+    """The stored table of a run; one that is of an earlier version, damaged or gone is made anew of the scores, and not
+    stored: the runs may be somebody else's. Raises DfbenchError."""
+    try:
+        return read_table(folder / "table.parquet")
+    except StoreError:
+        if not any_scores(folder):
+            raise
+    return result_table(video_scores(read_scores(folder), str(record["pooling"])), meta=record)
 
 
 def _unfinished(folder: Path, record: Mapping[str, Any]) -> str:

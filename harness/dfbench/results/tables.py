@@ -1,8 +1,9 @@
 """Result tables: every number of a run, computed from its stored scores, with its interval and its coverage.
 
 One row for each dataset as a whole (manipulation "all") and one for each manipulation against the dataset's
-reals. A number that is not defined is NaN with the counts beside it; a row is never dropped. Columns are
-documented in results/README.md.
+reals. Coverage is that of the videos that were published, where that is known, and not of those that this copy's lists
+happen to name. A number that is not defined, or rests on too few videos, is NaN with the reason and the counts beside
+it; a row is never dropped. Columns are documented in results/README.md.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ import pandas as pd
 from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
 from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
+from dfbench.results.eligibility import FEWEST_VIDEOS, is_short, list_notes, scored_of, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 counted what the lists named, and had figures of however few videos
 LEVEL = "video"
 ALL = "all"
 MEAN = "mean"
 CONSTANT = "constant scores"
 
-_MEASURES = ("auc", "ap", "eer", "accuracy", "balanced_accuracy")
+MEASURES = ("auc", "ap", "eer", "accuracy", "balanced_accuracy")
 _TYPES: dict[str, str] = {
     "detector": "str",
     "entry": "str",
@@ -52,8 +54,12 @@ _TYPES: dict[str, str] = {
     "coverage": "float64",
     "n_real": "int64",
     "n_fake": "int64",
+    "n_scored_real": "int64",
+    "n_scored_fake": "int64",
     "n_failed_real": "int64",
     "n_failed_fake": "int64",
+    "n_unlisted_real": "int64",
+    "n_unlisted_fake": "int64",
     "auc_if_missing_worst": "float64",
     "auc_if_missing_best": "float64",
     "cross_dataset": "boolean",
@@ -70,7 +76,8 @@ def result_table(
 
     `videos`: what `dfbench.runs.scores.video_scores` returns. `meta`: the content of `run.json`; `detector` (a
     name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
-    unknown, and a dataset named in `datasets` without any row gets a row of its own. The intervals come from
+    unknown, a dataset named in `datasets` without any row gets a row of its own, and `lists` says of each dataset how
+    many videos its lists name and how many they should (`dfbench.data.official.Listing`). The intervals come from
     `draws` resamples by a generator for each (seed, dataset, manipulation), so they do not depend on what else
     is in the table. A last row "mean" over datasets stands only if there are several and all have an AUC.
     Raises UsageError if `meta` lacks something.
@@ -82,6 +89,7 @@ def result_table(
     by_dataset = dict(iter(videos.groupby("dataset", sort=False, observed=True)))
     for dataset in dict.fromkeys([*meta.get("datasets", {}), *by_dataset]):
         of_dataset = by_dataset.get(dataset, videos.iloc[:0])
+        listing = (meta.get("lists") or {}).get(dataset) or {}
         cross = None if trained_on is None else dataset not in trained_on
         for manipulation, part in _parts(of_dataset):
             # An only manipulation repeats the whole dataset, to the last digit of its interval.
@@ -89,7 +97,10 @@ def result_table(
                 rng = np.random.default_rng(
                     [seed, crc32(str(dataset).encode()), crc32(manipulation.encode())]
                 )
-                numbers, resampled = _measure(part, draws=draws, rng=rng)
+                unlisted = _unlisted(listing, fakes=manipulation == ALL)
+                numbers, resampled = _measure(part, unlisted=unlisted, draws=draws, rng=rng)
+                if manipulation == ALL:
+                    numbers["note"] = "; ".join(filter(None, [*list_notes(listing), numbers["note"]]))
             if manipulation == ALL:
                 drawn.append(resampled)
             rows.append(
@@ -121,7 +132,12 @@ def read_table(path: Path) -> pd.DataFrame:
     lacking = [name for name in COLUMNS if name not in table.columns]
     if lacking:
         raise StoreError(f"{path} lacks the columns {', '.join(lacking)}", hints=("give the run again",))
-    return _typed(table)
+    try:
+        return _typed(table)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path} holds what is no result table: {error}", hints=("give the run again",)
+        ) from error
 
 
 def render_table(table: pd.DataFrame) -> Table:
@@ -151,7 +167,7 @@ def render_table(table: pd.DataFrame) -> Table:
             _number(row["accuracy"]),
             _number(row["balanced_accuracy"]),
             "-" if math.isnan(row["coverage"]) else f"{row['coverage']:.1%}",
-            f"{row['n_real']}+{row['n_fake']}",
+            f"{_count(row, 'real')}+{_count(row, 'fake')}",
         ]
         shown.add_row(*cells, style="bold" if first else "", end_section=_ends_section(table, number))
     return shown
@@ -188,32 +204,49 @@ def _parts(videos: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(manipulation), pd.concat([reals, fakes])
 
 
+def _unlisted(listing: Mapping[str, Any], *, fakes: bool) -> tuple[int, int]:
+    """Reals and fakes that were published and that no list of this copy names; what is published of a single manipulation
+    is seldom known, so that its `fakes` are those listed."""
+    official, listed = listing.get("official"), listing.get("listed")
+    if not official or not listed:
+        return 0, 0
+    real, fake = (max(0, int(official[label]) - int(listed[label])) for label in ("real", "fake"))
+    return real, fake if fakes else 0
+
+
 def _measure(
-    videos: pd.DataFrame, *, draws: int, rng: np.random.Generator
+    videos: pd.DataFrame, *, unlisted: tuple[int, int], draws: int, rng: np.random.Generator
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """The numbers of one row, and the bootstrap draws of its AUC (all NaN if it is not defined)."""
+    """The numbers of one row, and the bootstrap draws of its AUC (all NaN if it is not shown).
+
+    `unlisted`: reals and fakes that should be among `videos`.
+    """
     label = videos["label"].to_numpy(dtype=np.int64)
     scored = (videos["status"] == "ok").to_numpy()
     logit = videos["logit"].to_numpy(dtype=np.float64)
-    n_real, n_fake = int((label == 0).sum()), int((label == 1).sum())
-    failed_real, failed_fake = int((~scored & (label == 0)).sum()), int((~scored & (label == 1)).sum())
+    listed, done = (np.bincount(one, minlength=2) for one in (label, label[scored]))
+    expected = listed + np.array(unlisted)
+    failed_real, failed_fake = listed - done
     numbers: dict[str, Any] = {
-        **dict.fromkeys(("auc_low", "auc_high", "prevalence", *_MEASURES), math.nan),
+        **dict.fromkeys(("auc_low", "auc_high", "prevalence", *MEASURES), math.nan),
         "interval": "",
-        "n_real": n_real,
-        "n_fake": n_fake,
-        "n_failed_real": failed_real,
-        "n_failed_fake": failed_fake,
-        "coverage": scored.mean() if len(label) else math.nan,
+        **_by_class("n", expected),
+        **_by_class("n_scored", done),
+        **_by_class("n_failed", listed - done),
+        **_by_class("n_unlisted", expected - listed),
+        "coverage": done.sum() / expected.sum() if expected.sum() else math.nan,
         "auc_if_missing_worst": math.nan,
         "auc_if_missing_best": math.nan,
         "note": "",
     }
-    if n_real and n_fake:
-        # A failed real scored highest and a failed fake scored lowest is the worst that could have happened.
-        toward_error = np.where(label == 0, np.inf, -np.inf)
-        numbers["auc_if_missing_worst"] = point.auc(np.where(scored, logit, toward_error), label)
-        numbers["auc_if_missing_best"] = point.auc(np.where(scored, logit, -toward_error), label)
+    if expected.min() >= FEWEST_VIDEOS:
+        # A missing real scored highest and a missing fake scored lowest is the worst that could have happened.
+        truth = np.append(label, np.repeat([0, 1], unlisted))
+        known = np.append(scored, np.zeros(sum(unlisted), dtype=bool))
+        values = np.append(logit, np.zeros(sum(unlisted)))
+        toward_error = np.where(truth == 0, np.inf, -np.inf)
+        numbers["auc_if_missing_worst"] = point.auc(np.where(known, values, toward_error), truth)
+        numbers["auc_if_missing_best"] = point.auc(np.where(known, values, -toward_error), truth)
     truth, ranks = label[scored], logit[scored]
     notes = []
     if len(ranks) > 1 and ranks.min() == ranks.max():
@@ -221,15 +254,11 @@ def _measure(
     if failed_real or failed_fake:
         notes.append(f"not scored: {failed_real} real, {failed_fake} fake")
     if len(truth):
-        score = videos["score"].to_numpy(dtype=np.float64)[scored]
         numbers["prevalence"] = point.prevalence(truth)
-        numbers["accuracy"] = point.accuracy(score, truth)
-    resampled = np.full(draws, math.nan)
-    if not 0 < truth.sum() < len(truth):
-        missing = "real" if truth.all() else "fake"
-        notes.append(f"no {missing} scored" if len(truth) else "nothing scored")
-        return {**numbers, "note": "; ".join(notes)}, resampled
     clusters = np.unique(videos["group"].to_numpy(dtype=str)[scored], return_inverse=True)[1]
+    if reason := too_few(truth, clusters):
+        return {**numbers, "note": "; ".join([*notes, reason])}, np.full(draws, math.nan)
+    score = videos["score"].to_numpy(dtype=np.float64)[scored]
     resampled = bootstrap_draws(ranks, truth, clusters, metric=point.auc, rng=rng, draws=draws)
     auc = point.auc(ranks, truth)
     interval = percentile_interval(auc, resampled)
@@ -240,6 +269,7 @@ def _measure(
         "auc_low": interval.low,
         "auc_high": interval.high,
         "interval": str(resampling_of(truth, clusters)),
+        "accuracy": point.accuracy(score, truth),
         "ap": point.average_precision(ranks, truth),
         "eer": point.eer(ranks, truth),
         "balanced_accuracy": point.balanced_accuracy(score, truth),
@@ -248,12 +278,16 @@ def _measure(
     return numbers, resampled
 
 
+def _by_class(name: str, counts: NDArray[np.int64]) -> dict[str, int]:
+    return {f"{name}_real": int(counts[0]), f"{name}_fake": int(counts[1])}
+
+
 def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[str, Any]:
     """The plain mean over datasets. Datasets are independent, so the mean of their draws is a draw of the mean."""
-    means = {name: float(np.mean([row[name] for row in whole])) for name in _MEASURES}
+    means = {name: float(np.mean([row[name] for row in whole])) for name in MEASURES}
     interval = percentile_interval(means["auc"], resampled)
     counts = {name: sum(row[name] for row in whole) for name in _TYPES if name.startswith("n_")}
-    failed = counts["n_failed_real"] + counts["n_failed_fake"]
+    scored = counts["n_scored_real"] + counts["n_scored_fake"]
     cross = [row["cross_dataset"] for row in whole]
     bounds = ("auc_if_missing_worst", "auc_if_missing_best", "prevalence")
     return {
@@ -265,7 +299,7 @@ def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[s
         "auc_low": interval.low,
         "auc_high": interval.high,
         "interval": "mean of independent draws",
-        "coverage": 1.0 - failed / (counts["n_real"] + counts["n_fake"]),
+        "coverage": scored / (counts["n_real"] + counts["n_fake"]),
         "cross_dataset": None if None in cross else all(cross),
         "note": CONSTANT if any(CONSTANT in row["note"] for row in whole) else "",
     }
@@ -279,6 +313,43 @@ def _number(value: float, digits: int = 3) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def warnings_of(table: pd.DataFrame) -> list[str]:
+    """Collect what a reader of a result table must know of its rows; returns a sentence for each dataset with a note, and
+    one for each of its manipulations that alone has too few videos for a figure."""
+    rows = table[table["dataset"] != MEAN].to_dict("records")
+    whole = {(row["entry"], row["dataset"]): row for row in rows if row["manipulation"] == ALL}
+    several = len({row["entry"] for row in rows}) > 1
+    sentences = []
+    for row in rows:
+        total = whole[row["entry"], row["dataset"]]
+        name = f"{row['entry']}, {row['dataset']}" if several else str(row["dataset"])
+        if row is total and row["note"]:
+            bounds = f"AUC {_number(row['auc_if_missing_worst'])} to {_number(row['auc_if_missing_best'])}"
+            known = row["coverage"] < 1 and not math.isnan(row["auc_if_missing_worst"])
+            missing = f"; {bounds} had the missing scored worst or best" if known else ""
+            sentences.append(f"{name}: {row['note']}{missing}")
+        elif math.isnan(row["auc"]) and not math.isnan(total["auc"]):
+            sentences.append(f"{name}, {row['manipulation']}: {row['note']}")
+    return sentences
+
+
+def short_of(table: pd.DataFrame, limit: float) -> list[str]:
+    """Find the rows of result tables whose coverage is below `limit`; returns each with its counts, by its names."""
+    rows = table[table["dataset"] != MEAN].to_dict("records")
+    return [
+        f"{row['detector']} on {row['dataset']}{'' if row['manipulation'] == ALL else ', ' + row['manipulation']}: "
+        f"{scored_of(row)} ({row['coverage']:.1%})"
+        for row, repeated in zip(rows, _single_manipulation(table[table["dataset"] != MEAN]), strict=True)
+        if is_short(row["coverage"], limit) and not repeated
+    ]
+
+
+def _count(row: Mapping[Any, Any], label: str) -> str:
+    """Scored beside expected videos of a label; one number where they are equal."""
+    scored, expected = row[f"n_scored_{label}"], row[f"n_{label}"]
+    return f"{expected}" if scored == expected else f"{scored}/{expected}"
+
+
 def _caption(table: pd.DataFrame) -> str:
     corpora = ", ".join(sorted(set(table["corpus"])))
     trained = table.loc[table["dataset"] != MEAN, "cross_dataset"]
@@ -286,13 +357,7 @@ def _caption(table: pd.DataFrame) -> str:
         f"corpus: {corpora} · level: {LEVEL} · 95 % intervals: percentile bootstrap over source identities",
         "accuracy at the fixed threshold 0.5 · chance of AP = share of fakes · EER on the interpolated ROC curve",
     ]
-    whole = table[(table["manipulation"] == ALL) & (table["dataset"] != MEAN)]
-    several = len(set(whole["entry"])) > 1
-    for row in whole[whole["note"] != ""].to_dict("records"):
-        name = f"{row['entry']}, {row['dataset']}" if several else row["dataset"]
-        bounds = f"AUC {_number(row['auc_if_missing_worst'])} to {_number(row['auc_if_missing_best'])}"
-        missing = f"; {bounds} had they scored worst or best" if row["coverage"] < 1 else ""
-        lines.append(f"warning: {name}: {row['note']}{missing}")
+    lines += [f"warning: {sentence}" for sentence in warnings_of(table)]
     if trained.isna().any():
         lines.append("training data unknown: no result here counts as cross-dataset")
     elif not trained.all():
@@ -300,6 +365,8 @@ def _caption(table: pd.DataFrame) -> str:
             set(table.loc[table["cross_dataset"].eq(False) & (table["dataset"] != MEAN), "dataset"])
         )
         lines.append(f"not cross-dataset, trained on it: {', '.join(inside)}")
+    if MEAN not in set(table["dataset"]) and table.loc[table["manipulation"] == ALL, "auc"].isna().any():
+        lines.append("no mean: not every dataset has a figure")
     return "\n".join(lines)
 
 

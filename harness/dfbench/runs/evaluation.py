@@ -64,7 +64,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     reading = _reading(request, spec)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
-    videos = {test.dataset: stage.videos(test) for test in tests}
+    listed = {test.dataset: stage.listed(test) for test in tests}
+    videos = {dataset: rows for dataset, (rows, _) in listed.items()}
     if weights is None and spec.needs_weights:
         weights = find_weights(request, stage)
     card = card_of(spec, stage.registry, weights, reading)
@@ -77,6 +78,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     for leak in leaks:
         progress.note(f"*** warning: {leak}")
     record = _record(request, stage, card, weights, videos)
+    record["lists"] = {dataset: listing.to_json() for dataset, (_, listing) in listed.items()}
     if leaks:
         record["leaks"] = list(leaks)
     if reading.recipe:
@@ -88,7 +90,9 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     stored = _stored(folder, progress)
     if stored.get("status") == "complete":
         progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")
-        return ScoredRun(folder, stored, computed=False, host=stage.host)
+        return ScoredRun(
+            folder, _with_lists(folder, stored, record["lists"]), computed=False, host=stage.host
+        )
     done = done_videos(folder, retry=(Status.MISSING, Status.ERROR))
     left = {
         dataset: [video for video in expected if (dataset, video.video_id) not in done]
@@ -123,6 +127,17 @@ def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
     except StoreError as error:
         progress.note(f"warning: {error.message}; it is written anew, what was scored already is kept")
         return {}
+
+
+def _with_lists(folder: Path, stored: dict[str, Any], lists: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a complete run with what its lists name now, beside what they should: its videos are the same, but
+    a bad line may be gone from them, and a run of an earlier version does not say."""
+    if stored.get("lists") == lists:
+        return stored
+    record = {**stored, "lists": lists}
+    with suppress(StoreError):  # of a colleague
+        write_record(folder, record)
+    return record
 
 
 def _leave(folder: Path, record: Mapping[str, Any], error: BaseException) -> None:

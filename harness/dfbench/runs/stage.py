@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.data.manifest import select
+from dfbench.data.official import Listing, counts_of, official_counts, published
 from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
@@ -64,11 +65,18 @@ class Stage:
 
     def videos(self, selection: VideoSelection) -> list[Video]:
         """The expected videos of a selection; problems of the official files become warnings."""
+        return self.listed(selection)[0]
+
+    def listed(self, selection: VideoSelection) -> tuple[list[Video], Listing]:
+        """The videos of a selection as `videos` returns them, and how many there should be."""
         spec = self.registry.dataset(selection.dataset)
         index = index_at(spec, self.source, selection.compression, self.registry)
         for problem in index.problems:
             self.progress.note(f"warning: {problem}")
-        return select(index.videos, selection)
+        videos = select(index.videos, selection)
+        official = published(spec, self.source.root_for(spec), within=bool(self.source.inside(spec)))
+        expected = official_counts(official, index.videos, selection)
+        return videos, Listing(counts_of(videos), expected, index.problems)
 
     def videos_at_hand(self, selection: VideoSelection) -> list[Video]:
         """As `videos`; empty if there is no root for the dataset, or if it is not in that of another, where it need not be."""

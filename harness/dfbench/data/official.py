@@ -1,0 +1,104 @@
+"""Published counts: how many videos a selection should have, whatever the lists of this copy name.
+
+A list that lost most of its lines is scored to the last of its videos, and would count as complete if nobody asked how
+many there should be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.corpus_card import read_card
+from dfbench.types import Counts, DatasetSpec, Label, Video, VideoSelection
+
+_REAL = "real"
+_TRAIN = "train"
+_KEPT = 20  # problems of a dataset that are stored with a run; `data check` tells all
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the lists of this copy name of a selection, beside what was published of it (None: nothing was).
+
+    `problems`: a sentence for each line or entry of the dataset's files that could not be used.
+    """
+
+    listed: Counts
+    official: Counts | None = None
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-ready; of many problems the first twenty, and their number."""
+        return {
+            "listed": asdict(self.listed),
+            "official": None if self.official is None else asdict(self.official),
+            "n_problems": len(self.problems),
+            "problems": list(self.problems[:_KEPT]),
+        }
+
+
+def published(spec: DatasetSpec, root: Path, *, within: bool = False) -> Mapping[str, Counts]:
+    """The published counts of a dataset by part; those of the corpus file in its root stand in their place.
+
+    `within`: the root is that of another dataset, of which such a file speaks. Raises LayoutError if it is damaged.
+    """
+    replaced = read_card(root)[1]
+    if replaced is None:
+        return spec.official
+    return {} if within else replaced
+
+
+def apart(official: Mapping[str, Counts], split: str) -> dict[str, Counts]:
+    """The manipulations of a split that have counts of their own ("test/FaceShifter"), by name: not every copy has them."""
+    return {
+        manipulation: counts
+        for part, counts in official.items()
+        for own, _, manipulation in [part.partition("/")]
+        if own == split and manipulation
+    }
+
+
+def official_counts(
+    official: Mapping[str, Counts], videos: Sequence[Video], selection: VideoSelection
+) -> Counts | None:
+    """How many videos `selection` should have, by the published counts; None if a split of it has none.
+
+    `videos`: all that the lists name of the dataset. Manipulations with counts of their own are expected if any of them
+    is listed. Where only some of those that were counted together are selected, these have their listed share of the
+    count. A training split that is not listed at all is not expected unless it is named.
+    """
+    listed = {video.split for video in videos}
+    known = {part.partition("/")[0] for part in official}
+    splits = selection.splits or sorted(listed | (known - {_TRAIN}))
+    real = fake = 0
+    for split in splits:
+        if split not in official:
+            return None
+        fakes = Counter(
+            video.manipulation for video in videos if video.split == split and video.label is Label.FAKE
+        )
+        own = apart(official, split)
+        pooled = {name: count for name, count in fakes.items() if name not in own}
+        chosen = {name: count for name, count in pooled.items() if _wanted(name, selection)}
+        if _wanted(_REAL, selection):
+            real += official[split].real
+        if not selection.manipulations or len(chosen) == len(pooled) > 0:
+            fake += official[split].fake
+        elif chosen:
+            fake += round(official[split].fake * sum(chosen.values()) / sum(pooled.values()))
+        fake += sum(one.fake for name, one in own.items() if name in fakes and _wanted(name, selection))
+    return Counts(real, fake)
+
+
+def counts_of(videos: Iterable[Video]) -> Counts:
+    """How many of `videos` are real and fake."""
+    labels = [video.label for video in videos]
+    return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
+
+
+def _wanted(manipulation: str, selection: VideoSelection) -> bool:
+    return not selection.manipulations or manipulation in selection.manipulations

@@ -1,0 +1,225 @@
+"""What has a figure, and what is ranked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfbench.results.eligibility import list_notes, shortfall, too_few
+from dfbench.results.leaderboard import leaderboard
+from dfbench.results.stored import collect
+from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of, write_table
+from dfbench.runs.scores import ScoreWriter, read_scores, sigmoid, video_scores
+from dfbench.types import Label, Video
+
+META: Mapping[str, Any] = {"detector": "net", "entry": "net (seed 0)", "protocol": "p", "corpus": "official"}
+
+
+def table_of(
+    real: int,
+    fake: int,
+    *,
+    people: int = 30,
+    failed: int = 0,
+    lists: Mapping[str, Any] | None = None,
+    draws: int = 50,
+) -> pd.DataFrame:
+    """The table of a dataset "d" of which all but the first `failed` fakes were scored."""
+    label = np.repeat([0, 1], [real, fake])
+    logit = np.random.default_rng(1).normal(size=real + fake) + label
+    status = np.where((label == 1) & (np.arange(real + fake) < real + failed), "no_face", "ok")
+    logit[status != "ok"] = math.nan
+    videos = pd.DataFrame(
+        {
+            "dataset": "d",
+            "video_id": [str(number) for number in range(real + fake)],
+            "label": label,
+            "manipulation": np.where(label, "swap", "real"),
+            "group": [f"id{number % people}" for number in range(real + fake)],
+            "logit": logit,
+            "score": sigmoid(logit),
+            "status": status,
+        }
+    )
+    meta = {**META, "datasets": {"d": {}}, "lists": {} if lists is None else {"d": lists}}
+    return result_table(videos, meta=meta, draws=draws)
+
+
+def listing(listed: tuple[int, int], official: tuple[int, int] | None, problems: int = 0) -> dict[str, Any]:
+    names = ("real", "fake")
+    return {
+        "listed": dict(zip(names, listed, strict=True)),
+        "official": None if official is None else dict(zip(names, official, strict=True)),
+        "n_problems": problems,
+    }
+
+
+@settings(deadline=None, max_examples=40)
+@given(real=st.integers(0, 30), fake=st.integers(0, 30), people=st.integers(1, 12), failed=st.integers(0, 30))
+def test_a_figure_stands_exactly_where_there_are_enough_videos_and_identities(
+    real: int, fake: int, people: int, failed: int
+) -> None:
+    failed = min(failed, fake)
+    row = table_of(real, fake, people=people, failed=failed, draws=5).iloc[0]
+    # Videos are numbered through, and go round the people in turn.
+    behind = [
+        len({number % people for number in part}) for part in (range(real), range(real + failed, real + fake))
+    ]
+    enough = min(real, fake - failed) >= 10 and min(behind) >= 5
+    for name in (*MEASURES, "auc_low", "auc_high"):
+        assert math.isfinite(row[name]) == enough, name
+    assert ("too few" in row["note"] or "scored" in row["note"]) or (enough and not failed)
+    assert (row["n_scored_real"], row["n_scored_fake"]) == (real, fake - failed)
+
+
+def test_reasons_name_the_counts() -> None:
+    def reason(real: int, fake: int, people: int) -> str:
+        labels = np.repeat([0, 1], [real, fake])
+        return too_few(labels, np.arange(real + fake) % people)
+
+    assert reason(0, 0, 1) == "nothing scored"
+    assert reason(3, 0, 9) == "no fake scored"
+    assert reason(0, 3, 9) == "no real scored"
+    assert reason(12, 9, 9) == "too few to show: 12 real and 9 fake scored, 10 of each are needed"
+    assert reason(12, 12, 4) == (
+        "too few to show: 4 source identities of reals and 4 of fakes scored, 5 of each are needed"
+    )
+    assert reason(10, 10, 5) == ""
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    listed=st.tuples(st.integers(10, 60), st.integers(10, 60)),
+    official=st.tuples(st.integers(0, 90), st.integers(0, 90)),
+    failed=st.integers(0, 5),
+)
+def test_coverage_is_that_of_the_published_videos(
+    listed: tuple[int, int], official: tuple[int, int], failed: int
+) -> None:
+    row = table_of(*listed, failed=failed, lists=listing(listed, official), draws=5).iloc[0]
+    expected = [max(pair) for pair in zip(listed, official, strict=True)]
+    assert [row["n_real"], row["n_fake"]] == expected
+    assert row["coverage"] == pytest.approx((sum(listed) - failed) / sum(expected))
+    assert row["coverage"] <= 1
+    for label in ("real", "fake"):
+        parts = [row[f"n_{part}_{label}"] for part in ("scored", "failed", "unlisted")]
+        assert sum(parts) == row[f"n_{label}"]
+    assert ("listed" in row["note"]) == (listed != official)
+    if not math.isnan(row["auc"]):
+        assert row["auc_if_missing_worst"] <= row["auc"] <= row["auc_if_missing_best"]
+        wider = row["auc_if_missing_best"] > row["auc_if_missing_worst"]
+        assert wider == (row["coverage"] < 1) or row["auc"] in (0.0, 1.0)
+
+
+def test_unlisted_videos_widen_the_bounds_as_failed_ones_do() -> None:
+    failed = table_of(20, 30, failed=10).iloc[0]
+    unlisted = table_of(20, 30, failed=10, lists=listing((20, 30), (20, 50))).iloc[0]
+    assert unlisted["auc"] == failed["auc"]
+    assert unlisted["auc_if_missing_worst"] == pytest.approx(failed["auc"] * 20 / 50)
+    assert unlisted["auc_if_missing_best"] == pytest.approx((failed["auc"] * 20 + 30) / 50)
+
+
+def test_notes_of_lists() -> None:
+    assert list_notes({}) == []
+    assert list_notes(listing((3, 4), None)) == []
+    assert list_notes(listing((3, 4), (3, 4))) == []
+    assert list_notes(listing((3, 4), (5, 9), 2)) == [
+        "listed 7 of 14 (3 of 5 real, 4 of 9 fake)",
+        "2 lines of its lists cannot be used",
+    ]
+    assert (
+        shortfall({"real": 4, "fake": 3}, {"real": 3, "fake": 4})
+        == "listed 7 of 7 (4 of 3 real, 3 of 4 fake)"
+    )
+
+
+def test_a_run_without_counts_of_its_lists_expects_what_was_listed() -> None:
+    row = table_of(12, 12).iloc[0]
+    assert (row["n_real"], row["n_fake"], row["coverage"], row["note"]) == (12, 12, 1.0, "")
+    row = table_of(12, 12, lists=listing((12, 12), None, 1)).iloc[0]
+    assert (row["coverage"], row["note"]) == (1.0, "1 line of its lists cannot be used")
+
+
+def test_what_is_short_is_named_once_and_warned_of() -> None:
+    table = table_of(20, 20, failed=9)
+    assert short_of(table, 0.95) == ["net on d: 31/40 (77.5%)"]  # its only manipulation says the same
+    assert short_of(table, 0.7) == []
+    (sentence,) = warnings_of(table)
+    assert sentence.startswith("d: not scored: 0 real, 9 fake; AUC 0.")
+    assert warnings_of(table_of(20, 20)) == []
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A complete run with its scores, and no table."""
+    folder = tmp_path / "runs" / "one"
+    folder.mkdir(parents=True)
+    record = {
+        **META,
+        "schema": 1,
+        "status": "complete",
+        "detector": {"name": "net"},
+        "pooling": "mean_logit",
+        "trained_on": [],
+        "datasets": {"d": {"manifest": "m"}},
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-02T00:00:00+00:00",
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    rng = np.random.default_rng(0)
+    with ScoreWriter(folder) as writer:
+        for number in range(24):
+            label = Label(number % 2)
+            name = "swap" if label else "real"
+            video = Video("d", str(number), Path("x"), label, "test", name, "", (), str(number))
+            writer.add_video(video, frames=np.zeros((1, 1), np.int64), logits=rng.normal(size=1) + label)
+        writer.finish()
+    return folder
+
+
+@pytest.mark.parametrize("state", ["gone", "damaged", "of version 1", "of wrong types"])
+def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, state: str) -> None:
+    meta = json.loads((stored / "run.json").read_text())
+    table = result_table(video_scores(read_scores(stored), "mean_logit"), meta=meta)
+    path = stored / "table.parquet"
+    if state == "damaged":
+        path.write_bytes(b"PAR1")
+    elif state != "gone":
+        from dfbench.results.writing import write_parquet
+
+        bad = table.drop(columns=["n_scored_real"]) if state == "of version 1" else table.assign(n_real="x")
+        write_parquet(path, bad, kind="table", version=1 if state == "of version 1" else 2)
+    before = path.read_bytes() if path.exists() else b""
+    (run,) = collect(stored.parent)
+    assert run.problem == ""
+    assert run.table is not None
+    pd.testing.assert_frame_equal(run.table, table)
+    assert (path.read_bytes() if path.exists() else b"") == before  # the runs may be somebody else's
+
+
+def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) -> None:
+    later = stored.parent / "two"
+    later.mkdir()
+    record = json.loads((stored / "run.json").read_text())
+    (later / "run.json").write_text(json.dumps({**record, "finished": "2026-02-01T00:00:00+00:00"}))
+    videos = video_scores(read_scores(stored), "mean_logit")
+    videos.loc[videos["video_id"].isin(["0", "1", "2"]), ["status", "logit", "score"]] = [
+        "missing",
+        None,
+        None,
+    ]
+    write_table(result_table(videos, meta=record), later)
+    board = leaderboard(stored.parent, protocol="p")
+    assert board[["run", "rank", "older_hidden"]].to_numpy().tolist() == [["one", 1, 1]]
+    board = leaderboard(stored.parent, protocol="p", min_coverage=0.5)
+    assert board["run"].tolist() == ["two"]
+    assert board[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
