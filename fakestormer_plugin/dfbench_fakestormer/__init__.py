@@ -29,7 +29,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             citation=CITATION,
             build="dfbench_fakestormer.detector:build",
             clips=BASE_CLIPS,
-            version="4",
+            version="5",
             needs_weights=True,
             describe="dfbench_fakestormer.checkpoints:describe",
             explain="dfbench_fakestormer.explain:build",
@@ -50,7 +50,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             explain="dfbench_fakestormer.explain:untrained",
             clips=DEMO_CLIPS,
             trained_on=frozenset(),
-            version="3",
+            version="4",
             precisions=PRECISIONS,
         ),
     ]

@@ -14,12 +14,12 @@ import re
 import shlex
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench import DetectorCard, StoreError, UsageError, WeightsError
-from dfbench_fakestormer.recipe import Recipe, load_recipe, parse_recipe
+from dfbench_fakestormer.recipe import RELEASED_FRAMES, Recipe, load_recipe, parse_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,8 @@ def network_config(recipe: Recipe) -> ModelConfig:
     """The part of a recipe that shapes the network."""
     from dfbench_fakestormer.model import ModelConfig
 
-    return ModelConfig(**{field.name: getattr(recipe, field.name) for field in fields(ModelConfig)})
+    named = [field.name for field in fields(ModelConfig) if field.name in Recipe.model_fields]
+    return ModelConfig(**{name: getattr(recipe, name) for name in named})
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], header: Header) -> None:
@@ -224,7 +225,10 @@ def network_from(
     """
     from dfbench_fakestormer.model import FakeSTormerNet
 
-    net = FakeSTormerNet(network_config(recipe))
+    config = network_config(recipe)
+    if origin.suffix not in PICKLES and _has_older_head(state, config):
+        config = replace(config, temporal_hidden=config.width // 4)
+    net = FakeSTormerNet(config)
     fit = fitted(
         net.state_dict(),
         state,
@@ -235,6 +239,12 @@ def network_from(
     require_finite(fit, origin=origin)
     net.load_state_dict(fit)
     return net.eval()
+
+
+def _has_older_head(state: Mapping[str, Tensor], config: ModelConfig) -> bool:
+    """Whether these weights are of ours, from when the temporal head was as wide for any number of frames as for four."""
+    narrow = state.get("keypoint_head.temp_loc.fc1.0.weight")
+    return narrow is not None and tuple(narrow.shape) == (config.width // 4, config.width)
 
 
 def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> tuple[str, ...]:
@@ -253,6 +263,8 @@ def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> t
     fields = [f"--set {field}={value}" for field, value in seen.items() if getattr(base, field) != value]
     if base.width != net.width:
         fields.append("--set heads=HEADS")  # which no tensor tells
+    if (clips := max(1, RELEASED_FRAMES // net.frames)) != base.clips_per_video:
+        fields.append(f"--set clips_per_video={clips}")
     return (
         "if the authors' code made it, say how: dfbench run --detector fakestormer"
         f" --weights {shlex.quote(str(origin))} " + " ".join([f"--recipe {base.name}", *fields]),

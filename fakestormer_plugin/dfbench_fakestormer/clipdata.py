@@ -28,7 +28,7 @@ from dfbench import (
     read_faces,
     read_track,
 )
-from dfbench_fakestormer.recipe import MOST_OFFSET, Recipe
+from dfbench_fakestormer.recipe import Recipe
 from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
@@ -83,8 +83,8 @@ def successive_starts(
 class ClipStream(Sampler[Address]):
     """The addresses of one round of training; `set_epoch(r)` chooses round r, whatever came before.
 
-    An epoch shows every clip of every video once, cut from an offset of 0 to 2 frames that is drawn anew a video and
-    epoch (0 in the first), as the source does; it is divided into rounds of equal length, the rest is left out.
+    An epoch shows every clip of every video once, cut from an offset of at most `Recipe.most_offset` that is drawn anew a
+    video and epoch (0 in the first), as the source does; it is divided into rounds of equal length, the rest is left out.
     Processes that train together share the same steps: `batch` is what each of them takes of one.
     """
 
@@ -97,7 +97,9 @@ class ClipStream(Sampler[Address]):
         world: World = World(),  # noqa: B008 - frozen
     ) -> None:
         self._tracks, self._recipe, self._seed, self._world = tracks, recipe, seed, world
-        least = sum(min(len(self._starts(t, offset)) for offset in range(MOST_OFFSET + 1)) for t in tracks)
+        least = sum(
+            min(len(self._starts(t, offset)) for offset in range(recipe.most_offset() + 1)) for t in tracks
+        )
         whole = max(1, min(recipe.batch, least))
         if whole % world.size:
             raise UsageError(
@@ -127,7 +129,7 @@ class ClipStream(Sampler[Address]):
         rng = np.random.default_rng([self._seed, TRAINING, epoch])
         addresses = []
         for video, track in enumerate(self._tracks):
-            offset = int(rng.integers(0, MOST_OFFSET + 1)) if epoch else 0
+            offset = int(rng.integers(0, self._recipe.most_offset() + 1)) if epoch else 0
             starts = self._starts(track, offset)
             if 0 < self._recipe.train_clips < len(starts):
                 starts = sorted(rng.choice(starts, self._recipe.train_clips, replace=False).tolist())

@@ -47,7 +47,8 @@ class ModelConfig:
     `size` is the frame's side in pixels and a multiple of `patch`. `temporal_token`: "learned" starts `temp` from
     its learned parameter; "patch0" from the first patch of the clip's own first frame, which is what the released
     code computes for a batch of one. `embed_order`: "mended" gives the heat-map head every token at its true place;
-    "released" the scrambled order that the released head was trained with.
+    "released" the scrambled order that the released head was trained with. `temporal_hidden`: the width to which the
+    temporal head narrows each frame; 0 for that of the released code, `width // frames`.
     """
 
     frames: int = 4
@@ -62,11 +63,17 @@ class ModelConfig:
     stem: Stem = "patch"
     temporal_token: TemporalToken = "learned"
     embed_order: EmbedOrder = "mended"
+    temporal_hidden: int = 0
 
     @property
     def grid(self) -> int:
         """Patches along one side of a frame."""
         return self.size // self.patch
+
+    @property
+    def narrowed(self) -> int:
+        """The hidden width of the temporal head."""
+        return self.temporal_hidden or max(1, self.width // self.frames)
 
 
 class Output(NamedTuple):
@@ -369,10 +376,11 @@ class ClassHead(nn.Module):
 class TemporalHead(nn.Module):
     """(B, T, D) to one logit a frame (B, T): each frame is narrowed alone, then all frames decide together."""
 
-    def __init__(self, width: int, frames: int, dropout: float) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.fc1 = nn.Sequential(nn.Linear(width, width // 4), nn.GELU(), nn.Dropout(dropout))
-        self.fc_out = nn.Linear(frames * (width // 4), frames)
+        narrow = nn.Linear(config.width, config.narrowed)
+        self.fc1 = nn.Sequential(narrow, nn.GELU(), nn.Dropout(config.head_dropout))
+        self.fc_out = nn.Linear(config.frames * config.narrowed, config.frames)
 
     def forward(self, s_cls: Tensor) -> Tensor:
         """No activation."""
@@ -387,7 +395,7 @@ class Heads(nn.ModuleDict):
             {
                 "hm": HeatmapHead(config.width),
                 "cls": ClassHead(config.width),
-                "temp_loc": TemporalHead(config.width, config.frames, config.head_dropout),
+                "temp_loc": TemporalHead(config),
             }
         )
 

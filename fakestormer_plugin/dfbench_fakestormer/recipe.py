@@ -21,7 +21,7 @@ RECIPES = ("base_c23", "base_c0", "base_c40", "released", "small", "demo")
 EXTENDS = "extends"
 # Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
 RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
-MOST_OFFSET = 2  # frames by which the clips of a training video may begin later
+RELEASED_FRAMES = 32  # that the released test script scores of a video, whatever the length of its clips
 
 
 class Recipe(BaseModel):
@@ -179,9 +179,16 @@ class Recipe(BaseModel):
             return {}
         return {dataset: released_margin(cut) for dataset, cut in RELEASED_CUTS.items()}
 
+    def most_offset(self) -> int:
+        """By how many frames the clips of a training video may begin later: by two less than a clip has, as in the source.
+
+        By two at least: the source begins clips of two frames always at the first, and can make none of one.
+        """
+        return max(2, self.frames - 2)
+
     def shortest_track(self) -> int:
         """How many successive frames with a face a training video must have, wherever its clips begin."""
-        return self.frames + (self.frames - 1) * (self.train_stride - 1) + MOST_OFFSET
+        return self.frames + (self.frames - 1) * (self.train_stride - 1) + self.most_offset()
 
     def prepare(self) -> PrepareSpec:
         """What must be stored of a training video."""

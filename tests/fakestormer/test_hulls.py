@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
-from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_landmarks
+from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, reorder_forehead, smooth_landmarks
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "hulls.npz"
 
 
 @given(
@@ -28,6 +33,26 @@ def test_any_finite_landmarks_give_a_binary_mask(
     assert mask.dtype == np.uint8
     assert set(np.unique(mask)) <= {0, 1}
     np.testing.assert_array_equal(points, before)
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("kind", HullKind)
+@pytest.mark.parametrize("view", ["plain", "mirrored"])
+def test_hulls_of_fractional_landmarks_are_the_released_ones(number: int, kind: HullKind, view: str) -> None:
+    """Frames of three sizes, a face that leaves its frame, and a small one; stored by the released code."""
+    with np.load(GOLDEN) as golden:
+        height, width = golden[f"set{number}/shape"].tolist()
+        points: NDArray[np.floating] = reorder_forehead(golden[f"set{number}/raw81"]).astype(np.float64)
+        np.testing.assert_array_equal(points, golden[f"set{number}/reordered81"])
+        if view == "mirrored":
+            points = mirror_landmarks(points, width, exact=False)
+            np.testing.assert_array_equal(points, golden[f"set{number}/mirrored81"])
+        for count in (68, 81):
+            of = f"set{number}/{view}/{count}"
+            stored = np.unpackbits(golden[f"{of}/type{kind.value}"], count=height * width)
+            mask = hull_mask(points[:count], kind, (height, width))
+            assert mask.sum() == golden[f"{of}/area"][kind.value]
+            np.testing.assert_array_equal(mask, stored.reshape(height, width))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

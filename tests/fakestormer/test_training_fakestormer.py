@@ -369,6 +369,23 @@ def test_an_epoch_shows_every_clip_once_in_a_new_order() -> None:
     assert {0, 1, 2} <= starts
 
 
+@pytest.mark.parametrize(("frames", "most"), [(1, 2), (2, 2), (4, 2), (8, 6)])
+def test_how_much_later_clips_may_begin_goes_with_their_length(frames: int, most: int) -> None:
+    recipe = load_recipe("demo", {"frames": str(frames)})
+    assert recipe.most_offset() == most
+    assert recipe.shortest_track() == frames + most
+
+
+def test_clips_of_eight_frames_begin_up_to_six_later() -> None:
+    recipe = load_recipe("demo", {"frames": "8", "batch": "2", "train_clips": "1"})
+    stream = ClipStream([np.arange(40)] * 2, recipe=recipe, seed=0)
+    begun = set()
+    for number in range(60):
+        stream.set_epoch(number)
+        begun |= {address.start % 8 for address in stream}
+    assert begun == set(range(7))
+
+
 def test_two_processes_share_a_round_without_overlap() -> None:
     recipe = load_recipe("demo", {"frames": "4", "batch": "4"})
     tracks = [np.arange(40)] * 3

@@ -47,20 +47,20 @@ def hull_mask(
 ) -> NDArray[np.uint8]:
     """The hull as (H, W) uint8, 1 inside and 0 outside.
 
-    landmarks: (68, 2) or (81, 2), x y in pixels, truncated to whole pixels; points outside of the frame are
-    welcome. `shape` is (H, W). Raises SynthesisError if a landmark is not finite.
+    landmarks: (68, 2) or (81, 2), x y in pixels, truncated to whole pixels before anything else, as in the released
+    code; points outside of the frame are welcome. `shape` is (H, W). Raises SynthesisError if a landmark is not finite.
     """
     if not np.isfinite(landmarks).all():
         raise SynthesisError("a landmark is not a finite number", hints=("prepare this video again",))
     height, width = shape
     # Far-away points would overflow the fixed-point arithmetic of the polygon filler.
     reach = 8.0 * max(height, width)
-    points = np.clip(landmarks, -reach, reach)
+    points = np.clip(landmarks, -reach, reach).astype(np.int32)
     if kind is HullKind.EXTENDED:
         points = _raise_brows(points)
     mask = np.zeros(shape, np.uint8)
     for part in _parts(kind, len(points)):
-        cv2.fillConvexPoly(mask, cv2.convexHull(points[list(part)].astype(np.int32)), 1)
+        cv2.fillConvexPoly(mask, cv2.convexHull(points[list(part)]), 1)
     return mask
 
 
@@ -70,8 +70,8 @@ def _parts(kind: HullKind, count: int) -> tuple[tuple[int, ...], ...]:
     return _DFL_PARTS if kind is HullKind.DFL_FULL else _COMPONENTS
 
 
-def _raise_brows(points: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Move each brow point away from the point of the eye below it by half their distance."""
+def _raise_brows(points: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Move each brow point away from the point of the eye below it by half their distance, in whole pixels."""
     left_middle = (points[36] + points[0]) // 2
     right_middle = (points[45] + points[16]) // 2
     under_left = np.stack([(points[36] + left_middle) // 2, *points[36:40]])
