@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,9 @@ def run(
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
     `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device, precision,
-    size, recipe, train_compression. Warns (CoverageWarning) of what the table's notes say: of videos that are missing or
-    that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
+    size, recipe, train_compression; and dataset, splits, compression, to test a dataset alone, such as your own videos
+    (`run("chance", dataset="folder")`). Warns (CoverageWarning) of what the table's notes say: of videos that are missing
+    or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
     """
     from dfbench.results.tables import warnings_of
     from dfbench.runs.stage import RunRequest
@@ -95,36 +96,46 @@ def train(
 def leaderboard(
     protocol: str = "cross-dataset",
     *,
-    corpus: str = "official",
+    dataset: str = "",
+    splits: Sequence[str] = (),
+    corpus: str | None = None,
     runs: Path | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
 ) -> pd.DataFrame:
     """The leaderboard of one corpus: a row an entry, video AUC by dataset, best mean first.
 
-    With `over_seeds`, entries that differ in their seed alone are one row. Entries whose coverage is below `min_coverage`
-    are not ranked.
+    With `dataset`, the board of the runs on that dataset alone, and on its `splits` if any are named. `corpus`: if None,
+    the official one, and with `dataset` the only one that there is. With `over_seeds`, entries that differ in their seed
+    alone are one row. Entries whose coverage is below `min_coverage` are not ranked.
     """
     from dfbench.results.leaderboard import leaderboard as build
 
     folder = runs or load_settings().runs
+    if dataset:
+        protocol = _board_of(dataset, splits, folder)
+    corpus = corpus or (None if dataset else "official")
     return build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, min_coverage=min_coverage)
 
 
 def leaderboards(
     protocol: str = "cross-dataset",
     *,
+    dataset: str = "",
+    splits: Sequence[str] = (),
     corpus: str | None = None,
     runs: Path | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
 ) -> dict[str, pd.DataFrame]:
-    """The leaderboard of every corpus that has runs, by corpus name; or of one."""
+    """The leaderboard of every corpus that has runs, by corpus name; or of one. `dataset` and `splits` as in `leaderboard`."""
     from dfbench.results.leaderboard import corpora
     from dfbench.results.leaderboard import leaderboard as build
     from dfbench.results.stored import collect
 
     folder = runs or load_settings().runs
+    if dataset:
+        protocol = _board_of(dataset, splits, folder)
     found = corpora(collect(folder), protocol=protocol) if corpus is None else (corpus,)
     if not found:
         return {"": build(folder, protocol=protocol)}  # raises: there is nothing to rank, and says what to do
@@ -132,3 +143,10 @@ def leaderboards(
         name: build(folder, protocol=protocol, corpus=name, over_seeds=over_seeds, min_coverage=min_coverage)
         for name in found
     }
+
+
+def _board_of(dataset: str, splits: Sequence[str], runs: Path) -> str:
+    from dfbench.hooks.host import Host
+    from dfbench.results.dataset_boards import board_of_dataset
+
+    return board_of_dataset(runs, Host.load().registry.dataset(dataset).name, splits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_UNFIT = re.compile(r"[^\w.+-]")  # in names of folders, also on disks of other systems
 _ESCAPED = re.compile("[\udc80-\udcff]")  # how Python holds a byte of a name that is not UTF-8
 
 
@@ -27,3 +28,9 @@ def restored(text: str) -> str:
         lambda found: chr(0xDC00 + int(found[1], 16)) if found[1] else "\\",
         text,
     )
+
+
+def folder_name(text: str) -> str:
+    """`text` as the name of a folder, another one for every text: ":" becomes "=", what is unfit otherwise "%2f"."""
+    plain = storable(text)
+    return _UNFIT.sub(lambda found: "=" if found[0] == ":" else f"%{ord(found[0]):02x}", plain)

@@ -289,10 +289,12 @@ class CorpusSpec(Spec):
     """A set of datasets that can be made on this machine, such as the demo corpora.
 
     `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes whatever
-    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be.
+    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be, `datasets`
+    the names of these datasets, so that one that is not among them is refused before anything is made (() if unknown).
     """
 
     sizes: tuple[str, ...] = ("full",)
+    datasets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

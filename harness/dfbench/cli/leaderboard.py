@@ -12,6 +12,12 @@ from dfbench.types import COVERAGE_LIMIT
 
 def leaderboard_command(
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="The protocol.")] = "cross-dataset",
+    dataset: Annotated[
+        str, typer.Option(help="The board of `dfbench run --dataset NAME` instead of a protocol's.")
+    ] = "",
+    split: Annotated[
+        list[str] | None, typer.Option(help="With --dataset: of this split; repeatable.")
+    ] = None,
     corpus: Annotated[str, typer.Option(help="'official', 'demo', ...; one table each if empty.")] = "",
     runs: Annotated[
         Path | None, typer.Option(help="The folder of runs; the configured one if not given.")
@@ -37,15 +43,19 @@ def leaderboard_command(
     from dfbench.results.figures import auc_figure
     from dfbench.results.leaderboard import render_leaderboard, write_leaderboard
     from dfbench.settings import load_settings
+    from dfbench.text import folder_name
 
     tables = leaderboards(
-        protocol=protocol,
+        protocol,
+        dataset=dataset,
+        splits=split or (),
         corpus=corpus or None,
         runs=runs,
         over_seeds=over_seeds,
         min_coverage=min_coverage,
     )
     for name, table in tables.items():
+        protocol = table.attrs["protocol"]
         if table.empty:
             where = f" on the {name} corpus" if name else ""
             raise RunError(
@@ -60,7 +70,7 @@ def leaderboard_command(
         return
     for name, table in tables.items():
         output.console().print(render_leaderboard(table))
-        label = f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}"
+        label = folder_name(f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}")
         folder = (out or (runs or load_settings().runs) / "leaderboards") / label
         try:
             write_leaderboard(table, folder)

@@ -13,8 +13,18 @@ from dfbench.types import COVERAGE_LIMIT
 def run_command(
     detector: Annotated[list[str], typer.Option("--detector", "-d", help="A detector; repeat for several.")],
     protocol: Annotated[
-        str, typer.Option("--protocol", "-p", help="An evaluation protocol.")
+        str,
+        typer.Option("--protocol", "-p", help="An evaluation protocol; with --dataset, the one to train by."),
     ] = "cross-dataset",
+    dataset: Annotated[
+        str, typer.Option(help="Test this dataset alone, such as 'folder', your own videos.")
+    ] = "",
+    split: Annotated[
+        list[str] | None, typer.Option(help="With --dataset: this split; repeatable. 'test' if not given.")
+    ] = None,
+    compression: Annotated[
+        str, typer.Option(help="With --dataset: raw, c23, c40; its default if empty.")
+    ] = "",
     data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
     only: Annotated[
         list[str] | None, typer.Option(help="Only this dataset of the protocol; repeatable.")
@@ -45,7 +55,7 @@ def run_command(
     ] = COVERAGE_LIMIT,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
-    """Score DETECTOR on every test set of PROTOCOL; a second identical run computes nothing."""
+    """Score DETECTOR on every test set of PROTOCOL, or on DATASET; a second identical run computes nothing."""
     from dfbench.api import evaluate
     from dfbench.cli import output
     from dfbench.errors import CoverageError, UsageError
@@ -71,6 +81,9 @@ def run_command(
             protocol=protocol,
             data=data,
             only=tuple(only or ()),
+            dataset=dataset,
+            splits=tuple(split or ()),
+            compression=compression,
             weights=weights,
             seed=seed,
             device=device,

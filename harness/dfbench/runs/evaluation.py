@@ -37,6 +37,7 @@ from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
+from dfbench.text import folder_name
 from dfbench.types import FULL_PRECISION, DetectorCard, DetectorSpec, PrepareSpec, Status, Video
 
 SCHEMA = 1
@@ -85,7 +86,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         record["read_as"] = asdict(reading)
     folder = (
         stage.settings.runs
-        / f"{spec.name}-{stage.protocol.name}-{stage.source.corpus}-{record['identity'][:12]}"
+        / f"{spec.name}-{folder_name(stage.protocol.name)}-{stage.source.corpus}-{record['identity'][:12]}"
     )
     stored = _stored(folder, progress)
     if stored.get("status") == "complete":

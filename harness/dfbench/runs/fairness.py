@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dfbench.data.leakage import first_few, leaks, shared_videos
 from dfbench.data.manifest import select
 from dfbench.errors import DfbenchError, RunError
-from dfbench.runs.sources import dataset_index
+from dfbench.runs.sources import index_at
 from dfbench.runs.stage import Stage
 from dfbench.types import DetectorCard, Video, VideoSelection
 
@@ -65,8 +65,7 @@ def _found(stage: Stage, selection: VideoSelection) -> list[Video]:
     """The videos of a selection; none if its root is not configured, or it has none: then it is not tested on either."""
     try:
         spec = stage.registry.dataset(selection.dataset)
-        root, roots = stage.source.root_for(spec), stage.source.needed_by(spec)
-        index = dataset_index(spec, root, selection.compression, stage.registry, roots=roots)
+        index = index_at(spec, stage.source, selection.compression, stage.registry)
         return select(index.videos, selection)
     except DfbenchError:
         return []

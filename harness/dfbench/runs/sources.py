@@ -61,6 +61,10 @@ class DataSource:
         """The dataset in whose root this one is looked for, as it has none of its own; "" if it is not."""
         return spec.root_of if spec.name not in self.roots and spec.root_of in self.roots else ""
 
+    def has(self, spec: DatasetSpec) -> bool:
+        """Whether there is a root of this dataset, or of the dataset that it lies within."""
+        return spec.name in self.roots or spec.root_of in self.roots
+
     def root_for(self, spec: DatasetSpec) -> Path:
         """The root of a dataset, or of the dataset that it lies within. Raises SettingsError."""
         return self.root(self.inside(spec) or spec.name)
@@ -126,6 +130,31 @@ def only_corpus(roots: Mapping[str, Path]) -> str:
             hints=(f"keep one corpus in [data.roots] of {config_path()}",),
         )
     return next(iter(names), "official")
+
+
+def refuse_unmade(spec: DatasetSpec, corpus: str, registry: Registry) -> None:
+    """Raise SettingsError if the data of this dataset cannot come from the `corpus` that is made here ("": the demo one),
+    before it is made for nothing."""
+    made = registry.corpus(corpus or FALLBACK_CORPUS).datasets
+    if not made or {spec.name, spec.root_of} & set(made):
+        return
+    if not corpus:
+        raise no_root(spec)
+    raise SettingsError(
+        f"the corpus '{corpus}', which is made here, has no dataset '{spec.name}', only {', '.join(made)}",
+        hints=(
+            *no_root(spec).hints,
+            f"then leave out --data {corpus}; --weights names weights that were trained on it",
+        ),
+    )
+
+
+def no_root(spec: DatasetSpec) -> SettingsError:
+    """The error for a dataset that is asked for by name and has no root."""
+    return SettingsError(
+        f"no root is configured for dataset '{spec.name}'",
+        hints=(f"say where it is:   dfbench data add {spec.name} /path/to/it",),
+    )
 
 
 def made_corpus(

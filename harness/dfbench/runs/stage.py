@@ -13,9 +13,10 @@ from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.runs.protocols import lint_protocol, with_own_names
-from dfbench.runs.sources import DataSource, data_source, index_at
+from dfbench.runs.single_dataset import dataset_protocol
+from dfbench.runs.sources import DataSource, data_source, index_at, no_root, refuse_unmade
 from dfbench.settings import Settings, load_settings
-from dfbench.types import FULL_PRECISION, DetectorSpec, ProtocolSpec, Video, VideoSelection
+from dfbench.types import FULL_PRECISION, DatasetSpec, DetectorSpec, ProtocolSpec, Video, VideoSelection
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -25,15 +26,19 @@ if TYPE_CHECKING:
 class RunRequest:
     """What the user asked for.
 
-    `precision` is that of scoring. `train_compression` stands in for that of the protocol's training and validation
-    sets. A training starts from the weights in `start`, if that is not empty, and runs on `devices` of each of `nodes`
-    machines.
+    With `dataset`, that dataset is tested in place of what the protocol tests: its `splits` (its test split, or its only
+    one, if empty) at a `compression` ("" for the standard one). `precision` is that of scoring. `train_compression`
+    stands in for that of the protocol's training and validation sets. A training starts from the weights in `start`, if
+    that is not empty, and runs on `devices` of each of `nodes` machines.
     """
 
     detector: str
     protocol: str = "cross-dataset"
     data: str = ""
     only: tuple[str, ...] = ()
+    dataset: str = ""
+    splits: tuple[str, ...] = ()
+    compression: str = ""
     weights: Path | None = None
     seed: int = 0
     device: str = "auto"
@@ -144,5 +149,38 @@ def open_stage(request: RunRequest, progress: Progress) -> Stage:
     protocol = with_own_names(host.registry.protocol(request.protocol), host.registry)
     lint_protocol(protocol)
     protocol = trained_at(protocol, request.train_compression)
+    tested = _tested(request, host.registry, settings)
     source = data_source(request.data, host.registry, settings, size=request.size, progress=progress)
-    return Stage(host, settings, spec, protocol, source, progress)
+    stage = Stage(host, settings, spec, protocol, source, progress)
+    if tested is None:
+        return stage
+    if not source.has(tested):
+        raise no_root(tested)
+    index = index_at(tested, source, request.compression or None, host.registry)
+    training = protocol if spec.needs_weights and request.weights is None else None
+    of_dataset = dataset_protocol(
+        tested, index.videos, splits=request.splits, compression=request.compression, training=training
+    )
+    return replace(stage, protocol=of_dataset)
+
+
+def _tested(request: RunRequest, registry: Registry, settings: Settings) -> DatasetSpec | None:
+    """The dataset that is to be tested instead of a protocol.
+
+    Raises UsageError if it is unknown, or options do not fit, and SettingsError if it is not in the corpus that would be
+    made for it.
+    """
+    if request.dataset:
+        if request.only:
+            raise UsageError("--only picks tests of a protocol, and --dataset is a test of its own")
+        spec = registry.dataset(request.dataset)
+        if request.data or not settings.data.roots:
+            refuse_unmade(spec, request.data, registry)
+        return spec
+    for option, given in (("--split", request.splits), ("--compression", request.compression)):
+        if given:
+            raise UsageError(
+                f"{option} goes with --dataset: a protocol says itself what it tests",
+                hints=("name the dataset to test:  --dataset NAME",),
+            )
+    return None

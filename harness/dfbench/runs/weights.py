@@ -34,18 +34,23 @@ WEIGHTS_FILE = "weights.safetensors"
 def find_weights(request: RunRequest, stage: Stage) -> Path:
     """Weights of the recipe that fits the data: trained here if the corpus was made here, else looked up."""
     spec = stage.spec
+    train = stage.protocol.train
+    untrained = WeightsError(
+        f"no trained weights for detector '{spec.name}' on {train.dataset}",
+        hints=(
+            f"train them:            dfbench train --detector {spec.name} --protocol {request.protocol}",
+            "or use given ones:     dfbench run ... --weights PATH/TO/checkpoint",
+            f"or those of the demo:  dfbench train --detector {spec.name} --data demo (prints their path)"
+            if request.dataset
+            else "or try the demo data:  dfbench run ... --data demo",
+        ),
+    )
+    if request.dataset and not stage.source.has(stage.registry.dataset(train.dataset)):
+        raise untrained  # who scores videos of their own need not have the training set
     folder = training_folder(request, stage)
     if (folder / WEIGHTS_FILE).is_file() or stage.source.made:
         return train_detector(request, progress=stage.progress, stage=stage)
-    train = stage.protocol.train
-    raise WeightsError(
-        f"no trained weights for detector '{spec.name}' on {train.dataset}",
-        hints=(
-            f"train them:            dfbench train --detector {spec.name} --protocol {stage.protocol.name}",
-            "or use given ones:     dfbench run ... --weights PATH/TO/checkpoint",
-            "or try the demo data:  dfbench run ... --data demo",
-        ),
-    )
+    raise untrained
 
 
 def trainer_of(

@@ -18,5 +18,6 @@ def dfbench_corpora() -> list[CorpusSpec]:
             build="dfbench_plugins.demo.corpora:write",
             licence="Apache-2.0",
             sizes=("full", "small"),
+            datasets=("ffpp", "celeb_df_v2", "dfdc", "dfd"),
         )
     ]

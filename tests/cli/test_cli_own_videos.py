@@ -1,0 +1,70 @@
+"""One's own videos, scored without a protocol that knows of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.cli.command import Dfbench
+
+import dfbench as package
+
+
+@pytest.fixture
+def videos(face_video: Path, tmp_path: Path) -> Path:
+    """Two reals and two fakes of one manipulation."""
+    root = tmp_path / "my videos"
+    for name in ("real/a.mp4", "real/b.mp4", "fake/Swap/c.mp4", "fake/Swap/d.mp4"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(face_video, root / name)
+    return root
+
+
+def test_own_videos_from_the_folder_to_the_board(dfbench: Dfbench, videos: Path) -> None:
+    added = dfbench("data", "add", "folder", videos)
+    assert added.code == 0, added.err
+    ran = dfbench("run", "-d", "chance", "--dataset", "folder", "--json")
+    assert ran.code == 0, ran.err
+    rows = pd.DataFrame(json.loads(ran.out))
+    assert set(rows["protocol"]) == {"dataset:folder"}
+    whole = rows[rows["manipulation"] == "all"].iloc[0]
+    assert (whole["dataset"], whole["n_real"], whole["n_fake"], whole["coverage"]) == ("folder", 2, 2, 1.0)
+    (record,) = Path("runs").glob("*/run.json")
+    assert record.parent.name.startswith("chance-dataset=folder-")
+    assert json.loads(record.read_text())["protocol"] == "dataset:folder"
+    listed = dfbench("leaderboard", "--dataset", "own", "--json")
+    assert listed.code == 0, listed.err
+    ((corpus, board),) = json.loads(listed.out).items()
+    assert [row["entry"] for row in board] == ["chance (seed 0)"]
+    assert (
+        len(list(Path("runs/leaderboards").glob("dataset=folder-*/leaderboard.csv"))) == 0
+    )  # --json writes none
+    others = dfbench("leaderboard", "--json")
+    assert "chance (seed 0)" not in others.out
+    again = package.run("chance", dataset="folder")
+    assert again["auc"].tolist() == rows["auc"].tolist()
+    table = package.leaderboard(dataset="folder")
+    assert (table.attrs["corpus"], list(table["entry"])) == (corpus, ["chance (seed 0)"])
+
+
+def test_a_detector_without_weights_says_how_to_get_them(dfbench: Dfbench, videos: Path) -> None:
+    assert dfbench("data", "add", "folder", videos).code == 0
+    ended = dfbench("run", "-d", "fakestormer", "--dataset", "folder")
+    assert ended.code == 1
+    told = " ".join(ended.err.split())
+    assert "no trained weights for detector 'fakestormer' on ffpp" in told
+    assert "--weights PATH/TO/checkpoint" in told
+    assert "dfbench train --detector fakestormer --data demo (prints their path)" in told
+
+
+def test_splits_go_with_a_dataset(dfbench: Dfbench, videos: Path) -> None:
+    ended = dfbench("run", "-d", "chance", "--split", "test")
+    assert ended.code == 2
+    assert "--split goes with --dataset" in ended.err
+    assert dfbench("data", "add", "folder", videos).code == 0
+    ended = dfbench("run", "-d", "chance", "--dataset", "folder", "--split", "tset")
+    assert ended.code == 2
+    assert "did you mean 'test'?" in ended.err
