@@ -21,8 +21,9 @@ from tests.data.test_long_videos import repeat
 
 from dfbench import FrameChoice, Label, PrepareSpec, Status, StoredFaces, Video
 from dfbench.data import video_faces
-from dfbench.data.decoding import index_packets, is_worth_seeking
+from dfbench.data.decoding import is_worth_seeking
 from dfbench.data.faces import MainFace, follow, overlap
+from dfbench.data.packet_index import index_packets
 from dfbench.data.prepare import prepare
 from dfbench.data.store import read_track, write_faces
 from dfbench.data.video import probe, read_frames, wanted_indices

@@ -84,10 +84,17 @@ def test_a_stream_that_declares_huge_frames_is_refused_before_they_are_made(tmp_
     assert "declares frames of 16000x16000 pixels" in done.stdout
 
 
-def test_a_size_that_changes_within_the_limit_is_read_as_it_is(tmp_path: Path) -> None:
+def test_a_size_that_changes_within_the_limit_is_scaled(tmp_path: Path) -> None:
     path = tmp_path / "shift.mp4"
     path.write_bytes(h264_stream((64, 48), (128, 96)))
-    assert read(path) == [(0, (48, 64, 3)), (2, (48, 64, 3)), (5, (96, 128, 3)), (7, (96, 128, 3))]
+    assert read(path) == [(at, (48, 64, 3)) for at in (0, 2, 5, 7)]
+
+
+def test_a_shape_that_changes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "turn.mp4"
+    path.write_bytes(h264_stream((64, 48), (48, 64)))
+    with pytest.raises(UndecodableVideoError, match=r"turn\.mp4: the frames differ in size \(48x64, 64x48\)"):
+        read(path)
 
 
 @pytest.mark.parametrize(

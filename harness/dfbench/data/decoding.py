@@ -10,55 +10,18 @@ from __future__ import annotations
 import errno
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import av
 from av.video.frame import PictureType
 
+from dfbench.data.packet_index import PacketIndex, packets_from_start
+
 WORTH_SEEKING = 0.8  # of the frames that decoding through costs
 SEEK_FRAMES = 3  # what one seek costs, in decoded frames
-_VP8_SHOWN = 0x10
 
 
 class UntrustedTimesError(Exception):
     """What came out of the decoder is not what the index says; count frames instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class PacketIndex:
-    """The frames of a stream as its packets announce them, in the order of presentation.
-
-    `times` of the frames, in units of the stream's time base, empty where they cannot be trusted (missing, repeated or
-    made up); `keys`: positions of frames from which decoding can start.
-    """
-
-    frames: int
-    times: tuple[int, ...] = ()
-    keys: tuple[int, ...] = ()
-
-
-def index_packets(container: av.container.InputContainer, stream: av.VideoStream) -> PacketIndex:
-    """Read all packets and decode none: unlike what a header says of the number of frames, that cannot lie.
-
-    Raises av.error.FFmpegError if the container is damaged.
-    """
-    times: list[int | None] = []
-    keys: list[int | None] = []
-    hides = stream.codec_context.name == "vp8"
-    for packet in container.demux(stream):
-        # Neither what an edit list cuts off nor a hidden frame of VP8 is ever shown.
-        if not packet.size or packet.is_discard or (hides and not bytes(packet)[0] & _VP8_SHOWN):
-            continue
-        times.append(packet.pts)
-        if packet.is_keyframe:
-            keys.append(packet.pts)
-    known = [one for one in times if one is not None]
-    # AVI has no times of presentation, and FFmpeg makes them up in the order of decoding.
-    made_up = stream.codec_context.has_b_frames and known == sorted(known)
-    if made_up or len(set(known)) < len(times):
-        return PacketIndex(len(times))
-    place = {time: position for position, time in enumerate(sorted(known))}
-    return PacketIndex(len(times), tuple(place), tuple(sorted(place[one] for one in keys if one is not None)))
 
 
 def groups_of(index: PacketIndex, wanted: Sequence[int]) -> list[tuple[int, list[int]]]:
@@ -80,7 +43,11 @@ def is_worth_seeking(index: PacketIndex, wanted: Sequence[int]) -> bool:
 
 
 def counted(
-    container: av.container.InputContainer, stream: av.VideoStream, wanted: Sequence[int]
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    wanted: Sequence[int],
+    *,
+    index: PacketIndex,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(position, frame) of the wanted frames; fewer if the stream ends early.
 
@@ -89,12 +56,13 @@ def counted(
     left = iter(wanted)
     goal = next(left, None)
     before = False
-    for position, frame in enumerate(container.decode(stream)):
+    packets = packets_from_start(container, stream, index)
+    for position, frame in enumerate(frame for packet in packets for frame in packet.decode()):
         damaged = _is_damaged(frame, before)
         before = _passes_on(frame, damaged, before)
         if position == goal:
             if damaged:
-                raise _damage(position)
+                raise damage(position)
             yield position, frame
             goal = next(left, None)
         if goal is None:
@@ -109,7 +77,8 @@ def through(
     index: PacketIndex,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(position, frame) of the wanted frames. Raises UntrustedTimesError."""
-    yield from _until(container, stream, {index.times[position]: position for position in wanted})
+    goals = {index.times[position]: position for position in wanted}
+    yield from _until(packets_from_start(container, stream, index), stream, goals)
 
 
 def seeking(
@@ -127,24 +96,24 @@ def seeking(
         goals = {index.times[position]: position for position in positions}
         try:
             container.seek(index.times[key], stream=stream)
-            yield from _until(container, stream, goals, start=index.times[key])
+            yield from _until(container.demux(stream), stream, goals, start=index.times[key])
         except av.error.FFmpegError as error:  # if it is damage, another way says so
             raise UntrustedTimesError from error
 
 
 def _until(
-    container: av.container.InputContainer,
+    packets: Iterator[av.Packet],
     stream: av.VideoStream,
     goals: dict[int, int],
     start: int | None = None,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Decode until all of `goals`, times to positions, have come, in the order of their times.
+    """Decode until all of `goals`, ascending times to positions, have come; none may be passed over.
 
     With `start`, the first packet must be the key frame of that time.
     """
     goals = dict(goals)
     before = False
-    for packet in container.demux(stream):
+    for packet in packets:
         if start is not None and packet.size:
             if packet.pts != start or not packet.is_keyframe:
                 raise UntrustedTimesError
@@ -154,11 +123,14 @@ def _until(
         for frame in packet.decode():
             damaged = _is_damaged(frame, before)
             before = _passes_on(frame, damaged, before)
-            position = goals.pop(frame.pts, None) if frame.pts is not None else None
-            if position is None:
+            goal = next(iter(goals))
+            if frame.pts is None or frame.pts > goal:
+                raise UntrustedTimesError
+            if frame.pts < goal:
                 continue
+            position = goals.pop(goal)
             if damaged:
-                raise _damage(position)
+                raise damage(position)
             yield position, frame
             if not goals:
                 return
@@ -175,5 +147,6 @@ def _passes_on(frame: av.VideoFrame, damaged: bool, before: bool) -> bool:
     return before if frame.pict_type == PictureType.B else damaged
 
 
-def _damage(position: int) -> av.error.FFmpegError:
+def damage(position: int) -> av.error.FFmpegError:
+    """What to raise for a wanted frame that is not as it was filmed."""
     return av.error.FFmpegError(errno.EBADMSG, f"frame {position} is damaged")

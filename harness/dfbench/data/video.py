@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import av
@@ -17,26 +16,31 @@ from numpy.typing import NDArray
 
 from dfbench.data.completeness import announced_bytes
 from dfbench.data.decoding import (
-    PacketIndex,
     UntrustedTimesError,
     counted,
-    index_packets,
+    damage,
     is_worth_seeking,
     seeking,
     through,
 )
-from dfbench.data.limits import DECODER_OPTIONS, OPEN_OPTIONS, require_size
+from dfbench.data.packet_index import PacketIndex, count_frames, index_packets
+from dfbench.data.remarks import remarks_on
 from dfbench.data.sequences import frame_names, is_sequence, read_images
-from dfbench.errors import MissingVideoError, UndecodableVideoError
+from dfbench.data.streams import open_container, open_stream
+from dfbench.data.upright import Turn, turn_of, upright
+from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 
-_STRICT = ("mpeg1video", "mpeg2video", "mjpeg")  # which else pass over most damage without a mark
 _SHARED = ("h264", "hevc", "mpeg4", "vp9")  # of others, threads do not help or make other frames of damage
+
+SAME_SHAPE = 0.02  # by how much width : height may differ between frames that are scaled to one size
+
+Remark = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a container says of its first video stream; `frames` is counted packet by packet.
+    """What is known of the video stream that players show; `frames` is how many can be decoded.
 
     Of a sequence of images: how many there are, the size of the first, and a rate of 0, which nobody knows.
     """
@@ -50,6 +54,16 @@ class VideoInfo:
     def rate(self) -> float:
         """`fps`, or 25 where nobody knows: what is drawn must have some rate."""
         return self.fps or 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What was found before the wanted frames are decoded. `remarks`: what a person should know."""
+
+    index: PacketIndex
+    info: VideoInfo
+    is_shared: bool
+    remarks: tuple[str, ...]
 
 
 def wanted_indices(choice: FrameChoice, frames: int) -> NDArray[np.int64]:
@@ -72,24 +86,22 @@ def probe(path: Path) -> VideoInfo:
         names = frame_names(path)
         ((_, first),) = read_images(path, names[:1])
         return VideoInfo(len(names), first.shape[1], first.shape[0], 0.0)
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
-        size = (stream.codec_context.width, stream.codec_context.height)
-        fps = float(stream.average_rate or 0)
-        return VideoInfo(_indexed(container, stream, path).frames, *size, fps)
+    return _surveyed(path).info
 
 
 def read_frames(
-    path: Path, choice: FrameChoice, *, threads: int = 1
+    path: Path, choice: FrameChoice, *, threads: int = 1, remark: Remark | None = None
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, turned and mirrored as a
     player would, both fields of an interlaced one woven as they are stored.
 
     Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same, whichever it
-    is and however many `threads` decode. Raises MissingVideoError, UndecodableVideoError (with how many of the wanted
-    frames could be decoded).
+    is and however many `threads` decode. `remark` is told what a person should know of a video that is read all the same.
+    Raises MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
     """
-    yield from _read(path, lambda frames: wanted_indices(choice, frames).tolist(), threads)
+    yield from _read(
+        path, lambda frames: wanted_indices(choice, frames).tolist(), threads=threads, remark=remark
+    )
 
 
 def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -97,164 +109,167 @@ def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, 
     yield from _read(path, lambda frames: [one for one in positions if one < frames])
 
 
+def read_range(path: Path, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(position, frame) of at most `count` frames from `first` on, as `read_frames`; the file may end earlier.
+
+    Raises MissingVideoError, UndecodableVideoError.
+    """
+    yield from _read(path, lambda frames: list(range(first, min(first + count, frames))))
+
+
 def _read(
-    path: Path, choose: Callable[[int], list[int]], threads: int = 1
+    path: Path, choose: Callable[[int], list[int]], *, threads: int = 1, remark: Remark | None = None
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     if is_sequence(path):
         names = frame_names(path)
         yield from _images(path, names, choose(len(names)))
         return
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
-        index = _indexed(container, stream, path)
-        wanted = choose(index.frames)
-        shared = threads > 1 and stream.codec_context.name in _SHARED
+    survey = _surveyed(path)
+    said = remark or _unheard
+    for sentence in survey.remarks:
+        said(sentence)
+    frames = _decoded(
+        path, survey.index, choose(survey.index.frames), threads=threads if survey.is_shared else 1
+    )
+    yield from _upright(path, frames, survey.index.first, said)
+
+
+def _unheard(_: str) -> None:
+    return
+
+
+def _surveyed(path: Path) -> _Survey:
+    """Raises MissingVideoError, UndecodableVideoError: also for a file that is shorter than it says."""
+    with open_container(path) as container:
+        stream = open_stream(container, path)
+        codec = stream.codec_context
+        size, rate = (codec.width, codec.height), float(stream.average_rate or 0)
+        try:
+            index = index_packets(container, stream)
+            whole = announced_bytes(path, container, stream, index.frames + index.lost)
+        except (av.error.FFmpegError, OSError) as error:
+            raise UndecodableVideoError(f"{path}: the container is damaged ({error.strerror})") from error
+        if container.size < whole:
+            raise UndecodableVideoError(
+                f"{path}: the file ends early: {container.size} of at least {whole} bytes are there",
+                hints=("its download was cut off: download it again",),
+            )
+        if not index.frames:
+            raise UndecodableVideoError(
+                f"{path}: the video stream has no frames", hints=("download it again",)
+            )
+        if not index.times:
+            index = _counted(path, index)
+        return _Survey(
+            index,
+            VideoInfo(index.frames, *size, rate),
+            codec.name in _SHARED,
+            remarks_on(container, stream, index),
+        )
+
+
+def _counted(path: Path, index: PacketIndex) -> PacketIndex:
+    with open_container(path) as container:
+        return count_frames(container, open_stream(container, path), index)
+
+
+_Way = Callable[..., Iterator[tuple[int, av.VideoFrame]]]
+
+
+def _ways(path: Path, index: PacketIndex, wanted: Sequence[int], threads: int) -> Iterator[tuple[_Way, int]]:
+    """The ways to the wanted frames with the number of threads, best first; each is tried if the one before it does not
+    lead there."""
+    ways: list[_Way] = [through] if index.times else [counted]
+    if index.times and is_worth_seeking(index, wanted):
+        ways.insert(0, seeking)
+    if threads > 1:
+        yield ways[0], threads
+    for way in ways:
+        yield way, 1
+    if index.times and _counted(path, index).frames == index.frames:  # else a place is that of another frame
+        yield counted, 1
+
+
+def _decoded(
+    path: Path, index: PacketIndex, wanted: Sequence[int], *, threads: int
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(position, frame) of the wanted frames, by one way after another. Raises UndecodableVideoError."""
     if not wanted:
         return
-    got, reason = 0, "the file ends early"
-    reformatter = VideoReformatter()  # one for all frames: setting it up takes as long as using it
-    ways = [(way, 1) for way in _ways(index, wanted)]
-    for way, count in [(ways[0][0], threads), *ways] if shared else ways:
-        with _opened(path) as container:
-            stream = _video_stream(container, path, threads=count)
+    got, reason = 0, "the video stream ends early"
+    for way, count in _ways(path, index, wanted, threads):
+        with open_container(path) as container:
+            stream = open_stream(container, path, threads=count)
             try:
-                for position, frame in way(container, stream, wanted[got:]):
-                    if position != wanted[got]:
-                        break
-                    yield position, _upright(frame, reformatter)
+                for position, frame in way(container, stream, wanted[got:], index=index):
+                    if position in index.behind_loss:
+                        raise damage(position)
+                    yield position, frame
                     got += 1
                 if got == len(wanted):
                     return
             except UntrustedTimesError:
-                continue
+                reason = f"frame {wanted[got]} does not come out of the decoder"
             except av.error.FFmpegError as error:
-                if count > 1:  # one thread tells what is wrong
-                    continue
-                reason = str(error.strerror)
-                break
+                if count == 1:  # which tells what is wrong
+                    reason = str(error.strerror)
+                    break
     raise UndecodableVideoError(
         f"{path}: only {got} of {len(wanted)} wanted frames can be decoded ({reason})",
         hints=("the file is damaged or truncated: download it again",),
     )
 
 
-_Way = Callable[
-    [av.container.InputContainer, av.VideoStream, Sequence[int]], Iterator[tuple[int, av.VideoFrame]]
-]
+def _upright(
+    path: Path,
+    frames: Iterator[tuple[int, av.VideoFrame]],
+    first: av.VideoFrame | None,
+    said: Remark,
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """`frames` as arrays, all of the size of the `first` of the video and turned as it says."""
+    reformatter = VideoReformatter()
+    turn: Turn | None = None if first is None else turn_of(first)
+    size = None if first is None else (first.width, first.height)
+    for position, frame in frames:
+        if turn is None or size is None:
+            turn, size = turn_of(frame), (frame.width, frame.height)
+        other = (frame.width, frame.height)
+        if other != size:
+            if abs(size[0] * other[1] / (size[1] * other[0]) - 1) > SAME_SHAPE:
+                raise _changed_size(path, size, other, "cut it where its frames change their shape")
+            said(
+                f"its frames change their size ({_sizes(size, other)}): all were scaled to that of the first"
+            )
+        if turn_of(frame) != turn:
+            said(
+                "some of its frames are said to be turned otherwise than the first: all were turned as the first"
+            )
+        yield position, upright(frame, turn, size, reformatter)
 
 
-def _ways(index: PacketIndex, wanted: Sequence[int]) -> list[_Way]:
-    """The ways to the wanted frames, best first; each is tried if the one before it does not lead there."""
-    if not index.times:
-        return [counted]
-    seeks = [partial(seeking, index=index)] if is_worth_seeking(index, wanted) else []
-    return [*seeks, partial(through, index=index), counted]
+def _changed_size(
+    path: Path, first: tuple[int, int], other: tuple[int, int], remedy: str
+) -> UndecodableVideoError:
+    return UndecodableVideoError(
+        f"{path}: the frames differ in size ({_sizes(first, other)}), so they are not frames of one video",
+        hints=(remedy,),
+    )
 
 
-def _indexed(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> PacketIndex:
-    try:
-        index = index_packets(container, stream)
-        whole = announced_bytes(path, container, stream, index.frames)
-    except (av.error.FFmpegError, OSError) as error:
-        raise UndecodableVideoError(f"{path}: the container is damaged ({error.strerror})") from error
-    if container.size < whole:
-        raise UndecodableVideoError(
-            f"{path}: the file ends early: {container.size} of at least {whole} bytes are there",
-            hints=("its download was cut off: download it again",),
-        )
-    if not index.frames:
-        raise UndecodableVideoError(f"{path}: the video stream has no frames", hints=("download it again",))
-    return index
+def _sizes(first: tuple[int, int], other: tuple[int, int]) -> str:
+    return ", ".join(f"{width}x{height}" for width, height in sorted((first, other)))
 
 
 def _images(
     path: Path, names: Sequence[str], wanted: Sequence[int]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    first = None
+    size: tuple[int, int] | None = None
     places = {names[one]: one for one in wanted}
     for name, image in read_images(path, list(places)):
-        first = image.shape if first is None else first
-        if image.shape != first:
-            shown = ", ".join(f"{shape[1]}x{shape[0]}" for shape in sorted((first, image.shape)))
-            raise UndecodableVideoError(
-                f"{path}: the frames differ in size ({shown}), so they are not frames of one video",
-                hints=("give each video a folder of its own, with frames of one size",),
+        shape = (image.shape[1], image.shape[0])
+        size = size or shape
+        if shape != size:
+            raise _changed_size(
+                path, size, shape, "give each video a folder of its own, with frames of one size"
             )
         yield places[name], image
-
-
-def read_range(path: Path, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(position, frame) of at most `count` frames from `first` on, as `read_frames`; the file may end earlier.
-
-    Raises MissingVideoError, UndecodableVideoError.
-    """
-    if is_sequence(path):
-        names = frame_names(path)
-        yield from _images(path, names, range(first, min(first + count, len(names))))
-        return
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
-        reformatter = VideoReformatter()
-        try:
-            for position, frame in counted(container, stream, range(first, first + count)):
-                yield position, _upright(frame, reformatter)
-        except av.error.FFmpegError as error:
-            raise UndecodableVideoError(
-                f"{path}: a frame cannot be decoded ({error.strerror})",
-                hints=("the file is damaged: download it again",),
-            ) from error
-
-
-def _opened(path: Path) -> av.container.InputContainer:
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError as error:
-        raise MissingVideoError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UndecodableVideoError(f"{path}: cannot be read ({reason})") from error
-    if size == 0:
-        raise UndecodableVideoError(f"{path}: the file is empty", hints=("download it again",))
-    try:
-        # Titles and the like need not be UTF-8, and nobody reads them here.
-        return av.open(str(path), options=OPEN_OPTIONS, metadata_errors="replace")
-    except av.error.ArgumentError as error:
-        raise UndecodableVideoError(
-            f"{path}: not a readable video (a format that is none of videos)", hints=("download it again",)
-        ) from error
-    except (av.error.FFmpegError, OSError) as error:
-        raise UndecodableVideoError(
-            f"{path}: not a readable video ({error.strerror or error})", hints=("download it again",)
-        ) from error
-
-
-def _video_stream(container: av.container.InputContainer, path: Path, *, threads: int = 1) -> av.VideoStream:
-    """The first, to be decoded by so many threads, each of which has a frame in work; several stop at any error."""
-    if not container.streams.video:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams}))
-        only = f", only {kinds}" if kinds else ", and no other"
-        raise UndecodableVideoError(f"{path}: no video stream{only}", hints=("download it again",))
-    stream = container.streams.video[0]
-    if stream.codec_context is None:
-        raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
-    require_size(path, stream.codec_context.width, stream.codec_context.height)
-    # The size may change within the stream, so that the decoder must know the limit too.
-    strict = threads > 1 or stream.codec_context.name in _STRICT
-    stream.codec_context.options = DECODER_OPTIONS | ({"err_detect": "explode"} if strict else {})
-    # Threads that share a frame would not tell all damage that one tells, or that threads with a frame each do.
-    stream.codec_context.thread_type = "FRAME"
-    stream.codec_context.thread_count = threads
-    return stream
-
-
-def _upright(frame: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
-    image = np.asarray(reformatter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return np.ascontiguousarray(image)
-    # A pixel at (x, y) is shown at (ax + cy, bx + dy); `rotation` would not tell a mirrored image.
-    a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].tolist()
-    across, down = a, d
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        image, across, down = image.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])

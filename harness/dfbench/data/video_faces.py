@@ -50,11 +50,14 @@ class Search:
 
 
 class WantedFrames:
-    """(position, frame) of the wanted frames of a video, as often as one likes; held where there is room."""
+    """(position, frame) of the wanted frames of a video, as often as one likes; held where there is room.
+
+    `remarks`: what a person should know of the video, once its frames were read."""
 
     def __init__(self, path: Path, choice: FrameChoice, *, threads: int = 1) -> None:
         self._path, self._choice, self._threads = path, choice, threads
         self._held: list[Frame] | None = None
+        self.remarks: list[str] = []
 
     def __iter__(self) -> Iterator[Frame]:
         if self._held is not None:
@@ -62,7 +65,13 @@ class WantedFrames:
             return
         held: list[Frame] | None = []
         size = 0
-        for position, image in read_frames(self._path, self._choice, threads=self._threads):
+        read = read_frames(
+            self._path,
+            self._choice,
+            threads=self._threads,
+            remark=self._take_remark,
+        )
+        for position, image in read:
             size += image.nbytes
             if held is not None and size <= HELD_BYTES:
                 held.append((position, image))
@@ -71,13 +80,17 @@ class WantedFrames:
             yield position, image
         self._held = held
 
+    def _take_remark(self, remark: str) -> None:
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
 
 def prepare_video(
     video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path, *, threads: int = 1
 ) -> str:
     """Store the faces of one video, which so many threads decode, at `path`.
 
-    Returns what is to be said of whose face it is, mostly "". Raises VideoError, StoreError.
+    Returns what is to be said of the video and of whose face it is, mostly "". Raises VideoError, StoreError.
     """
     frames = WantedFrames(video.path, spec.frames, threads=threads)
     thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
@@ -102,7 +115,8 @@ def prepare_video(
     ):
         tracks = ranked_tracks(search, with_all(search, frames, thorough), spec.frames)
     if not tracks:
-        raise NoFaceError(f"{video.path}: no face in any of {len(search.found)} frames looked at")
+        told = "; ".join([f"no face in any of {len(search.found)} frames looked at", *frames.remarks])
+        raise NoFaceError(f"{video.path}: {told}")
     chosen = tracks[0]
     if masks and (forged := masked_track(tracks, masks, frame_size=search.frame_size)) is not None:
         chosen = forged
@@ -120,7 +134,7 @@ def prepare_video(
         source_bytes=source_size(video.path),
         mask_bytes=mask_bytes,
         seen=seen,
-        note=storable(note),
+        note=storable("; ".join([*frames.remarks, *([note] if note else [])])),
     )
     write_faces(path, stored)
     return stored.note
