@@ -146,6 +146,29 @@ def test_a_mask_that_chooses_nobody_is_told(
     assert known.reason == note
 
 
+class Leaving:
+    """Two people, of whom the smaller one is gone for a while, twice."""
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        return [self._in(round((float(one.mean()) - 40) / 2)) for one in frames]
+
+    def _in(self, number: int) -> Faces:
+        gone = 14 <= number < 20 or 40 <= number < 46
+        return faces_at(LARGE) if gone else faces_at(LARGE, SMALL)
+
+
+def test_a_forged_face_that_leaves_and_comes_back_is_chosen_all_the_same(
+    write_video: WriteVideo, tmp_path: Path
+) -> None:
+    """It is three tracks, none of which holds half of what was changed; the longest is cut out."""
+    mask = write_video("mask.mp4", [mask_of(SMALL)] * 60)
+    video, path = fake(write_video("two.mp4", grey(60)), mask), tmp_path / "one.faces"
+    assert prepare_video(video, PrepareSpec(FrameChoice("first", 60)), Leaving(), path) == ""
+    stored = read_faces(path)
+    assert stored.track.boxes[0].tolist() == list(SMALL)
+    assert stored.track.frame_indices.tolist() == list(range(20, 40))
+
+
 def test_a_mask_that_marks_something_in_a_short_part_tells_whose_face_it_is(
     write_video: WriteVideo, tmp_path: Path
 ) -> None:

@@ -25,15 +25,19 @@ HELD = 0.5  # share of the changed pixels from which on a face is the one that w
 def masked_track(
     tracks: Sequence[Track], masks: Mapping[int, NDArray[np.bool_]], *, frame_size: tuple[int, int]
 ) -> Track | None:
-    """The track whose boxes hold most of the changed pixels, None if none holds half of them.
+    """The track whose boxes hold most of the changed pixels, None if no faces hold half of them.
 
-    `masks`: the changed pixels of some of the rows that tracks refer to; they may be of another size than the frames. A
-    row in which no face was seen tells nothing.
+    A face that was lost and found again is several tracks, which count together for the half. `masks`: the changed pixels
+    of some of the rows that tracks refer to; they may be of another size than the frames. A row in which no face was seen
+    tells nothing.
     """
     told = [row for row in masks if any(row in track.rows for track in tracks)]
-    held = [sum(_held_by(track, row, masks[row], frame_size) for row in told) for track in tracks]
-    best = int(np.argmax(held)) if told else -1
-    return tracks[best] if told and held[best] >= HELD * len(told) else None
+    if not told:
+        return None
+    held = np.array([[_held_by(track, row, masks[row], frame_size) for row in told] for track in tracks])
+    if held.max(axis=0).sum() < HELD * len(told):
+        return None
+    return tracks[int(np.argmax(held.sum(axis=1)))]
 
 
 def _held_by(track: Track, row: int, changed: NDArray[np.bool_], frame_size: tuple[int, int]) -> float:
