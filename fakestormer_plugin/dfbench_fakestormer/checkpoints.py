@@ -134,6 +134,7 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
         return DetectorCard(
             clips=read_by.clips(),
             trained_on=frozenset({"ffpp"}),
+            corpora=frozenset({"official"}),
             recipe=read_by.label(released_recipe(recipe)),
             margins=read_by.margins(),
             details={
@@ -143,6 +144,7 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
         )
     header = read_header(weights)
     start = header.provenance.get("start")
+    identity = header.provenance.get("identity", {})
     return DetectorCard(
         clips=read_by.clips(),
         trained_on=frozenset(header.trained_on),
@@ -150,7 +152,15 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
         recipe=read_by.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
         margins=read_by.margins(),
         details={"recipe": read_by.model_dump(mode="json"), "provenance": dict(header.provenance)},
+        corpora=_corpora(identity.get("corpus"), start),
+        seed=identity.get("seed"),
     )
+
+
+def _corpora(corpus: str | None, start: Mapping[str, Any] | None) -> frozenset[str] | None:
+    """The corpora of a training and of the weights that it started from; None if either is unknown."""
+    before = start.get("corpora") if start else ()
+    return None if corpus is None or before is None else frozenset({corpus, *before})
 
 
 def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = None) -> Recipe:

@@ -246,4 +246,4 @@ def _stored(content: Mapping[str, Any]) -> Scores:
 
 
 def _folder(stage: Stage) -> Path:
-    return stage.settings.runs / "mends" / stage.source.corpus
+    return stage.settings.runs / "mends" / stage.source.corpus_of([stage.protocol.validation.dataset])

@@ -19,8 +19,8 @@ from dfbench import UsageError, WeightsError
 from dfbench.runs.weights import start_source
 from dfbench_fakestormer.checkpoints import (
     PICKLES,
+    describe,
     fitted,
-    read_header,
     read_released,
     require_finite,
 )
@@ -41,10 +41,14 @@ _OPTIONAL = ("norm.weight", "norm.bias")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a training started from: a sentence about it, and the datasets that it had been trained on."""
+    """What a training started from: a sentence about it, the datasets it had been trained on, and their corpora.
+
+    None for corpora that nobody knows.
+    """
 
     says: str
     trained_on: frozenset[str] = frozenset()
+    corpora: frozenset[str] | None = frozenset()
 
 
 def start_from(net: FakeSTormerNet, source: str) -> Start:
@@ -57,15 +61,12 @@ def start_from(net: FakeSTormerNet, source: str) -> Start:
     how, path = start_source(source)
     state = _read(how, path)
     if any(key.startswith("backbone.") for key in state):
-        return Start(_whole(net, state, path), _trained_on(path))
+        says = _whole(net, state, path)
+        card = describe(path)  # raises WeightsError without a header
+        return Start(says, card.trained_on or frozenset(), card.corpora)
     if any(key.startswith("encoder.") for key in state):
         state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
     return Start(_image_transformer(net, state, path))
-
-
-def _trained_on(path: Path) -> frozenset[str]:
-    """Of a whole network: what our header says; the authors trained on FF++. Raises WeightsError without a header."""
-    return frozenset({"ffpp"}) if path.suffix in PICKLES else frozenset(read_header(path).trained_on)
 
 
 def _read(how: str, path: Path) -> Mapping[str, Tensor]:

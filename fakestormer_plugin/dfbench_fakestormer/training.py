@@ -178,7 +178,8 @@ class FakeSTormerTrainer:
         provenance = {**request.provenance, "training": outcome}
         if request.start:
             path = start_source(request.start)[1]
-            provenance["start"] = {"file": path.name, "sha256": file_sha256(path)}
+            corpora = None if start.corpora is None else sorted(start.corpora)
+            provenance["start"] = {"file": path.name, "sha256": file_sha256(path), "corpora": corpora}
         header = Header(recipe, tuple(sorted({*datasets, *start.trained_on})), compression, provenance)
         prefix = "average.module." if recipe.ema_decay else "net."
         net_state = {

@@ -25,6 +25,8 @@ STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
 # How faces become a track. 1 averaged boxes of frames far apart, 2 had no small faces beside large ones, 3 took the
 # largest boxes for the main face, of however few frames and inside or outside of the frame.
 TRACKING = 4
+OFFICIAL = "official"  # the corpus of data as their owners publish them
+OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 COVERAGE_LIMIT = 0.95  # share of the expected videos that must be scored, unless another is asked for
@@ -264,7 +266,8 @@ class DatasetSpec(Spec):
     one uses videos (the reals of DeeperForensics are FF++'s); `build` is then given `roots`, a mapping from each of
     these names to its root, besides. `verified`: the official layout is known and read as it is; otherwise the
     dataset is read in the layout of the dataset `folder`, as its page in the docs describes. `unverified`: what of a
-    layout that is known otherwise could not be held against an official copy, in words.
+    layout that is known otherwise could not be held against an official copy, in words. `corpus`: which one a root
+    without a corpus file belongs to; `OWN` for a dataset that nobody publishes.
     """
 
     title: str = ""
@@ -275,6 +278,7 @@ class DatasetSpec(Spec):
     needs: tuple[str, ...] = ()
     verified: bool = True
     unverified: str = ""
+    corpus: str = OFFICIAL
 
     @property
     def layout(self) -> str:
@@ -337,7 +341,9 @@ class DetectorCard:
 
     `trained_on`: names of the datasets (None = unknown, and then no result counts as cross-dataset; empty =
     needs no training). `train_compression` and `recipe` become part of the entry's name in tables. `margins`: crop
-    margins of single datasets, by name, where a released method has others than that of `clips`.
+    margins of single datasets, by name, where a released method has others than that of `clips`. `corpora`: which
+    corpora the datasets of `trained_on` were of ("official", "demo"; None = unknown), `seed`: that of the training
+    (None = unknown). Of weights that dfbench trained it knows both itself, if the card does not say.
     """
 
     clips: ClipSpec
@@ -347,6 +353,8 @@ class DetectorCard:
     recipe: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     margins: Mapping[str, float] = field(default_factory=dict)
+    corpora: frozenset[str] | None = None
+    seed: int | None = None
 
     def bad_margin(self) -> str:
         """What is wrong with a margin beyond the stored crops, whose edge would be repeated; "" if nothing is."""
@@ -397,8 +405,13 @@ class DetectorSpec(Spec):
     recipe_for_weights: bool = False
 
     def card(self) -> DetectorCard:
-        """The card of this detector without weights."""
-        return DetectorCard(clips=self.clips, pooling=self.pooling, trained_on=self.trained_on)
+        """The card of this detector without weights; what it says it was trained on is what is published."""
+        return DetectorCard(
+            clips=self.clips,
+            pooling=self.pooling,
+            trained_on=self.trained_on,
+            corpora=frozenset({OFFICIAL}) if self.trained_on and not self.needs_weights else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

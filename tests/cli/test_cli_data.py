@@ -204,12 +204,28 @@ def test_add_refuses_what_is_not_the_dataset(dfbench: Dfbench, own: Path) -> Non
 
 
 def test_add_refuses_to_mix_corpora(dfbench: Dfbench, own: Path, dfdc: Path) -> None:
-    assert dfbench("data", "add", "folder", str(own)).code == 0
+    assert dfbench("data", "add", "kodf", str(own)).code == 0
     (dfdc / "dfbench-corpus.json").write_text('{"corpus": "selection"}')
     ended = dfbench("data", "add", "dfdc", str(dfdc))
     assert ended.code == 2
     assert "different corpora: official, selection" in ended.err
-    assert load_settings().data.roots == {"folder": own}
+    assert load_settings().data.roots == {"kodf": own}
+    (dfdc / "dfbench-corpus.json").write_text('{"corpus": "Official"}')
+    ended = dfbench("data", "add", "dfdc", str(dfdc))
+    assert ended.code == 1
+    assert "\"corpus\" is 'Official', the name of data without such a file" in ended.err
+
+
+def test_own_videos_are_a_corpus_of_their_own_beside_any_other(
+    dfbench: Dfbench, own: Path, dfdc: Path
+) -> None:
+    (dfdc / "dfbench-corpus.json").write_text('{"corpus": "selection"}')
+    assert dfbench("data", "add", "dfdc", str(dfdc)).code == 0
+    added = dfbench("data", "add", "folder", str(own))
+    assert (added.code, "corpus: own)" in added.out) == (0, True)
+    assert json.loads(dfbench("data", "check", "folder", "--json").out)["corpus"] == "own"
+    (own / "dfbench-corpus.json").write_text('{"corpus": "holiday"}')
+    assert "corpus: holiday)" in dfbench("data", "check", "folder").out
 
 
 def test_add_tells_of_a_variable_that_beats_the_file(

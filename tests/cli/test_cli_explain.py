@@ -37,11 +37,14 @@ def dfbench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+TRAINED = {"identity": {"corpus": "demo-small", "seed": 4}}
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
     net = FakeSTormerNet(network_config(SMALL), seed=2)
-    write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", {}))
+    write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", TRAINED))
     return path
 
 
@@ -81,6 +84,19 @@ def test_videos_are_explained_and_those_that_cannot_be_are_named(
         assert arrays["map_pixels"].shape == (8, 32, 32)
         assert arrays["boxes"].shape == (8, 4)
         np.testing.assert_allclose(arrays["clip_logits"].mean(), record["score"]["logit"], rtol=1e-6)
+    warning = (
+        "these weights were trained on rendered faces of the demo-small corpus: "
+        "the probability says nothing about real videos"
+    )
+    assert record["training"] == {
+        "trained_on": ["ffpp"],
+        "training_corpora": ["demo-small"],
+        "training_seed": 4,
+        "warning": warning,
+    }
+    assert first.stderr.count(f"*** fakestormer: {warning}") == 1
+    assert record["environment"]["device"] == "cpu"
+    assert record["environment"]["threads"] == 1
     assert (record["shown"], record["shown_beside"]) == ("heatmap", ["temporal"])
     assert [name for name, one in record["maps"].items() if one["temporal"]] == ["temporal"]
     for frame in record["frames"]:

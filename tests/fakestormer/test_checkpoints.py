@@ -38,6 +38,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = load_recipe(
     "demo", {"size": "32", "patch": "16", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
 )
+START = {"file": "before.safetensors", "sha256": "ab" * 32}
 
 
 @pytest.fixture
@@ -65,6 +66,31 @@ def test_our_file_brings_back_network_recipe_and_card(weights: Path) -> None:
     assert card.details["provenance"] == {"seed": 5}
     assert card.details["recipe"]["width"] == 24
     assert [p.name for p in weights.parent.iterdir()] == ["weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("provenance", "corpora", "seed"),
+    [
+        ({}, None, None),
+        ({"identity": {"corpus": "demo", "seed": 4}}, {"demo"}, 4),
+        ({"identity": {"corpus": "own", "seed": 0}, "start": {**START, "corpora": []}}, {"own"}, 0),
+        (
+            {"identity": {"corpus": "official"}, "start": {**START, "corpora": ["demo"]}},
+            {"official", "demo"},
+            None,
+        ),
+        ({"identity": {"corpus": "official"}, "start": {**START, "corpora": None}}, None, None),
+        ({"identity": {"corpus": "official"}, "start": START}, None, None),  # of an older version
+    ],
+)
+def test_the_header_says_which_corpora_were_seen(
+    weights: Path, provenance: dict[str, Any], corpora: set[str] | None, seed: int | None
+) -> None:
+    state = load_network(weights)[0].state_dict()
+    write_weights(weights, state, Header(SMALL, ("ffpp",), "c23", provenance))
+    card = describe(weights)
+    assert card.corpora == corpora
+    assert card.seed == seed
 
 
 def test_a_full_disk_leaves_nothing_behind(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +130,7 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
         np.testing.assert_allclose(net.logit(clip), logit[:, 0], rtol=1e-9)
     card = describe(path)
     assert card.trained_on == frozenset({"ffpp"})
+    assert (card.corpora, card.seed) == (frozenset({"official"}), None)
     assert card.recipe == "released"
     assert card.clips.size == 224
     assert card.details["recipe"]["temporal_token"] == "patch0"

@@ -116,6 +116,12 @@ BROKEN = {
         "detector 'x' has build 'a.b.c', which is not of the form",
         "",
     ),
+    "official_made": (
+        "from dfbench import CorpusSpec\n@hookimpl\n"
+        "def dfbench_corpora(): return [CorpusSpec(name='Official', summary='', build='a.b:c')]",
+        "corpus 'Official' has the name of data that are not made",
+        "",
+    ),
 }
 
 

@@ -23,6 +23,8 @@ from dfbench.results.evidence_pictures import (
     drawn_maps,
     font,
     heading,
+    heading_picture,
+    warning,
     wrapped,
 )
 from dfbench.results.evidence_video import SIDE, write_evidence_video
@@ -220,3 +222,21 @@ def test_the_figures_facts_are_not_cut_and_its_legends_cover_no_data(recipe: str
     assert legends[1].y1 <= panels[0].y0
     heights = {round(figure.get_figheight() * panel.height, 1) for panel in panels}
     assert len(heights) == 1
+
+
+@pytest.mark.parametrize("notice", ["", "these weights were trained on rendered faces of the demo corpus"])
+def test_what_forbids_to_trust_a_score_stands_loud_below_it(notice: str) -> None:
+    """In each of the three kinds of pictures, in red, which nothing else of their headings is."""
+    explanation, detector = explained(), replace(opened(HEAT), notice=notice)
+    title, _ = heading(explanation, detector)
+    loud = warning(detector)
+    assert loud == (notice and "These weights were trained on rendered faces of the demo corpus.")
+    picture = np.asarray(heading_picture(explanation, detector, width=900)).astype(int)
+    assert bool(redness(picture).max() > 100) is bool(notice)
+    figure = timeline_figure(explanation, detector, HEAT)
+    said = [" ".join(text.get_text().split()) for text in figure.texts]
+    assert said[0] == " ".join(title.split())
+    assert (loud in said) is bool(notice)
+    drawn = drawn_maps(explanation, detector.maps)
+    plain = contact_sheet(explanation, opened(HEAT), drawn[0])
+    assert (contact_sheet(explanation, detector, drawn[0]).height > plain.height) is bool(notice)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,59 @@ def test_the_newest_run_of_an_entry_counts(make_run: MakeRun, runs: Path) -> Non
     ways = f"give the same command again to go on, or remove {running}"
     assert board.attrs["left_out"] == [f"same-9: nothing was scored; {ways}"]
     assert "other runs hidden: 2" in text_of(board)
+
+
+def test_other_weights_do_not_take_the_place_of_an_entry(make_run: MakeRun, runs: Path) -> None:
+    def weights(sha: str) -> dict[str, str]:
+        return {"name": "net", "weights_sha256": sha * 8}
+
+    name = "net (demo, ffpp/c23 of the demo corpus, seed 0)"
+    known = {"training_seed": 0, "training_corpora": ["demo"]}
+    make_run(name, folder="good", shift=2.0, day=1, detector=weights("0a1b2c3d"), **known)
+    make_run(name, folder="bad", shift=0.1, day=2, detector=weights("ffff0000"), **known)
+    # The same weights once more, by a command with another seed.
+    make_run(name, folder="again", shift=2.0, day=3, detector=weights("0a1b2c3d"), seed=7, **known)
+    make_run(
+        "net (released)", folder="other", shift=1.0, day=4, detector=weights("12345678"), training_seed=None
+    )
+    board = board_of(runs).set_index("run")
+    assert board["entry"].to_dict() == {
+        "again": "net (demo, ffpp/c23 of the demo corpus, seed 0, weights 0a1b2c3d)",
+        "bad": "net (demo, ffpp/c23 of the demo corpus, seed 0, weights ffff0000)",
+        "other": "net (released)",
+    }
+    assert board["older_hidden"].to_dict() == {"again": 1, "bad": 0, "other": 0}
+    assert board["rank"].to_dict() == {"again": 1, "other": 2, "bad": 3}
+    for shown in (text_of(board.reset_index()), markdown_of(board.reset_index())):
+        assert {"0a1b2c3d", "ffff0000"} <= set(re.findall(r"[0-9a-f]{8}", shown))
+
+
+def test_a_name_of_an_older_version_gets_the_seed_of_the_training(make_run: MakeRun, runs: Path) -> None:
+    old = {
+        "detector": {"name": "net", "weights_sha256": "ab" * 32},
+        "training": {"provenance": {"identity": {"seed": 0, "corpus": "demo"}}},
+    }
+    for seed in (0, 7):
+        make_run(f"net (demo, ffpp/c23, seed {seed})", folder=f"seed-{seed}", day=1 + seed, seed=seed, **old)
+    make_run("chance (seed 7)", seed=7)
+    board = board_of(runs)
+    assert set(board["entry"]) == {"net (demo, ffpp/c23, seed 0)", "chance (seed 7)"}
+    assert board["run"].str.contains("seed-7").any()  # the newest
+
+
+@pytest.mark.parametrize(
+    ("corpora", "crosses", "data"),
+    [(["demo"], False, "dfd+ffpp"), (["official"], True, "dfd+ffpp of official"), (None, False, "dfd+ffpp")],
+)
+def test_a_dataset_of_another_corpus_is_another_dataset(
+    make_run: MakeRun, runs: Path, corpora: list[str] | None, crosses: bool, data: str
+) -> None:
+    make_run("inside", trained_on=["ffpp", "dfd"], training_corpora=corpora, training_seed=0)
+    board = board_of(runs)
+    assert board["dfd_cross"].tolist() == [crosses]
+    assert board["dfdc_cross"].tolist() == [True]
+    assert board["trained_on"].tolist() == [data]
+    assert ("\u2020" in text_of(board)) is not crosses
 
 
 def test_a_later_trial_on_a_part_does_not_hide_the_whole(make_run: MakeRun, runs: Path) -> None:

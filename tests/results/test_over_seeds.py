@@ -14,7 +14,7 @@ import pytest
 from dfbench.metrics.point import auc
 from dfbench.results.leaderboard import leaderboard, markdown_of
 from dfbench.results.tables import result_table, write_table
-from dfbench.runs.entries import entry_name, entry_of_seeds, without_seed
+from dfbench.runs.entries import entry_name, entry_of_seeds, with_weights, without_seed
 from dfbench.runs.scores import ScoreWriter, read_scores, video_scores
 from dfbench.types import Label, Status, Video
 
@@ -51,13 +51,18 @@ def make_seed(tmp_path: Path) -> MakeSeed:
         version: str = "1",
         weights: str = "",
         lr: float = 1e-3,
+        training_seed: int | None = -1,
+        corpora: Sequence[str] = ("demo",),
     ) -> Path:
+        trained = seed if training_seed == -1 else training_seed
         record = {
             "schema": 1,
             "status": "complete",
             "detector": {"name": "net", "version": version, "weights_sha256": weights or f"w{seed}"},
-            "entry": entry or entry_name("net", ("demo", "", "ffpp/c23"), seed=seed),
+            "entry": entry or entry_name("net", ("demo", "", "ffpp/c23"), seed=trained),
             "seed": seed,
+            "training_seed": trained,
+            "training_corpora": list(corpora),
             "pooling": "mean_logit",
             "protocol": "cross-dataset",
             "corpus": "demo",
@@ -103,6 +108,10 @@ def boards(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_names() -> None:
     assert entry_name("net", ("demo", "", "ffpp/c23"), seed=3) == f"{FAMILY}seed 3)"
     assert entry_name("net", (), seed=0) == "net (seed 0)"
+    assert entry_name("net", ("", "demo"), seed=None) == "net (demo)"
+    assert entry_name("net", ("",), seed=None) == "net"
+    assert with_weights("net (seed 0)", "0123456789") == "net (seed 0, weights 01234567)"
+    assert with_weights("net", "") == "net (weights none)"
     assert without_seed("net (seed 0)", 0) == "net ("
     assert without_seed("net (seed 0)", 1) == "net (seed 0)"
     assert without_seed("net (seed 0)", None) == "net (seed 0)"
@@ -157,6 +166,42 @@ def test_runs_that_differ_in_more_or_less_than_the_seed_stay_alone(
     make_seed(1, **change)
     each, board = boards(runs)
     assert set(board["entry"]) == set(each["entry"])
+    assert len(board) == 2
+
+
+def test_weights_of_one_seed_are_no_further_seed(make_seed: MakeSeed, runs: Path) -> None:
+    """Two weights that say seed 0: which of them is that training, nobody knows."""
+    for seed in range(3):
+        make_seed(seed)
+    make_seed(7, training_seed=0, weights="worse", shift=0.1)
+    _, board = boards(runs)
+    assert set(board["entry"]) == {
+        f"{FAMILY}seed 0, weights w0)",
+        f"{FAMILY}seed 0, weights worse)",
+        f"{FAMILY}2 seeds: 1, 2)",
+    }
+    assert board["mean"][f"{FAMILY}2 seeds: 1, 2)"] == pytest.approx(board["mean"].max(), abs=0.2)
+
+
+def test_one_training_scored_by_several_commands_is_one_row(make_seed: MakeSeed, runs: Path) -> None:
+    for seed in (0, 7, 8):
+        make_seed(seed, training_seed=0, weights="w0")
+    for board in boards(runs):
+        assert board["entry"].tolist() == [f"{FAMILY}seed 0)"]
+        assert board["older_hidden"].tolist() == [2]
+
+
+def test_weights_without_a_seed_are_not_pooled(make_seed: MakeSeed, runs: Path) -> None:
+    for seed in (0, 1):
+        make_seed(seed, training_seed=None)
+    for board in boards(runs):
+        assert set(board["entry"]) == {f"{FAMILY[:-2]}, weights w0)", f"{FAMILY[:-2]}, weights w1)"}
+
+
+def test_trainings_on_other_corpora_are_not_pooled(make_seed: MakeSeed, runs: Path) -> None:
+    make_seed(0)
+    make_seed(1, corpora=("official",))
+    _, board = boards(runs)
     assert len(board) == 2
 
 

@@ -14,7 +14,7 @@ from dfbench.hooks.registry import Registry
 from dfbench.interfaces import DatasetIndex
 from dfbench.progress import SilentProgress
 from dfbench.runs.provenance import run_identity
-from dfbench.runs.sources import DataSource, index_at, with_finder
+from dfbench.runs.sources import DataSource, index_at, made_corpus, with_corpora, with_finder
 from dfbench.runs.stage import Stage
 from dfbench.settings import Settings
 from dfbench.types import FaceFinderSpec, FrameChoice, PrepareSpec, VideoSelection
@@ -108,3 +108,52 @@ def test_a_dataset_need_not_be_in_the_root_of_another(tmp_path: Path, configured
             stage.videos_at_hand(VideoSelection("dfd"))
     else:
         assert stage.videos_at_hand(VideoSelection("dfd")) == []
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> dict[str, Path]:
+    """Folders of one's own, of a dataset, and of one that lies in the root of another."""
+    found = {name: tmp_path / name for name in ("folder", "celeb_df_v2", "ffpp")}
+    for root in found.values():
+        root.mkdir()
+    return found
+
+
+def source_of(roots: dict[str, Path]) -> DataSource:
+    registry = Host.load().registry
+    return with_corpora(DataSource("official", roots, made=False), registry)
+
+
+def test_own_videos_are_never_official(roots: dict[str, Path]) -> None:
+    source = source_of(roots)
+    assert source.corpus_of(["folder"]) == "own"
+    assert source.corpus_of(["ffpp", "celeb_df_v2", "dfd"]) == source.corpus_of([]) == "official"
+    with pytest.raises(UsageError, match=r"celeb_df_v2 \(official\), folder \(own\)") as caught:
+        source.corpus_of(["celeb_df_v2", "folder"])
+    assert "--only NAME" in caught.value.hints[0]
+    (roots["folder"] / "dfbench-corpus.json").write_text('{"corpus": "holiday"}')
+    assert source_of(roots).corpus_of(["folder"]) == "holiday"
+
+
+def test_what_is_not_own_must_be_of_one_corpus(roots: dict[str, Path]) -> None:
+    for name in ("celeb_df_v2", "ffpp"):
+        (roots[name] / "dfbench-corpus.json").write_text('{"corpus": "demo"}')
+    source = source_of(roots)
+    assert source.corpus == source.corpus_of(["dfd", "ffpp", "celeb_df_v2"]) == "demo"
+    assert source.corpus_of(["folder"]) == "own"
+    (roots["ffpp"] / "dfbench-corpus.json").unlink()
+    with pytest.raises(UsageError, match="different corpora: demo, official"):
+        source_of(roots)
+
+
+@pytest.mark.parametrize("asked", ["demo", "DEMO"])
+def test_a_made_corpus_is_called_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    def write(folder: Path, **_: object) -> dict[str, Path]:
+        return {"ffpp": folder}
+
+    monkeypatch.setattr(Registry, "load_object", staticmethod(lambda _: write))
+    options = {"size": "small", "seed": 2, "progress": SilentProgress()}
+    source = made_corpus(asked, Host.load().registry, Settings(cache=tmp_path), **options)  # type: ignore[arg-type]
+    assert source.corpus == source.corpus_of(["ffpp", "folder"]) == "demo-small-seed2"

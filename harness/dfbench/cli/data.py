@@ -166,13 +166,14 @@ def add_command(
     ] = "",
 ) -> None:
     """Check a folder and write it to [data.roots]; a folder that is not the dataset is refused."""
+    from dataclasses import replace
     from functools import partial
 
     from dfbench.cli import output
     from dfbench.hooks.host import Host
     from dfbench.runs.checking import check_dataset
     from dfbench.runs.overview import states_on_disk
-    from dfbench.runs.sources import configured_source, only_corpus
+    from dfbench.runs.sources import configured_source, with_corpora
     from dfbench.settings import config_path, load_settings, write_root
 
     registry, settings = Host.load().registry, load_settings()
@@ -187,7 +188,7 @@ def add_command(
         progress=output.progress(),
     )
     states = _usable(states_on_disk(spec, place, look=look, compression=compression))
-    only_corpus({**source.roots, spec.name: place})
+    with_corpora(replace(source, roots={**source.roots, spec.name: place}), registry)
     before = source.roots.get(spec.name)
     for state in states:
         typer.echo("\n".join(state.lines()))

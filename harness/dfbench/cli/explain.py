@@ -98,6 +98,8 @@ def explain_command(
         names=tuple(maps or ()),
         reading=reading,
     )
+    if opened.notice:
+        bars.note(f"*** {opened.spec.name}: {opened.notice}")
     excerpt, finder, version = None, None, ""
     if not run or any(one is not None for one in (start, seconds, hop)):
         excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)

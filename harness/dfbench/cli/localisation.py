@@ -43,14 +43,17 @@ def localisation_command(
     request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
     stage = open_stage(request, output.progress())
     videos = masked_videos(stage, dataset or (), split)
+    corpus = stage.source.corpus_of(videos)
     if weights is None and stage.spec.needs_weights and stage.spec.explain:
         weights = find_weights(request, stage)
     opened = open_explainer(
         stage.spec, stage.registry, weights=weights, device=device, seed=seed, names=tuple(maps or ())
     )
+    if opened.notice:
+        stage.progress.note(f"*** {opened.spec.name}: {opened.notice}")
     result = localise(stage, opened, videos, limit=limit)
     where, when = summarise(result)
-    name = f"{stage.spec.name}-{stage.source.corpus}-{split}"
+    name = f"{stage.spec.name}-{corpus}-{split}"
     tail = opened.weights_sha256[:8] or f"seed{seed}"
     folder = out or stage.settings.runs / "localisation" / f"{name}-{tail}"
     write_localisation(result, where, when, folder)

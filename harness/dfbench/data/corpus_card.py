@@ -10,30 +10,29 @@ import json
 from pathlib import Path
 
 from dfbench.errors import LayoutError
-from dfbench.types import Counts
+from dfbench.types import OFFICIAL, Counts
 
 CORPUS_FILE = "dfbench-corpus.json"
-OFFICIAL = "official"
 
 
-def corpus_name(root: Path) -> str:
-    """The corpus that the data below `root` belongs to: what its corpus file says, else "official".
+def corpus_name(root: Path, without: str = OFFICIAL) -> str:
+    """The corpus that the data below `root` belongs to: what its corpus file says, else `without`.
 
     Raises LayoutError if the file is damaged.
     """
-    return read_card(root)[0]
+    return read_card(root, without)[0]
 
 
-def read_card(root: Path) -> tuple[str, dict[str, Counts] | None]:
-    """Name and counts by part of the corpus file; counts are None where the published ones hold.
+def read_card(root: Path, without: str = OFFICIAL) -> tuple[str, dict[str, Counts] | None]:
+    """Name and counts by part of the corpus file, `without` if there is none; counts are None where the published hold.
 
-    Raises LayoutError if the file is damaged.
+    Raises LayoutError if the file is damaged, or calls its corpus "official": a stand-in must not.
     """
     path = root / CORPUS_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        return OFFICIAL, None
+        return without, None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(content, dict):
@@ -41,6 +40,8 @@ def read_card(root: Path) -> tuple[str, dict[str, Counts] | None]:
     name, official = content.get("corpus"), content.get("official")
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise _damaged(path, '"corpus" must be the name of the corpus')
+    if name.strip().casefold() == OFFICIAL:
+        raise _damaged(path, f'"corpus" is {name!a}, the name of data without such a file')
     if official is None:
         return name, None
     if not isinstance(official, dict):

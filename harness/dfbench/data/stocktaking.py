@@ -49,7 +49,7 @@ def check(
             hints=("correct [data.roots] or --root",),
         )
     refuse_duplicates(index.videos)
-    corpus, official = corpus_name(dataset_root), published(spec, dataset_root)
+    corpus, official = corpus_name(dataset_root, spec.corpus), published(spec, dataset_root)
     known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
     for split in splits:
         if split not in known:

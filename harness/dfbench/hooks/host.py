@@ -36,6 +36,8 @@ from dfbench.hooks.registry import (
     plugin_traceback,
 )
 from dfbench.types import (
+    OFFICIAL,
+    OWN,
     CorpusSpec,
     DatasetSpec,
     DetectorSpec,
@@ -378,6 +380,11 @@ def _spec_problem(spec: Spec) -> str:
         return f"has aliases {spec.aliases!r}, which are not a tuple of names"
     if not isinstance(spec, ProtocolSpec) and not is_build_path(spec.build):
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
+    if isinstance(spec, CorpusSpec) and {one.casefold() for one in (spec.name, *spec.aliases)} & {
+        OFFICIAL,
+        OWN,
+    }:
+        return "has the name of data that are not made: call it otherwise"
     if isinstance(spec, DetectorSpec) and spec.explain and not is_build_path(spec.explain):
         return f'has explain {spec.explain!r}, which is not of the form "package.module:Name"'
     return ""

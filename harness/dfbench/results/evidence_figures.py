@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.results.evidence_pictures import DISCLAIMER, heading, wrapped
+from dfbench.results.evidence_pictures import DISCLAIMER, LOUD, heading, warning, wrapped
 from dfbench.results.writing import write_whole
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.runs.scores import sigmoid
@@ -41,7 +41,7 @@ def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: Evide
         spread[at] = values
         return spread
 
-    figure = _headed_figure(*heading(explanation, opened))
+    figure = _headed_figure(*heading(explanation, opened), loud=warning(opened))
     labels, strength = figure.subplots(2, 1, sharex=True)
     marker = "." if len(at) <= 150 or explanation.scored else None
     for values, colour, label in (
@@ -72,7 +72,7 @@ def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: Evide
     return figure
 
 
-def _headed_figure(title: str, facts: str) -> Figure:
+def _headed_figure(title: str, facts: str, *, loud: str) -> Figure:
     """A figure with these texts at its top, wrapped, and as much room below them whatever their length."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -80,7 +80,8 @@ def _headed_figure(title: str, facts: str) -> Figure:
 
     texts = []
     top = 6 * POINT
-    for text, size, colour, bold in ((title, TITLE, _INK, True), (facts, FACTS, _MUTED, False)):
+    written_above = [(title, TITLE, _INK, True), (loud, FACTS, LOUD, True), (facts, FACTS, _MUTED, False)]
+    for text, size, colour, bold in [one for one in written_above if one[0]]:
         lines = wrapped(text, width=0.94 * WIDTH * DPI, size=round(size * POINT * DPI), bold=bold)
         texts.append((top, "\n".join(lines), size, colour, bold))
         top += LEADING * size * POINT * len(lines)

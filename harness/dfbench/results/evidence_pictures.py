@@ -25,6 +25,7 @@ from dfbench.runs.scores import sigmoid
 from dfbench.types import EvidenceMap
 
 INK, MUTED, PAPER, LINE = "#1b1f24", "#66707b", "#ffffff", "#d5dae0"
+LOUD = "#b3361f"
 DISCLAIMER = "Evidence of what this detector saw, not proof of a forgery."
 SAMPLE = 64  # frames from which the range of a map without a fixed span is taken
 EDGE = 12
@@ -126,7 +127,8 @@ def wrapped(text: str, *, width: float, size: int, bold: bool = False) -> list[s
 def heading_picture(explanation: Explanation, opened: OpenExplainer, *, width: int) -> Image.Image:
     """What a picture is of, `width` pixels wide and as high as it needs to be."""
     title, facts = heading(explanation, opened)
-    return _lines(((title, 18, INK, True), (facts, 13, MUTED, False)), width=width)
+    loud = [(text, 14, LOUD, True) for text in [warning(opened)] if text]
+    return _lines(((title, 18, INK, True), *loud, (facts, 13, MUTED, False)), width=width)
 
 
 def caption_picture(*drawn: Drawn, width: int) -> Image.Image:
@@ -184,6 +186,11 @@ def heading(explanation: Explanation, opened: OpenExplainer) -> tuple[str, str]:
         f"the face is in {explanation.held} of {explanation.looked_at} frames",
     ]
     return score, ", ".join(fact for fact in facts if fact)
+
+
+def warning(opened: OpenExplainer) -> str:
+    """What forbids to trust the score, as a sentence; "" if nothing does."""
+    return f"{opened.notice[0].upper()}{opened.notice[1:]}." if opened.notice else ""
 
 
 def caption(*drawn: Drawn) -> str:

@@ -29,6 +29,7 @@ from dfbench.runs.explaining import Explanation, OpenExplainer, explain_excerpt,
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.scores import sigmoid
+from dfbench.runs.stage import compute_threads
 from dfbench.types import TRACKING
 
 SCHEMA = 3
@@ -217,6 +218,7 @@ def _record(
             "seed": opened.seed,
             "margin": explanation.margin,
         },
+        "training": {**opened.training.to_json(), "warning": opened.notice},
         "score": {
             "probability": float(sigmoid(np.array([explanation.logit]))[0]),
             "logit": explanation.logit,
@@ -241,7 +243,7 @@ def _record(
         "shown_beside": [one.kind.name for one in drawn[1:]],
         "frames": frames,
         "facts": dict(facts),
-        "environment": environment(),
+        "environment": environment(device=opened.device, threads=compute_threads()),
     }
 
 

@@ -12,6 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from dfbench.results.seeds import over_seeds as pool_seeds
 from dfbench.results.stored import RunResult, collect
 from dfbench.results.tables import CONSTANT, LEVEL, MEAN, number_with_interval
 from dfbench.results.writing import write_parquet, write_text
+from dfbench.runs.entries import with_weights
 from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
@@ -98,12 +100,13 @@ def leaderboard(
     usable = [run for run in wanted if not run.problem]
     manifests = _reference_manifests(usable)
     chosen, hidden = _chosen(usable, manifests, min_coverage)
+    chosen = _told_apart(chosen)
     datasets = _datasets(chosen)
     entries, unread = pool_seeds(chosen) if over_seeds else ([(run, (run,)) for run in chosen], [])
     rows = [
         {
             **_board_row(run, datasets, manifests, min_coverage),
-            "older_hidden": sum(hidden[one.entry] for one in members),
+            "older_hidden": sum(hidden[one.folder] for one in members),
             "run": "+".join(one.folder.name for one in members),
         }
         for run, members in entries
@@ -197,23 +200,23 @@ def markdown_of(board: pd.DataFrame) -> str:
 
 def _chosen(
     runs: Sequence[RunResult], manifests: Mapping[str, str], limit: float
-) -> tuple[list[RunResult], dict[str, int]]:
-    """One run of each entry, and how many others each hides.
+) -> tuple[list[RunResult], dict[Path, int]]:
+    """One run of each entry and weights, and how many others the one in this folder hides.
 
     The newest of those that score the board's lists of videos, and among them of those with the most datasets, and of
     these with a coverage that is ranked: a later trial on a part of the protocol, or without a disk, does not hide the
     whole.
     """
-    chosen: dict[str, RunResult] = {}
-    hidden: Counter[str] = Counter()
+    chosen: dict[tuple[str, str], RunResult] = {}
+    hidden: Counter[Path] = Counter()
 
     def worth(run: RunResult) -> tuple[object, ...]:
         covers = not is_short(_lowest(run)["coverage"], limit)
         return _agrees(run, manifests), len(run.manifests), covers, run.finished, run.folder.name
 
     for run in sorted(runs, key=worth, reverse=True):
-        hidden[run.entry] += run.entry in chosen
-        chosen.setdefault(run.entry, run)
+        shown = chosen.setdefault((run.entry, run.weights), run)
+        hidden[shown.folder] += shown is not run
     return list(chosen.values()), dict(hidden)
 
 
@@ -222,7 +225,10 @@ def _done_since(run: RunResult, usable: Sequence[RunResult]) -> bool:
     return (
         bool(run.entry)
         and not run.complete
-        and any(one.entry == run.entry and one.finished > run.started for one in usable)
+        and any(
+            (one.entry, one.weights) == (run.entry, run.weights) and one.finished > run.started
+            for one in usable
+        )
     )
 
 
@@ -231,6 +237,15 @@ def _lowest(run: RunResult) -> dict[Any, Any]:
     rows = run.whole()
     records: list[dict[Any, Any]] = rows[rows["dataset"] != MEAN].to_dict("records")
     return min(records, key=lambda row: -1.0 if math.isnan(row["coverage"]) else float(row["coverage"]))
+
+
+def _told_apart(runs: Sequence[RunResult]) -> list[RunResult]:
+    """`runs` with a hash of the weights in the names that several have; their families, without a seed, stay."""
+    counts = Counter(run.entry for run in runs)
+    return [
+        replace(run, entry=with_weights(run.entry, run.weights)) if counts[run.entry] > 1 else run
+        for run in runs
+    ]
 
 
 def _agrees(run: RunResult, manifests: Mapping[str, str]) -> bool:
@@ -252,7 +267,7 @@ def _reference_manifests(runs: Sequence[RunResult]) -> dict[str, str]:
     votes: dict[str, Counter[str]] = {}
     whole = {name for run in runs for name in run.manifests if not run.lists.get(name)}
     for entry, name, digest in dict.fromkeys(
-        (run.entry, name, digest)
+        ((run.entry, run.weights), name, digest)
         for run in sorted(runs, key=lambda one: one.finished, reverse=True)
         for name, digest in run.manifests.items()
         if name not in whole or not run.lists.get(name)
@@ -299,9 +314,17 @@ def _board_row(
         "coverage": lowest["coverage"],
         "scored": lowest["n_scored_real"] + lowest["n_scored_fake"],
         "expected": lowest["n_real"] + lowest["n_fake"],
-        "trained_on": "unknown" if run.trained_on is None else "+".join(run.trained_on) or "nothing",
+        "trained_on": _training_data(run),
         "note": "; ".join(f"{name}: {note}" for name, note in notes.items()),
     }
+
+
+def _training_data(run: RunResult) -> str:
+    """What an entry was trained on, with the corpora where they are others than the board's: `ffpp of demo`."""
+    if not run.trained_on:
+        return "unknown" if run.trained_on is None else "nothing"
+    what = "+".join(run.trained_on)
+    return what if run.corpora in (None, (run.corpus,)) else f"{what} of {'+'.join(run.corpora or ())}"
 
 
 def _ordered(rows: list[dict[str, Any]], datasets: Sequence[str], sections: Sequence[str]) -> pd.DataFrame:

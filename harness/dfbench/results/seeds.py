@@ -7,6 +7,7 @@ identities (one bootstrap for all seeds, since they were scored on the same vide
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,32 +36,41 @@ def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[En
     """Pool runs over seeds; returns each entry once, with the runs that it stands for, and a sentence for each run that
     was left out: one of several seeds whose scores cannot be read.
 
-    Runs are one entry if nothing but the seed tells them apart: not the videos, the recipe, a version. Runs of the same
-    weights are no different trainings, and stay alone.
+    Runs are one entry if nothing but the seed tells them apart: not the videos, the recipe, a version. A run stays alone
+    if its seed is unknown, if another has the same seed (other weights, of which one at most can be that training), or
+    the same weights, which are no other training.
     """
     families: dict[object, list[RunResult]] = {}
     for run in runs:
-        families.setdefault((run.family, run.settings, run.trained_on), []).append(run)
+        families.setdefault((run.family, run.settings, run.trained_on, run.corpora), []).append(run)
     pooled: list[Entry] = []
     left_out: list[str] = []
     for members in families.values():
-        weights = [run.weights for run in members if run.weights]
-        if len(members) == 1 or len(set(weights)) < len(weights):
-            pooled += [(run, (run,)) for run in members]
-            continue
-        members.sort(key=lambda run: -1 if run.seed is None else run.seed)
+        several = _trainings(members)
+        pooled += [(run, (run,)) for run in members if run not in several]
         scores: dict[Path, pd.DataFrame] = {}
-        for run in members:
+        for run in several:
             try:
                 scores[run.folder] = _scores_of(run)
             except DfbenchError as error:
                 left_out.append(f"{run.folder.name}: {error.message}")
-        read = [run for run in members if run.folder in scores]
+        read = [run for run in several if run.folder in scores]
         if len(read) == 1:
             pooled.append((read[0], (read[0],)))
         elif read:
             pooled.append((_mean_of(read, list(scores.values()), draws), tuple(read)))
     return pooled, left_out
+
+
+def _trainings(members: Sequence[RunResult]) -> list[RunResult]:
+    """Those of a family that are trainings with different known seeds, by seed; none if there are not at least two."""
+    seeds, weights = Counter(run.seed for run in members), Counter(run.weights for run in members)
+    known = [
+        run
+        for run in members
+        if run.seed is not None and seeds[run.seed] == 1 and (weights[run.weights] == 1 or not run.weights)
+    ]
+    return sorted(known, key=lambda run: run.seed or 0) if len(known) > 1 else []
 
 
 def _scores_of(run: RunResult) -> pd.DataFrame:

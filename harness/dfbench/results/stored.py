@@ -14,7 +14,7 @@ import pandas as pd
 from dfbench.errors import DataError, DfbenchError, StoreError
 from dfbench.results.eligibility import list_notes
 from dfbench.results.tables import ALL, LEVEL, read_table, result_table
-from dfbench.runs.entries import without_seed
+from dfbench.runs.entries import entry_of_seeds, without_seed
 from dfbench.runs.run_file import read_record, run_folders
 from dfbench.runs.scores import any_scores, read_scores, video_scores
 from dfbench.types import digest_of
@@ -33,6 +33,7 @@ class RunResult:
     None where there is a problem. `complete`: it went through all its videos. `family` is the entry without its seed;
     `settings` a digest of everything else that
     can change a score but the seed and the weights that it gave; `weights` the digest of these, "" if there are none.
+    `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
     Of an unreadable run only `folder` and `problem` are known.
     """
 
@@ -50,6 +51,7 @@ class RunResult:
     started: datetime = _NO_TIME
     finished: datetime = _NO_TIME
     trained_on: tuple[str, ...] | None = None
+    corpora: tuple[str, ...] | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
     table: pd.DataFrame | None = None
@@ -77,11 +79,13 @@ def _read_run(folder: Path) -> RunResult:
                 folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
             )
         trained_on = record["trained_on"]
-        entry, seed = str(record["entry"]), record.get("seed")
+        stored_entry = str(record["entry"])
+        entry, family, seed = _named(record)
+        corpora = record.get("training_corpora")
         run = RunResult(
             folder,
             entry=entry,
-            family=without_seed(entry, seed),
+            family=family,
             settings=_settings(record),
             weights=str(record["detector"].get("weights_sha256", "")),
             seed=seed,
@@ -92,6 +96,7 @@ def _read_run(folder: Path) -> RunResult:
             started=_time(record.get("started") or ""),
             finished=_time(record.get("finished") or record.get("started") or ""),
             trained_on=None if trained_on is None else tuple(sorted(trained_on)),
+            corpora=None if corpora is None else tuple(sorted(corpora)),
             lists={name: "; ".join(list_notes(listing)) for name, listing in record.get("lists", {}).items()},
             manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
         )
@@ -110,8 +115,22 @@ def _read_run(folder: Path) -> RunResult:
         table = _table_of(folder, record)
     except DfbenchError as error:
         return replace(run, problem=error.message)
-    problem = _mismatch(table, run)
+    problem = _mismatch(table, replace(run, entry=stored_entry))
     return replace(run, problem=problem, table=None if problem else table)
+
+
+def _named(record: Mapping[str, Any]) -> tuple[str, str, int | None]:
+    """Name, family and seed of the entry; a run of an older version has the command's seed in its name."""
+    entry = str(record["entry"])
+    if "training_seed" in record:
+        seed = record["training_seed"]
+        return entry, without_seed(entry, seed), seed
+    seed = record.get("seed")
+    family = without_seed(entry, seed)
+    trained = (((record.get("training") or {}).get("provenance") or {}).get("identity") or {}).get("seed")
+    if record["detector"].get("weights_sha256") and isinstance(trained, int) and family != entry:
+        return entry_of_seeds(family, [trained]), family, trained
+    return entry, family, seed
 
 
 _SCORING = ("pooling", "clips", "prepare", "datasets", "margins", "precision")

@@ -83,7 +83,7 @@ def result_table(
     Raises UsageError if `meta` lacks something.
     """
     shared = _shared(meta)
-    trained_on = meta.get("trained_on")
+    trained_on = seen_datasets(meta)
     rows: list[dict[str, Any]] = []
     drawn: list[NDArray[np.float64]] = []
     by_dataset = dict(iter(videos.groupby("dataset", sort=False, observed=True)))
@@ -116,6 +116,17 @@ def result_table(
     if len(whole) > 1 and all(math.isfinite(row["auc"]) for row in whole):
         rows.append({**shared, **_mean(whole, np.mean(drawn, axis=0))})
     return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def seen_datasets(meta: Mapping[str, Any]) -> frozenset[str] | None:
+    """The datasets of a run's own corpus that its detector was trained on; None if that is unknown.
+
+    A dataset of the same name in another corpus is another one. Where the corpora are unknown, all count.
+    """
+    trained_on, corpora = meta.get("trained_on"), meta.get("training_corpora")
+    if trained_on is None:
+        return None
+    return frozenset(trained_on if corpora is None or meta["corpus"] in corpora else ())
 
 
 def write_table(table: pd.DataFrame, folder: Path) -> tuple[Path, Path]:

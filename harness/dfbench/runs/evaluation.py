@@ -35,6 +35,7 @@ from dfbench.runs.scores import ScoreWriter, any_scores, done_videos
 from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
+from dfbench.runs.trained import Training, training_of
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.text import folder_name
@@ -65,6 +66,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     reading = _reading(request, spec)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
+    # Before videos are listed, and weights trained for them.
+    stage.source.corpus_of(test.dataset for test in tests)
     listed = {test.dataset: stage.listed(test) for test in tests}
     videos = {dataset: rows for dataset, (rows, _) in listed.items()}
     if weights is None and spec.needs_weights:
@@ -75,10 +78,13 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
             f"detector '{spec.name}': {problem}",
             hints=("the face store holds no more around a face: give it a smaller margin",),
         )
+    sha = file_sha256(weights) if weights is not None else ""
+    training = training_of(card, weights, sha, seed=request.seed)
+    _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
     for leak in leaks:
         progress.note(f"*** warning: {leak}")
-    record = _record(request, stage, card, weights, videos)
+    record = _record(request, stage, card, sha, training, videos)
     record["lists"] = {dataset: listing.to_json() for dataset, (_, listing) in listed.items()}
     if leaks:
         record["leaks"] = list(leaks)
@@ -86,7 +92,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         record["read_as"] = asdict(reading)
     folder = (
         stage.settings.runs
-        / f"{spec.name}-{folder_name(stage.protocol.name)}-{stage.source.corpus}-{record['identity'][:12]}"
+        / f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
     )
     stored = _stored(folder, progress)
     if stored.get("status") == "complete":
@@ -117,6 +123,16 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     finished = {**record, "status": "complete", "finished": datetime.now(UTC).isoformat()}
     write_record(folder, finished)
     return ScoredRun(folder, finished, computed=True, host=stage.host)
+
+
+def _tell(training: Training, request: RunRequest, stage: Stage) -> None:
+    """Say what a reader of the scores must know of the training behind them."""
+    if notice := training.notice(stage.registry):
+        stage.progress.note(f"*** {stage.spec.name}: {notice}")
+    if request.seed and training.given and training.seed != request.seed:
+        stage.progress.note(
+            f"{stage.spec.name}: --seed {request.seed} does not change weights that are given"
+        )
 
 
 def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
@@ -226,18 +242,19 @@ def _record(
     request: RunRequest,
     stage: Stage,
     card: DetectorCard,
-    weights: Path | None,
+    sha: str,
+    training: Training,
     videos: Mapping[str, list[Video]],
 ) -> dict[str, Any]:
     spec = stage.spec
-    sha = file_sha256(weights) if weights is not None else ""
+    corpus = stage.source.corpus_of(videos)
     detector = {"name": spec.name, "version": spec.version, "weights_sha256": sha, "recipe": card.recipe}
     prepare = with_finder(PrepareSpec(card.clips.frame_choice()), stage.registry, stage.settings)
     scoring = {
         "schema": SCHEMA,
         "detector": detector,
         "protocol": stage.protocol.name,
-        "corpus": stage.source.corpus,
+        "corpus": corpus,
         "seed": request.seed,
         "pooling": str(card.pooling),
         "clips": asdict(card.clips),
@@ -252,16 +269,15 @@ def _record(
     precision = "" if request.precision == FULL_PRECISION else request.precision
     if precision:
         scoring["precision"] = precision
-    trained = "+".join(sorted(card.trained_on)) if card.trained_on else ""
-    facts = [card.recipe, "/".join(p for p in (trained, card.train_compression) if p), precision]
+    facts = [card.recipe, training.words(corpus), precision]
     if prepare.finder != DEFAULT_FACE_FINDER:
         facts.append(f"faces by {prepare.finder}")
     return {
         **scoring,
         "identity": run_identity(**scoring),
         "status": "running",
-        "entry": entry_name(spec.name, facts, seed=request.seed),
-        "trained_on": None if card.trained_on is None else sorted(card.trained_on),
+        "entry": entry_name(spec.name, facts, seed=training.seed),
+        **training.to_json(),
         "train_compression": card.train_compression,
         "training": dict(card.details),
         "started": datetime.now(UTC).isoformat(),

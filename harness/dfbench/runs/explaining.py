@@ -26,6 +26,7 @@ from dfbench.runs.excerpts import Excerpt, cut_face, follow_face
 from dfbench.runs.provenance import file_sha256
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.stage import choose_device
+from dfbench.runs.trained import NOTHING_KNOWN, Training, training_of
 from dfbench.types import DetectorCard, DetectorSpec, EvidenceMap
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenExplainer:
-    """A detector's explainer, ready; `maps` are those to make, the one to show first."""
+    """A detector's explainer, ready on `device`; `maps` are those to make, the one to show first.
+
+    `notice` is what a reader of its scores must know of `training`, "" if there is nothing to warn of.
+    """
 
     explainer: Explainer
     spec: DetectorSpec
@@ -43,6 +47,9 @@ class OpenExplainer:
     maps: tuple[EvidenceMap, ...]
     seed: int
     reading: Reading
+    training: Training = NOTHING_KNOWN
+    device: str = ""
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,22 +113,29 @@ def open_explainer(
     if weights is not None and not weights.is_file():
         raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     factory = cast("ExplainerFactory", registry.load_object(spec.explain))
-    explainer = factory(weights=weights, device=choose_device(device), seed=seed, **reading.options())
+    where = choose_device(device)
+    explainer = factory(weights=weights, device=where, seed=seed, **reading.options())
     offered = {one.name: one for one in explainer.maps()}
     if not offered:
         raise PluginError(f"the explainer of {spec.name!r} offers no map")
     for name in names:
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))
+    card = card_of(spec, registry, weights, reading)
+    sha = file_sha256(weights) if weights is not None else ""
+    training = training_of(card, weights, sha, seed=seed)
     wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
     return OpenExplainer(
         explainer=explainer,
         spec=spec,
-        card=card_of(spec, registry, weights, reading),
-        weights_sha256=file_sha256(weights) if weights is not None else "",
+        card=card,
+        weights_sha256=sha,
         maps=tuple(offered[name] for name in wanted),
         seed=seed,
         reading=reading,
+        training=training,
+        device=where,
+        notice=training.notice(registry),
     )
 
 

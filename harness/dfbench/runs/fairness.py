@@ -52,6 +52,8 @@ def leaks_into_tests(
     """
     used: dict[str, list[Video]] = {role: [] for role in _ROLES}
     for dataset in sorted(card.trained_on or ()):
+        if card.corpora is not None and stage.source.corpus_of([dataset]) not in card.corpora:
+            continue  # a dataset of that name was rendered, or is not the official one: other videos
         protocol = {"training": stage.protocol.train, "validation": stage.protocol.validation}
         for role, split in _ROLES.items():
             chosen = protocol[role]

@@ -15,6 +15,7 @@ from dfbench.runs.provenance import file_sha256
 from dfbench.runs.run_file import NAME, read_record, run_folders
 from dfbench.runs.scores import read_scores, video_scores
 from dfbench.runs.sources import DataSource, data_source, index_at
+from dfbench.runs.trained import trained_weights
 from dfbench.settings import Settings
 from dfbench.types import Status, Video
 
@@ -65,11 +66,12 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
         return given
     if not wanted:
         return None
-    folder = settings.cache / "weights" / str(run.record["detector"]["name"])
-    for pattern in WEIGHTS:
-        for path in sorted(folder.glob(f"*/{pattern}")):
-            if file_sha256(path) == wanted:
-                return path
+    detector = str(run.record["detector"]["name"])
+    folder = settings.cache / "weights" / detector
+    loose = [path for pattern in WEIGHTS for path in sorted(folder.glob(f"*/{pattern}"))]  # of older versions
+    for path in dict.fromkeys([*trained_weights(settings.cache, detector), *loose]):
+        if file_sha256(path) == wanted:
+            return path
     raise WeightsError(
         f"the weights of run {run.folder.name} (sha256 {wanted[:12]}...) are not in {folder}",
         hints=("say where they are:   --weights PATH/TO/WEIGHTS",),

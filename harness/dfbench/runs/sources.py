@@ -6,7 +6,7 @@ missing is an error and is never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -16,7 +16,7 @@ from dfbench.data.folders import folder_fault
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
-from dfbench.types import CorpusSpec, DatasetSpec, PrepareSpec, Video
+from dfbench.types import OFFICIAL, CorpusSpec, DatasetSpec, PrepareSpec, Video
 
 if TYPE_CHECKING:
     from dfbench.data.outcomes import PreparedResult
@@ -28,15 +28,31 @@ FALLBACK_CORPUS = "demo"
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """The roots of datasets that belong together, by name; `corpus` names them in every table.
+    """The roots of datasets, by name; `corpus` is what their data belong to, unless `corpora` says otherwise of one.
 
-    `unknown`: configured roots under names that nobody offers, each with the error that says so.
+    `made`: they were made on this machine. `unknown`: configured roots under names that nobody offers, each with the
+    error that says so.
     """
 
     corpus: str
     roots: Mapping[str, Path]
     made: bool
     unknown: Mapping[str, tuple[Path, DfbenchError]] = field(default_factory=dict)
+    corpora: Mapping[str, str] = field(default_factory=dict)
+
+    def corpus_of(self, datasets: Iterable[str]) -> str:
+        """The corpus that all of `datasets` belong to, which names them in every table.
+
+        Raises UsageError if there are several: no number may mix them.
+        """
+        by_name = {name: self.corpora.get(name, self.corpus) for name in datasets}
+        if len(set(by_name.values())) > 1:
+            told = ", ".join(f"{name} ({corpus})" for name, corpus in by_name.items())
+            raise UsageError(
+                f"these datasets belong to different corpora, which no number may mix: {told}",
+                hints=("take them one at a time:  --only NAME (of localisation: --dataset NAME)",),
+            )
+        return next(iter(by_name.values()), self.corpus)
 
     def root(self, dataset: str) -> Path:
         """The root of a dataset. Raises SettingsError if it is not configured or not there."""
@@ -90,7 +106,7 @@ def data_source(
         source = configured_source(settings, registry)
         for key, (_, error) in source.unknown.items():
             progress.note(f"warning: [data.roots] {key}: {' '.join((error.message, *error.hints[:1]))}")
-        return replace(source, corpus=only_corpus(source.roots))
+        return with_corpora(source, registry)
     progress.note(
         f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
         "*** Rendered people: the figures say nothing about real deepfakes."
@@ -118,18 +134,28 @@ def configured_source(settings: Settings, registry: Registry) -> DataSource:
                 hints=(f"remove one of them from {config_path()} (or its DFBENCH_DATA__ROOTS__ variable)",),
             )
     roots = {name: settings.data.roots[key] for name, key in keys.items()}
-    return DataSource(corpus="official", roots=roots, made=False, unknown=unknown)
+    return DataSource(corpus=OFFICIAL, roots=roots, made=False, unknown=unknown)
 
 
-def only_corpus(roots: Mapping[str, Path]) -> str:
-    """The corpus that all `roots` belong to. Raises UsageError if there are several, such as demo and official data."""
-    names = {corpus_name(root) for root in roots.values() if not folder_fault(root)}
-    if len(names) > 1:
+def with_corpora(source: DataSource, registry: Registry) -> DataSource:
+    """`source` with the corpora that its roots belong to.
+
+    All but those of people's own videos must be of one, since a protocol trains on some datasets and tests on others.
+    Raises UsageError if there are several, such as demo and official data, LayoutError for a damaged corpus file.
+    """
+    names: dict[str, str] = {}
+    own: dict[str, str] = {}
+    for name in registry.names("dataset"):
+        spec = registry.dataset(name)
+        root = source.roots.get(name) or source.roots.get(spec.root_of)
+        if root is not None and not folder_fault(root):
+            (names if spec.corpus == OFFICIAL else own)[name] = corpus_name(root, spec.corpus)
+    if len(set(names.values())) > 1:
         raise UsageError(
-            f"the configured roots belong to different corpora: {', '.join(sorted(names))}",
+            f"the configured roots belong to different corpora: {', '.join(sorted(set(names.values())))}",
             hints=(f"keep one corpus in [data.roots] of {config_path()}",),
         )
-    return next(iter(names), "official")
+    return replace(source, corpus=next(iter(names.values()), OFFICIAL), corpora={**names, **own})
 
 
 def refuse_unmade(spec: DatasetSpec, corpus: str, registry: Registry) -> None:
@@ -164,7 +190,9 @@ def made_corpus(
     spec: CorpusSpec = registry.corpus(name)
     if size not in spec.sizes:
         raise UsageError(f"corpus '{name}' has no size '{size}'", hints=(f"sizes: {', '.join(spec.sizes)}",))
-    label = "-".join([name, *([size] if size != spec.sizes[0] else []), *([f"seed{seed}"] if seed else [])])
+    label = "-".join(
+        [spec.name, *([size] if size != spec.sizes[0] else []), *([f"seed{seed}"] if seed else [])]
+    )
     write = registry.load_object(spec.build)
     if not callable(write):
         raise UsageError(f"corpus '{name}': {spec.build} is not callable")
@@ -249,7 +277,7 @@ def prepare_selected(
         videos,
         wanted,
         store_root=settings.cache / "faces",
-        corpus=source.corpus,
+        corpus=source.corpus_of({video.dataset for video in videos}),
         finder=registry.face_finder(wanted.finder).build,
         workers=settings.workers,
         progress=progress,
@@ -291,7 +319,7 @@ def prepared_as(
         videos,
         spec,
         store_root=settings.cache / "faces",
-        corpus=source.corpus,
+        corpus=source.corpus_of({video.dataset for video in videos}),
         progress=progress,
         verify=settings.workers if verify else 0,
     )

@@ -127,6 +127,13 @@ def choose_device(device: str, *, count: int = 1) -> str:
     return device
 
 
+def compute_threads() -> int:
+    """How many threads torch computes with on the processor."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
     """`protocol` with its training and validation sets at another compression; what it tests stays. "" changes nothing."""
     if not compression:

@@ -25,10 +25,9 @@ from dfbench.runs.fairness import compare_videos
 from dfbench.runs.launchers import started
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
-from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
+from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
+from dfbench.runs.trained import checked_weights, finished_weights, note_training
 from dfbench.types import DetectorSpec, Status, World
-
-WEIGHTS_FILE = "weights.safetensors"
 
 
 def find_weights(request: RunRequest, stage: Stage) -> Path:
@@ -47,8 +46,7 @@ def find_weights(request: RunRequest, stage: Stage) -> Path:
     )
     if request.dataset and not stage.source.has(stage.registry.dataset(train.dataset)):
         raise untrained  # who scores videos of their own need not have the training set
-    folder = training_folder(request, stage)
-    if (folder / WEIGHTS_FILE).is_file() or stage.source.made:
+    if stage.source.made or finished_weights(training_folder(request, stage)):
         return train_detector(request, progress=stage.progress, stage=stage)
     raise untrained
 
@@ -91,11 +89,12 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     leaks = compare_videos(train=train, validation=validation, tests=tests)
     for leak in leaks:
         stage.progress.note(f"*** warning: {leak}")
+    corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
     identity = {
         "detector": spec.name,
         "version": spec.version,
         "recipe": trainer.recipe(),
-        "corpus": stage.source.corpus,
+        "corpus": corpus,
         "train": manifest_digest(train),
         "validation": manifest_digest(validation),
         "files": files_digest([*train, *validation]),
@@ -105,10 +104,7 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     if request.start:
         identity["start"] = _start_identity(request.start)
     folder = (
-        stage.settings.cache
-        / "weights"
-        / spec.name
-        / f"{recipe}-{stage.source.corpus}-{run_identity(**identity)[:12]}"
+        stage.settings.cache / "weights" / spec.name / f"{recipe}-{corpus}-{run_identity(**identity)[:12]}"
     )
     plan = {
         "identity": identity,
@@ -162,9 +158,15 @@ def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage
     from dfbench.runs.distributed import launch
 
     device = choose_device(request.device, count=request.devices)  # before anything is started
-    finished = training_folder(request, stage or open_stage(request, progress)) / WEIGHTS_FILE
-    if not finished.is_file():
+    folder = training_folder(request, stage or open_stage(request, progress))
+    finished = finished_weights(folder)
+    if finished is None:
         launch(_command(replace(request, device=device)), devices=request.devices, nodes=request.nodes)
+        finished = finished_weights(folder)
+    if finished is None:
+        raise RunError(
+            f"{request.detector}: the processes of the training ended, and left no weights in {folder}"
+        )
     progress.note(f"{request.detector}: the weights are {finished}")
     return finished
 
@@ -201,8 +203,8 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
     with turn:
         stage = stage or open_stage(request, progress)
         folder, trainer, plan = _training(request, stage)
-        finished = folder / WEIGHTS_FILE
-        if finished.is_file():
+        finished = finished_weights(folder)
+        if finished is not None:
             progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
             return finished
         # What cannot be used is found before videos are prepared for hours.
@@ -210,7 +212,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         if request.start and isinstance(trainer, ChecksStart):
             trainer.check_start(request.start)
         progress.note(
-            f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {stage.source.corpus};"
+            f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {plan['identity']['corpus']};"
             " training it now"
         )
         faces = _prepared(plan, trainer.needs(), stage)
@@ -222,7 +224,14 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         synthesizer = cast(
             "Any", stage.registry.load_object(stage.registry.synthesizer(needs.synthesizer).build)
         )(needs.synthesizer_options)
-    return trainer.fit(
+    provenance = {
+        "identity": plan["identity"],
+        "leaks": list(plan["leaks"]),
+        "environment": environment(device=device, threads=compute_threads()),
+        "trained_on": [dataset.name],
+        "train_compression": train.compression or next(iter(dataset.compressions), ""),
+    }
+    returned: object = trainer.fit(
         TrainingRequest(
             train=faces["train"],
             validation=faces["validation"],
@@ -231,18 +240,17 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             workers=max(1, stage.settings.workers // world.local),
             seed=request.seed,
             synthesizer=synthesizer,
-            provenance={
-                "identity": plan["identity"],
-                "leaks": list(plan["leaks"]),
-                "environment": environment(),
-                "trained_on": [dataset.name],
-                "train_compression": train.compression or next(iter(dataset.compressions), ""),
-            },
+            provenance=provenance,
             progress=progress,
             start=request.start,
             world=world,
         )
     )
+    if not world.first:  # which the first one writes
+        return returned if isinstance(returned, Path) else folder
+    weights = checked_weights(returned, folder, stage.spec)
+    note_training(folder, weights, {"sha256": file_sha256(weights), **provenance})
+    return weights
 
 
 def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> dict[str, list[FaceFile]]:

@@ -20,6 +20,7 @@ from dfbench import (
     is_video_name,
     storable,
 )
+from dfbench.types import OWN
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -32,6 +33,7 @@ SPEC = DatasetSpec(
     citation="@misc{folder, title = {Videos of one's own}}",
     aliases=("own",),
     compressions=("original",),
+    corpus=OWN,
 )
 
 LIST_NAME = "videos.csv"

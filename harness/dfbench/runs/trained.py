@@ -1,0 +1,164 @@
+"""What is known of the training behind given weights: its file, its seed, and the corpora that it saw.
+
+Rendered faces in the official layout look like the real dataset to everything that reads names alone; the corpus tells
+them apart, in the name of the entry and in every verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfbench.errors import PluginError, StoreError
+from dfbench.types import OFFICIAL, DetectorCard, DetectorSpec
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+
+TRAINING_FILE = "dfbench-training.json"  # in the folder of a training, written when it is finished
+_DEPTH = 3  # a trainer may write its weights in a folder of its own within that
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The training behind a detector. None means unknown; a detector that needs none has empty `datasets`.
+
+    `corpora` are those that the datasets were of. `seed`: of the training, or without weights, that of the command.
+    `given`: whether there are weights at all.
+    """
+
+    datasets: tuple[str, ...] | None
+    compression: str
+    corpora: tuple[str, ...] | None
+    seed: int | None
+    given: bool
+
+    def words(self, corpus: str) -> str:
+        """What it was trained on, for the name of an entry on `corpus`: `ffpp/c23 of the demo corpus`.
+
+        The corpus is left out where it is the official one in both cases.
+        """
+        if self.datasets == ():
+            return ""
+        what = "/".join(one for one in ("+".join(self.datasets or ()), self.compression) if one)
+        if self.corpora == (OFFICIAL,) == (corpus,) or (self.corpora is None and not (what and self.given)):
+            return what
+        return f"{what} {self._of()}" if what else f"trained on data {self._of()}"
+
+    def notice(self, registry: Registry) -> str:
+        """What a reader of its scores must know of the corpora, as a clause; "" if there is nothing to warn of."""
+        if not self.given or self.datasets == ():
+            return ""
+        if self.corpora is None:
+            return "it is not known of which corpus the training data of these weights were: they may have been rendered"
+        if self.corpora and all(is_made(one, registry) for one in self.corpora):
+            return (
+                f"these weights were trained on rendered faces {self._of()}: "
+                "the probability says nothing about real videos"
+            )
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that a run or an explanation stores."""
+        return {
+            "trained_on": None if self.datasets is None else list(self.datasets),
+            "training_corpora": None if self.corpora is None else list(self.corpora),
+            "training_seed": self.seed,
+        }
+
+    def _of(self) -> str:
+        if self.corpora is None:
+            return "of an unknown corpus"
+        return f"of the {' and '.join(self.corpora)} {'corpus' if len(self.corpora) == 1 else 'corpora'}"
+
+
+NOTHING_KNOWN = Training(datasets=None, compression="", corpora=None, seed=None, given=False)
+
+
+def training_of(card: DetectorCard, weights: Path | None, sha256: str, *, seed: int) -> Training:
+    """The training behind `weights` of this digest: what the card says, else what dfbench noted when it trained them."""
+    noted = _noted(weights, sha256) if weights is not None else {}
+    identity = noted.get("identity", {})
+    corpora = card.corpora
+    if corpora is None and not identity.get("start") and isinstance(identity.get("corpus"), str):
+        corpora = frozenset({identity["corpus"]})
+    found = card.seed if card.seed is not None else identity.get("seed")
+    return Training(
+        datasets=None if card.trained_on is None else tuple(sorted(card.trained_on)),
+        compression=card.train_compression,
+        corpora=None if corpora is None else tuple(sorted(corpora)),
+        seed=(found if isinstance(found, int) else None) if weights is not None else seed,
+        given=weights is not None,
+    )
+
+
+def is_made(corpus: str, registry: Registry) -> bool:
+    """Whether a corpus of this name is made on a machine, in whatever size and by whatever seed."""
+    return any(corpus == name or corpus.startswith(f"{name}-") for name in registry.names("corpus"))
+
+
+def finished_weights(folder: Path) -> Path | None:
+    """The weights file of the finished training in `folder`, under whatever name; None if there is none."""
+    name = _read(folder / TRAINING_FILE).get("weights")
+    if not isinstance(name, str):
+        return None
+    path = folder / name
+    return path if path.is_file() else None
+
+
+def trained_weights(cache: Path, detector: str) -> list[Path]:
+    """The weights files of all finished trainings of a detector, by folder."""
+    records = sorted((cache / "weights" / detector).glob(f"*/{TRAINING_FILE}"))
+    return [found for record in records if (found := finished_weights(record.parent)) is not None]
+
+
+def note_training(folder: Path, weights: Path, facts: Mapping[str, Any]) -> None:
+    """Note that the training in `folder` is finished and left `weights`, with JSON-ready `facts`. Raises StoreError."""
+    name = weights.resolve().relative_to(folder.resolve()).as_posix()
+    part = folder / f"{TRAINING_FILE}.part"
+    try:
+        part.write_text(json.dumps({"weights": name, **facts}, indent=1, default=str), encoding="utf-8")
+        part.replace(folder / TRAINING_FILE)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {folder / TRAINING_FILE}: {error.strerror or error}",
+            hints=("free some space, then give the same command again: the weights are trained already",),
+        ) from error
+
+
+def checked_weights(returned: object, folder: Path, spec: DetectorSpec) -> Path:
+    """The weights file that the trainer of `spec` says it wrote in `folder`. Raises PluginError if there is none."""
+    trainer = f"the trainer of detector '{spec.name}' ({spec.trainer})"
+    hints = ("`fit` returns the path of the weights file that it wrote in `request.folder`",)
+    if not isinstance(returned, (str, Path)):
+        raise PluginError(f"{trainer} returned {returned!r} and no path of weights", hints=hints)
+    path = Path(returned)
+    if (folder / path).exists():
+        path = folder / path
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise PluginError(f"{trainer} returned {path}, which is not in {folder}", hints=hints)
+    if not path.is_file():
+        raise PluginError(f"{trainer} returned {path}, and there is no such file", hints=hints)
+    if not path.stat().st_size:
+        raise PluginError(f"{trainer} wrote an empty file, {path}", hints=hints)
+    return folder / path.resolve().relative_to(folder.resolve())
+
+
+def _noted(weights: Path, sha256: str) -> Mapping[str, Any]:
+    """What was noted of the training that wrote exactly this file; {} if dfbench did not train it here."""
+    for folder in weights.resolve().parents[:_DEPTH]:
+        noted = _read(folder / TRAINING_FILE)
+        if noted.get("sha256") == sha256 and isinstance(noted.get("identity"), dict):
+            return noted
+    return {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
