@@ -29,6 +29,19 @@ OFFICIAL = "official"  # the corpus of data as their owners publish them
 OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
+REAL = "real"  # the manipulation of a real video
+# What tables call things of their own: no manipulation of a fake, and no dataset, may be called so, in whatever case.
+TABLE_WORDS = frozenset({"all", "mean", REAL})
+COLUMN_WORDS = TABLE_WORDS | {
+    *("rank", "entry", "detector", "section", "mean_low", "mean_high", "coverage", "scored", "expected"),
+    *("trained_on", "older_hidden", "note", "run", "protocol", "corpus", "level"),
+}
+COLUMN_ENDS = (
+    "_low",
+    "_high",
+    "_cross",
+    "_lists",
+)  # of what stands beside the figure of a dataset on a board
 COVERAGE_LIMIT = 0.95  # share of the expected videos that must be scored, unless another is asked for
 
 
@@ -96,6 +109,29 @@ class Video:
         for name in ("dataset", "video_id", "split", "manipulation", "compression", "group"):
             object.__setattr__(self, name, storable(getattr(self, name)))
         object.__setattr__(self, "identities", tuple(storable(one) for one in self.identities))
+
+    def fault(self) -> str:
+        """Say why no result table could hold this video; returns "" if one can.
+
+        The manipulation of a real is "real", that of a fake none of the words that tables use (`TABLE_WORDS`), in whatever
+        case and with whatever blanks around it; and nothing that tells videos apart is empty.
+        """
+        label: object = self.label  # a plugin may give any number
+        if not isinstance(label, Label):
+            return f"label is {label!r}, not a Label"
+        empty = [
+            name for name in ("video_id", "split", "manipulation", "group") if not getattr(self, name).strip()
+        ]
+        if empty:
+            return f"{', '.join(empty)} must not be empty"
+        if self.label is Label.REAL:
+            return (
+                "" if self.manipulation == REAL else f"is real, but of the manipulation {self.manipulation!r}"
+            )
+        word = self.manipulation.strip().casefold()
+        if word in TABLE_WORDS:
+            return f"is fake, of the manipulation {self.manipulation!r}: tables use the word {word!r} for something else"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.data.manifest import COLUMNS, files_digest, manifest_digest, manifest_of, select, videos_of
+from dfbench.data.manifest import (
+    COLUMNS,
+    files_digest,
+    manifest_digest,
+    manifest_of,
+    refuse_unfit,
+    select,
+    videos_of,
+)
 from dfbench.errors import ManifestError, UnknownNameError
-from dfbench.types import Label, Video, VideoSelection
+from dfbench.interfaces import DatasetIndex
+from dfbench.types import TABLE_WORDS, Label, Video, VideoSelection
 
 
 def video(video_id: str, *, split: str = "test", manipulation: str = "real") -> Video:
@@ -159,3 +169,50 @@ def test_an_unknown_name_comes_with_the_nearest(selection: VideoSelection, hint:
 def test_a_selection_of_nothing_is_an_error() -> None:
     with pytest.raises(ManifestError, match="no videos of FaceSwap in train"):
         select(VIDEOS, VideoSelection("ffpp", ("train",), ("FaceSwap",)))
+
+
+BLANKS = st.text(" \t\u00a0", max_size=2)
+
+
+@given(st.sampled_from(sorted(TABLE_WORDS)), st.data())
+def test_no_fake_is_called_as_tables_call_things(word: str, data: st.DataObject) -> None:
+    cased = "".join(data.draw(st.sampled_from([letter, letter.upper()])) for letter in word)
+    name = data.draw(BLANKS) + cased + data.draw(BLANKS)
+    fake = replace(video("x"), label=Label.FAKE, manipulation=name)
+    assert f"tables use the word {word!r} for something else" in fake.fault()
+    assert replace(fake, manipulation=f"{cased}istic").fault() == ""
+    real = replace(fake, label=Label.REAL)
+    assert (real.fault() == "") == (name == "real")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"manipulation": "Deepfakes"}, "is real, but of the manipulation 'Deepfakes'"),
+        ({"manipulation": " "}, "manipulation must not be empty"),
+        ({"video_id": "", "group": ""}, "video_id, group must not be empty"),
+        ({"split": ""}, "split must not be empty"),
+        ({"label": 1}, "label is 1, not a Label"),
+    ],
+)
+def test_a_video_that_fits_into_no_table(change: dict[str, Any], says: str) -> None:
+    assert video("x").fault() == ""
+    assert replace(video("x"), **change).fault() == says
+
+
+def test_the_refusal_names_the_file_and_where_to_correct_it() -> None:
+    bad = [replace(video(name, manipulation="A"), manipulation="All") for name in "ab"]
+    index = DatasetIndex((*VIDEOS, *bad), lists=(Path("/data/videos.csv"),))
+    with pytest.raises(ManifestError) as caught:
+        refuse_unfit(index, "ffpp")
+    assert caught.value.message == (
+        f"ffpp cannot be used: {bad[0].path} is fake, of the manipulation 'All': tables use the word 'all' for something "
+        "else (and 1 more videos)"
+    )
+    assert caught.value.hints == ("correct it in /data/videos.csv",)
+    with pytest.raises(ManifestError) as caught:
+        refuse_unfit(replace(index, lists=()), "ffpp")
+    assert caught.value.hints == (f"rename {bad[0].path.parent}, or mend its plugin",)
+    refuse_unfit(DatasetIndex(tuple(VIDEOS)), "ffpp")
+    with pytest.raises(ManifestError, match="is said to be of 'ffpp'"):
+        refuse_unfit(DatasetIndex(tuple(VIDEOS)), "dfdc")

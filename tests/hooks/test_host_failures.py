@@ -48,6 +48,22 @@ BROKEN = {
     "marked_without_prefix": ("@hookimpl\ndef datasets(): return []", "there is no hook 'datasets'", ""),
     "unmarked": ("def dfbench_detectors(): return []", "function dfbench_detectors lacks @hookimpl", ""),
     "no_hook": ("x = 1", "it implements no hook", ""),
+    "reserved_dataset": (
+        "@hookimpl\ndef dfbench_datasets(): return [DatasetSpec(name='Mean', summary='', build='os:path')]",
+        "dataset 'Mean' has a name that result tables use for something else",
+        "",
+    ),
+    "clashing_datasets": (
+        "@hookimpl\ndef dfbench_datasets(): return [DatasetSpec(name=n, summary='', build='os:path') for n in "
+        "('x_low', 'x')]",
+        "the datasets 'x' and 'x_low' cannot stand on one board: it calls a column so",
+        "",
+    ),
+    "clashing_with_another": (
+        "@hookimpl\ndef dfbench_datasets(): return [DatasetSpec(name='dfdc_cross', summary='', build='os:path')]",
+        "the datasets 'dfdc' and 'dfdc_cross' cannot stand on one board",
+        "",
+    ),
     "returns_none": (
         "@hookimpl\ndef dfbench_detectors(): [spec('x')]",
         "dfbench_detectors returned None, not a list of DetectorSpec: is `return` missing?",

@@ -25,8 +25,9 @@ from dfbench.results.leaderboard import (
     write_leaderboard,
 )
 from dfbench.results.stored import collect
-from dfbench.results.tables import result_table, write_table
+from dfbench.results.tables import ALL, MEAN, result_table, write_table
 from dfbench.runs.scores import sigmoid
+from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, TABLE_WORDS
 
 MakeRun = Callable[..., Path]
 
@@ -110,6 +111,16 @@ def test_entries_are_ranked_by_their_mean(make_run: MakeRun, runs: Path) -> None
     assert text.count("*0.") == 3
     assert "demo corpus: video AUC" in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_no_dataset_can_be_called_as_a_column_is(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
+    make_run("one", datasets=("dfdc",))
+    csv, *_ = write_leaderboard(board_of(runs), tmp_path / "out")
+    columns = set(pd.read_csv(csv).columns)
+    cells = {"dfdc", *(f"dfdc{end}" for end in COLUMN_ENDS)}
+    assert cells <= columns
+    assert columns - cells <= COLUMN_WORDS
+    assert {ALL, MEAN} <= TABLE_WORDS
 
 
 def test_no_mean_and_no_rank_without_every_dataset(make_run: MakeRun, runs: Path) -> None:

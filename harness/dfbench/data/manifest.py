@@ -19,6 +19,8 @@ from dfbench.types import Label, Video, VideoSelection, digest_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dfbench.interfaces import DatasetIndex
+
 COLUMNS = (
     "dataset",
     "video_id",
@@ -187,6 +189,25 @@ def refuse_duplicates(videos: Iterable[Video]) -> None:
                 f"{video.dataset} has the video {video.video_id!r} twice: {first.path} and {video.path}",
                 hints=("a video_id must be unique in its dataset: say where the video comes from in it",),
             )
+
+
+def refuse_unfit(index: DatasetIndex, dataset: str) -> None:
+    """Raise ManifestError, which names the file and what to do, if a video of `index` fits into no result table."""
+    unfit = [(video, fault) for video in index.videos if (fault := video.fault())]
+    if unfit:
+        video, fault = unfit[0]
+        more = f" (and {len(unfit) - 1} more videos)" * (len(unfit) > 1)
+        place = " or ".join(str(path) for path in index.lists)
+        raise ManifestError(
+            f"{dataset} cannot be used: {video.path} {fault}{more}",
+            hints=(f"correct it in {place}" if place else f"rename {video.path.parent}, or mend its plugin",),
+        )
+    foreign = next((video for video in index.videos if video.dataset != dataset), None)
+    if foreign is not None:
+        raise ManifestError(
+            f"{dataset} cannot be used: {foreign.path} is said to be of {foreign.dataset!r}",
+            hints=(f"its plugin must name it {dataset!r}",),
+        )
 
 
 def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> UnknownNameError:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.corpus_card import read_card
-from dfbench.types import Counts, DatasetSpec, Label, Video, VideoSelection
+from dfbench.types import REAL, Counts, DatasetSpec, Label, Video, VideoSelection
 
-_REAL = "real"
 _TRAIN = "train"
 _KEPT = 20  # problems of a dataset that are stored with a run; `data check` tells all
 
@@ -84,7 +83,7 @@ def official_counts(
         own = apart(official, split)
         pooled = {name: count for name, count in fakes.items() if name not in own}
         chosen = {name: count for name, count in pooled.items() if _wanted(name, selection)}
-        if _wanted(_REAL, selection):
+        if _wanted(REAL, selection):
             real += official[split].real
         if not selection.manipulations or len(chosen) == len(pooled) > 0:
             fake += official[split].fake

@@ -27,7 +27,6 @@ from dfbench.types import (
     DetectorCard,
     DetectorSpec,
     EvidenceMap,
-    Label,
     PseudoFake,
     SynthesizerSpec,
 )
@@ -165,7 +164,8 @@ def check_dataset(
     """Index the dataset under `root` twice and check what every later stage relies on.
 
     Checks that it builds, that the index is a `DatasetIndex` with videos, that `video_id` is unique, that rows
-    carry the dataset's name, a split, a group, and "real" as the manipulation of exactly the real videos, that a
+    carry the dataset's name, a split, a group, and "real" as the manipulation of exactly the real videos (and fakes no
+    word of result tables, "all" or "mean"), that a
     second index is equal to the first, and that an empty folder is refused with LayoutError. `roots` are those of the
     datasets that `spec` needs.
     """
@@ -355,13 +355,8 @@ def _bad_rows(index: DatasetIndex, dataset: str) -> str:
     for video in index.videos:
         if video.dataset != dataset:
             return f"{video.video_id}: dataset is {video.dataset!r}, not {dataset!r}"
-        label: object = video.label
-        if not isinstance(label, Label):
-            return f"{video.video_id}: label is {video.label!r}, not a Label"
-        if (video.label is Label.REAL) != (video.manipulation == "real"):
-            return f"{video.video_id}: label {video.label.name}, but manipulation {video.manipulation!r}"
-        if not (video.video_id and video.split and video.group and video.manipulation):
-            return f"{video.video_id!r}: video_id, split, group and manipulation must not be empty"
+        if fault := video.fault():
+            return f"{video.video_id!r}: {fault}"
     return ""
 
 

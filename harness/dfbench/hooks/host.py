@@ -36,6 +36,8 @@ from dfbench.hooks.registry import (
     plugin_traceback,
 )
 from dfbench.types import (
+    COLUMN_ENDS,
+    COLUMN_WORDS,
     OFFICIAL,
     OWN,
     CorpusSpec,
@@ -372,19 +374,27 @@ def _shown(value: object) -> str:
 
 def _spec_problem(spec: Spec) -> str:
     """What is wrong with the content of a spec, or nothing."""
+    return _name_problem(spec) or _path_problem(spec)
+
+
+def _name_problem(spec: Spec) -> str:
     if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
         return "has no usable name (letters, digits, and _ . + - inside)"
     if not isinstance(spec.aliases, tuple) or not all(
         isinstance(one, str) and _NAME.fullmatch(one) for one in spec.aliases
     ):
         return f"has aliases {spec.aliases!r}, which are not a tuple of names"
+    if isinstance(spec, DatasetSpec) and spec.name.casefold() in COLUMN_WORDS:
+        return "has a name that result tables use for something else"
+    names = {one.casefold() for one in (spec.name, *spec.aliases)}
+    if isinstance(spec, CorpusSpec) and names & {OFFICIAL, OWN}:
+        return "has the name of data that are not made: call it otherwise"
+    return ""
+
+
+def _path_problem(spec: Spec) -> str:
     if not isinstance(spec, ProtocolSpec) and not is_build_path(spec.build):
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
-    if isinstance(spec, CorpusSpec) and {one.casefold() for one in (spec.name, *spec.aliases)} & {
-        OFFICIAL,
-        OWN,
-    }:
-        return "has the name of data that are not made: call it otherwise"
     if isinstance(spec, DetectorSpec) and spec.explain and not is_build_path(spec.explain):
         return f'has explain {spec.explain!r}, which is not of the form "package.module:Name"'
     return ""
@@ -404,7 +414,20 @@ def _repeated_names(offers: Iterable[Offer], taken: Mapping[tuple[Kind, str], Of
             elif key in taken:
                 problems.append(f"{what} of {offer.plugin!r} is already offered by {taken[key].plugin!r}")
             own.setdefault(key, offer)
-    return problems
+    return [*problems, *_clashing_columns(own.values(), taken.values())]
+
+
+def _clashing_columns(own: Iterable[Offer], taken: Iterable[Offer]) -> list[str]:
+    """A sentence for each new dataset that a board could not tell from a column of another one ("x" and "x_low")."""
+    new, old = (
+        {offer.spec.name for offer in offers if offer.kind is Kind.DATASET} for offers in (own, taken)
+    )
+    return [
+        f"the datasets {name!r} and {name + end!r} cannot stand on one board: it calls a column so"
+        for name in sorted(new | old)
+        for end in COLUMN_ENDS
+        if name + end in new | old and {name, name + end} & new
+    ]
 
 
 def _record(loading: _Loading) -> PluginRecord:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from dfbench.data.corpus_card import corpus_name
 from dfbench.data.folders import folder_fault
+from dfbench.data.manifest import refuse_unfit
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
@@ -210,7 +211,8 @@ def dataset_index(
 ) -> DatasetIndex:
     """Parse the official files of the dataset at `root`; `roots` are those of the datasets that it needs.
 
-    Raises what the dataset raises, and LayoutError where it meets something that the system refuses to read.
+    Raises what the dataset raises, LayoutError where it meets something that the system refuses to read, and ManifestError
+    if a video fits into no result table.
     """
     factory = registry.load_object(spec.build)
     if not callable(factory):
@@ -218,12 +220,14 @@ def dataset_index(
     more = {"roots": roots or {}} if spec.needs else {}
     dataset = cast("Dataset", factory(root, compression=compression, **more))
     try:
-        return dataset.index()
+        index = dataset.index()
     except OSError as error:  # a folder without permission, a share that went stale: no fault of the dataset
         raise LayoutError(
             f"{spec.name} at {root} cannot be read: {error.filename or ''}: {error.strerror or error}",
             hints=("make it readable, or mount the disk again",),
         ) from error
+    refuse_unfit(index, spec.name)
+    return index
 
 
 def index_at(
