@@ -306,6 +306,17 @@ def test_constant_scores_are_called_out(make_run: MakeRun, runs: Path) -> None:
     assert "warning: flat: dfdc: constant scores; dfd: constant scores" in text_of(board_of(runs))
 
 
+def test_a_board_warns_of_an_entry_that_was_trained_on_people_of_the_test(
+    make_run: MakeRun, runs: Path
+) -> None:
+    leak = "leak: 1 group is in training and in test: anna"
+    make_run("friend", leaks={"dfd": [leak]})
+    make_run("stranger")
+    told = " ".join(text_of(board_of(runs)).split())
+    assert f"warning: friend: dfd: {leak}" in told
+    assert "warning: stranger" not in told
+
+
 def test_written_boards(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
     make_run("weak | odd", folder="weak", shift=0.5)
     make_run("strong", shift=2.0)

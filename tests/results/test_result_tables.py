@@ -260,3 +260,12 @@ def test_tables_of_several_entries_fit(two: pd.DataFrame) -> None:
     assert max(map(len, text.splitlines())) <= 120
     assert "chance [x]" in text
     assert "0.7" in text
+
+
+def test_what_the_training_shares_with_a_dataset_stands_in_its_note() -> None:
+    leak = "leak: 1 group is in training and in test: anna"
+    table = result_table(
+        videos(own={"real": 20, "Swap": 20}, dfd={"real": 20, "X": 20}),
+        meta={**META, "leaks": {"own": [leak]}},
+    )
+    assert [row_of(table, name)["note"] for name in ("own", "dfd")] == [leak, ""]

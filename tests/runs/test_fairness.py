@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dfbench.data.leakage import Leak
 from dfbench.errors import RunError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
-from dfbench.runs.fairness import compare_videos, leaks_into_tests
+from dfbench.runs.fairness import by_dataset, compare_videos, leaks_into_tests
 from dfbench.runs.sources import DataSource
 from dfbench.runs.stage import Stage
 from dfbench.settings import Settings
@@ -45,13 +46,16 @@ def test_a_test_on_the_file_of_a_training_video_is_refused_whatever_its_name() -
 
 def test_shared_people_are_told_by_role_and_once() -> None:
     sets = {name: [video(name, "folder", group="anna")] for name in ("a", "b", "c", "d")}
-    assert compare_videos(
-        train=sets["a"], validation=sets["b"], tests={"folder": [*sets["c"], *sets["d"]]}
-    ) == (
-        "leak in folder: 1 group is in training and in validation: anna",
-        "leak in folder: 1 group is in training and in test: anna",
-        "leak in folder: 1 group is in validation and in test: anna",
+    found = compare_videos(
+        train=sets["a"], validation=sets["b"], tests={"folder": [*sets["c"], *sets["d"]], "again": sets["c"]}
     )
+    assert by_dataset(found) == {
+        "folder": [
+            "leak: 1 group is in training and in validation: anna",
+            "leak: 1 group is in training and in test: anna",
+            "leak: 1 group is in validation and in test: anna",
+        ]
+    }
 
 
 @pytest.fixture
@@ -73,6 +77,7 @@ def stage_of(tmp_path: Path) -> Callable[[str], Stage]:
     return make
 
 
+LEAK = Leak("folder", "group", "training", "test", ("anna",))
 LINES = "a.mp4,real,train,anna\nb.mp4,fake,val,boris\nc.mp4,fake,test,anna\nd.mp4,real,test,carl\n"
 
 
@@ -82,9 +87,7 @@ def test_weights_trained_on_the_tested_dataset_are_held_against_its_splits(
     stage = stage_of(LINES)
     tests = {"folder": stage.videos(VideoSelection("folder", ("test",)))}
     card = replace(stage.spec.card(), trained_on=frozenset({"folder"}))
-    assert leaks_into_tests(stage, card, tests) == (
-        "leak in folder: 1 group is in training and in test: anna",
-    )
+    assert leaks_into_tests(stage, card, tests) == (LEAK,)
     for elsewhere in (frozenset({"ffpp"}), frozenset[str](), None):
         assert leaks_into_tests(stage, replace(card, trained_on=elsewhere), tests) == ()
     with pytest.raises(RunError, match=r"holds 1 validation videos: folder b\.mp4"):
@@ -99,6 +102,4 @@ def test_the_sets_of_the_protocol_are_meant_where_it_trains_on_the_dataset(
     stage = replace(stage, protocol=replace(stage.protocol, train=train, validation=held_out))
     card = replace(stage.spec.card(), trained_on=frozenset({"folder"}))
     tests = {"folder": stage.videos(VideoSelection("folder", ("test",)))}
-    assert leaks_into_tests(stage, card, tests) == (
-        "leak in folder: 1 group is in training and in test: anna",
-    )
+    assert leaks_into_tests(stage, card, tests) == (LEAK,)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dfbench.types import Video
 
+LEAK = "leak: "  # what a sentence about a leak begins with in notes
 _SHOWN = 5
 _USED = ("train", "val")  # splits that a detector is made with
 

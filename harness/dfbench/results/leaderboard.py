@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dfbench.data.leakage import LEAK
 from dfbench.errors import RunError
 from dfbench.results.eligibility import NONE_SCORED, TOO_FEW, is_short, share
 from dfbench.results.seeds import over_seeds as pool_seeds
@@ -413,7 +414,7 @@ def _caption(board: pd.DataFrame) -> str:
     lines += [
         f"warning: {row['entry']}: {row['note']}"
         for row in board.to_dict("records")
-        if any(words in row["note"] for words in (CONSTANT, TOO_FEW, *NONE_SCORED))
+        if any(words in row["note"] for words in (CONSTANT, LEAK, TOO_FEW, *NONE_SCORED))
     ]
     older = board[board["older_hidden"] > 0]
     lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]

@@ -77,9 +77,10 @@ def result_table(
     `videos`: what `dfbench.runs.scores.video_scores` returns. `meta`: the content of `run.json`; `detector` (a
     name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
     unknown, a dataset named in `datasets` without any row gets a row of its own, and `lists` says of each dataset how
-    many videos its lists name and how many they should (`dfbench.data.official.Listing`). The intervals come from
-    `draws` resamples by a generator for each (seed, dataset, manipulation), so they do not depend on what else
-    is in the table. A last row "mean" over datasets stands only if there are several and all have an AUC.
+    many videos its lists name and how many they should (`dfbench.data.official.Listing`), `leaks` what it shares with the
+    training. The intervals come from `draws` resamples by a generator for each (seed, dataset, manipulation), so they do
+    not depend on what else is in the table. A last row "mean" over datasets stands only if there are several and all have
+    an AUC.
     Raises UsageError if `meta` lacks something.
     """
     shared = _shared(meta)
@@ -100,7 +101,8 @@ def result_table(
                 unlisted = _unlisted(listing, fakes=manipulation == ALL)
                 numbers, resampled = _measure(part, unlisted=unlisted, draws=draws, rng=rng)
                 if manipulation == ALL:
-                    numbers["note"] = "; ".join(filter(None, [*list_notes(listing), numbers["note"]]))
+                    leaks = (meta.get("leaks") or {}).get(dataset) or []
+                    numbers["note"] = "; ".join(filter(None, [*list_notes(listing), *leaks, numbers["note"]]))
             if manipulation == ALL:
                 drawn.append(resampled)
             rows.append(

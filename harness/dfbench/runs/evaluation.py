@@ -20,7 +20,7 @@ from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
-from dfbench.runs.fairness import leaks_into_tests
+from dfbench.runs.fairness import by_dataset, leaks_into_tests, warn_of_leaks
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.run_file import (
@@ -82,12 +82,11 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     training = training_of(card, weights, sha, seed=request.seed)
     _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
-    for leak in leaks:
-        progress.note(f"*** warning: {leak}")
+    warn_of_leaks(leaks, progress)
     record = _record(request, stage, card, sha, training, videos)
     record["lists"] = {dataset: listing.to_json() for dataset, (_, listing) in listed.items()}
     if leaks:
-        record["leaks"] = list(leaks)
+        record["leaks"] = by_dataset(leaks)
     if reading.recipe:
         record["read_as"] = asdict(reading)
     folder = (

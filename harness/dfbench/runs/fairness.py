@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from dfbench.data.leakage import first_few, leaks, shared_videos
+from dfbench.data.leakage import LEAK, Leak, first_few, leaks, shared_videos
 from dfbench.data.manifest import select
 from dfbench.errors import DfbenchError, RunError
+from dfbench.interfaces import Progress
 from dfbench.runs.sources import index_at
 from dfbench.runs.stage import Stage
 from dfbench.types import DetectorCard, Video, VideoSelection
@@ -20,8 +21,8 @@ _ROLES = {"training": "train", "validation": "val"}
 
 def compare_videos(
     *, train: Iterable[Video], validation: Iterable[Video], tests: Mapping[str, Iterable[Video]]
-) -> tuple[str, ...]:
-    """A sentence for each kind of group or identity that two of the sets share; () if they share none.
+) -> tuple[Leak, ...]:
+    """The groups and identities that two of the sets share; () if they share none.
 
     Raises RunError if a test video is also in `train` or `validation`: the same dataset and video_id, or the same file.
     """
@@ -39,12 +40,26 @@ def compare_videos(
     for role, others in used.items():
         for videos in tested.values():
             found += leaks(role, others, "test", videos)
-    return tuple(dict.fromkeys(f"leak in {leak.dataset}: {leak.words()}" for leak in found))
+    return tuple(dict.fromkeys(found))
+
+
+def by_dataset(found: Iterable[Leak]) -> dict[str, list[str]]:
+    """A sentence for each leak, by its dataset: the form in which a run stores them."""
+    told: dict[str, list[str]] = {}
+    for leak in found:
+        told.setdefault(leak.dataset, []).append(f"{LEAK}{leak.words()}")
+    return told
+
+
+def warn_of_leaks(found: Iterable[Leak], progress: Progress) -> None:
+    """Say each loudly."""
+    for leak in found:
+        progress.note(f"*** warning: {leak.dataset}: {LEAK}{leak.words()}")
 
 
 def leaks_into_tests(
     stage: Stage, card: DetectorCard, tests: Mapping[str, Sequence[Video]]
-) -> tuple[str, ...]:
+) -> tuple[Leak, ...]:
     """What a detector with this card shares with the videos that it is about to be tested on, as `compare_videos` says it.
 
     Its training and validation sets are those of the protocol, or else the splits "train" and "val" of the dataset that

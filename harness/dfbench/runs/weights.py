@@ -21,7 +21,7 @@ from dfbench.interfaces import (
     TrainingRequest,
 )
 from dfbench.progress import SilentProgress
-from dfbench.runs.fairness import compare_videos
+from dfbench.runs.fairness import by_dataset, compare_videos, warn_of_leaks
 from dfbench.runs.launchers import started
 from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
@@ -87,8 +87,7 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     )
     tests = {one.dataset: stage.videos_at_hand(one) for one in stage.protocol.tests}
     leaks = compare_videos(train=train, validation=validation, tests=tests)
-    for leak in leaks:
-        stage.progress.note(f"*** warning: {leak}")
+    warn_of_leaks(leaks, stage.progress)
     corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
     identity = {
         "detector": spec.name,
@@ -226,7 +225,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         )(needs.synthesizer_options)
     provenance = {
         "identity": plan["identity"],
-        "leaks": list(plan["leaks"]),
+        "leaks": by_dataset(plan["leaks"]),
         "environment": environment(device=device, threads=compute_threads()),
         "trained_on": [dataset.name],
         "train_compression": train.compression or next(iter(dataset.compressions), ""),
