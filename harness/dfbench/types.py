@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-STORE_FORMAT = 2  # of the files of the face store; those of 1 held PNG crops
+# Of the files of the face store. Those of 1 held PNG crops, those of 2 did not tell which video they were made of.
+STORE_FORMAT = 3
 # How faces become a track. 1 averaged boxes of frames far apart, 2 had no small faces beside large ones, 3 took the
 # largest boxes for the main face, of however few frames and inside or outside of the frame.
 TRACKING = 4

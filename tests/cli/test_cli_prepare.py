@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tests.cli.command import Dfbench, write
+from tests.cli.command import Dfbench, frame, write
 from tests.photographs import encoded
 
 
@@ -64,6 +64,39 @@ def test_prepare_by_shards_then_status_then_retry(dfbench: Dfbench, own: Path) -
     )  # and not the other one
     assert dfbench("data", "prepare", *what).out == "no_face\t2\n"
     assert dfbench("data", "status", *what).out.startswith("no_face\t2\n")
+
+
+@pytest.mark.slow
+def test_two_projects_share_a_cache_and_no_faces(
+    dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames of one size under one name; in A with a face."""
+    face = encoded()
+    flat = frame(7)
+    flat += bytes(max(0, len(face) - len(flat)))
+    for name, image in (("A", face), ("B", flat)):
+        write(tmp_path / name, {"real/a/1.png": image, "real/a/2.png": image, "fake/b/1.png": frame(1)})
+
+    def of(root: str, command: str, *more: str) -> str:
+        monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(tmp_path / root))
+        return dfbench("data", command, "folder", "--detector", "chance", *more).out
+
+    prepared = of("A", "prepare")
+    assert prepared.startswith("no_face\t1\nok\t1\nboxes\t")
+    table = Path(prepared.splitlines()[-1].split("\t")[2])
+    boxes = table.read_bytes()
+    assert of("B", "status").startswith("no_face\t1\nnot prepared\t1\n")  # the fake is the same in both
+    assert of("B", "prepare") == "no_face\t2\n"
+    assert of("A", "status").startswith("no_face\t1\nok\t1\n")
+    assert table.read_bytes() == boxes
+    (tmp_path / "A").rename(tmp_path / "moved")
+    assert of("moved", "status", "--verify").startswith("no_face\t1\nok\t1\n")
+    (tmp_path / "moved/real/a").rename(tmp_path / "kept")
+    (tmp_path / "moved/real/a").symlink_to(tmp_path / "unmounted")
+    write(tmp_path / "moved", {"videos.csv": b"path,label\nreal/a,real\nfake/b,fake\n"})
+    told = {row["video"]: row for row in json.loads(of("moved", "status", "--json"))}
+    assert told["real/a"]["status"] == "missing"
+    assert "no such file" in told["real/a"]["reason"]
 
 
 def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dfbench.data.fingerprints import fingerprint
 from dfbench.data.outcomes import known_outcome, store_failure
-from dfbench.data.store import StoredFaces, check_faces, read_faces, write_faces
+from dfbench.data.store import StoredFaces, read_faces, read_origin, write_faces
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Label, Status, Video
 
 RECORDS = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.just("missing")),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.just("no_face")),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(st.sampled_from(["status", "reason", "source", "more"]), inner, max_size=4),
@@ -32,12 +33,13 @@ def test_whatever_stands_where_an_outcome_should(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.faces"
         video = Video("toy", "a", Path(folder) / "a.mp4", Label.REAL, "test", "real", "c23", (), "a")
+        video.path.write_bytes(b"no video")
         path.with_suffix(".json").write_bytes(content)
         path.write_bytes(content)
-        known = known_outcome(video, path)
-        assert known is None or (known.status is Status.MISSING and known.reason.encode())
-        again = store_failure(video, path, Status.MISSING, "gone")
-        assert known_outcome(video, path) == again
+        source = fingerprint(video.path)
+        assert known_outcome(video, path, source) is None
+        again = store_failure(video, path, Status.UNDECODABLE, "not a readable video")
+        assert known_outcome(video, path, source) == again
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4), st.floats(0, 1))
@@ -49,7 +51,7 @@ def test_a_changed_face_file_is_whole_or_made_anew(changes: list[tuple[float, in
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.faces"
         path.write_bytes(content[: int(cut * len(content))] if cut < 0.2 else content)
-        whole = check_faces(path, source_bytes=-1) is not None
+        whole = read_origin(path, whole=True) is not None
         try:
             faces = read_faces(path)
         except StoreError as error:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfbench import Dataset, DatasetIndex, Label, LayoutError, SettingsError, UndecodableVideoError, Video
+from dfbench.data.fingerprints import UNREADABLE, fingerprint
 from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
 from dfbench.data.outcomes import known_outcome, store_failure
 from dfbench.data.sequences import archive_of, is_sequence, source_size
@@ -89,7 +90,7 @@ def test_a_reason_names_such_a_file_in_every_table(own: Dataset, tmp_path: Path)
                 probe(video.path)
             path = tmp_path / f"{number}.faces"
             kept = store_failure(video, path, Status.UNDECODABLE, f"{video.path}: broken")
-            assert known_outcome(video, path) == kept
+            assert known_outcome(video, path, fingerprint(video.path)) == kept
             writer.add_status(video, status=kept.status, reason=f"{video.path}: broken")
             reasons[video.video_id] = caught.value.message
             assert kept.reason == f"{storable(str(video.path))}: broken"
@@ -110,6 +111,7 @@ def test_a_name_that_no_disk_has(tmp_path: Path, name: str) -> None:
         assert not is_sequence(path)
         assert archive_of(path) is None
         assert source_size(path) == -1
+        assert fingerprint(path) == UNREADABLE  # it is told as such, and not as missing
         with pytest.raises(UndecodableVideoError, match="cannot be read"):
             probe(path)
         video = Video("folder", "a", path, Label.REAL, "test", "real", "original", (), "a")

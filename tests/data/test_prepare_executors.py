@@ -23,6 +23,7 @@ from torch import Tensor
 
 from dfbench.data import executor, prepare
 from dfbench.data.executor import LocalExecutor, open_executor
+from dfbench.data.fingerprints import fingerprint
 from dfbench.data.outcomes import sweep_leftovers
 from dfbench.data.process import OwnProcess, memory_of_this_job
 from dfbench.data.shard import Shard, parse_shard
@@ -183,7 +184,8 @@ def test_giving_up_ends_what_is_in_work_and_blames_no_video(
     monkeypatch.setattr(executor, "CLOSE_SECONDS", 0.0)
     toy.tell("hang-4")
     pool = LocalExecutor(1)
-    job = prepare._Job(toy.videos[4], SPEC, toy.folder / "store" / "v4.faces", "toy_finder:Finder", 600.0)
+    path, source = toy.folder / "store" / "v4.faces", fingerprint(toy.videos[4].path)
+    job = prepare._Job(toy.videos[4], SPEC, path, source, "toy_finder:Finder", 600.0)
     done: list[BaseException | None] = []
     future = pool.submit(prepare._run_job, job)
     waiting = in_thread(future.exception, done)

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from dfbench.data.fingerprints import fingerprint
 from dfbench.data.manifest import files_digest
 from dfbench.data.prepare import prepare
 from dfbench.data.store import read_faces
@@ -65,7 +66,7 @@ def test_crops_in_an_archive(face_frames: list[NDArray[np.uint8]], tmp_path: Pat
     faces = read_faces(paths[0])
     assert faces.track.frame_indices.tolist() == [0, 1, 2, 3]
     assert faces.track.frame_size == (224, 224)
-    assert faces.source_bytes == archive.stat().st_size
+    assert faces.origin.source == fingerprint(archive / "3/real/1")
     made = paths[0].stat().st_mtime_ns
     assert statuses() == [Status.OK, Status.NO_FACE]
     assert paths[0].stat().st_mtime_ns == made  # done already

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from dfbench.data import store
 from dfbench.data.clips import clip_positions, cut_crops, cut_landmarks, read_clips
+from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.data.prepare import MAX_THREADS, prepare, threads_of_each
-from dfbench.data.store import check_faces, face_path, read_faces
+from dfbench.data.store import face_path, read_faces, read_origin
 from dfbench.data.video_faces import prepare_video
 from dfbench.errors import NoFaceError, StoreError, TooShortError
 from dfbench.progress import SilentProgress
@@ -115,14 +116,13 @@ def test_damage_is_noticed(write_video: WriteVideo, face_frames: Frames, tmp_pat
     target = tmp_path / "one.faces"
     source = write_video("face.mp4", face_frames)
     prepare_video(video_of(source), SPEC, OneFace(), target)
-    size = source.stat().st_size
-    assert check_faces(target, source_bytes=size) is not None
-    assert check_faces(target, source_bytes=-1) is not None  # the video has been moved away since
-    assert check_faces(target, source_bytes=size + 1) is None
+    origin = read_origin(target, whole=True)
+    assert origin is not None
+    assert (origin.source, origin.content) == (fingerprint(source), content_digest(source))
     data = bytearray(target.read_bytes())
     data[len(data) // 3] ^= 0xFF
     target.write_bytes(bytes(data))
-    assert check_faces(target, source_bytes=size) is None
+    assert read_origin(target, whole=True) is None
     with pytest.raises(StoreError, match=r"one\.faces"):
         read_faces(target)
 
@@ -140,7 +140,7 @@ def test_clip_positions() -> None:
 def test_face_paths_are_safe_and_unique(tmp_path: Path) -> None:
     names = ["a/b", "a_b", "../../x", "é" * 300, "顔", ""]
     videos = [video_of(tmp_path / "x.mp4", name) for name in names]
-    paths = [face_path(tmp_path, one, corpus="c", digest="e") for one in videos]
+    paths = [face_path(tmp_path, one, corpus="c", digest="e", source="5f") for one in videos]
     assert len(set(paths)) == len(names)
     folder = tmp_path / "c" / "toy-c23" / "e"
     assert all(path.parent == folder and len(path.name.encode()) < 200 for path in paths)
@@ -149,7 +149,7 @@ def test_face_paths_are_safe_and_unique(tmp_path: Path) -> None:
 def test_faces_of_another_compression_are_other_faces(tmp_path: Path) -> None:
     video = video_of(tmp_path / "x.mp4")
     versions = [replace(video, compression=one) for one in ("raw", "c23", "c40", "")]
-    assert len({face_path(tmp_path, one, corpus="c", digest="e") for one in versions}) == 4
+    assert len({face_path(tmp_path, one, corpus="c", digest="e", source="5f") for one in versions}) == 4
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
         video_of(tmp_path / "gone.mp4", "gone"),
     ]
 
-    def run() -> tuple[list[Status], list[int]]:
+    def run() -> tuple[list[Status], dict[Path, int]]:
         report = prepare(
             videos,
             SPEC,
@@ -177,25 +177,26 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
         )
         found = [one.path for one in report.videos if one.status is Status.OK]
         assert all(one.reason for one in report.videos if one.status is not Status.OK)
-        return [one.status for one in report.videos], [path.stat().st_mtime_ns for path in found]
+        return [one.status for one in report.videos], {path: path.stat().st_mtime_ns for path in found}
 
     first = run()
     assert first[0] == [Status.OK, Status.OK, Status.NO_FACE, Status.UNDECODABLE, Status.MISSING]
     assert run() == first  # nothing is done twice
-    good = face_path(tmp_path / "store", videos[0], corpus="toy", digest=SPEC.digest())
+    good, other = first[1]
     whole = good.read_bytes()
     good.write_bytes(whole[:1000])
     statuses, stamps = run()
     assert statuses == first[0]
     assert good.read_bytes() == whole  # the damaged file alone was remade
-    assert stamps[1] == first[1][1]
+    assert stamps[other] == first[1][other]
     clips, positions = read_clips(good, ClipSpec(frames=4, size=32, per_video=2))
     assert clips.shape == (2, 4, 32, 32, 3)
     assert positions.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     write_video("face.mp4", two * 2)  # other pixels under the same name
     _, after = run()
-    assert good.read_bytes() != whole
-    assert after[1] == stamps[1]
+    assert next(iter(after)) != good
+    assert good.read_bytes() == whole  # it is still there for the video that it is of
+    assert after[other] == stamps[other]
 
 
 SCRIPT = """

@@ -6,11 +6,11 @@ import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from dfbench.data.executor import open_executor
+from dfbench.data.fingerprints import content_digest
 from dfbench.data.leakage import differ, equation
 from dfbench.data.process import process_of_this_thread
 from dfbench.data.sequences import archive_of, frame_names, is_sequence
@@ -18,7 +18,6 @@ from dfbench.errors import MissingVideoError, VideoError
 from dfbench.interfaces import Progress
 from dfbench.types import FrameChoice, Video
 
-_BLOCK = 2**20
 LOOK_SECONDS = 600.0  # for the index and two frames of a large file on a slow disk
 
 
@@ -140,12 +139,7 @@ def _sizes(path: Path) -> tuple[int, ...]:
 
 
 def _digest(path: Path) -> str:
-    content = sha256()
     try:
-        for one in _files(path):
-            with one.open("rb") as opened:
-                while block := opened.read(_BLOCK):
-                    content.update(block)
+        return content_digest(path)
     except OSError:
         return str(path)  # told as unreadable; equal to nothing
-    return content.hexdigest()

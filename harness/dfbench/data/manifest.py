@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfbench.data.sequences import source_size
+from dfbench.data.fingerprints import fingerprints
 from dfbench.errors import ManifestError, UnknownNameError
 from dfbench.hooks.registry import closest
 from dfbench.text import restored, reversible
@@ -166,17 +166,23 @@ def manifest_digest(videos: Iterable[Video]) -> str:
 
 
 def files_digest(videos: Iterable[Video]) -> str:
-    """SHA-256 (hex) of how large the files of `videos` and their masks are, whatever their order and wherever they are.
+    """SHA-256 (hex) of the fingerprints of `videos` and of their masks, whatever their order and wherever they are.
 
-    It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Sizes and
-    not contents, because nobody reads ten terabytes before a run begins.
+    It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Masks count
+    because they can choose whose face is cut out. Samples of the files and not their contents, because nobody reads ten
+    terabytes before a run begins.
     """
-    return digest_of(sorted([video.dataset, video.video_id, *_sizes(video)] for video in videos))
-
-
-def _sizes(video: Video) -> list[int]:
-    """A mask counts because it can choose whose face is cut out."""
-    return [source_size(one) for one in (video.path, video.mask_path) if one is not None]
+    rows = list(videos)
+    of_videos = fingerprints([video.path for video in rows])
+    masked = [video for video in rows if video.mask_path is not None]
+    of_masks = fingerprints([video.mask_path for video in masked if video.mask_path is not None])
+    masks = {(one.dataset, one.video_id): [mask] for one, mask in zip(masked, of_masks, strict=True)}
+    return digest_of(
+        sorted(
+            [one.dataset, one.video_id, content, *masks.get((one.dataset, one.video_id), [])]
+            for one, content in zip(rows, of_videos, strict=True)
+        )
+    )
 
 
 def refuse_duplicates(videos: Iterable[Video]) -> None:

@@ -1,7 +1,8 @@
 """How the preparation of each video ended, as the face store tells it.
 
 A video that is done has its face file; one that failed has a small JSON beside that path with its status and reason.
-Either counts until its source file changes. Every file is written under a name of its own and then renamed, so that
+Either counts for the file that it was made of (`fingerprints`), and for no other. A video that is not there is missing,
+whatever the store holds. Every file is written under a name of its own and then renamed, so that
 any number of processes and machines may write to one store.
 """
 
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfbench.data.sequences import archive_of, source_size
-from dfbench.data.store import check_faces, not_written, part_path
-from dfbench.errors import StoreError
+from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
+from dfbench.data.sequences import archive_of
+from dfbench.data.store import IRRELEVANT, Origin, not_written, part_path, read_origin
+from dfbench.errors import DataError, StoreError
 from dfbench.text import storable
 from dfbench.types import Status, Video
 
@@ -35,13 +37,21 @@ class PreparedResult:
     seconds: float = 0.0
 
 
-def known_outcome(video: Video, path: Path, *, whole: bool = True) -> PreparedResult | None:
-    """What the store says of a video, None if it is to be prepared; `whole` checks every CRC of its face file."""
-    if path.is_file() and (note := _note_of(video, path, whole=whole)) is not None:
-        return PreparedResult(video, Status.OK, note, path)
+def known_outcome(
+    video: Video, path: Path, source: str, *, whole: bool = True, verify: bool = False
+) -> PreparedResult | None:
+    """What the store says of a video whose file has the fingerprint `source`, None if it is to be prepared.
+
+    `whole` checks every CRC of its face file, `verify` every byte of the video: the fingerprint is of samples.
+    """
+    if source == ABSENT:
+        return PreparedResult(video, Status.MISSING, f"{video.path}: no such file or folder", path)
+    origin = _sound_origin(video, path, source, whole=whole)
+    if origin is not None and (not verify or origin.content == _content(video.path)):
+        return PreparedResult(video, Status.OK, origin.note, path)
     try:
         record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
-        if record["source"] != _source(video):
+        if not _failed(record, video, source):
             return None
         status, reason = Status(record["status"]), storable(str(record["reason"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or damaged
@@ -53,15 +63,22 @@ def store_failure(
     video: Video, path: Path, status: Status, reason: str, seconds: float = 0.0
 ) -> PreparedResult:
     """Keep why a video has no faces. Raises StoreError."""
-    reason = storable(reason)
-    record = {"status": status, "reason": reason, "source": _source(video)}
+    reason, source = storable(reason), fingerprint(video.path)
+    record = {
+        "status": status,
+        "reason": reason,
+        "source": source,
+        "mask": _mask(video),
+        "time": _time(video.path),
+        "content": _content(video.path),
+    }
     part = part_path(_status_path(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(record), encoding="utf-8")
         part.replace(_status_path(path))
-        if path.is_file() and _note_of(video, path) is None:
-            path.unlink(missing_ok=True)  # damaged, or of what the source was before
+        if path.is_file() and _sound_origin(video, path, source, whole=True) is None:
+            path.unlink(missing_ok=True)  # damaged, or of another file or mask
     except OSError as error:
         raise not_written(_status_path(path), part, error) from error
     return PreparedResult(video, status, reason, path, seconds)
@@ -87,19 +104,45 @@ def sweep_leftovers(folders: Iterable[Path]) -> None:
                 continue
 
 
-def _note_of(video: Video, path: Path, *, whole: bool = True) -> str | None:
-    """The note of the face file at `path` if it is sound, and of the video and mask that are there now."""
-    mask = -1 if video.mask_path is None else source_size(video.mask_path)
-    return check_faces(path, source_bytes=source_size(video.path), mask_bytes=mask, whole=whole)
+def _sound_origin(video: Video, path: Path, source: str, *, whole: bool) -> Origin | None:
+    """What the face file at `path` was made of, if that is this video, and its mask as it is now where a mask has a say."""
+    origin = read_origin(path, whole=whole) if path.is_file() else None
+    if origin is None or origin.source != source:
+        return None
+    return origin if origin.mask == IRRELEVANT or origin.mask == _mask(video) else None
+
+
+def _mask(video: Video) -> str:
+    return ABSENT if video.mask_path is None else fingerprint(video.mask_path)
+
+
+def _failed(record: Mapping[str, Any], video: Video, source: str) -> bool:
+    """Whether it was this video that failed.
+
+    A file that was damaged and is downloaded again may have the same samples: where its time is another, all of it counts.
+    """
+    if (record["source"], record["mask"]) != (source, _mask(video)):
+        return False
+    if record["time"] == _time(video.path):
+        return True
+    content = _content(video.path)
+    return bool(content) and content == str(record["content"])
+
+
+def _time(path: Path) -> int:
+    try:
+        return (archive_of(path) or path).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return -1
+
+
+def _content(path: Path) -> str:
+    """The digest of all bytes of a video; "" if they cannot be read."""
+    try:
+        return content_digest(path)
+    except (DataError, OSError, ValueError):
+        return ""
 
 
 def _status_path(path: Path) -> Path:
     return path.with_suffix(".json")
-
-
-def _source(video: Video) -> list[int]:
-    try:
-        stat = (archive_of(video.path) or video.path).stat()
-    except OSError:
-        return []
-    return [source_size(video.path), stat.st_mtime_ns]

@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from dfbench.data.executor import killed_with_its_workers, open_executor
+from dfbench.data.fingerprints import ABSENT, fingerprint, fingerprints, list_archives_anew
 from dfbench.data.outcomes import (
     PreparedResult,
     forget_failure,
@@ -25,8 +27,7 @@ from dfbench.data.outcomes import (
     sweep_leftovers,
 )
 from dfbench.data.process import process_of_this_thread
-from dfbench.data.sequences import source_size
-from dfbench.data.store import face_path
+from dfbench.data.store import discard, face_path
 from dfbench.data.video_faces import prepare_video
 from dfbench.data.worker_finder import FinderError, build_finder, finder_of
 from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
@@ -51,17 +52,17 @@ class PrepareReport:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One video, with what a worker needs to know; `threads` decode it. `origin` is the machine that asks, if it may be
-    another one."""
+    """One video, with what a worker needs to know; `threads` decode it. `source` is the fingerprint of its file, `origin`
+    the machine that asks, if it may be another one."""
 
     video: Video
     spec: PrepareSpec
     path: Path
+    source: str
     finder: str
     seconds: float
     threads: int = 1
     origin: str = ""
-    readable: bool = False
     mark: Path | None = None
     version: str = VERSION
 
@@ -85,16 +86,19 @@ def prepare(
     `finder` is the import path of a factory `(device: str) -> FaceFinder`. A video that takes longer than `seconds`
     ends as an error. With `scheduler`, the workers of that dask cluster do the work (`workers` counts here alone).
     With `retry`, videos that failed are done again, and no others. Face files that are there are taken for whole if their
-    tracks can be read; with `verify`, every byte of them is checked, which takes as long as reading the store. Raises
-    StoreError when the store cannot be written, RunError when the cluster is lost or its workers lack something; what was
-    prepared is kept.
+    tracks can be read; with `verify`, every byte of them and of their videos is checked, which takes as long as reading
+    both. Raises StoreError when the store cannot be written, RunError when the cluster is lost or its workers lack
+    something; what was prepared is kept.
     """
     store_root = store_root.absolute() if scheduler else store_root
-    paths = _paths(videos, spec, store_root=store_root, corpus=corpus)
+    sources = _sources(videos, verify=verify)
+    paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
     results: dict[int, PreparedResult] = {}
     left: list[int] = []
-    outcomes = _outcomes(videos, paths, workers=workers if verify else 0, progress=progress)
+    outcomes = _outcomes(videos, sources, paths, workers=workers if verify else 0, progress=progress)
     for number, (known, path) in enumerate(zip(outcomes, paths, strict=True)):
+        if verify and known is None:
+            discard(path)  # made of bytes that the samples do not tell from those that are there now
         failed = known is not None and known.status is not Status.OK
         if retry and failed:
             forget_failure(path)
@@ -105,8 +109,11 @@ def prepare(
     if left:
         sweep_leftovers({paths[number].parent for number in left})
         threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(left)))
-        job = _Job(videos[0], spec, paths[0], finder, seconds, threads)
-        jobs = {number: replace(job, video=videos[number], path=paths[number]) for number in left}
+        job = _Job(videos[0], spec, paths[0], sources[0], finder, seconds, threads)
+        jobs = {
+            number: replace(job, video=videos[number], path=paths[number], source=sources[number])
+            for number in left
+        }
         with progress.task(f"faces of {videos[left[0]].dataset}", len(left)) as task:
             for number, result in _run(jobs, scheduler, workers, store_root, progress):
                 results[number] = replace(result, video=videos[number])
@@ -132,32 +139,52 @@ def prepared(
 ) -> list[PreparedResult | None]:
     """What the store says of each video, None for one that is not prepared yet. Changes nothing.
 
-    With `verify`, a number of threads, every byte of what is there is checked; otherwise no crop is read.
+    With `verify`, a number of threads, every byte of what is there is checked, and of the videos; otherwise no crop is
+    read, and samples of the videos.
     """
-    paths = _paths(videos, spec, store_root=store_root, corpus=corpus)
-    return _outcomes(videos, paths, workers=verify, progress=progress)
+    sources = _sources(videos, verify=verify > 0)
+    paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
+    return _outcomes(videos, sources, paths, workers=verify, progress=progress)
+
+
+def _sources(videos: Sequence[Video], *, verify: bool) -> list[str]:
+    paths = [video.path for video in videos]
+    if verify:
+        list_archives_anew(paths)
+    return fingerprints(paths)
 
 
 def _outcomes(
-    videos: Sequence[Video], paths: Sequence[Path], *, workers: int, progress: Progress
+    videos: Sequence[Video],
+    sources: Sequence[str],
+    paths: Sequence[Path],
+    *,
+    workers: int,
+    progress: Progress,
 ) -> list[PreparedResult | None]:
     """What the store says of each video; with `workers`, so many threads check every byte."""
     if not workers:
-        return [known_outcome(video, path, whole=False) for video, path in zip(videos, paths, strict=True)]
+        rows = zip(videos, paths, sources, strict=True)
+        return [known_outcome(video, path, source, whole=False) for video, path, source in rows]
     outcomes = []
     with (
         progress.task("verify the face files", len(paths)) as task,
         ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool,
     ):
-        for one in pool.map(known_outcome, videos, paths):
+        for one in pool.map(partial(known_outcome, verify=True), videos, paths, sources):
             outcomes.append(one)
             task.advance()
     return outcomes
 
 
-def _paths(videos: Sequence[Video], spec: PrepareSpec, *, store_root: Path, corpus: str) -> list[Path]:
+def _paths(
+    videos: Sequence[Video], sources: Sequence[str], spec: PrepareSpec, *, store_root: Path, corpus: str
+) -> list[Path]:
     digest = spec.digest()
-    return [face_path(store_root, one, corpus=corpus, digest=digest) for one in videos]
+    return [
+        face_path(store_root, video, corpus=corpus, digest=digest, source=source)
+        for video, source in zip(videos, sources, strict=True)
+    ]
 
 
 def _run(
@@ -227,8 +254,7 @@ def _marked(store_root: Path) -> Iterator[Path]:
 
 def _sent_away(job: _Job, mark: Path) -> _Job:
     video = replace(job.video, path=job.video.path.absolute())  # a worker has a working directory of its own
-    readable = source_size(video.path) >= 0
-    return replace(job, video=video, origin=socket.gethostname(), readable=readable, mark=mark)
+    return replace(job, video=video, origin=socket.gethostname(), mark=mark)
 
 
 def _check_worker(job: _Job) -> None:
@@ -244,7 +270,7 @@ def _check_worker(job: _Job) -> None:
             f"{here} does not see the face store {job.mark.parent} of {job.origin}",
             hints=("set DFBENCH_CACHE to a folder that all machines share, under the same path",),
         )
-    if job.readable and source_size(job.video.path) < 0:
+    if job.origin and fingerprint(job.video.path) == ABSENT:
         raise RunError(
             f"{here} does not see {job.video.path}, which is there on {job.origin}",
             hints=("keep the videos where all machines see them, under the same path",),
@@ -254,8 +280,13 @@ def _check_worker(job: _Job) -> None:
 def _run_job(job: _Job) -> PreparedResult:
     """Prepare a video in the process of this thread, unless somebody else did so in the meantime."""
     _check_worker(job)
-    if (known := known_outcome(job.video, job.path)) is not None:
+    source = fingerprint(job.video.path)
+    if (known := known_outcome(job.video, job.path, source)) is not None:
         return known
+    if source != job.source:
+        where = f" (or {socket.gethostname()} sees another file than {job.origin})" if job.origin else ""
+        reason = f"{job.video.path}: it changed since this command began{where}"
+        return PreparedResult(job.video, Status.ERROR, reason, job.path)
     process = process_of_this_thread()
     process.preload = (__name__, job.finder.partition(":")[0])
     try:
@@ -283,7 +314,7 @@ def _run_job(job: _Job) -> PreparedResult:
 
 def _lost(job: _Job, reason: str, seconds: float = 0.0) -> PreparedResult:
     """Its process is gone; another one may have prepared it all the same."""
-    known = known_outcome(job.video, job.path)
+    known = known_outcome(job.video, job.path, job.source)
     return known or store_failure(job.video, job.path, Status.ERROR, reason, seconds)
 
 

@@ -14,12 +14,15 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from dfbench.data.file_content import BLOCK, sampled_digest
 from dfbench.data.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry, require_size
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
 from dfbench.settings import load_settings
@@ -87,32 +90,66 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 def archive_folders(archive: Path) -> dict[str, tuple[str, ...]]:
     """The folders of an archive that hold frames, each with the names of its frames, in natural order.
 
-    The list of an archive is kept in the cache under the archive's path, size and time. Raises LayoutError if the
-    archive cannot be read to its end.
+    Raises LayoutError if the archive cannot be read to its end.
+    """
+    return {folder: listed.names for folder, listed in archive_listing(archive).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFolder:
+    """A folder of an archive: the `names` of its frames, in natural order, and `content`, a digest of all their bytes."""
+
+    names: tuple[str, ...]
+    content: str
+
+
+def archive_listing(archive: Path, *, anew: bool = False) -> Mapping[str, ListedFolder]:
+    """The folders of an archive that hold frames, and what is in them.
+
+    The list of an archive is kept in the cache under the archive's path, time and sampled content; with `anew`, the archive
+    is read all the same. Raises LayoutError if it cannot be read to its end.
     """
     kept = _kept(archive)
+    if anew:
+        _keep(kept, _list(archive))
+        _known_listing.cache_clear()
+    return _known_listing(archive, kept)
+
+
+@lru_cache(maxsize=4)  # each video of an archive asks for it
+def _known_listing(archive: Path, kept: Path) -> Mapping[str, ListedFolder]:
     try:
         listed = json.loads(kept.read_text(encoding="utf-8"))
-        return {str(folder): tuple(str(name) for name in names) for folder, names in listed.items()}
+        return {
+            str(folder): ListedFolder(tuple(str(name) for name in names), str(content))
+            for folder, (names, content) in listed.items()
+        }
     except (OSError, ValueError, AttributeError, TypeError):
         pass  # not listed yet
-    found: dict[str, list[str]] = {}
+    folders = _list(archive)
+    _keep(kept, folders)
+    return folders
+
+
+def _list(archive: Path) -> dict[str, ListedFolder]:
+    found: dict[str, list[tuple[str, str]]] = {}
     try:
-        for name in _entries(archive):
+        for name, content in _entries(archive):
             inside = PurePosixPath(name)
             if is_frame_name(inside.name) and not inside.is_absolute() and ".." not in inside.parts:
-                found.setdefault(str(inside.parent), []).append(inside.name)
+                found.setdefault(str(inside.parent), []).append((inside.name, content))
     except _DAMAGE as error:
         raise LayoutError(
             f"the archive {archive} cannot be read: {error}",
             hints=("it is cut short or damaged: download it again",),
         ) from error
-    folders = {
-        folder: tuple(sorted(dict.fromkeys(found[folder]), key=natural_key))
-        for folder in sorted(found, key=natural_key)
-    }
-    _keep(kept, folders)
-    return folders
+    return {folder: _listed(found[folder]) for folder in sorted(found, key=natural_key)}
+
+
+def _listed(frames: Sequence[tuple[str, str]]) -> ListedFolder:
+    names = sorted(dict.fromkeys(name for name, _ in frames), key=natural_key)
+    lines = "\n".join(f"{name}\t{content}" for name, content in sorted(frames))
+    return ListedFolder(tuple(names), sha256(lines.encode("utf-8", "surrogateescape")).hexdigest())
 
 
 def frame_names(path: Path) -> tuple[str, ...]:
@@ -127,11 +164,7 @@ def frame_names(path: Path) -> tuple[str, ...]:
                 sorted((one.name for one in path.iterdir() if is_frame_name(one.name)), key=natural_key)
             )
         else:
-            inside = path.relative_to(archive).as_posix()
-            folders = archive_folders(archive)
-            if inside not in folders:
-                raise MissingVideoError(f"{path}: the archive has no such folder")
-            names = folders[inside]
+            names = listed_folder(archive, path).names
     except FileNotFoundError as error:
         raise MissingVideoError(f"{path}: no such folder") from error
     except LayoutError as error:
@@ -141,6 +174,14 @@ def frame_names(path: Path) -> tuple[str, ...]:
     if not names:
         raise UndecodableVideoError(f"{path}: the folder holds no frames", hints=("unpack it again",))
     return names
+
+
+def listed_folder(archive: Path, path: Path) -> ListedFolder:
+    """What the list of `archive` says of the folder `path` in it. Raises MissingVideoError if it is not in it, LayoutError."""
+    listed = archive_listing(archive).get(path.relative_to(archive).as_posix())
+    if listed is None:
+        raise MissingVideoError(f"{path}: the archive has no such folder")
+    return listed
 
 
 def read_images(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -237,13 +278,21 @@ def _require_frame(name: str, size: int) -> None:
         raise ValueError(f"{name} claims {size} bytes, and no frame has more than {MAX_FRAME_BYTES}")
 
 
-def _entries(archive: Path) -> Iterator[str]:
-    """The names of the files in an archive."""
+def _entries(archive: Path) -> Iterator[tuple[str, str]]:
+    """The names of the files in an archive, each with what tells its content: of a frame in a tar archive, which is read
+    through in any case, a hash; a zip archive has checksums already."""
     if archive.suffix.casefold() == ".zip":
         with zipfile.ZipFile(archive) as opened:
-            yield from (_plain(info.filename) for info in opened.infolist() if not info.is_dir())
-    else:
-        yield from (_plain(member.name) for _, member in _members(archive))
+            for info in opened.infolist():
+                if not info.is_dir():
+                    yield _plain(info.filename), f"{info.file_size} {info.CRC:08x}"
+        return
+    for stream, member in _members(archive):
+        digest = sha256()
+        content = stream.extractfile(member) if is_frame_name(PurePosixPath(member.name).name) else None
+        while content is not None and (block := content.read(BLOCK)):
+            digest.update(block)
+        yield _plain(member.name), digest.hexdigest()
 
 
 def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -289,22 +338,22 @@ def _unreadable(path: Path, reason: object) -> UndecodableVideoError:
 
 def _kept(archive: Path) -> Path:
     try:
-        stat = archive.stat()
+        key = f"{archive.resolve()}\n{archive.stat().st_mtime_ns}\n{sampled_digest(archive)}"
     except OSError as error:
         raise LayoutError(
             f"the archive {archive} cannot be read: {error.strerror}", hints=("make it readable",)
         ) from error
-    key = f"{archive.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}"
     name = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:24]
     return load_settings().cache / "archives" / f"{name}.json"
 
 
-def _keep(path: Path, folders: Mapping[str, Sequence[str]]) -> None:
+def _keep(path: Path, folders: Mapping[str, ListedFolder]) -> None:
     """A cache that cannot be written costs time and nothing else."""
     part = path.with_name(f"{path.name}.{uuid4().hex}.part")  # many machines may share a cache
+    listed = {folder: [one.names, one.content] for folder, one in folders.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(folders), encoding="utf-8")
+        part.write_text(json.dumps(listed), encoding="utf-8")
         part.replace(path)
     except (OSError, UnicodeEncodeError):
         part.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """The face store: one file a video, lossless, any frame at random.
 
-A file is an uncompressed zip of lossless WebP crops and one `track.npz`. Zip entries carry a CRC, so damage is noticed
+A file is an uncompressed zip of lossless WebP crops, one `track.npz`, and one `origin.json` that says which video and mask
+they were made of. The video's fingerprint is part of the file's name too, so that two videos of one name (in two roots, or
+before and after another download) have a place each. Zip entries carry a CRC, so damage is noticed
 when a frame is read; timestamps are fixed, so equal content gives equal bytes. docs/measurements.md has what other
 containers would cost.
 """
@@ -8,12 +10,13 @@ containers would cost.
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,11 +31,13 @@ from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Video
 
 SUFFIX = ".faces"
-IRRELEVANT = -2
+IRRELEVANT = "irrelevant"
+SOURCE_DIGITS = 12
 _TRACK = "track.npz"
+_ORIGIN = "origin.json"
 # What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
 _DAMAGE: tuple[type[Exception], ...] = (
-    *(OSError, EOFError, ValueError, KeyError, RuntimeError),
+    *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -59,35 +64,49 @@ NOTHING = Sightings(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a face file was made of.
+
+    source: the fingerprint of the video; content: the digest of all of its bytes; mask: the fingerprint of the mask that
+    chose among several faces, "" where there was none, IRRELEVANT where there was nothing to choose; note: what is to be
+    said of whose face it is, such as that a mask could not be read.
+    """
+
+    source: str = ""
+    content: str = ""
+    mask: str = IRRELEVANT
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredFaces:
     """Crops of one face track.
 
     crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
     the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
-    wanted: how many frames were looked through, of which n hold the face, -1 if nobody counted;
-    source_bytes: the size of the video file that they were cut from, -1 where there was none; mask_bytes: that of the
-    mask that chose among several faces, IRRELEVANT where there was one face; seen: every face that the
-    finder saw; note: what is to be said of whose face it is, such as that a mask could not be read.
+    wanted: how many frames were looked through, of which n hold the face, -1 if nobody counted; seen: every face that the
+    finder saw.
     """
 
     crops: list[NDArray[np.uint8]]
     crop_boxes: NDArray[np.float32]
     track: FaceTrack
     wanted: int = -1
-    source_bytes: int = -1
-    mask_bytes: int = IRRELEVANT
     seen: Sightings = field(default_factory=lambda: NOTHING)
-    note: str = ""
+    origin: Origin = Origin()
 
 
-def face_path(store_root: Path, video: Video, *, corpus: str, digest: str) -> Path:
-    """Where a video's faces are. Safe for any `video_id`: readable as far as possible, unique by a hash."""
+def face_path(store_root: Path, video: Video, *, corpus: str, digest: str, source: str) -> Path:
+    """Where the faces of a video are, `source` being the fingerprint of its file.
+
+    Safe for any `video_id`: readable as far as possible, unique by a hash.
+    """
     readable = _plain(video.video_id)[:60]
     unique = sha256(video.video_id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
     # c23 and c40 have videos of the same names.
     folder = f"{video.dataset}-{_plain(video.compression)}" if video.compression else video.dataset
-    return store_root / corpus / folder / digest / f"{readable}-{unique}{SUFFIX}"
+    return store_root / corpus / folder / digest / f"{readable}-{unique}-{source[:SOURCE_DIGITS]}{SUFFIX}"
 
 
 def _plain(name: str) -> str:
@@ -121,9 +140,6 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         quality=track.quality,
         seen=_seen_rows(faces.seen),
         wanted=np.asarray(faces.wanted),
-        source_bytes=np.asarray(faces.source_bytes),
-        mask_bytes=np.asarray(faces.mask_bytes),
-        note=np.asarray(faces.note),
     )
     part = part_path(path)
     try:
@@ -132,6 +148,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
             for number, crop in enumerate(faces.crops):
                 archive.writestr(zipfile.ZipInfo(_entry(number), _EPOCH), _encode(crop))
             archive.writestr(zipfile.ZipInfo(_TRACK, _EPOCH), arrays.getvalue())
+            archive.writestr(zipfile.ZipInfo(_ORIGIN, _EPOCH), json.dumps(asdict(faces.origin)))
         part.replace(path)
     except OSError as error:
         raise not_written(path, part, error) from error
@@ -155,14 +172,16 @@ def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
     with _reading(path) as archive:
         stored = _arrays(archive)
         rows = list(range(len(stored["frame_indices"]))) if frames is None else [int(one) for one in frames]
-        return _faces(stored, rows, [_decode(archive.read(_entry(row)), path) for row in rows])
+        return _faces(
+            stored, rows, [_decode(archive.read(_entry(row)), path) for row in rows], _origin(archive)
+        )
 
 
 def read_track(path: Path) -> StoredFaces:
     """All that is known of all frames, without their crops, which take nearly all of the time. Raises StoreError."""
     with _reading(path) as archive:
         stored = _arrays(archive)
-        return _faces(stored, list(range(len(stored["frame_indices"]))), [])
+        return _faces(stored, list(range(len(stored["frame_indices"]))), [], _origin(archive))
 
 
 @contextmanager
@@ -180,7 +199,7 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _removed(path: Path) -> bool:
     """Delete a face file that is damaged, so that it is prepared anew; one that proves sound, or is none, stays."""
-    if path.suffix != SUFFIX or check_faces(path, source_bytes=-1) is not None:
+    if path.suffix != SUFFIX or read_origin(path, whole=True) is not None:
         return False
     with suppress(OSError):
         path.unlink()
@@ -193,7 +212,13 @@ def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
     return {name: arrays[name] for name in arrays.files}
 
 
-def _faces(stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray[np.uint8]]) -> StoredFaces:
+def _origin(archive: zipfile.ZipFile) -> Origin:
+    return Origin(**json.loads(archive.read(_ORIGIN)))
+
+
+def _faces(
+    stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray[np.uint8]], origin: Origin
+) -> StoredFaces:
     width, height = (int(one) for one in stored["frame_size"])
     return StoredFaces(
         crops=crops,
@@ -208,15 +233,9 @@ def _faces(stored: dict[str, NDArray[Any]], rows: list[int], crops: list[NDArray
             quality=stored["quality"][rows],
         ),
         wanted=int(stored["wanted"]),
-        source_bytes=int(stored["source_bytes"]),
-        mask_bytes=int(stored["mask_bytes"]),
         seen=_sightings(stored["seen"]),
-        note=_note(stored),
+        origin=origin,
     )
-
-
-def _note(stored: Mapping[str, NDArray[Any]]) -> str:
-    return str(stored["note"]) if "note" in stored else ""
 
 
 def _seen_rows(seen: Sightings) -> NDArray[np.float64]:
@@ -235,25 +254,20 @@ def _sightings(rows: NDArray[np.float64]) -> Sightings:
     )
 
 
-def check_faces(path: Path, *, source_bytes: int, mask_bytes: int = -1, whole: bool = True) -> str | None:
-    """The note of a face file that is sound: every CRC in it is right, and it was made of a video file of `source_bytes`.
+def read_origin(path: Path, *, whole: bool) -> Origin | None:
+    """What a face file was made of; None if it is not there or damaged.
 
-    None if it is not there, damaged, or made of something else.
-    So must the mask be that chose among several faces, and one that came later makes them anew. With `whole` false, only
-    the track is read, and no crop.
-
-    The size stands for the content, and not the time, because files are copied and caches moved. With -1, the video
-    (or mask) is not there to compare with, and what was made of it counts.
+    With `whole`, every checksum in it is compared; otherwise those of its tracks, and no crop is read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if whole and archive.testzip() is not None:
                 return None
-            stored = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)
-            video, mask, note = int(stored["source_bytes"]), int(stored["mask_bytes"]), _note(stored)
+            if not whole:
+                archive.read(_TRACK)
+            return _origin(archive)
     except _DAMAGE:
         return None
-    return note if source_bytes in (-1, video) and (mask_bytes in (-1, mask) or mask == IRRELEVANT) else None
 
 
 def _entry(row: int) -> str:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from dfbench.data.clips import square_around
 from dfbench.data.faces import MainFace, Track, follow, link, with_others
+from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
 from dfbench.data.landmarks import detect_landmarks
 from dfbench.data.main_track import ranked, seen_inside
 from dfbench.data.masked_face import masked_track, read_masks
-from dfbench.data.sequences import source_size
-from dfbench.data.store import IRRELEVANT, Sightings, StoredFaces, write_faces
+from dfbench.data.store import IRRELEVANT, Origin, Sightings, StoredFaces, write_faces
 from dfbench.data.video import read_frames
-from dfbench.errors import NoFaceError, VideoError
+from dfbench.errors import MissingVideoError, NoFaceError, VideoError
 from dfbench.interfaces import FaceFinder, ThoroughFaceFinder
 from dfbench.text import storable
 from dfbench.types import Faces, FaceTrack, FrameChoice, PrepareSpec, Video
@@ -90,17 +90,20 @@ def prepare_video(
 ) -> str:
     """Store the faces of one video, which so many threads decode, at `path`.
 
-    Returns what is to be said of the video and of whose face it is, mostly "". Raises VideoError, StoreError.
+    Returns what is to be said of the video and of whose face it is, mostly "". Raises VideoError, also if the file changes
+    meanwhile, and StoreError.
     """
+    source = fingerprint(video.path)
     frames = WantedFrames(video.path, spec.frames, threads=threads)
     thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
     search = look(frames, thorough or finder, spec.detect_every)
     seen_at = search.positions[search.looked_at]
     masks: dict[int, NDArray[np.bool_]] = {}
-    mask_bytes, note = IRRELEVANT, ""
+    mask, note = IRRELEVANT, ""
     tracks = ranked_tracks(search, search.found, spec.frames)
-    if video.mask_path is not None and (len(tracks) > 1 or thorough is not None):
-        mask_bytes = source_size(video.mask_path)
+    if len(tracks) > 1 or thorough is not None:  # a mask has a say, or would have one
+        mask = ABSENT if video.mask_path is None else fingerprint(video.mask_path)
+    if video.mask_path is not None and mask != IRRELEVANT:
         try:
             masks = read_masks(seen_at, video.mask_path)
         except VideoError as error:
@@ -128,16 +131,23 @@ def prepare_video(
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
     seen = _sightings([chosen, *(one for one in tracks if one is not chosen)], search)
-    stored = replace(
-        faces,
-        wanted=len(search.positions),
-        source_bytes=source_size(video.path),
-        mask_bytes=mask_bytes,
-        seen=seen,
-        note=storable("; ".join([*frames.remarks, *([note] if note else [])])),
-    )
-    write_faces(path, stored)
-    return stored.note
+    said = storable("; ".join([*frames.remarks, *([note] if note else [])]))
+    origin = Origin(source, _unchanged_content(video.path, source), mask, said)
+    write_faces(path, replace(faces, wanted=len(search.positions), seen=seen, origin=origin))
+    return said
+
+
+def _unchanged_content(path: Path, source: str) -> str:
+    """The digest of a video that was just read, if it still has the fingerprint `source`. Raises VideoError."""
+    now = fingerprint(path)
+    if now == ABSENT:
+        raise MissingVideoError(f"{path}: no such file or folder any more")
+    if now != source:
+        raise VideoError(f"{path}: it changed while its faces were looked for", hints=("try again",))
+    try:
+        return content_digest(path)
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read to its end ({error.strerror})") from error
 
 
 def look(frames: Iterable[Frame], finder: FaceFinder, every: int) -> Search:

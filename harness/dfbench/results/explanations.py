@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dfbench.data.coordinates import peak
-from dfbench.data.sequences import source_size
+from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.errors import StoreError, UsageError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence_figures import write_timeline
@@ -76,8 +76,7 @@ def explain_to(
     of_run = {"faces": file_sha256(scored.path), "clips": asdict(scored.clips)} if scored else {}
     identity = run_identity(
         schema=SCHEMA,
-        # A folder of frames has no bytes of its own: its place and size stand for them.
-        video=file_sha256(path) if path.is_file() else [str(path.resolve()), source_size(path)],
+        video=[fingerprint(path), content_digest(path)],
         detector={"name": opened.spec.name, "version": opened.spec.version, "seed": opened.seed},
         weights=opened.weights_sha256,
         finder=finder_version,
