@@ -103,7 +103,7 @@ def measure_mends(
         )
     if len(set(seeds)) < 2:
         raise UsageError("an interval over seeds needs at least two seeds", hints=("--seeds 3",))
-    stage = open_stage(RunRequest("fakestormer", data=data, size=size), progress)
+    stage = open_stage(RunRequest("fakestormer", data=data, size=size), progress, purpose="train")
     chosen = [mend for mend in MENDS if not switches or mend.name in switches]
     rows = []
     for mend in chosen:

@@ -27,9 +27,9 @@ from dfbench import (
 from dfbench.data.clips import clip_positions
 from dfbench.runs.devices import resolve_device
 from dfbench.runs.provenance import file_sha256
+from dfbench.runs.trainers import start_source
 from dfbench.runs.training import FitResult, fit_module
 from dfbench.runs.training_record import BEST, LAST, FitPlan
-from dfbench.runs.weights import start_source
 from dfbench.settings import own_cores
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (

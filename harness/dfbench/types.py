@@ -330,12 +330,13 @@ class CorpusSpec(Spec):
     """A set of datasets that can be made on this machine, such as the demo corpora.
 
     `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes whatever
-    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be, `datasets`
-    the names of these datasets, so that one that is not among them is refused before anything is made (() if unknown).
+    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be.
+    `datasets`: the splits of each dataset that it makes, by name, so that a request for another one is refused before
+    anything is made; empty if that is not known.
     """
 
     sizes: tuple[str, ...] = ("full",)
-    datasets: tuple[str, ...] = ()
+    datasets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,17 +143,19 @@ def test_a_device_that_is_not_there_prepares_nothing(
 
 
 @pytest.mark.slow
-def test_scores_that_exist_need_neither_device_nor_detector(
+def test_scores_that_exist_need_no_detector_and_a_wrong_device_is_refused_all_the_same(
     dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert dfbench(*TEST, "-d", "chance")[0] == 3  # the only video is none
     assert prepared(tmp_path)
     monkeypatch.setattr(evaluation, "_build", None)
-    code, said = dfbench(*TEST, "-d", "chance", "--device", "cuda")
+    code, said = dfbench(*TEST, "-d", "chance")
     assert (code, "nothing to compute" in said) == (3, True), said
+    code, said = dfbench(*TEST, "-d", "chance", "--device", "cuda")
+    assert (code, "no CUDA device is available" in said) == (2, True), said
 
     # A run that was cut off when all was scored goes on without a detector.
     (record,) = (tmp_path / "runs").glob("*/run.json")
     record.write_text(record.read_text(encoding="utf-8").replace("complete", "running"), encoding="utf-8")
-    code, said = dfbench(*TEST, "-d", "chance", "--device", "cuda")
+    code, said = dfbench(*TEST, "-d", "chance")
     assert (code, "nothing to compute" in said) == (3, False), said

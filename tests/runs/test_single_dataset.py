@@ -16,6 +16,9 @@ from dfbench.runs.single_dataset import dataset_protocol, is_test_of, is_test_on
 from dfbench.runs.stage import RunRequest, Stage, open_stage
 from dfbench.text import folder_name
 from dfbench.types import DatasetSpec, Label, ProtocolSpec, Video, VideoSelection
+from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench_fakestormer.recipe import load_recipe
 
 SPEC = DatasetSpec("own", "", "", compressions=("c23", "c40", "raw"))
 
@@ -112,6 +115,11 @@ def test_a_request_for_a_dataset_is_a_protocol_of_its_own(own: Path) -> None:
     assert stage.protocol.name == "dataset:folder"
     assert [one.path for one in stage.videos(stage.protocol.tests[0])] == [own / "a.mp4"]
     assert stage_of(RunRequest("fakestormer", dataset="folder")).protocol.train.dataset == "ffpp"
+    recipe = load_recipe(
+        "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
+    )
+    net = FakeSTormerNet(network_config(recipe))
+    write_weights(own / "w.safetensors", net.state_dict(), Header(recipe, ("ffpp",), "c23", {}))
     given = RunRequest("fakestormer", dataset="folder", weights=own / "w.safetensors")
     assert stage_of(given).protocol.train.dataset == ""
 

@@ -18,7 +18,7 @@ app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare, status.
 @app.command("demo")
 def demo_command(
     size: Annotated[str, typer.Option(help="full or small.")] = "full",
-    seed: Annotated[int, typer.Option(help="Seed of the people and scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the people and scenes.")] = 0,
 ) -> None:
     """Write the demo corpora in the official directory layouts and print their folders."""
     from dfbench.cli import output
@@ -118,12 +118,23 @@ def check_command(
     from dfbench.hooks.host import Host
     from dfbench.runs.checking import check_dataset
     from dfbench.runs.overview import NOT_CONFIGURED, overview, states_on_disk
+    from dfbench.runs.refusals import check_selection
     from dfbench.runs.sources import configured_source, made_corpus
     from dfbench.settings import load_settings
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     source = configured_source(settings, registry)
     if data:
+        if dataset:
+            check_selection(
+                dataset,
+                compression=compression,
+                splits=split or (),
+                data=data,
+                size=size,
+                registry=registry,
+                settings=settings,
+            )
         source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
     if not dataset and (root is not None or not (source.roots or source.unknown)):
         raise UsageError(
@@ -220,6 +231,7 @@ def show_command(
     from dfbench.data.contact_sheet import choose, contact_sheet
     from dfbench.errors import StoreError, UsageError
     from dfbench.hooks.host import Host
+    from dfbench.runs.refusals import check_selection
     from dfbench.runs.sources import data_source, prepare_selected
     from dfbench.settings import load_settings
     from dfbench.types import FrameChoice, PrepareSpec
@@ -228,6 +240,15 @@ def show_command(
     if out is not None and out.suffix.casefold() not in kinds:
         raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    check_selection(
+        dataset,
+        compression=compression,
+        splits=split or (),
+        data=data,
+        size=size,
+        registry=registry,
+        settings=settings,
+    )
     source = data_source(data, registry, settings, size=size, progress=bars)
     videos = selected_videos(dataset, split, compression, source, registry)
     report = prepare_selected(

@@ -60,6 +60,7 @@ def explain_command(
     from dfbench.runs.explaining import open_explainer
     from dfbench.runs.launchers import refuse_several
     from dfbench.runs.recorded import open_run, reading_of, weights_of
+    from dfbench.runs.refusals import check_explaining
     from dfbench.runs.sources import face_finder
     from dfbench.settings import load_settings
 
@@ -87,6 +88,15 @@ def explain_command(
         wanted = _of_run(recorded, video or [], registry, settings, bars)
     else:
         spec = _detector(detector, registry)
+        check_explaining(
+            spec,
+            videos or [],
+            data=data,
+            device=device,
+            weights=weights,
+            registry=registry,
+            settings=settings,
+        )
         weights = weights or _made_weights(spec, data, device, bars)
         wanted = [(path, {}, None) for path in videos or []]
     opened = open_explainer(
@@ -133,7 +143,7 @@ def explain_command(
 
 def _detector(name: str, registry: Registry) -> DetectorSpec:
     from dfbench.errors import UsageError
-    from dfbench.runs.explaining import explaining_detectors
+    from dfbench.runs.refusals import explaining_detectors
 
     if name:
         return registry.detector(name)
@@ -151,7 +161,7 @@ def _made_weights(spec: DetectorSpec, data: str, device: str, bars: Progress) ->
     if not data or not spec.needs_weights:
         return None
     request = RunRequest(detector=spec.name, data=data, device=device)
-    return find_weights(request, open_stage(request, bars))
+    return find_weights(request, open_stage(request, bars, purpose="explain"))
 
 
 def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpec:

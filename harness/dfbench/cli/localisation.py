@@ -32,16 +32,31 @@ def localisation_command(
 ) -> None:
     """Compare a detector's maps with the mask videos of fakes, and its evidence over time with spliced videos."""
     from dfbench.cli import output
+    from dfbench.hooks.host import Host
     from dfbench.results.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.explaining import open_explainer
     from dfbench.runs.launchers import refuse_several
     from dfbench.runs.localisation import BORDER, MASK, localise, masked_videos
+    from dfbench.runs.refusals import check_selection, require_explainer
     from dfbench.runs.stage import RunRequest, open_stage
     from dfbench.runs.weights import find_weights
+    from dfbench.settings import load_settings
 
     refuse_several("dfbench localisation")
     request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
-    stage = open_stage(request, output.progress())
+    registry = Host.load().registry
+    require_explainer(registry.detector(detector), registry)
+    for name in dataset or ():
+        check_selection(
+            name,
+            compression="",
+            splits=(split,),
+            data=data,
+            size=size,
+            registry=registry,
+            settings=load_settings(),
+        )
+    stage = open_stage(request, output.progress(), purpose="explain")
     videos = masked_videos(stage, dataset or (), split)
     corpus = stage.source.corpus_of(videos)
     if weights is None and stage.spec.needs_weights and stage.spec.explain:

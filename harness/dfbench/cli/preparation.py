@@ -63,7 +63,8 @@ def prepare_command(
     from dfbench.data.tracks import TRACKS, write_tracks
     from dfbench.errors import RunError, UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.sources import data_source, prepare_selected, prepared_selected
+    from dfbench.runs.refusals import check_selection
+    from dfbench.runs.sources import corpus_to_make, data_source, prepare_selected, prepared_selected
     from dfbench.settings import load_settings
     from dfbench.types import Status
 
@@ -73,8 +74,18 @@ def prepare_command(
     given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     registry, bars = Host.load().registry, output.progress()
+    made = bool(corpus_to_make(data, settings))
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made)
+    check_selection(
+        dataset,
+        compression=compression,
+        splits=split or (),
+        data=data,
+        size=size,
+        registry=registry,
+        settings=settings,
+    )
     source = data_source(data, registry, settings, size=size, progress=bars)
-    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=source.made)
     videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
     own = share.of(videos)
     if not own:
@@ -133,12 +144,23 @@ def status_command(
 
     from dfbench.cli import output
     from dfbench.hooks.host import Host
-    from dfbench.runs.sources import data_source, prepared_selected
+    from dfbench.runs.refusals import check_selection
+    from dfbench.runs.sources import corpus_to_make, data_source, prepared_selected
     from dfbench.settings import load_settings
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    made = bool(corpus_to_make(data, settings))
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made)
+    check_selection(
+        dataset,
+        compression=compression,
+        splits=split or (),
+        data=data,
+        size=size,
+        registry=registry,
+        settings=settings,
+    )
     source = data_source(data, registry, settings, size=size, progress=bars)
-    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=source.made)
     videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
     found = prepared_selected(
         videos, wanted, source=source, registry=registry, settings=settings, progress=bars, verify=verify
@@ -168,12 +190,12 @@ def _needs(
     """What a detector needs of a video, and of which labels (None: of all)."""
     from dfbench.errors import UsageError
     from dfbench.runs.recipes import parse_overrides
-    from dfbench.runs.weights import trainer_of
+    from dfbench.runs.trainers import trainer_of
     from dfbench.types import PrepareSpec
 
     spec = registry.detector(detector)
     if purpose not in ("scoring", "training", "validation"):
-        raise UsageError(f"--for {purpose}", hints=("use scoring, training or validation",))
+        raise UsageError(f"--for {purpose}: no such purpose", hints=("use scoring, training or validation",))
     if purpose == "scoring":
         if recipe or changes:
             raise UsageError("a recipe is of a training", hints=("add --for training",))

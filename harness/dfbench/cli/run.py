@@ -51,7 +51,10 @@ def run_command(
         ),
     ] = None,
     min_coverage: Annotated[
-        float, typer.Option(help="Exit with 3 if a smaller share of the expected videos was scored.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Exit with 3 if a smaller share of the expected videos was scored."
+        ),
     ] = COVERAGE_LIMIT,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
@@ -64,6 +67,7 @@ def run_command(
     from dfbench.results.tables import MEAN, render_table, short_of, warnings_of
     from dfbench.runs.launchers import refuse_several
     from dfbench.runs.recipes import parse_overrides
+    from dfbench.runs.refusals import check_requests
     from dfbench.runs.stage import RunRequest
 
     refuse_several("dfbench run")
@@ -73,10 +77,8 @@ def run_command(
         )
     import pandas as pd
 
-    tables = []
-    shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
-    for name in detector:
-        request = RunRequest(
+    requests = [
+        RunRequest(
             detector=name,
             protocol=protocol,
             data=data,
@@ -93,6 +95,12 @@ def run_command(
             train_compression=train_compression,
             overrides=parse_overrides(overrides or ()),
         )
+        for name in detector
+    ]
+    check_requests(requests)
+    tables = []
+    shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
+    for request in requests:
         outcome = evaluate(request, progress=shown)
         tables.append(outcome.table)
         if not as_json:

@@ -68,6 +68,12 @@ def open_executor(scheduler: str, *, workers: int, progress: Progress) -> Iterat
         client.close()
 
 
+def check_scheduler(scheduler: str) -> None:
+    """Raise UsageError if dask.distributed is not installed, RunError if `scheduler` is a file that is not there."""
+    _client_class(scheduler)
+    _check_file(scheduler)
+
+
 def killed_with_its_workers(error: BaseException) -> bool:
     """Whether a cluster gave a task up because several workers died while they had it."""
     return type(error).__module__.startswith("distributed") and type(error).__name__ == "KilledWorker"
@@ -75,13 +81,8 @@ def killed_with_its_workers(error: BaseException) -> bool:
 
 def _connect(scheduler: str) -> Client:
     connect = _client_class(scheduler)
-    is_file = scheduler.endswith(".json")
-    if is_file and not Path(scheduler).is_file():
-        raise RunError(
-            f"no scheduler file at {scheduler}",
-            hints=(f"start the scheduler first: dask scheduler --scheduler-file {scheduler}",),
-        )
-    where: dict[str, str] = {"scheduler_file" if is_file else "address": scheduler}
+    _check_file(scheduler)
+    where: dict[str, str] = {"scheduler_file" if scheduler.endswith(".json") else "address": scheduler}
     try:
         return connect(**where, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:  # time-outs are OSErrors as well
@@ -96,6 +97,14 @@ def _connect(scheduler: str) -> Client:
         raise UsageError(
             f"{scheduler} is no address of a scheduler: {error}", hints=("as in tcp://node01:8786",)
         ) from error
+
+
+def _check_file(scheduler: str) -> None:
+    if scheduler.endswith(".json") and not Path(scheduler).is_file():
+        raise RunError(
+            f"no scheduler file at {scheduler}",
+            hints=(f"start the scheduler first: dask scheduler --scheduler-file {scheduler}",),
+        )
 
 
 def _client_class(scheduler: str) -> Callable[..., Client]:

@@ -216,6 +216,19 @@ def refuse_unfit(index: DatasetIndex, dataset: str) -> None:
         )
 
 
+def compression_of(name: str | None, *, dataset: str, offered: Sequence[str]) -> str:
+    """`name` as it is called on disk; None means the first of `offered`. "c0", as papers write, is "raw".
+
+    Raises UnknownNameError for a compression that is not offered.
+    """
+    if name is None:
+        return offered[0]
+    on_disk = "raw" if name == "c0" and "raw" in offered else name
+    if on_disk not in offered:
+        raise unknown_name("compression", name, offered, where=dataset)
+    return on_disk
+
+
 def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> UnknownNameError:
     """The error for a `name` that is none of `known`; hints at the nearest ones, then lists all."""
     hints = [f"did you mean {one!r}?" for one in closest(name, known)]

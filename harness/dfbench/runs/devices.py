@@ -27,6 +27,15 @@ def resolve_device(device: str) -> torch.device:
         raise UsageError(
             f"device {device!r} was asked for, but this machine has none", hints=("use --device cpu",)
         )
+    if found.type == "meta":
+        raise UsageError(f"device {device!r} computes nothing", hints=("use auto, cpu, cuda or cuda:0",))
+    if found.type not in ("cpu", "cuda", "mps"):
+        try:
+            torch.empty(0, device=found)
+        except (RuntimeError, NotImplementedError, AssertionError) as error:  # as torch tells what it lacks
+            raise UsageError(
+                f"device {device!r} cannot be used: {error}", hints=("use --device cpu",)
+            ) from error
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"there is no {device}: this machine has {torch.cuda.device_count()} CUDA devices")
     return found

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
-from dfbench.errors import StoreError, UsageError, WeightsError
+from dfbench.errors import StoreError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, DetectorFactory, Progress
@@ -23,6 +23,7 @@ from dfbench.runs.entries import entry_name
 from dfbench.runs.fairness import by_dataset, leaks_into_tests, warn_of_leaks
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import environment, file_sha256, run_identity
+from dfbench.runs.refusals import reading_of
 from dfbench.runs.run_file import (
     NAME,
     make_folder,
@@ -39,7 +40,7 @@ from dfbench.runs.trained import Training, training_of
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.text import folder_name
-from dfbench.types import FULL_PRECISION, DetectorCard, DetectorSpec, PrepareSpec, Status, Video
+from dfbench.types import FULL_PRECISION, DetectorCard, PrepareSpec, Status, Video
 
 SCHEMA = 1
 
@@ -57,13 +58,10 @@ class ScoredRun:
 def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
     weights = request.weights
-    if weights is not None and not weights.is_file():
-        raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
     refuse_unusable(load_settings().runs)
     stage = open_stage(request, progress)
     spec = stage.spec
-    _check_precision(spec, request.precision)
-    reading = _reading(request, spec)
+    reading = reading_of(request, spec)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
     # Before videos are listed, and weights trained for them.
@@ -194,39 +192,6 @@ def _score_datasets(
             description=f"score {dataset} with {stage.spec.name}",
         )
         writer.flush()
-
-
-def _check_precision(spec: DetectorSpec, precision: str) -> None:
-    if precision not in spec.precisions:
-        raise UsageError(
-            f"detector '{spec.name}' cannot score with --precision {precision}",
-            hints=(f"it offers: {', '.join(spec.precisions)}",),
-        )
-
-
-def _reading(request: RunRequest, spec: DetectorSpec) -> Reading:
-    """The recipe and its fields for given weights; without those, they are for the training."""
-    if request.weights is None:
-        return Reading()
-    if request.recipe:
-        if not spec.recipe_for_weights:
-            raise UsageError(
-                f"--recipe {request.recipe} cannot change weights that are given with --weights",
-                hints=("leave out --recipe",),
-            )
-        return Reading(request.recipe, request.overrides)  # which fields fit, the detector says
-    for name in request.overrides:
-        if name not in spec.scoring_fields:
-            able = ", ".join(spec.scoring_fields)
-            raise UsageError(
-                f"--set {name}=... cannot change weights that are given with --weights",
-                hints=(
-                    f"what may be set for them: {able}" if able else f"leave out --set {name}=...",
-                    f"or train: dfbench train --detector {spec.name} --set {name}=...",
-                    *(["or, if they carry no recipe, name it: --recipe NAME"] * spec.recipe_for_weights),
-                ),
-            )
-    return Reading(changes=request.overrides)
 
 
 def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Reading) -> Detector:

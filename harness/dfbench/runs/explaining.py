@@ -17,13 +17,14 @@ from dfbench.data.clips import read_clips
 from dfbench.data.coordinates import crop_boxes
 from dfbench.data.store import read_track
 from dfbench.data.video import VideoInfo, probe
-from dfbench.errors import PluginError, TooShortError, UnknownNameError, UsageError, WeightsError
+from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.excerpts import Excerpt, cut_face, follow_face
 from dfbench.runs.provenance import file_sha256
+from dfbench.runs.refusals import check_weights_file, require_explainer
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.stage import choose_device
 from dfbench.runs.trained import NOTHING_KNOWN, Training, training_of
@@ -76,11 +77,6 @@ class Explanation:
     scored: bool = False
 
 
-def explaining_detectors(registry: Registry) -> list[str]:
-    """The names of the detectors that can explain themselves, in the order of the plugins."""
-    return [name for name in registry.names("detector") if registry.detector(name).explain]
-
-
 def open_explainer(
     spec: DetectorSpec,
     registry: Registry,
@@ -95,12 +91,7 @@ def open_explainer(
 
     Raises UsageError if the detector cannot explain itself or a map is unknown, WeightsError.
     """
-    if not spec.explain:
-        able = explaining_detectors(registry)
-        raise UsageError(
-            f"detector {spec.name!r} cannot explain itself",
-            hints=(f"detectors that can: {', '.join(able) or 'none is installed'}",),
-        )
+    require_explainer(spec, registry)
     if weights is None and spec.needs_weights:
         raise WeightsError(
             f"detector {spec.name!r} needs weights to explain anything",
@@ -110,8 +101,8 @@ def open_explainer(
                 "or use those of the demo data: --data demo",
             ),
         )
-    if weights is not None and not weights.is_file():
-        raise WeightsError(f"no such weights file: {weights}", hints=("correct --weights",))
+    if weights is not None:
+        check_weights_file(weights)
     factory = cast("ExplainerFactory", registry.load_object(spec.explain))
     where = choose_device(device)
     explainer = factory(weights=weights, device=where, seed=seed, **reading.options())

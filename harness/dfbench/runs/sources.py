@@ -6,7 +6,7 @@ missing is an error and is never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,6 +15,7 @@ from dfbench.data.corpus_card import corpus_name
 from dfbench.data.folders import folder_fault
 from dfbench.data.manifest import refuse_unfit
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
+from dfbench.hooks.registry import closest
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
 from dfbench.types import OFFICIAL, CorpusSpec, DatasetSpec, PrepareSpec, Video
@@ -61,6 +62,10 @@ class DataSource:
             raise SettingsError(
                 f"no root is configured for dataset '{dataset}'",
                 hints=(
+                    *(
+                        f"[data.roots] {key}: {' '.join((error.message, *error.hints[:1]))}"
+                        for key, (_, error) in self.unknown.items()
+                    ),
                     f'add to {config_path()}:  [data.roots]  {dataset} = "/path/to/it"',
                     "leave it out:              --only NAME for each dataset that you have",
                     f"or try the demo corpora:   --data {FALLBACK_CORPUS}",
@@ -101,18 +106,36 @@ def data_source(
     progress: Progress,
 ) -> DataSource:
     """The source that `data` asks for: a corpus by name, or what is configured ("")."""
-    if data:
-        return made_corpus(data, registry, settings, size=size, seed=seed, progress=progress)
-    if settings.data.roots:
+    if not corpus_to_make(data, settings):
         source = configured_source(settings, registry)
         for key, (_, error) in source.unknown.items():
             progress.note(f"warning: [data.roots] {key}: {' '.join((error.message, *error.hints[:1]))}")
         return with_corpora(source, registry)
-    progress.note(
-        f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
-        "*** Rendered people: the figures say nothing about real deepfakes."
-    )
-    return made_corpus(FALLBACK_CORPUS, registry, settings, size=size, seed=seed, progress=progress)
+    if not data:
+        progress.note(
+            f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
+            "*** Rendered people: the figures say nothing about real deepfakes."
+        )
+    corpus = corpus_to_make(data, settings)
+    return made_corpus(corpus, registry, settings, size=size, seed=seed, progress=progress)
+
+
+def corpus_to_make(data: str, settings: Settings) -> str:
+    """The corpus that `data` asks to be made on this machine; "" if the configured roots are meant."""
+    return data or ("" if settings.data.roots else FALLBACK_CORPUS)
+
+
+def check_corpus(name: str, size: str, registry: Registry) -> CorpusSpec:
+    """The corpus of this name, which can be made in this size. Raises UsageError, PluginError."""
+    spec: CorpusSpec = registry.corpus(name)
+    if size not in spec.sizes:
+        near = [f"did you mean {one!r}?" for one in closest(size, spec.sizes, count=1)]
+        raise UsageError(
+            f"corpus '{name}' has no size '{size}'", hints=(*near, f"sizes: {', '.join(spec.sizes)}")
+        )
+    if not callable(registry.load_object(spec.build)):
+        raise UsageError(f"corpus '{name}': {spec.build} is not callable")
+    return spec
 
 
 def configured_source(settings: Settings, registry: Registry) -> DataSource:
@@ -188,15 +211,11 @@ def made_corpus(
     name: str, registry: Registry, settings: Settings, *, size: str, seed: int, progress: Progress
 ) -> DataSource:
     """Write what is missing of a corpus that can be made here. Raises UsageError for an unknown size."""
-    spec: CorpusSpec = registry.corpus(name)
-    if size not in spec.sizes:
-        raise UsageError(f"corpus '{name}' has no size '{size}'", hints=(f"sizes: {', '.join(spec.sizes)}",))
+    spec = check_corpus(name, size, registry)
     label = "-".join(
         [spec.name, *([size] if size != spec.sizes[0] else []), *([f"seed{seed}"] if seed else [])]
     )
-    write = registry.load_object(spec.build)
-    if not callable(write):
-        raise UsageError(f"corpus '{name}': {spec.build} is not callable")
+    write = cast("Callable[..., object]", registry.load_object(spec.build))
     roots = write(settings.cache / "corpora" / label, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
 

@@ -13,10 +13,11 @@ from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.runs.protocols import lint_protocol, with_own_names
+from dfbench.runs.refusals import Purpose, check_request, tested_dataset
 from dfbench.runs.single_dataset import dataset_protocol
-from dfbench.runs.sources import DataSource, data_source, index_at, no_root, refuse_unmade
+from dfbench.runs.sources import DataSource, data_source, index_at, no_root
 from dfbench.settings import Settings, load_settings
-from dfbench.types import FULL_PRECISION, DatasetSpec, DetectorSpec, ProtocolSpec, Video, VideoSelection
+from dfbench.types import FULL_PRECISION, DetectorSpec, ProtocolSpec, Video, VideoSelection
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -145,18 +146,20 @@ def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
     )
 
 
-def open_stage(request: RunRequest, progress: Progress) -> Stage:
-    """Load the plugins and settings and find or make the data.
+def open_stage(request: RunRequest, progress: Progress, *, purpose: Purpose = "score") -> Stage:
+    """Load the plugins and settings and find or make the data; `purpose` as of `check_request`.
 
-    Raises UsageError for unknown names, and RunError for a protocol that is not fair, before any corpus is made.
+    Raises UsageError and WeightsError for what `check_request` refuses, and RunError for a protocol that is not fair,
+    before any corpus is made.
     """
     host = Host.load()
     settings = load_settings()
+    check_request(request, host.registry, settings, purpose=purpose)
     spec = host.registry.detector(request.detector)
     protocol = with_own_names(host.registry.protocol(request.protocol), host.registry)
     lint_protocol(protocol)
     protocol = trained_at(protocol, request.train_compression)
-    tested = _tested(request, host.registry, settings)
+    tested = tested_dataset(request, host.registry, settings)
     source = data_source(request.data, host.registry, settings, size=request.size, progress=progress)
     stage = Stage(host, settings, spec, protocol, source, progress)
     if tested is None:
@@ -169,25 +172,3 @@ def open_stage(request: RunRequest, progress: Progress) -> Stage:
         tested, index.videos, splits=request.splits, compression=request.compression, training=training
     )
     return replace(stage, protocol=of_dataset)
-
-
-def _tested(request: RunRequest, registry: Registry, settings: Settings) -> DatasetSpec | None:
-    """The dataset that is to be tested instead of a protocol.
-
-    Raises UsageError if it is unknown, or options do not fit, and SettingsError if it is not in the corpus that would be
-    made for it.
-    """
-    if request.dataset:
-        if request.only:
-            raise UsageError("--only picks tests of a protocol, and --dataset is a test of its own")
-        spec = registry.dataset(request.dataset)
-        if request.data or not settings.data.roots:
-            refuse_unmade(spec, request.data, registry)
-        return spec
-    for option, given in (("--split", request.splits), ("--compression", request.compression)):
-        if given:
-            raise UsageError(
-                f"{option} goes with --dataset: a protocol says itself what it tests",
-                hints=("name the dataset to test:  --dataset NAME",),
-            )
-    return None

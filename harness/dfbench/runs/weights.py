@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from dfbench.data.manifest import files_digest, manifest_digest
-from dfbench.errors import RunError, UnknownNameError, UsageError, WeightsError
-from dfbench.hooks.registry import Registry, closest
+from dfbench.errors import RunError, WeightsError
 from dfbench.interfaces import (
     ChecksStart,
     FaceFile,
     Progress,
     Trainer,
-    TrainerFactory,
     TrainingNeeds,
     TrainingRequest,
 )
@@ -27,7 +25,8 @@ from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import checked_weights, finished_weights, note_training
-from dfbench.types import DetectorSpec, Status, World
+from dfbench.runs.trainers import start_source, trainer_of
+from dfbench.types import Status, World
 
 
 def find_weights(request: RunRequest, stage: Stage) -> Path:
@@ -49,24 +48,6 @@ def find_weights(request: RunRequest, stage: Stage) -> Path:
     if stage.source.made or finished_weights(training_folder(request, stage)):
         return train_detector(request, progress=stage.progress, stage=stage)
     raise untrained
-
-
-def trainer_of(
-    spec: DetectorSpec, registry: Registry, recipe: str, overrides: Mapping[str, str], *, made: bool
-) -> tuple[str, Trainer]:
-    """The recipe and the trainer of a detector; "" is its own, or that for corpora that were `made`. Raises UsageError."""
-    if not spec.trainer:
-        raise UsageError(
-            f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
-        )
-    recipe = recipe or (spec.demo_recipe if made else spec.default_recipe)
-    if recipe not in spec.recipes:
-        close = [f"did you mean {one!r}?" for one in closest(recipe, spec.recipes, count=1)]
-        raise UnknownNameError(
-            f"detector '{spec.name}' has no recipe '{recipe}'",
-            hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
-        )
-    return recipe, cast("TrainerFactory", registry.load_object(spec.trainer))(recipe, overrides)
 
 
 def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[str, Any]]:
@@ -121,15 +102,6 @@ def training_folder(request: RunRequest, stage: Stage) -> Path:
     return _training(request, stage)[0]
 
 
-def start_source(start: str) -> tuple[str, Path]:
-    """FILE or HOW=FILE as (HOW, FILE); a detector knows what HOW means. Raises WeightsError if it is not there."""
-    how, _, file = ("", "", start) if Path(start).is_file() else start.partition("=")
-    path = Path(file or how)
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
-    return how if file else "", path
-
-
 def _start_identity(start: str) -> dict[str, str]:
     how, path = start_source(start)
     return {"read_as": how, "sha256": file_sha256(path)}
@@ -157,7 +129,7 @@ def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage
     from dfbench.runs.distributed import launch
 
     device = choose_device(request.device, count=request.devices)  # before anything is started
-    folder = training_folder(request, stage or open_stage(request, progress))
+    folder = training_folder(request, stage or open_stage(request, progress, purpose="train"))
     finished = finished_weights(folder)
     if finished is None:
         launch(_command(replace(request, device=device)), devices=request.devices, nodes=request.nodes)
@@ -200,7 +172,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
 
         turn = first_goes_ahead(world)
     with turn:
-        stage = stage or open_stage(request, progress)
+        stage = stage or open_stage(request, progress, purpose="train")
         folder, trainer, plan = _training(request, stage)
         finished = finished_weights(folder)
         if finished is not None:

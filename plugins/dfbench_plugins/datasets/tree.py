@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dfbench import LayoutError, MissingCompressionError, UsageError, folder_fault, natural_key
+from dfbench import LayoutError, MissingCompressionError, folder_fault, natural_key
+from dfbench.data.manifest import compression_of as compression_of  # noqa: PLC0414 - offered as tree.compression_of
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
 
@@ -34,22 +34,6 @@ def has_layout(root: Path, signs: Sequence[str]) -> bool:
         return any(next(root.glob(sign), None) is not None for sign in signs)
     except OSError:  # a folder that may not be listed
         return False
-
-
-def compression_of(name: str | None, *, dataset: str, offered: Sequence[str]) -> str:
-    """`name` as it is called on disk; None means the first of `offered`. "c0", as papers write, is "raw".
-
-    Raises UsageError for a compression that is not offered.
-    """
-    if name is None:
-        return offered[0]
-    on_disk = "raw" if name == "c0" and "raw" in offered else name
-    if on_disk in offered:
-        return on_disk
-    near = difflib.get_close_matches(name, offered, n=1)
-    hints = [f"did you mean {near[0]!r}?"] if near else []
-    hints.append(f"{dataset} has: {', '.join(offered)}")
-    raise UsageError(f"{dataset} has no compression {name!r}", hints=hints)
 
 
 def require_compression(

@@ -18,6 +18,11 @@ def dfbench_corpora() -> list[CorpusSpec]:
             build="dfbench_plugins.demo.corpora:write",
             licence="Apache-2.0",
             sizes=("full", "small"),
-            datasets=("ffpp", "celeb_df_v2", "dfdc", "dfd"),
+            datasets={
+                "ffpp": ("train", "val", "test"),
+                "celeb_df_v2": ("test",),
+                "dfdc": ("test",),
+                "dfd": ("test",),
+            },
         )
     ]

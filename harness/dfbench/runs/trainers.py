@@ -1,0 +1,42 @@
+"""The trainer of a detector: by which recipe, from which weights, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from dfbench.errors import UnknownNameError, UsageError, WeightsError
+from dfbench.hooks.registry import closest
+from dfbench.interfaces import Trainer, TrainerFactory
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+    from dfbench.types import DetectorSpec
+
+
+def trainer_of(
+    spec: DetectorSpec, registry: Registry, recipe: str, overrides: Mapping[str, str], *, made: bool
+) -> tuple[str, Trainer]:
+    """The recipe and the trainer of a detector; "" is its own, or that for corpora that were `made`. Raises UsageError."""
+    if not spec.trainer:
+        raise UsageError(
+            f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
+        )
+    recipe = recipe or (spec.demo_recipe if made else "") or spec.default_recipe
+    if recipe not in spec.recipes:
+        close = [f"did you mean {one!r}?" for one in closest(recipe, spec.recipes, count=1)]
+        raise UnknownNameError(
+            f"detector '{spec.name}' has no recipe '{recipe}'",
+            hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
+        )
+    return recipe, cast("TrainerFactory", registry.load_object(spec.trainer))(recipe, overrides)
+
+
+def start_source(start: str) -> tuple[str, Path]:
+    """FILE or HOW=FILE as (HOW, FILE); a detector knows what HOW means. Raises WeightsError if it is not there."""
+    how, _, file = ("", "", start) if Path(start).is_file() else start.partition("=")
+    path = Path(file or how)
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
+    return how if file else "", path
