@@ -137,6 +137,14 @@ def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return in_process(monkeypatch, capsys)
 
 
+def run_of(dfbench: Dfbench, tmp_path: Path, *more: str) -> Path:
+    """The folder of a run on these two videos of the 3431 of DFD."""
+    ran = dfbench("run", "-d", "watcher", "-p", "people", "--min-coverage", "0", *more)
+    assert ran.code == 0, ran.err
+    (run,) = [path for path in (tmp_path / "runs").iterdir() if (path / "run.json").is_file()]
+    return run
+
+
 def noted(name: str) -> list[tuple[int, NDArray[np.uint8]]]:
     """What the detector noted, and forgets now."""
     found: list[Any] = getattr(sys.modules["two_people"], name)
@@ -159,9 +167,7 @@ def side_of(arrays: dict[str, NDArray[Any]]) -> set[str]:
 
 
 def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tmp_path: Path) -> None:
-    ran = dfbench("run", "-d", "watcher", "-p", "people", "--seed", "3")
-    assert ran.code == 0, ran.err
-    (run,) = [path for path in (tmp_path / "runs").iterdir() if (path / "run.json").is_file()]
+    run = run_of(dfbench, tmp_path, "--seed", "3")
     scored = [batch for _, batch in noted("SCORED")]
     scores = pd.read_parquet(run / "scores.parquet")
     ids = list(dict.fromkeys(scores["video_id"]))
@@ -190,8 +196,7 @@ def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tm
 def test_a_part_of_a_scored_video_is_explained_for_the_same_person(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:
-    assert dfbench("run", "-d", "watcher", "-p", "people").code == 0
-    (run,) = [path for path in (tmp_path / "runs").iterdir() if (path / "run.json").is_file()]
+    run = run_of(dfbench, tmp_path)
     video = f"DeepFakeDetection/{FAKE}"
     out = tmp_path / "out"
     asked = ("explain", "--run", run.name, "--video", video, "--out", out)
@@ -223,8 +228,7 @@ def test_the_main_face_of_a_file_is_searched_for_in_all_of_it(
 def test_faces_that_cannot_be_found_as_the_run_found_them_are_not_explained(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:
-    assert dfbench("run", "-d", "watcher", "-p", "people").code == 0
-    (run,) = [path for path in (tmp_path / "runs").iterdir() if (path / "run.json").is_file()]
+    run = run_of(dfbench, tmp_path)
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     record["prepare"]["finder_version"] = "0"
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
@@ -232,3 +236,30 @@ def test_faces_that_cannot_be_found_as_the_run_found_them_are_not_explained(
     assert ended.code == 1
     assert "faces are found in another way now" in ended.err
     assert "run again" in ended.err
+
+
+def test_a_video_that_is_gone_or_another_is_not_explained_as_the_one_that_was_scored(
+    people: Path, dfbench: Dfbench, tmp_path: Path
+) -> None:
+    run = run_of(dfbench, tmp_path)
+    fakes = people / "manipulated_sequences/DeepFakeDetection"
+    path, its_mask = fakes / "c23/videos" / f"{FAKE}.mp4", fakes / "masks/videos" / f"{FAKE}.mp4"
+    asked = ("explain", "--run", run.name, "--video", f"DeepFakeDetection/{FAKE}")
+    kept, kept_mask = path.read_bytes(), its_mask.read_bytes()
+    write(its_mask, [mask(0)] * COUNT)
+    ended = dfbench(*asked)
+    assert (ended.code, "its mask is not the one that it had" in ended.err) == (3, True), ended.err
+    its_mask.write_bytes(kept_mask)
+    write(path, [scene(0)] * COUNT)
+    ended = dfbench(*asked)
+    assert (ended.code, f"{path}: its file is not the one" in " ".join(ended.err.split())) == (3, True), (
+        ended.err
+    )
+    assert noted("EXPLAINED") == []
+    path.unlink()
+    path.symlink_to(tmp_path / "unmounted.mp4")
+    ended = dfbench(*asked)
+    assert (ended.code, "missing: " in ended.err) == (3, True), ended.err
+    path.unlink()
+    path.write_bytes(kept)
+    assert dfbench(*asked).code == 0

@@ -12,7 +12,7 @@ import pytest
 from dfbench.data import tracks
 from dfbench.data.outcomes import PreparedResult
 from dfbench.data.store import Sightings, StoredFaces, write_faces
-from dfbench.data.tracks import write_tracks
+from dfbench.data.tracks import TRACKS, tracks_path, write_tracks
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Label, Status, Video
 
@@ -84,3 +84,13 @@ def test_a_face_file_that_is_made_anew_just_now_is_left_out(tmp_path: Path) -> N
     done[0].path.unlink()
     assert write_tracks(done, tmp_path / "tracks.parquet") == 6
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_each_root_has_a_table(tmp_path: Path) -> None:
+    faces = tmp_path / "store" / "1.faces"
+    roots = [tmp_path / one / "own videos" for one in ("A", "B")]
+    paths = {tracks_path(faces, root) for root in roots}
+    assert len(paths) == 2
+    assert {path.name for path in paths} == {TRACKS}
+    assert {path.parent.parent for path in paths} == {faces.parent}
+    assert tracks_path(faces, roots[0] / ".." / "own videos") in paths

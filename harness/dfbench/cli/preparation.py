@@ -16,7 +16,7 @@ _Verify = Annotated[
     bool,
     typer.Option(
         "--verify",
-        help="Check every byte of the face files that are there; damaged ones count as not prepared.",
+        help="Check every byte of the face files that are there, and of their videos; what does not fit counts as not prepared.",
     ),
 ]
 _Purpose = Annotated[
@@ -60,7 +60,7 @@ def prepare_command(
 
     from dfbench.cli import output
     from dfbench.data.shard import parse_shard
-    from dfbench.data.tracks import TRACKS, write_tracks
+    from dfbench.data.tracks import tracks_path, write_tracks
     from dfbench.errors import RunError, UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.refusals import check_selection
@@ -116,7 +116,7 @@ def prepare_command(
             everything, wanted, source=source, registry=registry, settings=settings, progress=bars
         )
         if done := [one for one in known if one is not None and one.status is Status.OK]:
-            path = done[0].path.with_name(TRACKS)
+            path = tracks_path(done[0].path, source.root_for(registry.dataset(dataset)))
             typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
     if report.videos and not any(one.status is Status.OK for one in report.videos):
         raise RunError(

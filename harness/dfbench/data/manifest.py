@@ -6,7 +6,7 @@ or an interval, and no absolute path, so that the same data on two machines is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ COLUMNS = (
     "group",
     "mask_path",
 )
+FileFingerprints = Mapping[tuple[str, str], tuple[str, ...]]  # of a video, and of its mask if it has one
 _JOINT = ";"  # between the identities of a video
 
 
@@ -168,21 +169,32 @@ def manifest_digest(videos: Iterable[Video]) -> str:
 def files_digest(videos: Iterable[Video]) -> str:
     """SHA-256 (hex) of the fingerprints of `videos` and of their masks, whatever their order and wherever they are.
 
-    It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Masks count
-    because they can choose whose face is cut out. Samples of the files and not their contents, because nobody reads ten
-    terabytes before a run begins.
+    It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Samples of the
+    files count and not their contents, because nobody reads ten terabytes before a run begins.
     """
-    rows = list(videos)
-    of_videos = fingerprints([video.path for video in rows])
-    masked = [video for video in rows if video.mask_path is not None]
-    of_masks = fingerprints([video.mask_path for video in masked if video.mask_path is not None])
-    masks = {(one.dataset, one.video_id): [mask] for one, mask in zip(masked, of_masks, strict=True)}
-    return digest_of(
-        sorted(
-            [one.dataset, one.video_id, content, *masks.get((one.dataset, one.video_id), [])]
-            for one, content in zip(rows, of_videos, strict=True)
-        )
-    )
+    return fingerprints_digest(file_fingerprints(videos))
+
+
+def fingerprints_digest(files: FileFingerprints) -> str:
+    """`files_digest` of videos whose `file_fingerprints` are known."""
+    return digest_of(sorted([*video, *found] for video, found in files.items()))
+
+
+def file_fingerprints(videos: Iterable[Video]) -> FileFingerprints:
+    """Take the fingerprint of each video's file, and of its mask if it has one; returns them by (dataset, video_id).
+
+    A mask counts because it can choose whose face is cut out.
+    """
+    files = [
+        ((video.dataset, video.video_id), path)
+        for video in videos
+        for path in (video.path, video.mask_path)
+        if path is not None
+    ]
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for (key, _), content in zip(files, fingerprints([path for _, path in files]), strict=True):
+        found[key] = (*found.get(key, ()), content)
+    return found
 
 
 def refuse_duplicates(videos: Iterable[Video]) -> None:

@@ -102,14 +102,15 @@ def face_path(store_root: Path, video: Video, *, corpus: str, digest: str, sourc
 
     Safe for any `video_id`: readable as far as possible, unique by a hash.
     """
-    readable = _plain(video.video_id)[:60]
+    readable = plain_name(video.video_id)[:60]
     unique = sha256(video.video_id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
     # c23 and c40 have videos of the same names.
-    folder = f"{video.dataset}-{_plain(video.compression)}" if video.compression else video.dataset
+    folder = f"{video.dataset}-{plain_name(video.compression)}" if video.compression else video.dataset
     return store_root / corpus / folder / digest / f"{readable}-{unique}-{source[:SOURCE_DIGITS]}{SUFFIX}"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """`name` with everything but ASCII letters, digits, "_" and "-" replaced, so that any disk takes it."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
 

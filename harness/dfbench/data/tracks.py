@@ -6,6 +6,7 @@ It is made of the face files and can be made again at any time; nothing in dfben
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dfbench.data.outcomes import PreparedResult
-from dfbench.data.store import StoredFaces, discard, not_written, part_path, read_track
+from dfbench.data.store import StoredFaces, discard, not_written, part_path, plain_name, read_track
 from dfbench.errors import StoreError
 from dfbench.types import Status
 
@@ -35,6 +36,15 @@ SCHEMA = pa.schema(
         ("landmarks", pa.list_(pa.float32())),
     ]
 )
+
+
+def tracks_path(faces: Path, root: Path) -> Path:
+    """Where the table of the dataset at `root` is, one of whose face files is `faces`.
+
+    Face files of several roots lie in one folder, and each root has a table.
+    """
+    unique = sha256(str(root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    return faces.parent / f"{plain_name(root.name)[:60]}-{unique}" / TRACKS
 
 
 def write_tracks(results: Iterable[PreparedResult], path: Path) -> int:

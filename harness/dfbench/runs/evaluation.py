@@ -13,7 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from dfbench.data.manifest import files_digest, manifest_digest
+from dfbench.data.manifest import (
+    FileFingerprints,
+    file_fingerprints,
+    fingerprints_digest,
+    manifest_digest,
+)
 from dfbench.errors import StoreError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import one_line
@@ -30,6 +35,7 @@ from dfbench.runs.run_file import (
     read_record,
     refuse_unusable,
     remove_run,
+    write_files,
     write_record,
 )
 from dfbench.runs.scores import ScoreWriter, any_scores, done_videos
@@ -81,7 +87,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
     warn_of_leaks(leaks, progress)
-    record = _record(request, stage, card, sha, training, videos)
+    files = {dataset: file_fingerprints(rows) for dataset, rows in videos.items()}
+    record = _record(request, stage, card, sha, training, videos, files)
     record["lists"] = {dataset: listing.to_json() for dataset, (_, listing) in listed.items()}
     if leaks:
         record["leaks"] = by_dataset(leaks)
@@ -105,10 +112,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
     # are found at once, and leave no run behind.
     detector = _build(request, stage, weights, reading) if any(left.values()) else None
-    make_folder(folder)
-    write_record(folder, record)
-    for note in stage.host.call_run_started(record):
-        progress.note(f"warning: {note}")
+    _begin(folder, record, files, stage)
     try:
         with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
             if detector is not None:
@@ -120,6 +124,17 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     finished = {**record, "status": "complete", "finished": datetime.now(UTC).isoformat()}
     write_record(folder, finished)
     return ScoredRun(folder, finished, computed=True, host=stage.host)
+
+
+def _begin(
+    folder: Path, record: Mapping[str, Any], files: Mapping[str, FileFingerprints], stage: Stage
+) -> None:
+    """Write down what the run is about to score."""
+    make_folder(folder)
+    write_record(folder, record)
+    write_files(folder, files.values())
+    for note in stage.host.call_run_started(record):
+        stage.progress.note(f"warning: {note}")
 
 
 def _tell(training: Training, request: RunRequest, stage: Stage) -> None:
@@ -209,6 +224,7 @@ def _record(
     sha: str,
     training: Training,
     videos: Mapping[str, list[Video]],
+    files: Mapping[str, FileFingerprints],
 ) -> dict[str, Any]:
     spec = stage.spec
     corpus = stage.source.corpus_of(videos)
@@ -224,7 +240,11 @@ def _record(
         "clips": asdict(card.clips),
         "prepare": asdict(prepare),
         "datasets": {
-            name: {"manifest": manifest_digest(rows), "files": files_digest(rows), "videos": len(rows)}
+            name: {
+                "manifest": manifest_digest(rows),
+                "files": fingerprints_digest(files[name]),
+                "videos": len(rows),
+            }
             for name, rows in videos.items()
         },
     }

@@ -1,18 +1,24 @@
-"""`run.json`: the one place that reads and writes the record of a run, and makes the folder that it lies in."""
+"""`run.json`: the one place that reads and writes the record of a run, and makes the folder that it lies in.
+
+Beside it, `files.json` has the fingerprint of each file that the run expects, so that it can be told years later whether
+a file is still the one that was scored.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import StoreError
 from dfbench.text import storable
 
 NAME = "run.json"
+FILES = "files.json"
 _ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
 
 
@@ -40,10 +46,28 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write run.json, whole or not at all. Raises StoreError."""
-    path = folder / NAME
+    _write(folder / NAME, json.dumps(record, indent=1, default=str))
+
+
+def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
+    """Write the fingerprints of the videos and masks that a run expects, its datasets in turn. Raises StoreError."""
+    rows = [[*video, *found] for dataset in files for video, found in dataset.items()]
+    _write(folder / FILES, json.dumps(rows, indent=0))
+
+
+def read_files(folder: Path) -> FileFingerprints:
+    """Read what `write_files` wrote; returns nothing of a run that has no such file, as runs of old do."""
+    try:
+        rows = json.loads((folder / FILES).read_text(encoding="utf-8"))
+        return {(str(dataset), str(video_id)): tuple(found) for dataset, video_id, *found in rows}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return {}
+
+
+def _write(path: Path, content: str) -> None:
     part = path.with_suffix(".part")
     try:
-        part.write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
+        part.write_text(content, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         with suppress(OSError):  # the folder itself may be what is wrong
@@ -64,10 +88,11 @@ def make_folder(folder: Path) -> Path:
 
 
 def remove_run(folder: Path) -> None:
-    """Remove a run of which nothing was scored: its run.json and its folders, which are kept if they hold anything else."""
+    """Remove a run of which nothing was scored: its records and its folders, which are kept if they hold anything else."""
     with suppress(OSError):
-        for part in (NAME, NAME.replace(".json", ".part")):
-            (folder / part).unlink(missing_ok=True)
+        for name in (NAME, FILES):
+            for part in (name, name.replace(".json", ".part")):
+                (folder / part).unlink(missing_ok=True)
         for below in [*folder.iterdir(), folder]:
             below.rmdir()
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfbench.data.fingerprints import ABSENT
+from dfbench.data.manifest import file_fingerprints
 from dfbench.errors import (
     MissingVideoError,
     NoFaceError,
@@ -17,6 +19,7 @@ from dfbench.errors import (
 )
 from dfbench.interfaces import Progress
 from dfbench.runs.recorded import RecordedRun
+from dfbench.runs.run_file import read_files
 from dfbench.runs.sources import DataSource, prepare_selected, prepared_as, with_finder
 from dfbench.settings import Settings
 from dfbench.types import TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
@@ -47,8 +50,17 @@ def scored_faces(
 ) -> ScoredFaces:
     """The faces of `video` as `run` scored them, prepared again if they are no longer in the store.
 
-    Raises VideoError with the status of a video that has none, StoreError if they can only be made otherwise now.
+    Raises VideoError with the status of a video that has none, or if its file or mask is not the one it was; StoreError if
+    they can only be made otherwise now.
     """
+    key, now = (video.dataset, video.video_id), file_fingerprints([video])
+    then = read_files(run.folder).get(key, now[key])
+    if now[key] != then and now[key][0] != ABSENT:
+        what = "file" if now[key][0] != then[0] else "mask"
+        raise VideoError(
+            f"{video.path}: its {what} is not the one that it had when run {run.folder.name} scored it",
+            hints=("run again, and explain that run", f"or explain the file:   dfbench explain {video.path}"),
+        )
     spec = _prepare_spec(run.record)
     known = prepared_as([video], spec, source=source, settings=settings, progress=progress)[0]
     outcome = known or _made_again(run, video, spec, source, registry, settings, progress)
