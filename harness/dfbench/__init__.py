@@ -82,15 +82,10 @@ if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.faces import lost, others_than, with_others
+    from dfbench.data.file_kinds import is_archive_name, is_companion_name, is_frame_name, is_video_name
     from dfbench.data.folders import folder_fault
     from dfbench.data.landmarks import landmark_file
-    from dfbench.data.sequences import (
-        archive_folders,
-        is_archive_name,
-        is_frame_name,
-        is_video_name,
-        natural_key,
-    )
+    from dfbench.data.sequences import archive_folders, natural_key
     from dfbench.data.store import StoredFaces, read_faces, read_track
     from dfbench.runs.devices import resolve_device
     from dfbench.runs.distributed import gathered
@@ -111,9 +106,10 @@ _LAZY = {
     "with_others": "dfbench.data.faces",
     "folder_fault": "dfbench.data.folders",
     "archive_folders": "dfbench.data.sequences",
-    "is_archive_name": "dfbench.data.sequences",
-    "is_frame_name": "dfbench.data.sequences",
-    "is_video_name": "dfbench.data.sequences",
+    "is_archive_name": "dfbench.data.file_kinds",
+    "is_companion_name": "dfbench.data.file_kinds",
+    "is_frame_name": "dfbench.data.file_kinds",
+    "is_video_name": "dfbench.data.file_kinds",
     "natural_key": "dfbench.data.sequences",
     "landmark_file": "dfbench.data.landmarks",
     "StoredFaces": "dfbench.data.store",
@@ -209,6 +205,7 @@ __all__ = [
     "gathered",
     "hookimpl",
     "is_archive_name",
+    "is_companion_name",
     "is_frame_name",
     "is_video_name",
     "landmark_file",

@@ -142,8 +142,9 @@ def test_what_is_not_own_must_be_of_one_corpus(roots: dict[str, Path]) -> None:
     assert source.corpus == source.corpus_of(["dfd", "ffpp", "celeb_df_v2"]) == "demo"
     assert source.corpus_of(["folder"]) == "own"
     (roots["ffpp"] / "dfbench-corpus.json").unlink()
-    with pytest.raises(UsageError, match="different corpora: demo, official"):
+    with pytest.raises(UsageError, match="different corpora: demo, official") as caught:
         source_of(roots)
+    assert "may stand beside any other, as the dataset 'folder'" in caught.value.hints[1]
 
 
 @pytest.mark.parametrize("asked", ["demo", "DEMO"])

@@ -38,6 +38,8 @@ _CONTAINERS = [
     "rm",
     "dv",
     "wtv",
+    "gif",
+    "apng",
 ]
 _BARE_STREAMS = ["mpegvideo", "m4v", "h264", "hevc", "obu", "mjpeg", "yuv4mpegpipe"]
 DECODER_OPTIONS = {"max_pixels": str(MAX_PIXELS)}

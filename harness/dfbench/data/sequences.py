@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from dfbench.data.file_content import BLOCK, sampled_digest
+from dfbench.data.file_kinds import is_archive_name, is_frame_name
 from dfbench.data.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry, require_size
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
 from dfbench.settings import load_settings
@@ -31,21 +32,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv"})
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
-ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 # what a frame is, whatever its name; Pillow would run Ghostscript for an EPS
-_KINDS = ("PNG", "JPEG", "BMP", "WEBP")
+_KINDS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+_ANIMATED = (
+    "PNG",
+    "WEBP",
+    "TIFF",
+)  # a JPEG of several pictures holds the frame first, then what helps to show it
+_DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # grey of 16 bits, which Pillow would cut at 255
+_UNKNOWN_RANGE = ("I", "F")
 # What the readers of damaged or foreign archives raise; zlib's error is no OSError.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
     *(NotImplementedError, RuntimeError),  # compression methods that Python lacks, encrypted entries
 )
-
-
-def is_archive_name(name: str) -> bool:
-    """Whether a file is named like an archive that can be read here."""
-    return name.casefold().endswith(ARCHIVE_SUFFIXES)
 
 
 def archive_of(path: Path) -> Path | None:
@@ -67,16 +67,6 @@ def _is(kind: Callable[[int], bool], path: Path) -> bool:
         return kind(path.stat().st_mode)
     except (OSError, ValueError):
         return False
-
-
-def is_video_name(name: str) -> bool:
-    """Whether a file is named like a video file; names that begin with a dot are not."""
-    return Path(name).suffix.casefold() in VIDEO_SUFFIXES and not name.startswith(".")
-
-
-def is_frame_name(name: str) -> bool:
-    """Whether a file is named like a frame; names that begin with a dot are not (macOS leaves `._1.png`)."""
-    return Path(name).suffix.casefold() in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -323,7 +313,13 @@ def _image(content: bytes, path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(BytesIO(content), formats=_KINDS) as image:
             require_size(path, *image.size)
+            if image.format in _ANIMATED and (count := getattr(image, "n_frames", 1)) > 1:
+                raise ValueError(f"an animation of {count} pictures and no frame")
             upright = ImageOps.exif_transpose(image)
+            if upright.mode in _DEEP:
+                return np.repeat((np.asarray(upright) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+            if upright.mode in _UNKNOWN_RANGE:
+                raise ValueError("grey of more than 16 bits, of which nobody knows what is white")
             plain = upright.convert("RGBA") if "transparency" in upright.info else upright
             return np.asarray(plain.convert("RGB"), dtype=np.uint8)
     except UnidentifiedImageError as error:

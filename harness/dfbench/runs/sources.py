@@ -177,7 +177,11 @@ def with_corpora(source: DataSource, registry: Registry) -> DataSource:
     if len(set(names.values())) > 1:
         raise UsageError(
             f"the configured roots belong to different corpora: {', '.join(sorted(set(names.values())))}",
-            hints=(f"keep one corpus in [data.roots] of {config_path()}",),
+            hints=(
+                f"keep one corpus in [data.roots] of {config_path()}: that of --data {FALLBACK_CORPUS} needs no root there",
+                "videos of your own may stand beside any other, as the dataset 'folder': dfbench run --dataset folder",
+                "another configuration for the other corpus:  DFBENCH_CONFIG=other.toml dfbench ...",
+            ),
         )
     return replace(source, corpus=next(iter(names.values()), OFFICIAL), corpora={**names, **own})
 

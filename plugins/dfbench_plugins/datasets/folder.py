@@ -5,7 +5,8 @@ Datasets whose official layout is not verified are read in this form too, under 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from dfbench import (
@@ -16,6 +17,7 @@ from dfbench import (
     Video,
     folder_fault,
     is_archive_name,
+    is_companion_name,
     is_frame_name,
     is_video_name,
     storable,
@@ -74,7 +76,10 @@ class FolderDataset:
                 f"the root of {self._spec.name}, {self._root}, cannot be used: {fault}",
                 hints=(f"point it at the folder that holds {LIST_NAME}, or real/ and fake/",),
             )
-        if not any((self._root / name).exists() for name in (LIST_NAME, *_FOLDERS)):
+        lists = [path for path in (self._root / LIST_NAME,) if path.exists()]
+        folders, files = tree.listing(self._root)
+        halves = [name for word in _FOLDERS for name in folders if name.casefold() == word]
+        if not lists and not halves:
             raise LayoutError(
                 f"the root of {self._spec.name}, {self._root}, has neither {LIST_NAME} nor the folders real/ and fake/",
                 hints=(
@@ -84,16 +89,15 @@ class FolderDataset:
             )
         problems: list[str] = []
         notes: list[str] = []
-        lists = [path for path in (self._root / LIST_NAME,) if path.exists()]
         if lists:
             videos = list(self._listed(lists[0], problems))
         else:
-            videos = [
-                video
-                for word in _FOLDERS
-                if (self._root / word).is_dir()
-                for video in self._found(word, problems, notes)
-            ]
+            videos = [video for half in halves for video in self._found(half, problems, notes)]
+            for name in filter(is_video_name, files):
+                wrong, remedy = "lies neither in real/ nor in fake/ and is left out", "move it there"
+                problems.append(listfiles.describe(self._root, "entry", name, wrong, remedy))
+            if others := [f"{name}/" for name in folders if name not in halves]:
+                notes.append(f"not looked into, as neither real/ nor fake/: {', '.join(others)}")
         if not videos:
             raise listfiles.no_video(f"{self._root} holds", problems)
         return DatasetIndex(tuple(videos), tuple(problems), tuple(notes), tuple(lists))
@@ -134,18 +138,24 @@ class FolderDataset:
             )
 
     def _found(self, word: str, problems: list[str], notes: list[str]) -> Iterator[Video]:
-        label = _FOLDERS[word]
-        packed = 0
+        label = _FOLDERS[word.casefold()]
+        left_out = _LeftOut(self._root / word)
         for inside, files in tree.walk(self._root / word):
             folder = PurePosixPath(word, inside)
-            packed += sum(map(is_archive_name, files))
             names = [str(folder / name) for name in files if is_video_name(name)]
-            if any(map(is_frame_name, files)):
-                if len(folder.parts) > 1:
-                    names.append(str(folder))
-                else:
-                    wrong, remedy = "holds frames themselves", "give each video a folder of its own"
-                    problems.append(listfiles.describe(self._root / word, "folder", word, wrong, remedy))
+            frames = [name for name in files if is_frame_name(name)]
+            if len(folder.parts) == 1 and frames:
+                left_out.told(
+                    folder, "holds frames themselves", "give each video a folder of its own", problems
+                )
+            elif names and frames:
+                wrong = f"holds videos and {len(frames)} pictures, which are left out"
+                left_out.told(
+                    folder, wrong, "give frames a folder of their own, or move the pictures away", problems
+                )
+            elif frames:
+                names.append(str(folder))
+            left_out.see(folder, files)
             for name in names:
                 if not listfiles.is_clean(storable(name)):
                     wrong, remedy = "has a name that cannot be stored", "rename it"
@@ -161,10 +171,7 @@ class FolderDataset:
                     manipulation="real" if label is Label.REAL else fake,
                     identities=(),
                 )
-        if packed:
-            notes.append(
-                f"{word}/ holds {packed} archives, which are not looked into: list them in {LIST_NAME}"
-            )
+        left_out.close(problems, notes)
 
     def _video(
         self,
@@ -187,6 +194,51 @@ class FolderDataset:
             identities=identities,
             group=group,
         )
+
+
+class _LeftOut:
+    """What lies in a folder and is no video, so that nothing is dropped without a word."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = top
+        self._archives = 0
+        self._companions: Counter[str] = Counter()
+        self._unknown: dict[str, list[str]] = {}
+
+    def see(self, folder: PurePosixPath, files: Sequence[str]) -> None:
+        """Count the files of a folder that are neither videos nor frames."""
+        for name in files:
+            if is_archive_name(name):
+                self._archives += 1
+            elif is_video_name(name) or is_frame_name(name):
+                continue
+            elif is_companion_name(name):
+                self._companions[_kind(name)] += 1
+            else:
+                self._unknown.setdefault(_kind(name), []).append(str(folder / name))
+
+    def told(self, folder: PurePosixPath, wrong: str, remedy: str, problems: list[str]) -> None:
+        """Tell of a folder that is not read as it is."""
+        problems.append(listfiles.describe(self._top, "folder", str(folder), wrong, remedy))
+
+    def close(self, problems: list[str], notes: list[str]) -> None:
+        """Tell what was counted: what may be a video as a problem, what lies beside videos as a note."""
+        for kind, names in sorted(self._unknown.items()):
+            wrong = f"is one of {len(names)} {kind} files, which are not read and left out"
+            remedy = "convert them to MP4 or PNG, or move them away"
+            problems.append(listfiles.describe(self._top, "entry", names[0], wrong, remedy))
+        if self._archives:
+            notes.append(
+                f"{self._top.name}/ holds {self._archives} archives, which are not looked into: list them in {LIST_NAME}"
+            )
+        if self._companions:
+            told = ", ".join(f"{count} {kind}" for kind, count in sorted(self._companions.items()))
+            notes.append(f"{self._top.name}/ holds files that are no videos, and are left out: {told}")
+
+
+def _kind(name: str) -> str:
+    suffix = PurePosixPath(name).suffix.casefold()
+    return suffix if suffix.isprintable() and suffix else "without a suffix"
 
 
 def _delimiter(header: str) -> str:

@@ -24,7 +24,8 @@ def rows(index: DatasetIndex) -> list[tuple[str, Label, str, str]]:
 
 def test_two_folders(own_root: Path) -> None:
     index = index_of(own_root)
-    assert (index.problems, index.notes) == ((), ())
+    assert index.problems == ()
+    assert index.notes == ("fake/ holds files that are no videos, and are left out: 1 .txt",)
     assert rows(index) == [
         ("real/interview 1.MOV", Label.REAL, "test", "real"),
         ("real/webcam", Label.REAL, "test", "real"),
@@ -41,7 +42,44 @@ def test_frames_that_belong_to_no_video_and_archives_are_told(own_root: Path) ->
     index = index_of(own_root)
     assert len(index.videos) == 4
     assert "give each video a folder of its own" in index.problems[0]
-    assert index.notes == ("fake/ holds 1 archives, which are not looked into: list them in videos.csv",)
+    assert index.notes[0] == "fake/ holds 1 archives, which are not looked into: list them in videos.csv"
+
+
+def test_what_may_be_a_video_and_is_not_read_is_a_problem(own_root: Path) -> None:
+    for name in ("real/a.mp4.part", "real/deep/b.PART", "fake/c.r3d", "loose.mp4", "fake/d.heic"):
+        (own_root / name).parent.mkdir(exist_ok=True)
+        (own_root / name).write_bytes(b"v")
+    (own_root / "unlabelled").mkdir()
+    (own_root / "fake/sound.WAV").write_bytes(b"s")
+    index = index_of(own_root)
+    assert len(index.videos) == 4
+    wrong = [one.removeprefix(str(own_root)) for one in index.problems]
+    assert [one.partition("; ")[0] for one in wrong] == [
+        "/real, entry: 'real/a.mp4.part' is one of 2 .part files, which are not read and left out",
+        "/fake, entry: 'fake/d.heic' is one of 1 .heic files, which are not read and left out",
+        "/fake, entry: 'fake/c.r3d' is one of 1 .r3d files, which are not read and left out",
+        ", entry: 'loose.mp4' lies neither in real/ nor in fake/ and is left out",
+    ]
+    assert index.notes == (
+        "fake/ holds files that are no videos, and are left out: 1 .txt, 1 .wav",
+        "not looked into, as neither real/ nor fake/: unlabelled/",
+    )
+
+
+def test_pictures_beside_videos_are_no_video_of_their_own(own_root: Path) -> None:
+    (own_root / "fake/SimSwap/thumbnail.jpg").write_bytes(b"picture")
+    index = index_of(own_root)
+    assert [one.video_id for one in index.videos][2:] == ["fake/a.mp4", "fake/SimSwap/b.mp4"]
+    assert "'fake/SimSwap' holds videos and 1 pictures, which are left out" in index.problems[0]
+
+
+def test_the_two_folders_may_be_written_large(own_root: Path) -> None:
+    (own_root / "real").rename(own_root / "Real")
+    (own_root / "fake").rename(own_root / "FAKE")
+    assert [(one.video_id, one.label) for one in index_of(own_root).videos][1:3] == [
+        ("Real/webcam", Label.REAL),
+        ("FAKE/a.mp4", Label.FAKE),
+    ]
 
 
 def test_a_link_to_a_folder_is_followed_once(own_root: Path) -> None:
