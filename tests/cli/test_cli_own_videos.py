@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import av
 import pandas as pd
 import pytest
 from tests.cli.command import Dfbench
@@ -66,3 +67,32 @@ def test_splits_go_with_a_dataset(dfbench: Dfbench, videos: Path) -> None:
     ended = dfbench("run", "-d", "chance", "--dataset", "folder", "--split", "tset")
     assert ended.code == 2
     assert "did you mean 'test'?" in ended.err
+
+
+def stretched(source: Path, target: Path) -> None:
+    """A copy with pixels that are not square."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        stream = made.add_stream("libx264", rate=25)
+        stream.width = stream.height = 316
+        stream.pix_fmt, stream.options = "yuv420p", {"preset": "veryfast", "x264-params": "sar=4/3"}
+        for frame in given.decode(video=0):
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+
+
+def test_what_is_to_be_said_of_a_scored_video_reaches_its_scores(
+    dfbench: Dfbench, videos: Path, face_video: Path
+) -> None:
+    stretched(face_video, videos / "real" / "a.mp4")
+    note = "its pixels are not square (4:3): players show faces wider than they were scored"
+    assert dfbench("data", "add", "folder", videos).code == 0
+    ran = dfbench("run", "-d", "chance", "--dataset", "folder")
+    assert ran.code == 0, ran.err
+    assert f"folder: a note about 1 of 4 videos: real/a.mp4: {note}" in " ".join(ran.err.split())
+    (scores,) = Path("runs").glob("*/scores.parquet")
+    rows = pd.read_parquet(scores)
+    assert set(rows["status"]) == {"ok"}
+    assert set(rows.loc[rows["video_id"] == "real/a.mp4", "reason"]) == {note}
+    assert set(rows.loc[rows["video_id"] != "real/a.mp4", "reason"]) == {""}
+    status = dfbench("data", "status", "folder", "-d", "chance")
+    assert f"real/a.mp4\tok\t{note}" in status.out

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tests.data.zoo import number_in, painted
 from tests.data.zoo_specimens import SPECIMENS, Specimen
 
-from dfbench.data import video
+from dfbench.data import video_file
 from dfbench.data.packet_index import PacketIndex, index_packets
 from dfbench.data.video import probe, read_frames, read_positions, read_range
 from dfbench.errors import UndecodableVideoError
@@ -88,18 +88,18 @@ def _shape(specimen: Specimen) -> str:
 
 
 def _seek(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(video, "is_worth_seeking", lambda *_: True)
+    patch.setattr(video_file, "is_worth_seeking", lambda *_: True)
 
 
 def _decode_through(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(video, "is_worth_seeking", lambda *_: False)
+    patch.setattr(video_file, "is_worth_seeking", lambda *_: False)
 
 
 def _count(patch: pytest.MonkeyPatch) -> None:
     def without_times(container: av.container.InputContainer, stream: av.VideoStream) -> PacketIndex:
         return replace(index_packets(container, stream), times=(), keys=())
 
-    patch.setattr(video, "index_packets", without_times)
+    patch.setattr(video_file, "index_packets", without_times)
 
 
 @pytest.mark.parametrize("specimen", QUICK, ids=lambda specimen: specimen.name)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from dfbench import ClipSpec, DetectorSpec, Evidence, EvidenceMap
-from dfbench.data.video import VideoInfo
+from dfbench.data.video_file import VideoInfo
 from dfbench.progress import SilentProgress
 from dfbench.results.evidence_figures import timeline_figure
 from dfbench.results.evidence_pictures import (

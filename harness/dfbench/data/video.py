@@ -5,65 +5,16 @@ Video files go through PyAV; a video may also be a folder of frames, on disk or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from dfbench.data.completeness import announced_bytes
-from dfbench.data.decoding import (
-    UntrustedTimesError,
-    counted,
-    damage,
-    is_worth_seeking,
-    seeking,
-    through,
-)
-from dfbench.data.packet_index import PacketIndex, count_frames, index_packets
-from dfbench.data.remarks import remarks_on
+from dfbench.data.frame_places import frame_places, gaps_in, wanted_rows
 from dfbench.data.sequences import frame_names, is_sequence, read_images
-from dfbench.data.streams import open_container, open_stream
-from dfbench.data.upright import Turn, turn_of, upright
-from dfbench.errors import UndecodableVideoError
+from dfbench.data.video_file import Remark, VideoInfo, changed_size, read_file, survey
 from dfbench.types import FrameChoice
-
-_SHARED = ("h264", "hevc", "mpeg4", "vp9")  # of others, threads do not help or make other frames of damage
-
-SAME_SHAPE = 0.02  # by how much width : height may differ between frames that are scaled to one size
-
-Remark = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """What is known of the video stream that players show; `frames` is how many can be decoded.
-
-    Of a sequence of images: how many there are, the size of the first, and a rate of 0, which nobody knows.
-    """
-
-    frames: int
-    width: int
-    height: int
-    fps: float
-
-    @property
-    def rate(self) -> float:
-        """`fps`, or 25 where nobody knows: what is drawn must have some rate."""
-        return self.fps or 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """What was found before the wanted frames are decoded. `remarks`: what a person should know."""
-
-    index: PacketIndex
-    info: VideoInfo
-    is_shared: bool
-    remarks: tuple[str, ...]
 
 
 def wanted_indices(choice: FrameChoice, frames: int) -> NDArray[np.int64]:
@@ -85,8 +36,8 @@ def probe(path: Path) -> VideoInfo:
     if is_sequence(path):
         names = frame_names(path)
         ((_, first),) = read_images(path, names[:1])
-        return VideoInfo(len(names), first.shape[1], first.shape[0], 0.0)
-    return _surveyed(path).info
+        return VideoInfo(frame_places(names)[-1] + 1, first.shape[1], first.shape[0], 0.0)
+    return survey(path).info
 
 
 def read_frames(
@@ -99,177 +50,69 @@ def read_frames(
     is and however many `threads` decode. `remark` is told what a person should know of a video that is read all the same.
     Raises MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
     """
-    yield from _read(
-        path, lambda frames: wanted_indices(choice, frames).tolist(), threads=threads, remark=remark
-    )
+    said = remark or _unheard
+    if not is_sequence(path):
+        yield from read_file(path, lambda frames: wanted_indices(choice, frames).tolist(), threads, said)
+        return
+    names = frame_names(path)
+    places = frame_places(names)
+    if gaps := gaps_in(places):
+        said(
+            f"frames are missing in {gaps} places between its frames: no clip of successive frames goes over them"
+        )
+    rows = wanted_rows(choice, places, regular=wanted_indices(choice, len(names)))
+    yield from _images(path, {names[row]: places[row] for row in rows})
 
 
 def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(position, frame) of the frames at `positions`, ascending, as `read_frames`; those beyond the end are left out."""
-    yield from _read(path, lambda frames: [one for one in positions if one < frames])
+    """(position, frame) of the frames at `positions`, ascending, as `read_frames`; those that are missing, or beyond the
+    end, are left out."""
+    yield from _among(
+        path, frozenset(positions).__contains__, lambda frames: [one for one in positions if one < frames]
+    )
 
 
-def read_range(path: Path, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def read_range(
+    path: Path, first: int, count: int, *, remark: Remark | None = None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(position, frame) of at most `count` frames from `first` on, as `read_frames`; the file may end earlier.
 
     Raises MissingVideoError, UndecodableVideoError.
     """
-    yield from _read(path, lambda frames: list(range(first, min(first + count, frames))))
-
-
-def _read(
-    path: Path, choose: Callable[[int], list[int]], *, threads: int = 1, remark: Remark | None = None
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    if is_sequence(path):
-        names = frame_names(path)
-        yield from _images(path, names, choose(len(names)))
-        return
-    survey = _surveyed(path)
-    said = remark or _unheard
-    for sentence in survey.remarks:
-        said(sentence)
-    frames = _decoded(
-        path, survey.index, choose(survey.index.frames), threads=threads if survey.is_shared else 1
+    wanted = range(first, first + count)
+    yield from _among(
+        path, wanted.__contains__, lambda frames: list(wanted[: max(0, frames - first)]), remark
     )
-    yield from _upright(path, frames, survey.index.first, said)
+
+
+def _among(
+    path: Path,
+    is_wanted: Callable[[int], bool],
+    choose: Callable[[int], list[int]],
+    remark: Remark | None = None,
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    if not is_sequence(path):
+        yield from read_file(path, choose, 1, remark or _unheard)
+        return
+    names = frame_names(path)
+    yield from _images(
+        path,
+        {name: place for name, place in zip(names, frame_places(names), strict=True) if is_wanted(place)},
+    )
 
 
 def _unheard(_: str) -> None:
     return
 
 
-def _surveyed(path: Path) -> _Survey:
-    """Raises MissingVideoError, UndecodableVideoError: also for a file that is shorter than it says."""
-    with open_container(path) as container:
-        stream = open_stream(container, path)
-        codec = stream.codec_context
-        size, rate = (codec.width, codec.height), float(stream.average_rate or 0)
-        try:
-            index = index_packets(container, stream)
-            whole = announced_bytes(path, container, stream, index.frames + index.lost)
-        except (av.error.FFmpegError, OSError) as error:
-            raise UndecodableVideoError(f"{path}: the container is damaged ({error.strerror})") from error
-        if container.size < whole:
-            raise UndecodableVideoError(
-                f"{path}: the file ends early: {container.size} of at least {whole} bytes are there",
-                hints=("its download was cut off: download it again",),
-            )
-        if not index.frames:
-            raise UndecodableVideoError(
-                f"{path}: the video stream has no frames", hints=("download it again",)
-            )
-        if not index.times:
-            index = _counted(path, index)
-        return _Survey(
-            index,
-            VideoInfo(index.frames, *size, rate),
-            codec.name in _SHARED,
-            remarks_on(container, stream, index),
-        )
-
-
-def _counted(path: Path, index: PacketIndex) -> PacketIndex:
-    with open_container(path) as container:
-        return count_frames(container, open_stream(container, path), index)
-
-
-_Way = Callable[..., Iterator[tuple[int, av.VideoFrame]]]
-
-
-def _ways(path: Path, index: PacketIndex, wanted: Sequence[int], threads: int) -> Iterator[tuple[_Way, int]]:
-    """The ways to the wanted frames with the number of threads, best first; each is tried if the one before it does not
-    lead there."""
-    ways: list[_Way] = [through] if index.times else [counted]
-    if index.times and is_worth_seeking(index, wanted):
-        ways.insert(0, seeking)
-    if threads > 1:
-        yield ways[0], threads
-    for way in ways:
-        yield way, 1
-    if index.times and _counted(path, index).frames == index.frames:  # else a place is that of another frame
-        yield counted, 1
-
-
-def _decoded(
-    path: Path, index: PacketIndex, wanted: Sequence[int], *, threads: int
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """(position, frame) of the wanted frames, by one way after another. Raises UndecodableVideoError."""
-    if not wanted:
-        return
-    got, reason = 0, "the video stream ends early"
-    for way, count in _ways(path, index, wanted, threads):
-        with open_container(path) as container:
-            stream = open_stream(container, path, threads=count)
-            try:
-                for position, frame in way(container, stream, wanted[got:], index=index):
-                    if position in index.behind_loss:
-                        raise damage(position)
-                    yield position, frame
-                    got += 1
-                if got == len(wanted):
-                    return
-            except UntrustedTimesError:
-                reason = f"frame {wanted[got]} does not come out of the decoder"
-            except av.error.FFmpegError as error:
-                if count == 1:  # which tells what is wrong
-                    reason = str(error.strerror)
-                    break
-    raise UndecodableVideoError(
-        f"{path}: only {got} of {len(wanted)} wanted frames can be decoded ({reason})",
-        hints=("the file is damaged or truncated: download it again",),
-    )
-
-
-def _upright(
-    path: Path,
-    frames: Iterator[tuple[int, av.VideoFrame]],
-    first: av.VideoFrame | None,
-    said: Remark,
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """`frames` as arrays, all of the size of the `first` of the video and turned as it says."""
-    reformatter = VideoReformatter()
-    turn: Turn | None = None if first is None else turn_of(first)
-    size = None if first is None else (first.width, first.height)
-    for position, frame in frames:
-        if turn is None or size is None:
-            turn, size = turn_of(frame), (frame.width, frame.height)
-        other = (frame.width, frame.height)
-        if other != size:
-            if abs(size[0] * other[1] / (size[1] * other[0]) - 1) > SAME_SHAPE:
-                raise _changed_size(path, size, other, "cut it where its frames change their shape")
-            said(
-                f"its frames change their size ({_sizes(size, other)}): all were scaled to that of the first"
-            )
-        if turn_of(frame) != turn:
-            said(
-                "some of its frames are said to be turned otherwise than the first: all were turned as the first"
-            )
-        yield position, upright(frame, turn, size, reformatter)
-
-
-def _changed_size(
-    path: Path, first: tuple[int, int], other: tuple[int, int], remedy: str
-) -> UndecodableVideoError:
-    return UndecodableVideoError(
-        f"{path}: the frames differ in size ({_sizes(first, other)}), so they are not frames of one video",
-        hints=(remedy,),
-    )
-
-
-def _sizes(first: tuple[int, int], other: tuple[int, int]) -> str:
-    return ", ".join(f"{width}x{height}" for width, height in sorted((first, other)))
-
-
-def _images(
-    path: Path, names: Sequence[str], wanted: Sequence[int]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _images(path: Path, places: Mapping[str, int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(position, frame) of some frames of a sequence, by name."""
     size: tuple[int, int] | None = None
-    places = {names[one]: one for one in wanted}
     for name, image in read_images(path, list(places)):
         shape = (image.shape[1], image.shape[0])
         size = size or shape
         if shape != size:
-            raise _changed_size(
+            raise changed_size(
                 path, size, shape, "give each video a folder of its own, with frames of one size"
             )
         yield places[name], image

@@ -6,7 +6,7 @@ a second identical run computes nothing and an interrupted one goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -198,6 +198,7 @@ def _score_datasets(
             progress=stage.progress,
         )
         prepared = [PreparedVideo(one.video, one.status, one.reason, one.path) for one in report.videos]
+        _tell_notes(dataset, prepared, stage.progress)
         score_videos(
             detector,
             prepared,
@@ -207,6 +208,16 @@ def _score_datasets(
             description=f"score {dataset} with {stage.spec.name}",
         )
         writer.flush()
+
+
+def _tell_notes(dataset: str, prepared: Sequence[PreparedVideo], progress: Progress) -> None:
+    told = [one for one in prepared if one.status is Status.OK and one.reason]
+    if told:
+        more = "" if len(told) == 1 else "; all stand in the column 'reason' of the scores"
+        progress.note(
+            f"{dataset}: a note about {len(told)} of {len(prepared)} videos: {told[0].video.video_id}: "
+            f"{told[0].reason}{more}"
+        )
 
 
 def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Reading) -> Detector:

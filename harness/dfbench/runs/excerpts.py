@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from dfbench.data.clips import cut_crops
 from dfbench.data.faces import MIN_OVERLAP, MainFace, Track, follow, overlap
 from dfbench.data.store import StoredFaces
-from dfbench.data.video import VideoInfo, read_range
+from dfbench.data.video import read_range
 from dfbench.data.video_faces import Frame, Search, crop_track, look, ranked_tracks, with_all
+from dfbench.data.video_file import VideoInfo
 from dfbench.errors import NoFaceError, UsageError
 from dfbench.interfaces import FaceFinder, Progress, ProgressTask, ThoroughFaceFinder
 from dfbench.types import ClipSpec, FrameChoice, PrepareSpec
@@ -48,10 +49,11 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FollowedFace:
-    """The face of an excerpt: its m rows count from the excerpt's first frame; `looked_at` frames of `frame_size`
-    (width, height) were searched."""
+    """The face of an excerpt: its m rows are those of the excerpt's frames, at `positions` (m,) int64 in the video;
+    `looked_at` frames of `frame_size` (width, height) were searched."""
 
     main: MainFace
+    positions: NDArray[np.int64]
     frame_size: tuple[int, int]
     looked_at: int
 
@@ -73,7 +75,8 @@ def follow_face(
     thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
     choice = FrameChoice("first", count, clip=clip)
     with progress.task(f"faces in {path.name}, frames", count) as task:
-        search = look(_told(read_range(path, first, count), task), thorough or finder, 1)
+        frames = read_range(path, first, count, remark=lambda remark: progress.note(f"{path.name}: {remark}"))
+        search = look(_told(frames, task), thorough or finder, 1)
     tracks = ranked_tracks(search, search.found, choice)
     chosen = tracks[0] if tracks and like is None else None
     if like is not None:
@@ -85,7 +88,7 @@ def follow_face(
         which = "no face" if like is None else "the face that the run scored is not"
         raise NoFaceError(f"{path}: {which} in any of {len(search.found)} frames looked at")
     main = follow(chosen, search.looked_at, search.positions)
-    return FollowedFace(main, search.frame_size, len(search.positions))
+    return FollowedFace(main, search.positions[main.rows], search.frame_size, len(search.positions))
 
 
 def like_stored(tracks: Sequence[Track], search: Search, stored: StoredFaces) -> Track | None:
@@ -117,7 +120,7 @@ def cut_face(
     waiting: list[Frame] = []
 
     def cut() -> NDArray[np.uint8]:
-        places = [rows[position - first] for position, _ in waiting]
+        places = [rows[row] for row, _ in waiting]
         part = replace(
             main,
             rows=main.rows[places],
@@ -130,9 +133,9 @@ def cut_face(
             stored, range(len(places)), size=clips.size, margin=clips.margin, square=clips.square
         )
 
-    for position, frame in read_range(path, first, count):
-        if position - first in rows:
-            waiting.append((position, frame))
+    for row, (_, frame) in enumerate(read_range(path, first, count)):
+        if row in rows:
+            waiting.append((row, frame))
         if len(waiting) == CROP_BATCH:
             yield cut()
             waiting.clear()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dfbench.data.clips import read_clips
 from dfbench.data.coordinates import crop_boxes
 from dfbench.data.store import read_track
-from dfbench.data.video import VideoInfo, probe
+from dfbench.data.video import probe
+from dfbench.data.video_file import VideoInfo
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
@@ -157,7 +158,7 @@ def explain_excerpt(
     like = read_track(scored.path) if scored else None
     face = follow_face(path, first, count, finder=finder, clip=spec.frames, like=like, progress=progress)
     main = face.main
-    positions = first + main.rows
+    positions = face.positions
     try:
         windows = windows_of(positions, spec.frames, excerpt.hop or max(1, spec.frames // 2))
     except TooShortError as error:
@@ -194,6 +195,8 @@ def explain_scored(
     """
     info, clips = probe(path), scored.clips
     stored = read_track(scored.path)
+    if stored.origin.note:
+        progress.note(f"{path.name}: {stored.origin.note}")
     try:
         batch, frames = read_clips(scored.path, clips)
     except TooShortError as error:

@@ -1,9 +1,10 @@
 """The score table on disk: raw scores first, every metric is computed from them later.
 
-One row a clip, and one row for each video that could not be scored (`clip` -1, with a status and a reason), so
-no expected video is ever lost. While a run goes on, rows arrive in shards, `scores/part-00000.parquet`, ...; at
-its end they become one file, `scores.parquet`. Each file is written under a temporary name and then renamed,
-so a killed run leaves whole files only and the next one goes on after the last of them.
+One row a clip, and one row for each video that could not be scored (`clip` -1, with a status and a reason), so no
+expected video is ever lost; where a scored video has a reason, it is a note about it. While a run goes on, rows
+arrive in shards, `scores/part-00000.parquet`, ...; at its end they become one file, `scores.parquet`. Each file is
+written under a temporary name and then renamed, so a killed run leaves whole files only and the next one goes on
+after the last of them.
 """
 
 from __future__ import annotations
@@ -96,8 +97,9 @@ class ScoreWriter:
         frames: NDArray[np.integer[Any]],
         logits: NDArray[np.floating[Any]],
         seconds: float = 0.0,
+        reason: str = "",
     ) -> None:
-        """A video that was scored, its k >= 1 clips in order.
+        """A video that was scored, its k >= 1 clips in order; `reason`: what is to be said of it all the same.
 
         frames (k, T): positions in the video of each clip's frames; logits (k,) of "fake"; seconds of the whole
         video. Raises ScoreError if the shapes do not fit, there is no clip, or a logit is not finite.
@@ -117,7 +119,7 @@ class ScoreWriter:
             )
         share = seconds / len(values)
         self._append(
-            _row(video, number, clip, logit, Status.OK, "", share)
+            _row(video, number, clip, logit, Status.OK, storable(reason), share)
             for number, (clip, logit) in enumerate(zip(positions.tolist(), values.tolist(), strict=True))
         )
 

@@ -31,7 +31,8 @@ READ_AHEAD = 8
 
 @dataclass(frozen=True, slots=True)
 class PreparedVideo:
-    """A video with the outcome of its preparation; `path` is its face file when `status` is OK."""
+    """A video with the outcome of its preparation; `path` is its face file when `status` is OK, and `reason` what is to be
+    said of it all the same."""
 
     video: Video
     status: Status
@@ -72,7 +73,11 @@ def score_videos(
                     begun = time.perf_counter()
                     logits = _score(detector, batch, one.video)
                     writer.add_video(
-                        one.video, frames=frames, logits=logits, seconds=time.perf_counter() - begun
+                        one.video,
+                        frames=frames,
+                        logits=logits,
+                        seconds=time.perf_counter() - begun,
+                        reason=one.reason,
                     )
                 task.advance()
 
