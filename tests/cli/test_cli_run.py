@@ -117,6 +117,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_scores(
         for name in ("whole", "killed")
     )
     pd.testing.assert_frame_equal(found, expected)
+    (record,) = (json.loads(path.read_text()) for path in (tmp_path / "killed").glob("*/run.json"))
+    first, second = record["sessions"]
+    assert (record["started"], record["environment"]) == (first["started"], first["environment"])
+    assert (bool(first["finished"]), bool(second["finished"])) == (False, True)  # the first was killed
+    assert first["started"] < second["started"] < second["finished"] <= record["finished"]
+    for session in (first, second):
+        assert (session["device"], session["threads"]) == ("cpu", 1)
+        assert session["environment"]["packages"]["torch"] == torch.__version__.partition("+")[0]
 
 
 @pytest.mark.slow

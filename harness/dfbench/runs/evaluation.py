@@ -27,7 +27,7 @@ from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
 from dfbench.runs.fairness import by_dataset, leaks_into_tests, warn_of_leaks
 from dfbench.runs.protocols import resolve_protocol
-from dfbench.runs.provenance import environment, file_sha256, run_identity
+from dfbench.runs.provenance import file_sha256, run_identity
 from dfbench.runs.refusals import reading_of
 from dfbench.runs.run_file import (
     NAME,
@@ -40,8 +40,9 @@ from dfbench.runs.run_file import (
 )
 from dfbench.runs.scores import ScoreWriter, any_scores, done_videos
 from dfbench.runs.scoring import PreparedVideo, score_videos
+from dfbench.runs.sessions import begin_session, end_session
 from dfbench.runs.sources import prepare_selected, with_finder
-from dfbench.runs.stage import RunRequest, Stage, choose_device, open_stage
+from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import Training, training_of
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
@@ -112,7 +113,21 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
     # are found at once, and leave no run behind.
     detector = _build(request, stage, weights, reading) if any(left.values()) else None
+    record = begin_session(record, stored, device=choose_device(request.device), threads=compute_threads())
     _begin(folder, record, files, stage)
+    finished = _score_into(folder, record, stage, card, detector, left)
+    return ScoredRun(folder, finished, computed=True, host=stage.host)
+
+
+def _score_into(
+    folder: Path,
+    record: Mapping[str, Any],
+    stage: Stage,
+    card: DetectorCard,
+    detector: Detector | None,
+    left: Mapping[str, list[Video]],
+) -> dict[str, Any]:
+    """Score the videos that are `left` (without a detector, none is) into the run's folder; returns its final record."""
     try:
         with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
             if detector is not None:
@@ -121,9 +136,9 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     except BaseException as error:
         _leave(folder, record, error)
         raise
-    finished = {**record, "status": "complete", "finished": datetime.now(UTC).isoformat()}
+    finished = end_session({**record, "status": "complete", "finished": datetime.now(UTC).isoformat()})
     write_record(folder, finished)
-    return ScoredRun(folder, finished, computed=True, host=stage.host)
+    return finished
 
 
 def _begin(
@@ -174,7 +189,7 @@ def _leave(folder: Path, record: Mapping[str, Any], error: BaseException) -> Non
     reason = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
     with suppress(StoreError):  # the error that ended it is the one to tell
         if any_scores(folder):
-            write_record(folder, {**record, "status": "failed", "error": reason})
+            write_record(folder, end_session({**record, "status": "failed", "error": reason}))
         else:
             remove_run(folder)
 
@@ -275,7 +290,4 @@ def _record(
         **training.to_json(),
         "train_compression": card.train_compression,
         "training": dict(card.details),
-        "started": datetime.now(UTC).isoformat(),
-        "finished": "",
-        "environment": environment(),
     }
