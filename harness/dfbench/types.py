@@ -26,6 +26,7 @@ STORE_FORMAT = 3
 # How faces become a track. 1 averaged boxes of frames far apart, 2 had no small faces beside large ones, 3 took the
 # largest boxes for the main face, of however few frames and inside or outside of the frame.
 TRACKING = 4
+CROPPING = 1  # how stored faces become the clips that a detector sees: which frames, and their pixels
 OFFICIAL = "official"  # the corpus of data as their owners publish them
 OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
@@ -163,7 +164,8 @@ class ClipSpec:
     `margin`: how far the crop reaches beyond the face box on every side. With `square` it is a square of the frame, and
     `margin` a fraction of the box's longer side. Without, it has the shape of the box, `margin` is a fraction of the
     box's own width and height, and the crop ends at the frame: faces are then compressed along their longer side.
-    Normalisation is the detector's own affair: it is handed uint8 RGB.
+    Normalisation is the detector's own affair: it is handed uint8 RGB. `cropping` is the version of how clips are cut
+    (`data.clips`), which no caller sets: with it here, whatever depends on clips depends on it.
     """
 
     frames: int
@@ -172,6 +174,7 @@ class ClipSpec:
     sampling: Sampling = Sampling.UNIFORM
     margin: float = 0.25
     square: bool = True
+    cropping: int = CROPPING
 
     def frame_choice(self) -> FrameChoice:
         """The frames that must be decoded so that these clips can be cut."""
@@ -341,7 +344,12 @@ class CorpusSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class SynthesizerSpec(Spec):
-    """A maker of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`."""
+    """A maker of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`.
+
+    `version` changes whenever what it makes may change; weights that were trained with another version are trained anew.
+    """
+
+    version: str = "1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dfbench.runs.provenance import run_identity
 from dfbench.runs.sources import DataSource, index_at, made_corpus, with_corpora, with_finder
 from dfbench.runs.stage import Stage
 from dfbench.settings import Settings
-from dfbench.types import FaceFinderSpec, FrameChoice, PrepareSpec, VideoSelection
+from dfbench.types import ClipSpec, FaceFinderSpec, FrameChoice, PrepareSpec, VideoSelection
 
 SPEC = PrepareSpec(FrameChoice("uniform", 4))
 SETTINGS = Settings()
@@ -42,6 +42,12 @@ def test_faces_tracked_in_another_way_are_other_faces_and_make_another_run() -> 
     later = replace(SPEC, tracking=SPEC.tracking + 1)
     assert later.digest() != SPEC.digest()
     assert run_identity(prepare=asdict(later)) != run_identity(prepare=asdict(SPEC))
+
+
+def test_clips_cut_in_another_way_make_another_run() -> None:
+    clips = ClipSpec(frames=2, size=64)
+    later = replace(clips, cropping=clips.cropping + 1)
+    assert run_identity(clips=asdict(later)) != run_identity(clips=asdict(clips))
 
 
 def test_the_settings_name_the_finder_unless_the_spec_does() -> None:

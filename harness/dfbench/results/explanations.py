@@ -30,7 +30,7 @@ from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.scores import sigmoid
 from dfbench.runs.stage import compute_threads
-from dfbench.types import TRACKING
+from dfbench.types import CROPPING, TRACKING
 
 SCHEMA = 3
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
@@ -81,6 +81,7 @@ def explain_to(
         weights=opened.weights_sha256,
         finder=finder_version,
         tracking=TRACKING,
+        cropping=CROPPING,
         maps=[asdict(one) for one in opened.maps],
         excerpt=asdict(excerpt) if excerpt else None,
         **of_run,

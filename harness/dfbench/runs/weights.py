@@ -26,7 +26,7 @@ from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import checked_weights, finished_weights, note_training
 from dfbench.runs.trainers import start_source, trainer_of
-from dfbench.types import Status, World
+from dfbench.types import CROPPING, Status, World
 
 
 def find_weights(request: RunRequest, stage: Stage) -> Path:
@@ -80,7 +80,11 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         "files": files_digest([*train, *validation]),
         "needs": asdict(needs),
         "seed": request.seed,
+        "cropping": CROPPING,
     }
+    if needs.synthesizer:
+        synthesizer = stage.registry.synthesizer(needs.synthesizer)
+        identity["synthesizer"] = {"name": synthesizer.name, "version": synthesizer.version}
     if request.start:
         identity["start"] = _start_identity(request.start)
     folder = (
