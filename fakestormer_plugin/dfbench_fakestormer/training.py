@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dfbench import (
+    ClipSpec,
     FaceFile,
     FrameChoice,
     PrepareSpec,
@@ -96,6 +97,10 @@ class FakeSTormerTrainer:
             return needs
         scored = PrepareSpec(recipe.clips().frame_choice())
         return replace(needs, prepare_validation=scored, validation_labels=frozenset({0, 1}))
+
+    def clips(self) -> ClipSpec:
+        """The clips that weights trained by this recipe score."""
+        return self._recipe.clips()
 
     def check_start(self, start: str) -> None:
         """Raises WeightsError or UsageError if a training by this recipe cannot start from `start`."""

@@ -34,6 +34,7 @@ from dfbench.errors import (
 from dfbench.hooks.specs import hookimpl
 from dfbench.interfaces import (
     ChecksStart,
+    ChoosesClips,
     Dataset,
     DatasetIndex,
     Detector,
@@ -133,6 +134,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ChecksStart",
+    "ChoosesClips",
     "ClipSpec",
     "CorpusSpec",
     "Counts",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dfbench.text import storable
-from dfbench.types import EvidenceMap, Faces, PrepareSpec, PseudoFake, Video, World
+from dfbench.types import ClipSpec, EvidenceMap, Faces, PrepareSpec, PseudoFake, Video, World
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,6 +193,14 @@ class ChecksStart(Protocol):
 
     def check_start(self, start: str) -> None:
         """Raises WeightsError or UsageError if it cannot start from `start`, as in `TrainingRequest`."""
+
+
+@runtime_checkable
+class ChoosesClips(Protocol):
+    """A trainer whose recipe decides which clips its weights score; those of others score what their detector's spec says."""
+
+    def clips(self) -> ClipSpec:
+        """The clips that weights trained by this recipe score."""
 
 
 DetectorFactory = Callable[..., Detector]

@@ -117,7 +117,7 @@ def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -
         ("--video-seconds", "0", "video_seconds"),
         ("--for", "training", "cannot be trained"),
         ("--for", "fun", "use scoring, training or validation"),
-        ("--recipe", "demo", "add --for training"),
+        ("--recipe", "demo", "cannot be trained, and has no recipe"),
         ("--scheduler", "nowhere:x", "nowhere:x is no address of a scheduler"),
     ],
 )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +122,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_scores(
     first, second = record["sessions"]
     assert (record["started"], record["environment"]) == (first["started"], first["environment"])
     assert (bool(first["finished"]), bool(second["finished"])) == (False, True)  # the first was killed
-    assert first["started"] < second["started"] < second["finished"] <= record["finished"]
+    assert first["started"] < second["started"] < second["finished"] == record["finished"]
     for session in (first, second):
         assert (session["device"], session["threads"]) == ("cpu", 1)
-        assert session["environment"]["packages"]["torch"] == torch.__version__.partition("+")[0]
+        assert session["environment"]["packages"]["torch"] == metadata.version("torch")
 
 
 @pytest.mark.slow

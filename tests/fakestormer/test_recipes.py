@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench import UnknownNameError, UsageError
+from dfbench import ChoosesClips, UnknownNameError, UsageError
+from dfbench.hooks.host import Host
+from dfbench.runs.scored_clips import scored_clips
+from dfbench.runs.stage import RunRequest
 from dfbench_fakestormer.mends import MENDS
 from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recipe, released_margin
 from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions
+from dfbench_fakestormer.training import make_trainer
 
 
 def test_base_is_the_published_c23_configuration() -> None:
@@ -140,3 +144,24 @@ def test_a_recipe_survives_the_way_through_json(lr: float, epochs: int, token: s
     recipe = load_recipe("demo", {"lr": repr(lr), "epochs": str(epochs), "temporal_token": token})
     assert parse_recipe(recipe.model_dump(mode="json")) == recipe
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "made", "expected"),
+    [
+        ("", {}, False, "base_c23"),
+        ("", {}, True, "demo"),  # which `run` trains by on made data
+        ("small", {}, True, "small"),
+        ("", {"frames": "8", "clips_per_video": "2"}, False, "base_c23"),
+    ],
+)
+def test_what_is_scored_is_what_the_recipe_says(
+    recipe: str, changes: dict[str, str], made: bool, expected: str
+) -> None:
+    registry = Host.load().registry
+    request = RunRequest("fakestormer", recipe=recipe, overrides=changes)
+    assert scored_clips(request, registry, made=made) == load_recipe(expected, changes).clips()
+    assert isinstance(make_trainer(expected, changes), ChoosesClips)
+    untrained = RunRequest("fakestormer-untrained", recipe="demo")
+    with pytest.raises(UsageError, match="fakestormer-untrained' cannot be trained"):
+        scored_clips(untrained, registry, made=made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,8 +26,13 @@ _Purpose = Annotated[
         "--for", help="scoring; training or validation: the frames and landmarks that its trainer needs."
     ),
 ]
-_Recipe = Annotated[str, typer.Option(help="Recipe of the training; the detector's default if empty.")]
+_Recipe = Annotated[
+    str, typer.Option(help="Recipe of the training; if empty, the one that `train` and `run` would take.")
+]
 _Changes = Annotated[list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set frames=8.")]
+_Weights = Annotated[
+    Path | None, typer.Option(help="Weights that will score the videos, for the clips that they want.")
+]
 
 
 def prepare_command(
@@ -50,6 +56,7 @@ def prepare_command(
     purpose: _Purpose = "scoring",
     recipe: _Recipe = "",
     changes: _Changes = None,
+    weights: _Weights = None,
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
@@ -75,7 +82,7 @@ def prepare_command(
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     registry, bars = Host.load().registry, output.progress()
     made = bool(corpus_to_make(data, settings))
-    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made)
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made, weights=weights)
     check_selection(
         dataset,
         compression=compression,
@@ -137,6 +144,7 @@ def status_command(
     purpose: _Purpose = "scoring",
     recipe: _Recipe = "",
     changes: _Changes = None,
+    weights: _Weights = None,
 ) -> None:
     """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
     import json
@@ -150,7 +158,7 @@ def status_command(
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     made = bool(corpus_to_make(data, settings))
-    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made)
+    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made, weights=weights)
     check_selection(
         dataset,
         compression=compression,
@@ -185,22 +193,38 @@ def status_command(
 
 
 def _needs(
-    detector: str, purpose: str, recipe: str, changes: list[str] | None, registry: Registry, *, made: bool
+    detector: str,
+    purpose: str,
+    recipe: str,
+    changes: list[str] | None,
+    registry: Registry,
+    *,
+    made: bool,
+    weights: Path | None,
 ) -> tuple[PrepareSpec, frozenset[int] | None]:
     """What a detector needs of a video, and of which labels (None: of all)."""
     from dfbench.errors import UsageError
     from dfbench.runs.recipes import parse_overrides
+    from dfbench.runs.refusals import check_weights_file
+    from dfbench.runs.scored_clips import scored_clips
+    from dfbench.runs.stage import RunRequest
     from dfbench.runs.trainers import trainer_of
     from dfbench.types import PrepareSpec
 
-    spec = registry.detector(detector)
+    spec, overrides = registry.detector(detector), parse_overrides(changes or [])
     if purpose not in ("scoring", "training", "validation"):
         raise UsageError(f"--for {purpose}: no such purpose", hints=("use scoring, training or validation",))
+    if weights is not None:
+        check_weights_file(weights)
     if purpose == "scoring":
-        if recipe or changes:
-            raise UsageError("a recipe is of a training", hints=("add --for training",))
-        return PrepareSpec(spec.clips.frame_choice()), None
-    _, trainer = trainer_of(spec, registry, recipe, parse_overrides(changes or []), made=made)
+        request = RunRequest(spec.name, weights=weights, recipe=recipe, overrides=overrides)
+        clips = scored_clips(request, registry, made=made)
+        return PrepareSpec(clips.frame_choice()), None
+    if weights is not None:
+        raise UsageError(
+            f"--weights goes with scoring, and not with --for {purpose}", hints=("leave out --weights",)
+        )
+    _, trainer = trainer_of(spec, registry, recipe, overrides, made=made)
     needs = trainer.needs()
     if purpose == "training":
         return needs.prepare, needs.labels

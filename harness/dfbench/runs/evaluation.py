@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -136,7 +135,8 @@ def _score_into(
     except BaseException as error:
         _leave(folder, record, error)
         raise
-    finished = end_session({**record, "status": "complete", "finished": datetime.now(UTC).isoformat()})
+    ended = end_session(record)
+    finished = {**ended, "status": "complete", "finished": ended["sessions"][-1]["finished"]}
     write_record(folder, finished)
     return finished
 

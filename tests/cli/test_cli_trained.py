@@ -1,0 +1,145 @@
+"""Weights that a stranger's trainer leaves: found again under any name, told apart, and prepared for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.command import Dfbench, frame, write
+from tests.cli.toy_lab import FITTED, FOUND, Lab
+
+from dfbench.hooks.host import Host
+from dfbench.runs.recorded import open_run, weights_of
+from dfbench.settings import load_settings
+
+TASK = ("-d", "lab", "-p", "own-splits")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dfbench: Dfbench) -> Dfbench:
+    """The plugin, installed, and own videos of three splits: eight frames each, real ones dark."""
+    load = Host.load
+    monkeypatch.setattr(Host, "load", lambda *_: load([Lab()]))
+    monkeypatch.setenv("DFBENCH_FACE_FINDER", "whole")
+    monkeypatch.setenv("DFBENCH_WORKERS", "1")
+    lines, files = ["path,label,split"], {}
+    for number, split in enumerate(["train", "train", "val", "val", "test", "test", "test", "test"]):
+        label = ("real", "fake")[number % 2]
+        lines.append(f"{number},{label},{split}")
+        shades = {f"{number}/{step}.png": frame(10 * number + step + 100 * (number % 2)) for step in range(8)}
+        files.update(shades)
+    files["videos.csv"] = "\n".join(lines).encode()
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(write(tmp_path / "videos", files)))
+    return dfbench
+
+
+def lines_of(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.is_file() else 0
+
+
+def records() -> dict[str, dict[str, Any]]:
+    return {path.parent.name: json.loads(path.read_text()) for path in Path("runs").glob("*/run.json")}
+
+
+@pytest.mark.parametrize("name", ["model.pt", "weights.safetensors", "best/epoch=3"])
+def test_weights_are_trained_once_whatever_they_are_called(lab: Dfbench, tmp_path: Path, name: str) -> None:
+    train = ("train", *TASK, "--set", f"file={name}", "--seed", "3")
+    first = lab(*train)
+    assert first.code == 0, first.err
+    path = Path(first.out.strip())
+    assert path.as_posix().endswith(name)
+    again = lab(*train)
+    assert (again.code, again.out) == (0, first.out)
+    assert "using the weights trained before" in again.err
+    ran = lab("run", *TASK, "--set", f"file={name}", "--seed", "3")
+    assert ran.code == 0, ran.err
+    assert lines_of(FITTED) == 1
+    (record,) = records()
+    assert weights_of(open_run(record, load_settings()), load_settings(), None) == path
+
+
+@pytest.mark.parametrize(
+    ("returns", "says"),
+    [
+        ("none", "returned None and no path of weights"),
+        ("empty", "wrote an empty file"),
+        ("absent", "there is no such file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "run"])
+def test_a_trainer_that_leaves_no_weights_is_named(
+    lab: Dfbench, command: str, returns: str, says: str
+) -> None:
+    if command == "run":  # which trains only where the data are made
+        assert lab("train", *TASK, "--set", f"returns={returns}").code == 1
+    ended = lab(command, *TASK, "--set", f"returns={returns}")
+    assert ended.code == 1
+    assert (says if command == "train" else "no trained weights for detector 'lab'") in ended.err
+    assert ("the trainer of detector 'lab' (tests.cli.toy_lab:Trainer)" in ended.err) is (command == "train")
+    assert records() == {}
+
+
+def test_seed_and_corpus_are_those_of_the_training(lab: Dfbench, tmp_path: Path) -> None:
+    weights = Path(lab("train", *TASK, "--seed", "3").out.strip())
+    assert lab("run", *TASK, "--seed", "3").code == 0
+    given = lab("run", *TASK, "--weights", weights, "--seed", "7")
+    assert given.code == 0, given.err
+    assert "--seed 7 does not change weights that are given" in given.err
+    name = "lab (folder of the own corpus, faces by whole, seed 3)"
+    found = list(records().values())
+    assert [one["entry"] for one in found] == [name, name]
+    for one in found:
+        assert (one["corpus"], one["training_corpora"], one["training_seed"]) == ("own", ["own"], 3)
+        assert [(s["device"], s["threads"]) for s in one["sessions"]] == [("cpu", 1)]
+    board = json.loads(lab("leaderboard", "-p", "own-splits", "--json").out)
+    assert [row["entry"] for row in board["own"]] == [name]
+
+    # Another file, of which nobody knows where it comes from: another entry, which says so.
+    (tmp_path / "other.pt").write_text(json.dumps({"frames": 1, "scale": -1}))
+    other = lab("run", *TASK, "--weights", tmp_path / "other.pt")
+    assert other.code == 0, other.err
+    assert "*** lab: it is not known of which corpus the training data of these weights were" in other.err
+    # And one of the same name.
+    (tmp_path / "third.pt").write_text(json.dumps({"frames": 1, "scale": 5}))
+    assert lab("run", *TASK, "--weights", tmp_path / "third.pt").code == 0
+    board = json.loads(lab("leaderboard", "-p", "own-splits", "--json").out)
+    unknown = "lab (folder of an unknown corpus, faces by whole, weights "
+    hashes = {
+        one["detector"]["weights_sha256"][:8] for one in records().values() if one["training_seed"] is None
+    }
+    assert len(hashes) == 2
+    assert {row["entry"] for row in board["own"]} == {name, *(f"{unknown}{one})" for one in hashes)}
+
+
+@pytest.mark.parametrize("by", ["recipe", "weights"])
+def test_a_run_prepares_nothing_that_was_prepared_for_its_recipe_or_weights(lab: Dfbench, by: str) -> None:
+    fields = ("--set", "frames=3")
+    weights = Path(lab("train", *TASK, *fields).out.strip())
+    told = ("--weights", weights) if by == "weights" else fields
+    prepare = ("folder", "-d", "lab", "--split", "test", *told)
+    prepared = lab("data", "prepare", *prepare)
+    assert (prepared.code, "ok\t4\n" in prepared.out) == (0, True), prepared.err
+    assert lab("data", "status", *prepare).out == "ok\t4\n"
+    seen = lines_of(FOUND)
+    assert seen == 4 * 2 + 4 * 6  # the frames of training and validation, then six of each test video
+    ran = lab("run", *TASK, *told)
+    assert ran.code == 0, ran.err
+    assert lines_of(FOUND) == seen
+    (record,) = records().values()
+    assert record["clips"]["frames"] == 3
+
+
+def test_what_cannot_be_prepared_for_is_refused(lab: Dfbench, tmp_path: Path) -> None:
+    for options, code, says in (
+        (("-d", "lab", "--weights", tmp_path / "absent.pt"), 1, "no such weights file"),
+        (("-d", "lab", "--weights", tmp_path / "w.pt", "--for", "training"), 2, "goes with scoring"),
+        (("-d", "lab", "--recipe", "plian"), 2, "did you mean 'plain'?"),
+        (("-d", "lab", "--weights", tmp_path / "w.pt", "--recipe", "plain"), 2, "leave out --recipe"),
+        (("-d", "chance", "--set", "frames=2"), 2, "has no recipe"),
+    ):
+        (tmp_path / "w.pt").write_text(json.dumps({"frames": 2, "scale": 1}))
+        ended = lab("data", "prepare", "folder", *options)
+        assert (ended.code, says in ended.err) == (code, True), ended.err
+    assert not FOUND.exists()

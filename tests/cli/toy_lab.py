@@ -1,0 +1,131 @@
+"""A lab's plugin whose detector is trained: it leaves its weights under any name, and may forget to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dfbench import (
+    ClipSpec,
+    DetectorCard,
+    DetectorSpec,
+    FaceFinderSpec,
+    Faces,
+    FrameChoice,
+    PrepareSpec,
+    ProtocolSpec,
+    TrainingNeeds,
+    TrainingRequest,
+    VideoSelection,
+    hookimpl,
+)
+
+FOUND, FITTED = Path("found.log"), Path("fitted.log")  # in the test's folder
+
+
+def clips_of(frames: int) -> ClipSpec:
+    return ClipSpec(frames=frames, size=16, per_video=2)
+
+
+class WholeFrame:
+    """The whole frame is the face; keeps a log of the frames that it was shown."""
+
+    def __init__(self, device: str) -> None:
+        del device
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        with FOUND.open("a") as log:
+            log.write("frame\n" * len(frames))
+        height, width = frames[0].shape[:2]
+        box = np.array([[0, 0, width, height]], np.float32)
+        points = np.full((1, 5, 2), np.nan, np.float32)
+        return [Faces(box, np.ones(1, np.float32), points) for _ in frames]
+
+
+class Brightness:
+    """Bright is fake."""
+
+    def __init__(self, *, weights: Path, device: str, seed: int) -> None:
+        del device, seed
+        self._scale = float(json.loads(weights.read_text())["scale"])
+
+    def score(self, clips: torch.Tensor) -> torch.Tensor:
+        return self._scale * (clips.float().mean(dim=(1, 2, 3, 4)) / 255 - 0.5)
+
+
+def describe(weights: Path) -> DetectorCard:
+    """Its files say how many frames a clip has, and nothing of seed or corpus."""
+    return DetectorCard(clips_of(json.loads(weights.read_text())["frames"]), trained_on=frozenset({"folder"}))
+
+
+class Trainer:
+    """Fields of its recipe: `file`, the name of the weights; `frames` of a clip; `returns`, what `fit` forgets."""
+
+    def __init__(self, recipe: str, fields: Mapping[str, str]) -> None:
+        self._fields = {"recipe": recipe, "file": "model.pt", "frames": "1", "returns": "path", **fields}
+
+    def recipe(self) -> Mapping[str, Any]:
+        return self._fields
+
+    def clips(self) -> ClipSpec:
+        return clips_of(int(self._fields["frames"]))
+
+    def needs(self) -> TrainingNeeds:
+        prepare = PrepareSpec(FrameChoice("first", 2))
+        return TrainingNeeds(prepare=prepare, prepare_validation=prepare, labels=frozenset({0, 1}))
+
+    def fit(self, request: TrainingRequest) -> Path:
+        with FITTED.open("a") as log:
+            log.write("fit\n")
+        path, returns = request.folder / self._fields["file"], self._fields["returns"]
+        if returns != "absent":
+            path.parent.mkdir(exist_ok=True)
+            content = {"frames": int(self._fields["frames"]), "scale": 1 + request.seed}
+            path.write_text("" if returns == "empty" else json.dumps(content))
+        return None if returns == "none" else path  # type: ignore[return-value] # as labs do
+
+
+class Lab:
+    """The plugin."""
+
+    @staticmethod
+    @hookimpl
+    def dfbench_detectors() -> list[DetectorSpec]:
+        return [
+            DetectorSpec(
+                name="lab",
+                summary="Bright is fake.",
+                build=f"{__name__}:Brightness",
+                clips=clips_of(1),
+                needs_weights=True,
+                describe=f"{__name__}:describe",
+                trainer=f"{__name__}:Trainer",
+                recipes=("plain",),
+                default_recipe="plain",
+            )
+        ]
+
+    @staticmethod
+    @hookimpl
+    def dfbench_protocols() -> list[ProtocolSpec]:
+        return [
+            ProtocolSpec(
+                name="own-splits",
+                summary="Train, validate and test on the splits of one's own list.",
+                build="",
+                train=VideoSelection("folder", ("train",)),
+                validation=VideoSelection("folder", ("val",)),
+                tests=(VideoSelection("folder", ("test",)),),
+            )
+        ]
+
+    @staticmethod
+    @hookimpl
+    def dfbench_face_finders() -> list[FaceFinderSpec]:
+        return [FaceFinderSpec(name="whole", summary="The whole frame.", build=f"{__name__}:WholeFrame")]
