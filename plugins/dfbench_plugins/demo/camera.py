@@ -14,14 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench_plugins.demo import exact
+from dfbench_plugins.demo.exact import settled
 from dfbench_plugins.demo.features import Head, prepare_head
 from dfbench_plugins.demo.head import Light, paint_head
 from dfbench_plugins.demo.motion import Performance, perform
 from dfbench_plugins.demo.people import PersonKey, person
-from dfbench_plugins.demo.pixels import F32, U8, blur, paste
+from dfbench_plugins.demo.pixels import F32, U8, blur, paste, strokes, with_levels
 from dfbench_plugins.demo.render import View, landmarks, render_head
 from dfbench_plugins.demo.scene import paint_body, paint_place, place_body
 from dfbench_plugins.demo.styles import Style
+from dfbench_plugins.demo.warp import move
 
 MARGIN = 16  # of the painted place beyond the frame, for the camera's shake
 
@@ -56,13 +59,18 @@ def film(keys: Sequence[PersonKey], style: Style, *, frames: int, rng: np.random
     light = _light(style, rng)
     kind = style.places[int(rng.integers(len(style.places)))]
     place = paint_place(kind, width=width + 2 * MARGIN, height=height + 2 * MARGIN, rng=rng)
-    exposure = np.float32(rng.uniform(*style.exposure)) * np.array(light.tint, dtype=np.float32) ** 0.6
+    exposure = float(rng.uniform(*style.exposure)) * exact.power(np.array(light.tint), 0.6)
+    levels = np.arange(256.0)[:, None] * exposure
     actors, bodies = [], []
     for number, key in enumerate(keys):
         who = person(key)
         face = float(rng.uniform(*style.face)) * height * (0.78 if len(keys) > 1 else 1.0)
         face = min(face, 0.27 * width)
-        share = 0.5 + rng.normal(0, 0.05) if len(keys) == 1 else (0.29, 0.71)[number] + rng.normal(0, 0.015)
+        share = (
+            0.5 + settled(rng.normal(0, 0.05))
+            if len(keys) == 1
+            else (0.29, 0.71)[number] + settled(rng.normal(0, 0.015))
+        )
         view = View(float(share) * width, height * float(rng.uniform(0.40, 0.47)), face)
         performance = perform(frames, fps=fps, rng=rng)
         actors.append(Actor(prepare_head(paint_head(who, light)), view, performance))
@@ -72,19 +80,13 @@ def film(keys: Sequence[PersonKey], style: Style, *, frames: int, rng: np.random
     shots = np.empty((frames, height, width, 3), dtype=np.uint8)
     points = np.empty((frames, len(keys), 68, 2), dtype=np.float32)
     for index in range(frames):
-        move = np.array([[1, 0, path[index, 0] - MARGIN], [0, 1, path[index, 1] - MARGIN]], dtype=np.float32)
-        image = cast(
-            U8,
-            cv2.warpAffine(
-                place, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            ),
-        )
+        shift = np.array([[1, 0, path[index, 0] - MARGIN], [0, 1, path[index, 1] - MARGIN]])
+        image = move(place, shift, (width, height), border=cv2.BORDER_REPLICATE)
         for number in reversed(range(len(actors))):
             points[index, number] = _stand(
                 image, actors[number], bodies[number], index=index, offset=path[index]
             )
-        image = cv2.transform(blur(image, softness), np.diag(exposure))
-        shots[index] = sense(cast(U8, image), grain, rng=rng)
+        shots[index] = sense(with_levels(blur(image, softness), levels), grain, rng=rng)
     return Footage(shots, points, tuple(actors), fps, noise, softness)
 
 
@@ -93,14 +95,14 @@ def moved(view: View, offset: NDArray[np.float32]) -> View:
     return View(view.x + float(offset[0]), view.y + float(offset[1]), view.scale)
 
 
-def sense(image: U8, grain: NDArray[np.int16], *, rng: np.random.Generator) -> U8:
+def sense(image: U8, grain: U8, *, rng: np.random.Generator) -> U8:
     """Add one frame's sensor noise: a random cut of `grain`, turned at random."""
-    height, width = image.shape[:2]
-    top, left = int(rng.integers(grain.shape[0] - height + 1)), int(rng.integers(grain.shape[1] - width + 1))
-    cut = grain[top : top + height, left : left + width]
-    turn = int(rng.integers(4))
-    cut = cut[:: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
-    return cast(U8, cv2.add(image, np.ascontiguousarray(cut), dtype=cv2.CV_8U))
+    (height, width), (tall, wide) = image.shape[:2], grain.shape[1:3]
+    top, left = int(rng.integers(tall - height + 1)), int(rng.integers(wide - width + 1))
+    cut = grain[:, top : top + height, left : left + width]
+    turn = (None, 0, 1, -1)[int(rng.integers(4))]  # -1 is both ways
+    lighter, darker = cut if turn is None else (cv2.flip(part, turn) for part in cut)
+    return cast(U8, cv2.subtract(cv2.add(image, lighter), darker))
 
 
 def _stand(image: U8, actor: Actor, body: U8, *, index: int, offset: NDArray[np.float32]) -> F32:
@@ -120,19 +122,26 @@ def _light(style: Style, rng: np.random.Generator) -> Light:
     return Light(direction, float(rng.uniform(*style.ambient)), (1.0 + warmth, 1.0, 1.0 - warmth))
 
 
-def sensor_grain(height: int, width: int, *, sigma: float, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Noise of standard deviation `sigma` for `sense`, somewhat larger than a frame.
+def sensor_grain(height: int, width: int, *, sigma: float, rng: np.random.Generator) -> U8:
+    """Noise of standard deviation `sigma` for `sense`, somewhat larger than a frame: (2, h, w, 3), what is added and what is
+    taken away.
 
     A sensor's mosaic makes it slightly smooth and slightly coloured.
     """
     shape = (height + 64, width + 64)
-    luma = rng.standard_normal((*shape, 1), dtype=np.float32)
-    chroma = cv2.GaussianBlur(rng.standard_normal((*shape, 3), dtype=np.float32), (0, 0), 0.9) * 1.4
-    grain = cv2.GaussianBlur(0.9 * luma + 0.45 * chroma, (0, 0), 0.45)
-    return cast(NDArray[np.int16], np.rint(grain * (sigma / float(grain.std()))).astype(np.int16))
+    luma = exact.noise((*shape, 1), rng) * np.float32(0.9)
+    chroma = strokes((*shape, 3), across=0.9, along=0.9, rng=rng) * np.float32(0.63 * exact.STEPS)
+    raised = np.rint(luma + chroma + np.float32(32768.0)).astype(np.uint16)
+    smooth = cv2.GaussianBlur(raised, (0, 0), 0.45, borderType=cv2.BORDER_REFLECT)
+    grain = smooth.astype(np.int32) - 32768
+    whole = np.rint(grain * np.float32(sigma / exact.deviation(grain)))
+    return cast(U8, np.clip(np.stack((whole, -whole)), 0, 255).astype(np.uint8))
 
 
 def _shake(frames: int, *, size: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    steps = rng.standard_normal((frames + 12, 2)).astype(np.float32)
-    smooth = cv2.GaussianBlur(steps, (1, 0), sigmaX=0.01, sigmaY=3.0) if frames > 1 else steps
-    return cast(NDArray[np.float32], np.clip(smooth[:frames] * 3.0 * size, -MARGIN + 2, MARGIN - 2))
+    steps = np.pad(exact.noise((frames + 12, 2), rng) / exact.STEPS, ((9, 9), (0, 0)), mode="reflect")
+    weights = exact.exp(-((np.arange(-9, 10) / 3.0) ** 2) / 2.0)
+    smooth = np.zeros((frames, 2))
+    for back, weight in enumerate(weights / weights.sum()):
+        smooth += weight * steps[back : back + frames]
+    return np.clip(smooth * (3.0 * size), -MARGIN + 2, MARGIN - 2).astype(np.float32)

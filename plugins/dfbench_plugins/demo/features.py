@@ -11,10 +11,24 @@ from typing import cast
 import cv2
 import numpy as np
 
+from dfbench_plugins.demo import exact
 from dfbench_plugins.demo.head import LEFT, PIXELS, TOP, HeadTexture, lip_edges
 from dfbench_plugins.demo.motion import Expression
 from dfbench_plugins.demo.people import Person
-from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes, vector
+from dfbench_plugins.demo.pixels import (
+    F32,
+    U8,
+    blur,
+    bump,
+    enlarge,
+    hill,
+    mix,
+    smooth_noise,
+    smoothstep,
+    to_bytes,
+    vector,
+)
+from dfbench_plugins.demo.warp import look_up, move
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +41,7 @@ class Eye:
     upper: F32
     lower: F32
     height: F32
-    ball: F32
+    ball: U8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +53,7 @@ class Mouth:
     x: F32
     below: F32
     share: F32
-    inside: F32
+    inside: U8
     fade: F32
 
 
@@ -91,8 +105,8 @@ def _eye(owner: Person, sign: float, *, veins: F32, glint: tuple[float, float, f
     across = (x - centre) / wide * sign  # -1 at the nose, 1 at the temple
     height = y + owner.eye_tilt * across * wide * 0.9
     arch = np.clip(1.0 - across**2, 0.0, 1.0)
-    upper = -owner.eye_height * arch**0.62 * (1.0 - 0.10 * across)
-    lower = owner.eye_height * 0.62 * arch**0.8 * (1.0 + 0.12 * across)
+    upper = -owner.eye_height * exact.power(arch, 0.62) * (1.0 - 0.10 * across)
+    lower = owner.eye_height * 0.62 * exact.power(arch, 0.8) * (1.0 + 0.12 * across)
     ball = _eyeball(owner, x - centre, height, veins=veins, glint=glint, shade=shade)
     return Eye(
         left, top, across.astype(np.float32), upper.astype(np.float32), lower.astype(np.float32), height, ball
@@ -101,47 +115,41 @@ def _eye(owner: Person, sign: float, *, veins: F32, glint: tuple[float, float, f
 
 def _eyeball(
     owner: Person, x: F32, y: F32, *, veins: F32, glint: tuple[float, float, float], shade: float
-) -> F32:
+) -> U8:
     white = np.array((226.0, 220.0, 214.0), dtype=np.float32) * shade
-    fall = 1.0 - 0.42 * np.clip(np.abs(x) / owner.eye_width, 0, 1)[..., None] ** 3
+    aside = np.clip(np.abs(x) / owner.eye_width, 0, 1)[..., None]
+    fall = 1.0 - 0.42 * aside * aside * aside
     image = cast(F32, (white * fall).astype(np.float32))
-    image = image + cv2.resize(veins, (x.shape[1], x.shape[0]))[..., None] * vector(1.6, -2.4, -2.4)
+    image = image + enlarge(veins, (x.shape[0], x.shape[1]))[..., None] * vector(1.6, -2.4, -2.4)
     radius = np.sqrt(x**2 + (y + 0.012) ** 2).astype(np.float32)
     size = 0.098
-    spokes = 1.0 + 0.16 * np.sin(np.arctan2(y, x) * 19.0) + 0.35 * smoothstep(0.0, size, radius) - 0.2
+    spokes = 1.0 + 0.16 * exact.sin(exact.arctan2(y, x) * 19.0) + 0.35 * smoothstep(0.0, size, radius) - 0.2
     iris = np.array(owner.iris, dtype=np.float32) * (shade * spokes)[..., None]
     image = mix(image, iris.astype(np.float32), smoothstep(size + 0.010, size - 0.008, radius))
-    ring = np.exp(-(((radius - size) / 0.013) ** 2)).astype(np.float32)
+    ring = hill(((radius - size) / 0.013) ** 2)
     image = mix(image, (24.0, 20.0, 20.0), 0.6 * ring)
     image = mix(image, (10.0, 8.0, 8.0), smoothstep(0.050, 0.034, radius))
     spark = bump(x, y, at=(0.045 * np.sign(glint[0] + 1e-6), -0.050), size=(0.024, 0.022))
-    return mix(image, (252.0, 252.0, 252.0), 0.92 * spark)
+    return to_bytes(mix(image, (252.0, 252.0, 252.0), 0.92 * spark))
 
 
 def _lay_eye(image: U8, eye: Eye, owner: Person, expression: Expression) -> None:
     height, width = eye.height.shape
     view = image[eye.top : eye.top + height, eye.left : eye.left + width]
-    move = np.array(
-        [
-            [1, 0, expression.gaze[0] * owner.eye_width * PIXELS],
-            [0, 1, expression.gaze[1] * owner.eye_width * PIXELS],
-        ],
-        dtype=np.float32,
-    )
-    ball = cv2.warpAffine(
-        eye.ball, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    aside, down = (part * owner.eye_width * PIXELS for part in expression.gaze)
+    how = np.array([[1, 0, aside], [0, 1, down]])
+    ball = move(eye.ball, how, (width, height), border=cv2.BORDER_REPLICATE)
     squint = 1.0 - 0.18 * max(expression.smile, 0.0) + 0.10 * expression.brow
     upper = eye.upper * squint * (1.0 - expression.blink) + eye.lower * (0.85 * expression.blink)
     under = eye.height - upper
     inner = np.abs(eye.across) < 1.0
     gap = smoothstep(-0.006, 0.014, under) * smoothstep(0.008, -0.010, eye.height - eye.lower) * inner
-    shadow = 1.0 - 0.52 * np.exp(-np.clip(under, 0, 1) / 0.036)
+    shadow = 1.0 - 0.52 * hill(np.clip(under, 0, 1) / 0.036)
     out = mix(view.astype(np.float32), ball * shadow[..., None], gap.astype(np.float32))
     weight = 0.017 + 0.010 * owner.makeup
     ends = smoothstep(1.14, 0.85, np.abs(eye.across))
-    lash = np.exp(-((under / weight) ** 2)) * ends * (0.72 + 0.2 * owner.makeup)
-    waterline = np.exp(-(((eye.height - eye.lower - 0.008) / 0.012) ** 2)) * ends * (1.0 - expression.blink)
+    lash = hill((under / weight) ** 2) * ends * (0.72 + 0.2 * owner.makeup)
+    waterline = hill(((eye.height - eye.lower - 0.008) / 0.012) ** 2) * ends * (1.0 - expression.blink)
     out = mix(out, tuple(0.45 * v for v in owner.skin), (0.38 * waterline).astype(np.float32))
     out = mix(out, (26.0, 19.0, 18.0), np.clip(lash, 0, 0.95).astype(np.float32))
     view[...] = to_bytes(out)
@@ -151,7 +159,7 @@ def _mouth(owner: Person, *, shade: float) -> Mouth:
     left, top, x, y = _patch(-0.62, owner.mouth_y - 0.30, 0.62, owner.mouth_y + 0.46)
     _, line, _ = lip_edges(owner, x)
     below = y - line
-    share = np.clip(1.0 - (x / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0) ** 0.6
+    share = exact.power(np.clip(1.0 - (x / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0), 0.6)
     fade = smoothstep(-0.28, -0.12, below.astype(np.float32)) * smoothstep(
         0.44, 0.30, below.astype(np.float32)
     )
@@ -161,15 +169,16 @@ def _mouth(owner: Person, *, shade: float) -> Mouth:
     ]  # from the upper lip down, times 0.2 face units
     columns = np.linspace(-1.0, 1.0, 96, dtype=np.float32)[None, :]
     inside = np.broadcast_to(vector(58.0, 24.0, 24.0), (40, 96, 3)).copy()
-    tongue = smoothstep(0.45, 0.9, rows) * np.exp(-((columns / 0.7) ** 2))
+    tongue = smoothstep(0.45, 0.9, rows) * hill((columns / 0.7) ** 2)
     inside = mix(inside, (142.0, 74.0, 70.0), 0.7 * cast(F32, tongue))
-    gaps = 1.0 - 0.22 * np.exp(-((np.mod(columns * 5.0 + 0.5, 1.0) - 0.5) ** 2) / 0.006)
+    gaps = 1.0 - 0.22 * hill((np.mod(columns * 5.0 + 0.5, 1.0) - 0.5) ** 2 / 0.006)
     teeth = smoothstep(0.42, 0.34, rows) * smoothstep(0.95, 0.6, np.abs(columns)) * np.float32(0.92)
     white = (vector(228.0, 220.0, 206.0) * (gaps * (1.0 - 0.35 * columns**2))[..., None]).astype(np.float32)
     inside = mix(
         inside, np.broadcast_to(white, inside.shape).astype(np.float32), cast(F32, teeth)
     ) * np.float32(shade)
-    return Mouth(left, top, x, below.astype(np.float32), share.astype(np.float32), blur(inside, 0.8), fade)
+    seen = blur(to_bytes(inside), 0.8)
+    return Mouth(left, top, x, below.astype(np.float32), share.astype(np.float32), seen, fade)
 
 
 def _lay_mouth(image: U8, mouth: Mouth, opening: float) -> None:
@@ -180,26 +189,20 @@ def _lay_mouth(image: U8, mouth: Mouth, opening: float) -> None:
     under = mouth.below - fall  # positive below the parted lower lip
     source = np.where(
         mouth.below < 0,
-        mouth.below + rise * np.exp(-((over / 0.15) ** 2)),
-        mouth.below - fall * np.exp(-((under / 0.28) ** 2)),
+        mouth.below + rise * hill((over / 0.15) ** 2),
+        mouth.below - fall * hill((under / 0.28) ** 2),
     )
-    move = (source - mouth.below) * mouth.fade * PIXELS
+    shift = (source - mouth.below) * mouth.fade * PIXELS
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    moved = cv2.remap(
-        view, columns, (rows + move).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )
+    moved = look_up(view, np.dstack((columns, rows + shift)).astype(np.float32), border=cv2.BORDER_REFLECT)
     hole = smoothstep(-0.006, 0.014, over.astype(np.float32)) * smoothstep(
         0.008, -0.012, under.astype(np.float32)
     )
     hole = hole * smoothstep(0.02, 0.25, mouth.share)
     seen_x = (mouth.x / 0.36 * 0.5 + 0.5) * 95.0
     seen_y = over / 0.2 * 39.0
-    inside = cv2.remap(
-        mouth.inside,
-        seen_x.astype(np.float32),
-        seen_y.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+    inside = look_up(
+        mouth.inside, np.dstack((seen_x, seen_y)).astype(np.float32), border=cv2.BORDER_REPLICATE
     )
     shadow = 0.55 + 0.45 * smoothstep(0.0, 0.05, over.astype(np.float32))
     view[...] = to_bytes(mix(moved.astype(np.float32), inside * shadow[..., None], hole.astype(np.float32)))

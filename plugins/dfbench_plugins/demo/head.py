@@ -9,12 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-import cv2
 import numpy as np
 
+from dfbench_plugins.demo import exact
 from dfbench_plugins.demo.hair import front_hair
 from dfbench_plugins.demo.people import Person
-from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes, vector
+from dfbench_plugins.demo.pixels import (
+    F32,
+    U8,
+    blur_finely,
+    bump,
+    hill,
+    mix,
+    smooth_noise,
+    smoothstep,
+    strokes,
+    to_bytes,
+    vector,
+)
 
 PIXELS = 84.0  # of the texture, a face unit
 LEFT, TOP, RIGHT, BOTTOM = -1.8, -2.1, 1.8, 2.0  # face units
@@ -56,8 +68,8 @@ def grid(pixels: float = PIXELS) -> tuple[F32, F32]:
 
 def half_width(owner: Person, y: F32) -> F32:
     """Half the width of the bare head at height `y`; -1 above the crown and below the chin."""
-    up = np.clip(1.0 - np.clip(-y / owner.crown, 0.0, 1.0) ** 2.4, 0.0, 1.0) ** (1 / 2.3)
-    down = np.clip(1.0 - np.clip(y / owner.chin, 0.0, 1.0) ** owner.jaw, 0.0, 1.0) ** 0.5
+    up = exact.power(1.0 - exact.power(np.clip(-y / owner.crown, 0.0, 1.0), 2.4), 1 / 2.3)
+    down = np.sqrt(np.maximum(1.0 - exact.power(np.clip(y / owner.chin, 0.0, 1.0), owner.jaw), 0.0))
     inside = (y > -owner.crown) & (y < owner.chin)
     return cast(F32, np.where(inside, np.where(y < 0.0, up, down), -1.0).astype(np.float32))
 
@@ -75,7 +87,7 @@ def paint_head(owner: Person, light: Light) -> HeadTexture:
     alpha = np.maximum(face, ears)
     strands, cover = front_hair(owner, x, y, face=face, rng=rng)
     tone = _hair_light(x, y, light)
-    shadow = blur(cover, 5.0) * 0.38 * (1.0 - cover) * smoothstep(0.5, -0.3, y)
+    shadow = blur_finely(cover, 5.0) * 0.38 * (1.0 - cover) * smoothstep(0.5, -0.3, y)
     image = mix(skin * (1.0 - shadow[..., None]), strands * tone[..., None], cover)
     alpha = np.maximum(alpha, cover)
     if owner.glasses:
@@ -114,7 +126,7 @@ def _skin(owner: Person, x: F32, y: F32, *, rng: np.random.Generator) -> F32:
     circles = bump(side, y, at=(owner.eye_gap - 0.03, 0.15), size=(0.18, 0.06)) * (0.35 + 0.65 * owner.age)
     base *= 1.0 - circles[..., None] * np.array((0.12, 0.15, 0.10), dtype=np.float32)
     mottle = 0.014 * smooth_noise(shape, scale=9, rng=rng) + 0.013 * smooth_noise(shape, scale=4, rng=rng)
-    pores = 0.042 * blur(rng.standard_normal(shape, dtype=np.float32), 0.7)
+    pores = 0.042 * strokes(shape, across=0.7, along=0.7, rng=rng)
     base *= (1.0 + (mottle + pores) * (0.8 + 0.5 * owner.age))[..., None]
     if owner.freckles > 0.05:
         spots = np.clip(smooth_noise(shape, scale=3.2, rng=rng) - 1.75, 0.0, 0.8)
@@ -150,26 +162,24 @@ def _beard(owner: Person, base: F32, x: F32, y: F32, *, rng: np.random.Generator
     lip = bump(x, y, at=(0, owner.mouth_y - 0.17), size=(owner.mouth_width * 1.05, 0.07)) * owner.moustache
     cover = np.maximum(beard, lip)
     shape = (x.shape[0], x.shape[1])
-    strokes = (
-        cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), sigmaX=0.6, sigmaY=2.2) * 2.4
-    )
+    stubble = strokes(shape, across=0.6, along=2.2, rng=rng) * np.float32(2.4)
     colour = np.array(owner.hair, dtype=np.float32) * 0.85
     shade = mix(
         base,
         tuple(float(v) for v in colour),
-        np.clip(cover * (0.72 + 0.35 * strokes), 0, 0.93).astype(np.float32),
+        np.clip(cover * (0.72 + 0.35 * stubble), 0, 0.93).astype(np.float32),
     )
-    return cast(F32, shade * (1.0 + 0.06 * (cover * strokes)[..., None]))
+    return cast(F32, shade * (1.0 + 0.06 * (cover * stubble)[..., None]))
 
 
 def lip_edges(owner: Person, x: F32) -> tuple[F32, F32, F32]:
     """Heights of the upper lip's top, the line between the lips, and the lower lip's bottom at `x`."""
     share = np.clip(np.abs(x) / owner.mouth_width, 0.0, 1.0)
     arch = np.sqrt(1.0 - share**2)
-    bow = 1.0 - 0.25 * np.exp(-((share / 0.12) ** 2)) + 0.05 * np.exp(-(((share - 0.28) / 0.2) ** 2))
-    line = owner.mouth_y + 0.008 * np.cos(share * 5.0) - 0.028 * share**2
-    top = line - owner.lip_upper * arch**0.8 * bow
-    low = line + owner.lip_lower * arch**0.9
+    bow = 1.0 - 0.25 * hill((share / 0.12) ** 2) + 0.05 * hill(((share - 0.28) / 0.2) ** 2)
+    line = owner.mouth_y + 0.008 * exact.cos(share * 5.0) - 0.028 * share**2
+    top = line - owner.lip_upper * exact.power(arch, 0.8) * bow
+    low = line + owner.lip_lower * exact.power(arch, 0.9)
     return cast(F32, top), cast(F32, line), cast(F32, low)
 
 
@@ -180,13 +190,11 @@ def _lips(owner: Person, base: F32, x: F32, y: F32, *, rng: np.random.Generator)
     )
     inside = inside * (np.abs(x) < owner.mouth_width)
     shape = (x.shape[0], x.shape[1])
-    creases = (
-        cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), sigmaX=0.8, sigmaY=4.0) * 2.2
-    )
+    creases = strokes(shape, across=0.8, along=4.0, rng=rng) * np.float32(2.2)
     colour = np.array(owner.lips, dtype=np.float32) * (1.0 + 0.07 * creases[..., None])
     colour = colour * np.where(y < line, 0.86, 1.04)[..., None]
     painted = mix(base, cast(F32, colour.astype(np.float32)), (0.88 * inside).astype(np.float32))
-    seam = np.exp(-(((y - line) / 0.016) ** 2)) * smoothstep(
+    seam = hill(((y - line) / 0.016) ** 2) * smoothstep(
         owner.mouth_width * 1.06, owner.mouth_width * 0.9, np.abs(x)
     )
     corner = bump(np.abs(x), y, at=(owner.mouth_width * 1.01, owner.mouth_y), size=(0.035, 0.03))
@@ -200,23 +208,21 @@ def _brows(owner: Person, base: F32, x: F32, y: F32, *, rng: np.random.Generator
     along = np.clip((side - start) / (end - start), 0.0, 1.0)
     middle = (
         -owner.brow_height
-        - owner.brow_arch * np.sin(np.pi * np.clip(along * 0.95, 0, 1) ** 1.15)
-        + 0.05 * along**3
+        - owner.brow_arch * exact.sin(np.pi * exact.power(np.clip(along * 0.95, 0, 1), 1.15))
+        + 0.05 * along * along * along
     )
     thick = (
         owner.brow_weight
-        * (1.0 - 0.68 * along**1.6)
+        * (1.0 - 0.68 * exact.power(along, 1.6))
         * smoothstep(-0.03, 0.06, (side - start).astype(np.float32))
     )
-    body = np.exp(-(np.abs((y - middle) / np.maximum(thick, 0.008)) ** 2.6)) * smoothstep(
+    body = hill(exact.power(np.abs((y - middle) / np.maximum(thick, 0.008)), 2.6)) * smoothstep(
         end + 0.03, end - 0.05, side
     )
     shape = (x.shape[0], x.shape[1])
-    strokes = (
-        cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), sigmaX=1.0, sigmaY=0.7) * 2.0
-    )
+    hairs = strokes(shape, across=1.0, along=0.7, rng=rng) * np.float32(2.0)
     body = body * smoothstep(start - 0.03, start + 0.04, side)
-    cover = np.clip(body * (0.72 + 0.30 * strokes), 0, 0.92).astype(np.float32)
+    cover = np.clip(body * (0.72 + 0.30 * hairs), 0, 0.92).astype(np.float32)
     return mix(base, tuple(0.72 * v for v in owner.hair), cover)
 
 
@@ -227,7 +233,7 @@ def _relief(owner: Person, x: F32, y: F32, *, rng: np.random.Generator) -> F32:
     h = 0.95 * np.sqrt(np.clip(1.0 - (x / 1.16) ** 2 - ((y - 0.05) / 1.78) ** 2, 0.03, 1.0))
     ridge = smoothstep(-0.22, tip, y) * smoothstep(tip + 0.13, tip - 0.02, y)
     spread = (0.095 + 0.05 * smoothstep(0.1, tip, y)) * owner.nose_width
-    h = h + 0.25 * owner.nose_depth * ridge * np.exp(-((x / spread) ** 2))
+    h = h + 0.25 * owner.nose_depth * ridge * hill((x / spread) ** 2)
     h = h + 0.085 * bump(x, y, at=(0, tip - 0.01), size=(0.12 * owner.nose_width, 0.10))
     h = h + 0.075 * bump(side, y, at=(0.165 * owner.nose_width, tip + 0.045), size=(0.075, 0.075))
     h = (
@@ -249,23 +255,24 @@ def _relief(owner: Person, x: F32, y: F32, *, rng: np.random.Generator) -> F32:
     h = h + 0.055 * bump(x, y, at=(0, mouth + 0.07), size=(owner.mouth_width * 0.7, 0.06))
     h = h - 0.045 * bump(x, y, at=(0, mouth + 0.2), size=(0.25, 0.055))
     fold = side - (0.23 + 0.26 * np.clip((y - tip) / 0.42, -0.2, 1.3))
-    h = h - (0.006 + 0.026 * owner.age) * np.exp(-((fold / 0.04) ** 2)) * smoothstep(
+    h = h - (0.006 + 0.026 * owner.age) * hill((fold / 0.04) ** 2) * smoothstep(
         tip - 0.05, tip + 0.1, y
     ) * smoothstep(mouth + 0.22, mouth + 0.02, y)
     if owner.age > 0.35:
-        lines = np.sin(
-            y * 58.0 + 2.0 * np.cos(x * 2.2) + 0.6 * smooth_noise((x.shape[0], x.shape[1]), scale=30, rng=rng)
+        lines = exact.sin(
+            y * 58.0
+            + 2.0 * exact.cos(x * 2.2)
+            + 0.6 * smooth_noise((x.shape[0], x.shape[1]), scale=30, rng=rng)
         )
         h = h + 0.0042 * (owner.age - 0.3) * lines * bump(x, y, at=(0, -0.6), size=(0.55, 0.18))
-        feet = np.sin((np.arctan2(y - 0.02, side - gap + 0.05)) * 22.0)
+        feet = exact.sin(exact.arctan2(y - 0.02, side - gap + 0.05) * 22.0)
         h = h + 0.003 * (owner.age - 0.3) * feet * bump(side, y, at=(gap + 0.3, 0.04), size=(0.09, 0.13))
     return cast(F32, h.astype(np.float32))
 
 
 def _shade(albedo: F32, height: F32, *, owner: Person, light: Light) -> F32:
     """Wrapped Lambert with a soft highlight; the ridge of the nose is kept from turning to metal by a blur."""
-    slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=PIXELS / 8.0)
-    slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=PIXELS / 8.0)
+    slope_x, slope_y = _slope(height.T).T, _slope(height)
     length = np.sqrt(slope_x**2 + slope_y**2 + 1.0)
     nx, ny, nz = -slope_x / length, -slope_y / length, 1.0 / length
     lx, ly, lz = light.unit()
@@ -276,27 +283,34 @@ def _shade(albedo: F32, height: F32, *, owner: Person, light: Light) -> F32:
     warm = np.array(light.tint, dtype=np.float32)
     shade = light.ambient + (1.12 - light.ambient) * lambert
     # Light scattered under the skin reddens where it grows dark.
-    scatter = np.stack((shade**0.88, shade, shade**1.06), axis=-1)
-    shine = 30.0 * owner.oil * gloss**24 + 16.0 * owner.oil * gloss**70
+    scatter = np.stack((exact.power(shade, 0.88), shade, exact.power(shade, 1.06)), axis=-1)
+    shine = 30.0 * owner.oil * exact.power(gloss, 24) + 16.0 * owner.oil * exact.power(gloss, 70)
     return cast(F32, (albedo * scatter * warm + (shine * lambert)[..., None] * warm).astype(np.float32))
+
+
+def _slope(height: F32) -> F32:
+    """How fast `height` grows from row to row, face units a face unit, smoothed across (Sobel)."""
+    tall = np.pad(height, 1, mode="reflect")
+    across = tall[:, :-2] + 2.0 * tall[:, 1:-1] + tall[:, 2:]
+    return cast(F32, (across[2:] - across[:-2]) * np.float32(PIXELS / 8.0))
 
 
 def _occlusion(owner: Person, skin: F32, x: F32, y: F32) -> F32:
     side, tip = np.abs(x), owner.nose_length
     nostril = bump(side, y, at=(0.088 * owner.nose_width, tip + 0.088), size=(0.05, 0.026))
     under = bump(x, y, at=(0, tip + 0.125), size=(0.2 * owner.nose_width, 0.05))
-    wing = np.exp(-(((side - 0.235 * owner.nose_width) / 0.025) ** 2) - ((y - tip - 0.04) / 0.065) ** 2)
+    wing = bump(side, y, at=(0.235 * owner.nose_width, tip + 0.04), size=(0.025, 0.065))
     dark = np.clip(0.82 * nostril + 0.20 * under + 0.22 * wing, 0, 0.85).astype(np.float32)
     skin = mix(skin, skin * vector(0.34, 0.24, 0.22), dark)
     crease_y = -owner.eye_height * 1.42 - 0.01
     bend = crease_y * np.sqrt(
         np.clip(1.0 - ((side - owner.eye_gap) / (owner.eye_width * 1.18)) ** 2, 0.0, 1.0)
     )
-    crease = np.exp(-(((y - bend) / 0.017) ** 2)) * (np.abs(side - owner.eye_gap) < owner.eye_width * 1.12)
+    crease = hill(((y - bend) / 0.017) ** 2) * (np.abs(side - owner.eye_gap) < owner.eye_width * 1.12)
     skin = mix(
         skin,
         skin * vector(0.60, 0.52, 0.50),
-        (0.55 * blur(crease.astype(np.float32), 0.8)).astype(np.float32),
+        (0.55 * blur_finely(crease.astype(np.float32), 0.8)).astype(np.float32),
     )
     rim = smoothstep(0.16, 0.0, (half_width(owner, y) - side).astype(np.float32)) * smoothstep(-0.4, 0.6, y)
     return skin * (1.0 - 0.30 * rim[..., None])
@@ -304,18 +318,17 @@ def _occlusion(owner: Person, skin: F32, x: F32, y: F32) -> F32:
 
 def _hair_light(x: F32, y: F32, light: Light) -> F32:
     lx, ly, _ = light.unit()
-    band = np.exp(-(((y + 1.12 + 0.35 * (x - 0.5 * lx) ** 2) / 0.16) ** 2))
+    band = hill(((y + 1.12 + 0.35 * (x - 0.5 * lx) ** 2) / 0.16) ** 2)
     return cast(F32, (0.80 + 0.20 * lx * x - 0.10 * ly * y * 0.4 + 0.36 * band).astype(np.float32))
 
 
 def _glasses(owner: Person, image: F32, x: F32, y: F32) -> F32:
     side = np.abs(x)
-    radius = (np.abs((side - owner.eye_gap - 0.01) / 0.315) ** 3.2 + np.abs((y - 0.05) / 0.235) ** 3.2) ** (
-        1 / 3.2
-    )
-    rim = np.exp(-(((radius - 1.0) / 0.085) ** 2))
-    bridge = np.exp(-(((y + 0.03 - 0.06 * (side / 0.14) ** 2) / 0.024) ** 2)) * (side < 0.14)
-    arm = np.exp(-(((y + 0.04) / 0.024) ** 2)) * (side > owner.eye_gap + 0.31) * (side < 1.02)
+    wide = exact.power(np.abs((side - owner.eye_gap - 0.01) / 0.315), 3.2)
+    radius = exact.power(wide + exact.power(np.abs((y - 0.05) / 0.235), 3.2), 1 / 3.2)
+    rim = hill(((radius - 1.0) / 0.085) ** 2)
+    bridge = hill(((y + 0.03 - 0.06 * (side / 0.14) ** 2) / 0.024) ** 2) * (side < 0.14)
+    arm = hill(((y + 0.04) / 0.024) ** 2) * (side > owner.eye_gap + 0.31) * (side < 1.02)
     cover = np.clip(np.maximum(np.maximum(rim, bridge), arm), 0, 1).astype(np.float32)
     glint = (
         14.0
@@ -323,4 +336,4 @@ def _glasses(owner: Person, image: F32, x: F32, y: F32) -> F32:
         * smoothstep(0.1, 0.0, np.abs(x * 0.6 + y + 0.02) % 0.5)
     )
     colour = tuple(0.35 * v + 8.0 for v in owner.hair)
-    return mix(image + glint[..., None], colour, 0.9 * blur(cover, 0.5))
+    return mix(image + glint[..., None], colour, 0.9 * blur_finely(cover, 0.5))

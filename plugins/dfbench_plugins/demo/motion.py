@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dfbench_plugins.demo import exact
+from dfbench_plugins.demo.exact import settled
 from dfbench_plugins.demo.pixels import F32
 
 
@@ -44,8 +46,8 @@ def perform(frames: int, *, fps: float, rng: np.random.Generator, yaw_range: flo
     """A performance of `frames` frames: slow drifts of the head, saccades, blinks, and speech in syllables."""
     seconds = np.arange(frames) / fps
     yaw = rng.uniform(-0.7, 0.7) * yaw_range + 0.45 * yaw_range * _drift(seconds, 0.45, rng)
-    pitch = rng.normal(0.0, 0.05) + 0.05 * _drift(seconds, 0.6, rng)
-    roll = rng.normal(0.0, 0.04) + 0.03 * _drift(seconds, 0.4, rng)
+    pitch = settled(rng.normal(0.0, 0.05)) + 0.05 * _drift(seconds, 0.6, rng)
+    roll = settled(rng.normal(0.0, 0.04)) + 0.03 * _drift(seconds, 0.4, rng)
     shift_x, shift_y = 0.09 * _drift(seconds, 0.35, rng), 0.05 * _drift(seconds, 0.5, rng)
     scale = 1.0 + 0.015 * _drift(seconds, 0.3, rng)
     blink = _blinks(seconds, rng)
@@ -55,8 +57,8 @@ def perform(frames: int, *, fps: float, rng: np.random.Generator, yaw_range: flo
         0.7 + _drift(seconds, 0.7, rng), 0.0, 1.0
     )
     opening = np.clip(rhythm * (0.15 if speaking else 0.02), 0.0, 0.22)
-    smile = np.clip(rng.normal(0.35, 0.3) + 0.25 * _drift(seconds, 0.5, rng), -0.2, 1.0)
-    brow = np.clip(rng.normal(0.0, 0.2) + 0.3 * _drift(seconds, 0.6, rng), -0.8, 1.0)
+    smile = np.clip(settled(rng.normal(0.35, 0.3)) + 0.25 * _drift(seconds, 0.5, rng), -0.2, 1.0)
+    brow = np.clip(settled(rng.normal(0.0, 0.2)) + 0.3 * _drift(seconds, 0.6, rng), -0.8, 1.0)
     poses = tuple(
         Pose(
             float(yaw[i]),
@@ -86,7 +88,7 @@ def _drift(
     """A sum of three sines around `rate` Hz, of about unit size."""
     total = np.zeros(len(seconds))
     for share in (1.0, 0.6, 0.35):
-        total += share * np.sin(2 * np.pi * (rate * rng.uniform(0.6, 1.7) * seconds + rng.random()))
+        total += share * exact.sin(2 * np.pi * (rate * rng.uniform(0.6, 1.7) * seconds + rng.random()))
     return (total / 1.2).astype(np.float32)
 
 
@@ -94,6 +96,7 @@ def _blinks(seconds: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rng: np.
     shut = np.zeros(len(seconds))
     at = rng.uniform(0.1, 1.6)
     while at < seconds[-1] + 0.2:
-        shut = np.maximum(shut, np.exp(-(((seconds - at) / 0.075) ** 4)))
+        near = ((seconds - at) / 0.075) ** 2
+        shut = np.maximum(shut, exact.exp(-near * near))
         at += rng.uniform(1.0, 3.0)
     return shut.astype(np.float32)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dfbench_plugins.demo.exact import settled
+
 Colour = tuple[float, float, float]
 
 SKINS: tuple[Colour, ...] = (
@@ -100,14 +102,14 @@ def person(key: PersonKey) -> Person:
     """The identity that `key` names."""
     rng = key.generator(1)
     masculine = rng.random() < 0.5
-    tone = float(rng.beta(1.2, 1.4)) * (len(SKINS) - 1)
+    tone = settled(rng.beta(1.2, 1.4)) * (len(SKINS) - 1)
     low = min(int(tone), len(SKINS) - 2)
     skin = np.array(SKINS[low]) + (tone - low) * (np.array(SKINS[low + 1]) - np.array(SKINS[low]))
-    skin = skin * rng.normal(1.0, 0.03) + rng.normal(0.0, 4.0, 3)
-    age = float(rng.beta(1.5, 2.2))
+    skin = skin * settled(rng.normal(1.0, 0.03)) + settled(rng.normal(0.0, 4.0, 3))
+    age = settled(rng.beta(1.5, 2.2))
     hair = HAIRS[_hair_index(rng, tone=tone, age=age)]
     iris = IRISES[int(rng.integers(0, len(IRISES) if tone < 2.2 else 2))]
-    lips = skin * (0.86, 0.62, 0.60) + (14.0, 4.0, 6.0) + rng.normal(0.0, 5.0, 3)
+    lips = skin * (0.86, 0.62, 0.60) + (14.0, 4.0, 6.0) + settled(rng.normal(0.0, 5.0, 3))
     makeup = 0.0 if masculine else float(rng.random())
     cuts = (
         ("short", "side", "buzz", "receding", "curly")
@@ -119,37 +121,37 @@ def person(key: PersonKey) -> Person:
     return Person(
         paint_seed=int(rng.integers(2**31)),
         skin=_colour(skin),
-        hair=_colour(np.array(hair) * rng.normal(1.0, 0.12)),
+        hair=_colour(np.array(hair) * settled(rng.normal(1.0, 0.12))),
         iris=iris,
         lips=_colour(lips + makeup * np.array((22.0, -16.0, -8.0))),
-        cloth=_colour(rng.uniform(20, 215) + rng.normal(0, 38, 3)),
+        cloth=_colour(rng.uniform(20, 215) + settled(rng.normal(0, 38, 3))),
         cut=cut,
         parting=float(rng.uniform(-0.55, 0.55)),
-        hairline=float(rng.normal(-0.86, 0.06)) - (0.14 if cut == "receding" else 0.0),
+        hairline=settled(rng.normal(-0.86, 0.06)) - (0.14 if cut == "receding" else 0.0),
         volume=float(rng.uniform(0.10, 0.20))
         + (0.16 if cut == "curly" else 0.0)
         - (0.07 if cut == "buzz" else 0.0),
-        jaw=float(rng.normal(2.75 if masculine else 2.25, 0.25)),
-        chin=float(rng.normal(1.50 if masculine else 1.42, 0.06)),
-        crown=float(rng.normal(1.36, 0.05)),
-        eye_gap=float(rng.normal(0.43, 0.022)),
-        eye_width=float(rng.normal(0.232, 0.014)),
-        eye_height=float(rng.normal(0.100 if masculine else 0.114, 0.011)),
-        eye_tilt=float(rng.normal(0.05, 0.05)),
-        brow_height=float(rng.normal(0.27 if masculine else 0.30, 0.025)),
+        jaw=settled(rng.normal(2.75 if masculine else 2.25, 0.25)),
+        chin=settled(rng.normal(1.50 if masculine else 1.42, 0.06)),
+        crown=settled(rng.normal(1.36, 0.05)),
+        eye_gap=settled(rng.normal(0.43, 0.022)),
+        eye_width=settled(rng.normal(0.232, 0.014)),
+        eye_height=settled(rng.normal(0.100 if masculine else 0.114, 0.011)),
+        eye_tilt=settled(rng.normal(0.05, 0.05)),
+        brow_height=settled(rng.normal(0.27 if masculine else 0.30, 0.025)),
         brow_weight=float(rng.uniform(0.048, 0.072) if masculine else rng.uniform(0.03, 0.05)),
         brow_arch=float(rng.uniform(0.02, 0.09)),
-        nose_width=float(rng.normal(1.0, 0.12)) * (1.0 + 0.05 * tone),
-        nose_length=float(rng.normal(0.58, 0.04)),
-        nose_depth=float(rng.normal(1.0, 0.15)),
-        mouth_y=float(rng.normal(0.985, 0.035)),
-        mouth_width=float(rng.normal(0.365, 0.03)),
+        nose_width=settled(rng.normal(1.0, 0.12)) * (1.0 + 0.05 * tone),
+        nose_length=settled(rng.normal(0.58, 0.04)),
+        nose_depth=settled(rng.normal(1.0, 0.15)),
+        mouth_y=settled(rng.normal(0.985, 0.035)),
+        mouth_width=settled(rng.normal(0.365, 0.03)),
         lip_upper=float(rng.uniform(0.055, 0.085)) + 0.006 * tone,
         lip_lower=float(rng.uniform(0.085, 0.125)) + 0.008 * tone,
         cheek=float(rng.uniform(0.5, 1.4)),
         age=age,
         oil=float(rng.uniform(0.3, 1.0)),
-        freckles=float(max(0.0, rng.normal(0.1, 0.4))) if tone < 2.5 else 0.0,
+        freckles=max(0.0, settled(rng.normal(0.1, 0.4))) if tone < 2.5 else 0.0,
         beard=float(rng.uniform(0.15, 0.95))
         if bearded
         else (float(rng.uniform(0, 0.16)) if masculine else 0.0),

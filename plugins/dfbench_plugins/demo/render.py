@@ -12,13 +12,15 @@ from typing import cast
 import cv2
 import numpy as np
 
+from dfbench_plugins.demo import exact
 from dfbench_plugins.demo.features import Head, express
 from dfbench_plugins.demo.head import BOTTOM, LEFT, PIXELS, RIGHT, TOP, Light, half_width
 from dfbench_plugins.demo.motion import Expression, Pose
 from dfbench_plugins.demo.people import Person
 from dfbench_plugins.demo.pixels import F32, U8, bump
+from dfbench_plugins.demo.warp import look_up, on_grid, spread
 
-STEP = 6  # pixels between the points of the coarse grid
+STEP = 8  # pixels between the points of the coarse grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,8 @@ def render_head(head: Head, pose: Pose, expression: Expression, view: View) -> t
     move_x, move_y = _expression_field(owner, x, y, expression)
     map_x = (x - move_x - LEFT) * PIXELS - 0.5
     map_y = (y - move_y - TOP) * PIXELS - 0.5
-    size = (across * STEP, down * STEP)
-    full_x, full_y, full_light = (
-        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-        for part in (map_x, map_y, light)
-    )
-    layer = cv2.remap(
-        express(head, expression), full_x, full_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
+    layer = look_up(express(head, expression), spread(on_grid(np.dstack((map_x, map_y))), STEP))
+    full_light = spread(on_grid(light), STEP)
     colour = cv2.multiply(layer[..., :3], cv2.merge([full_light] * 3), dtype=cv2.CV_8U)
     return cast(U8, cv2.merge([*cv2.split(colour), layer[..., 3]])), left, top
 
@@ -66,7 +62,7 @@ def landmarks(owner: Person, pose: Pose, expression: Expression, view: View) -> 
     lower = np.zeros(68, dtype=np.float32)
     lower[[55, 56, 57, 58, 59, 65, 66, 67]] = 0.75
     lower[[49, 50, 51, 52, 53, 61, 62, 63]] = -0.25
-    share = np.clip(1.0 - (x / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0) ** 0.6
+    share = exact.power(np.clip(1.0 - (x / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0), 0.6)
     y[mouth] += (lower * share * expression.opening)[mouth]
     shut = 0.85 * expression.blink
     for upper, under in ((37, 41), (38, 40), (43, 47), (44, 46)):
@@ -95,9 +91,7 @@ def _depth(owner: Person, x: F32, y: F32) -> F32:
 def _project(owner: Person, x: F32, y: F32, pose: Pose) -> tuple[F32, F32]:
     """Rotate the relief (pitch, then yaw, then roll) about a point inside the head; drop the depth."""
     z = _depth(owner, x, y) - 0.15
-    sin_p, cos_p = np.float32(np.sin(pose.pitch)), np.float32(np.cos(pose.pitch))
-    sin_y, cos_y = np.float32(np.sin(pose.yaw)), np.float32(np.cos(pose.yaw))
-    sin_r, cos_r = np.float32(np.sin(pose.roll)), np.float32(np.cos(pose.roll))
+    (sin_p, cos_p), (sin_y, cos_y), (sin_r, cos_r) = _turns(pose.pitch, pose.yaw, pose.roll)
     y1 = y * cos_p + z * sin_p
     z1 = z * cos_p - y * sin_p
     x1 = x * cos_y + z1 * sin_y
@@ -105,8 +99,13 @@ def _project(owner: Person, x: F32, y: F32, pose: Pose) -> tuple[F32, F32]:
     return cast(F32, seen_x.astype(np.float32)), cast(F32, seen_y.astype(np.float32))
 
 
+def _turns(*angles: float) -> list[tuple[np.float32, np.float32]]:
+    """Sine and cosine of each of `angles`."""
+    return [exact.turn(angle) for angle in angles]
+
+
 def _unproject(owner: Person, goal_x: F32, goal_y: F32, pose: Pose) -> tuple[F32, F32]:
-    sin_r, cos_r = np.float32(np.sin(pose.roll)), np.float32(np.cos(pose.roll))
+    ((sin_r, cos_r),) = _turns(pose.roll)
     x, y = goal_x * cos_r + goal_y * sin_r, goal_y * cos_r - goal_x * sin_r
     for _ in range(5):
         seen_x, seen_y = _project(owner, x, y, pose)
@@ -120,10 +119,11 @@ def _relight(x: F32, y: F32, pose: Pose, light: Light) -> F32:
     nx, ny = x / 1.25, (y - 0.05) / 1.9
     nz = np.sqrt(np.clip(1.0 - nx**2 - ny**2, 0.15, 1.0))
     lx, ly, lz = light.unit()
-    turned_x = nx * np.cos(pose.yaw) + nz * np.sin(pose.yaw)
-    turned_z = nz * np.cos(pose.yaw) - nx * np.sin(pose.yaw)
-    turned_y = ny * np.cos(pose.pitch) + turned_z * np.sin(pose.pitch)
-    turned_z = turned_z * np.cos(pose.pitch) - ny * np.sin(pose.pitch)
+    (sin_p, cos_p), (sin_y, cos_y) = _turns(pose.pitch, pose.yaw)
+    turned_x = nx * cos_y + nz * sin_y
+    turned_z = nz * cos_y - nx * sin_y
+    turned_y = ny * cos_p + turned_z * sin_p
+    turned_z = turned_z * cos_p - ny * sin_p
     before = light.ambient + 0.9 * np.clip(nx * lx + ny * ly + nz * lz + 0.2, 0.0, 2.0)
     after = light.ambient + 0.9 * np.clip(turned_x * lx + turned_y * ly + turned_z * lz + 0.2, 0.0, 2.0)
     return cast(F32, np.clip(after / before, 0.72, 1.3).astype(np.float32))
@@ -139,9 +139,8 @@ def _expression_field(owner: Person, x: F32, y: F32, expression: Expression) -> 
     brow = bump(side, y, at=(owner.eye_gap, -owner.brow_height - 0.04), size=(0.42, 0.16)) * np.float32(
         expression.brow
     )
-    jaw = np.clip((y - owner.mouth_y) / (owner.chin - owner.mouth_y), 0.0, 1.0) ** 1.5 * np.float32(
-        0.5 * expression.opening
-    )
+    low = np.clip((y - owner.mouth_y) / (owner.chin - owner.mouth_y), 0.0, 1.0)
+    jaw = low * np.sqrt(low) * np.float32(0.5 * expression.opening)
     return (
         cast(F32, (0.075 * sign * corner).astype(np.float32)),
         cast(F32, (-0.085 * corner - 0.04 * cheek - 0.07 * brow + jaw).astype(np.float32)),
@@ -158,8 +157,9 @@ def _neutral_landmarks(owner: Person) -> F32:
     start, end = owner.eye_gap - 0.24, owner.eye_gap + 0.29
     brow = []
     for along in (0.0, 0.25, 0.5, 0.75, 1.0):
-        lift = owner.brow_arch * float(np.sin(np.pi * min(along * 0.95, 1.0) ** 1.15))
-        brow.append((start + along * (end - start), -owner.brow_height - lift + 0.05 * along**3 - 0.02))
+        lift = owner.brow_arch * float(exact.sin(np.pi * exact.power(along * 0.95, 1.15)))
+        slope = 0.05 * along * along * along
+        brow.append((start + along * (end - start), -owner.brow_height - lift + slope - 0.02))
     points += [(-px, py) for px, py in reversed(brow)] + brow
     tip = owner.nose_length
     points += [(0.0, 0.02 + (tip - 0.04) * k / 3.0) for k in range(4)]

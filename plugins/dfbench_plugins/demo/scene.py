@@ -7,10 +7,23 @@ from typing import cast
 import cv2
 import numpy as np
 
+from dfbench_plugins.demo import exact
 from dfbench_plugins.demo.hair import back_outline, strand_noise
 from dfbench_plugins.demo.head import Light
 from dfbench_plugins.demo.people import Person
-from dfbench_plugins.demo.pixels import F32, U8, blur, bump, mix, smooth_noise, smoothstep, to_bytes, vector
+from dfbench_plugins.demo.pixels import (
+    F32,
+    U8,
+    blur_finely,
+    bump,
+    hill,
+    mix,
+    smooth_noise,
+    smoothstep,
+    to_bytes,
+    vector,
+)
+from dfbench_plugins.demo.warp import move
 
 BODY_PIXELS = 52.0  # of the body texture, a face unit
 BODY_LEFT, BODY_TOP, BODY_RIGHT, BODY_BOTTOM = -3.6, -2.0, 3.6, 5.0
@@ -38,7 +51,7 @@ def paint_place(kind: str, *, width: int, height: int, rng: np.random.Generator)
 
 
 def _hue(rng: np.random.Generator, *, low: float, high: float, colour: float = 26.0) -> F32:
-    return cast(F32, (rng.uniform(low, high) + rng.normal(0.0, colour, 3)).astype(np.float32))
+    return cast(F32, exact.settled(rng.uniform(low, high) + rng.normal(0.0, colour, 3)).astype(np.float32))
 
 
 def _studio(x: F32, y: F32, rng: np.random.Generator) -> F32:
@@ -47,9 +60,9 @@ def _studio(x: F32, y: F32, rng: np.random.Generator) -> F32:
     image = mix(np.broadcast_to(base, (*x.shape, 3)), glow, bump(x, y, at=at, size=(0.7, 0.6)))
     for _ in range(int(rng.integers(2, 6))):
         centre, wide = float(rng.uniform(0.0, 1.4)), float(rng.uniform(0.02, 0.16))
-        band = smoothstep(wide, wide * 0.85, np.abs(x - centre + float(rng.normal(0, 0.1)) * y))
+        band = smoothstep(wide, wide * 0.85, np.abs(x - centre + exact.settled(rng.normal(0, 0.1)) * y))
         image = mix(image, _hue(rng, low=60, high=180, colour=34), 0.55 * band)
-    return cast(F32, blur(image, float(rng.uniform(2.5, 6.0))))
+    return blur_finely(image, float(rng.uniform(2.5, 6.0)), top=255.0)
 
 
 def _bokeh(x: F32, y: F32, rng: np.random.Generator) -> F32:
@@ -60,7 +73,7 @@ def _bokeh(x: F32, y: F32, rng: np.random.Generator) -> F32:
         size = float(rng.uniform(0.03, 0.11))
         disc = smoothstep(size, size * 0.82, np.sqrt((x - at[0]) ** 2 + (y - at[1]) ** 2))
         image = mix(image, _hue(rng, low=110, high=225, colour=38), float(rng.uniform(0.12, 0.55)) * disc)
-    return cast(F32, blur(image, float(rng.uniform(1.5, 3.0))))
+    return blur_finely(image, float(rng.uniform(1.5, 3.0)), top=255.0)
 
 
 def _wall(x: F32, y: F32, rng: np.random.Generator) -> F32:
@@ -71,7 +84,7 @@ def _wall(x: F32, y: F32, rng: np.random.Generator) -> F32:
         left, top = float(rng.uniform(0.0, 0.9)), float(rng.uniform(0.02, 0.3))
         wide, tall = float(rng.uniform(0.2, 0.45)), float(rng.uniform(0.2, 0.4))
         image = _frame(image, x, y, box=(left, top, left + wide, top + tall), rng=rng)
-    return cast(F32, blur(image.astype(np.float32), float(rng.uniform(0.8, 2.2))))
+    return blur_finely(image.astype(np.float32), float(rng.uniform(0.8, 2.2)), top=255.0)
 
 
 def _box(x: F32, y: F32, box: tuple[float, float, float, float]) -> F32:
@@ -102,7 +115,7 @@ def _room(x: F32, y: F32, rng: np.random.Generator) -> F32:
             if rng.random() < 0.4
             else _frame(image, x, y, box=box, rng=rng)
         )
-    return cast(F32, blur(image, float(rng.uniform(1.2, 3.2))))
+    return blur_finely(image, float(rng.uniform(1.2, 3.2)), top=255.0)
 
 
 def _shelf(
@@ -140,7 +153,7 @@ def _office(x: F32, y: F32, rng: np.random.Generator) -> F32:
         left = float(rng.uniform(-0.1, 1.6))
         box = (left, float(rng.uniform(0.5, 0.7)), left + float(rng.uniform(0.15, 0.5)), 1.1)
         image = mix(image, _hue(rng, low=60, high=170, colour=24), _box(x, y, box))
-    return cast(F32, blur(image, float(rng.uniform(0.8, 2.2))))
+    return blur_finely(image, float(rng.uniform(0.8, 2.2)), top=255.0)
 
 
 def _outdoor(x: F32, y: F32, rng: np.random.Generator) -> F32:
@@ -148,7 +161,9 @@ def _outdoor(x: F32, y: F32, rng: np.random.Generator) -> F32:
     image = np.broadcast_to(sky, (*x.shape, 3)) * (1.08 - 0.25 * y)[..., None]
     shape = (x.shape[0], x.shape[1])
     horizon = float(rng.uniform(0.25, 0.6)) + 0.05 * smooth_noise(shape, scale=50, rng=rng)
-    leaf = vector(74, 104, 58) * np.float32(rng.uniform(0.7, 1.3)) + rng.normal(0, 8, 3).astype(np.float32)
+    leaf = vector(74, 104, 58) * np.float32(rng.uniform(0.7, 1.3)) + exact.settled(
+        rng.normal(0, 8, 3)
+    ).astype(np.float32)
     foliage = (
         leaf
         * (1.0 + 0.28 * smooth_noise(shape, scale=9, rng=rng) + 0.2 * smooth_noise(shape, scale=28, rng=rng))[
@@ -170,9 +185,8 @@ def _outdoor(x: F32, y: F32, rng: np.random.Generator) -> F32:
         )
         image = mix(image, _hue(rng, low=90, high=180, colour=18), _box(x, y, house))
     ground = smoothstep(0.8, 0.84, y)
-    return cast(
-        F32, blur(mix(image, _hue(rng, low=90, high=150, colour=12), ground), float(rng.uniform(1.2, 3.0)))
-    )
+    image = mix(image, _hue(rng, low=90, high=150, colour=12), ground)
+    return blur_finely(image, float(rng.uniform(1.2, 3.0)), top=255.0)
 
 
 def paint_body(owner: Person, light: Light) -> U8:
@@ -193,14 +207,14 @@ def paint_body(owner: Person, light: Light) -> U8:
     strands = strand_noise(owner, x, y, rng=rng)
     hair_colour = hair * np.clip(0.66 + 0.2 * strands, 0.2, 1.4)[..., None]
     image, alpha = hair_colour.astype(np.float32), back_outline(owner, x, y)
-    thick = (0.60 if owner.jaw > 2.5 else 0.50) + 0.03 * np.cos(y * 3.0) + 0.5 * smoothstep(1.55, 2.25, y)
+    thick = (0.60 if owner.jaw > 2.5 else 0.50) + 0.03 * exact.cos(y * 3.0) + 0.5 * smoothstep(1.55, 2.25, y)
     neck = smoothstep(0.02, -0.03, (side - thick).astype(np.float32)) * smoothstep(0.6, 0.8, y)
     drop = 0.50 * smoothstep(1.95, 1.2, y + 0.12 * side)
     column = (
         1.0
         - 0.28 * (side / 0.62) ** 2 * (y < 2.1)
         - drop
-        - 0.05 * np.exp(-(((side - 0.16 - 0.1 * (2.1 - y)) / 0.05) ** 2))
+        - 0.05 * hill(((side - 0.16 - 0.1 * (2.1 - y)) / 0.05) ** 2)
     )
     skin = (
         np.array(owner.skin, dtype=np.float32) * (round_light * np.clip(column, 0.3, 1.1) * 0.94)[..., None]
@@ -222,18 +236,18 @@ def _dress(
         "suit": 2.30 - 0.75 * side,
     }[owner.collar]
     cloth = smoothstep(-0.02, 0.03, (y - np.maximum(shoulder, opening)).astype(np.float32))
-    folds = 0.07 * smooth_noise(shape, scale=26, rng=rng) + 0.05 * np.sin(
+    folds = 0.07 * smooth_noise(shape, scale=26, rng=rng) + 0.05 * exact.sin(
         3.0 * x + 2.0 * y + smooth_noise(shape, scale=60, rng=rng)
     )
     weave = 0.035 * smooth_noise(shape, scale=1.6, rng=rng)
     fall = np.clip(1.0 - 0.22 * np.clip(side - 1.0, 0, 3), 0.4, 1)
     colour = np.array(owner.cloth, dtype=np.float32)
     if owner.collar == "shirt" and owner.paint_seed % 3 == 0:
-        stripes = 0.82 + 0.18 * (np.sin(x * 34.0) > 0.2)
+        stripes = 0.82 + 0.18 * (exact.sin(x * 34.0) > 0.2)
         colour = colour * stripes[..., None].astype(np.float32)
     shaded = colour * (light * fall * (1.0 + folds + weave))[..., None]
     image = mix(image, shaded.astype(np.float32), cloth)
-    rim = np.exp(-(((y - np.maximum(shoulder, opening) - 0.05) / 0.045) ** 2)) * smoothstep(1.0, 0.85, side)
+    rim = hill(((y - np.maximum(shoulder, opening) - 0.05) / 0.045) ** 2) * smoothstep(1.0, 0.85, side)
     image = image * (1.0 - 0.22 * rim)[..., None]
     if owner.collar in ("shirt", "suit"):
         image = _collar(owner, image, x, y, light=light)
@@ -258,9 +272,9 @@ def _collar(owner: Person, image: F32, x: F32, y: F32, *, light: F32) -> F32:
     )
     image = mix(
         image,
-        (
-            shirt * light[..., None] * (1.0 - 0.15 * np.exp(-(((y - edge - 0.31) / 0.03) ** 2)))[..., None]
-        ).astype(np.float32),
+        (shirt * light[..., None] * (1.0 - 0.15 * hill(((y - edge - 0.31) / 0.03) ** 2))[..., None]).astype(
+            np.float32
+        ),
         flap,
     )
     if owner.collar == "suit":
@@ -279,5 +293,5 @@ def _collar(owner: Person, image: F32, x: F32, y: F32, *, light: F32) -> F32:
 def place_body(layer: U8, *, x: float, y: float, scale: float, size: tuple[int, int]) -> U8:
     """`layer` moved so that the face's origin lies at (x, y) of a frame of `size` (width, height)."""
     grow = scale / BODY_PIXELS
-    move = np.array([[grow, 0, x + BODY_LEFT * scale], [0, grow, y + BODY_TOP * scale]], dtype=np.float32)
-    return cast(U8, cv2.warpAffine(layer, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+    how = np.array([[grow, 0, x + BODY_LEFT * scale], [0, grow, y + BODY_TOP * scale]])
+    return move(layer, how, size, border=cv2.BORDER_CONSTANT)

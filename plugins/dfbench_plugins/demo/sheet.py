@@ -103,7 +103,7 @@ def _tile(image: U8, word: str, colour: tuple[int, int, int], *, height: int) ->
     wide = round(height * 4 / 3)
     grow = max(height / image.shape[0], wide / image.shape[1])
     size = (round(image.shape[1] * grow), round(image.shape[0] * grow))
-    large = cv2.resize(image, size, interpolation=cv2.INTER_AREA if grow < 1 else cv2.INTER_CUBIC)
+    large = cv2.resize(image, size, interpolation=cv2.INTER_AREA if grow < 1 else cv2.INTER_LINEAR_EXACT)
     left, top = (size[0] - wide) // 2, (size[1] - height) // 2
     tile = np.ascontiguousarray(large[top : top + height, left : left + wide])
     cv2.rectangle(tile, (0, height - 20), (42, height), colour, -1)

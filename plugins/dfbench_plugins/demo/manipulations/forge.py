@@ -7,15 +7,18 @@ from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
+from dfbench_plugins.demo import exact
 from dfbench_plugins.demo.camera import Actor, Footage, sense, sensor_grain
 from dfbench_plugins.demo.features import Head
-from dfbench_plugins.demo.manipulations.blend import Box, blend, face_box, face_mask, match_colour
+from dfbench_plugins.demo.manipulations.blend import FORGED, Box, blend, face_box, face_mask, match_colour
 from dfbench_plugins.demo.manipulations.recipes import Kind, Recipe
 from dfbench_plugins.demo.motion import Expression, Pose
 from dfbench_plugins.demo.pixels import F32, U8, blur, paste, vector
 from dfbench_plugins.demo.render import View, landmarks, render_head
+from dfbench_plugins.demo.warp import look_up, move, on_grid, spread
 
 CANVAS = 220  # pixels of the square on which a generated face is rendered
 FACE_SCALE = 62.0  # pixels a face unit there
@@ -55,7 +58,7 @@ def forge(
         if grain is not None:
             face = sense(face, grain, rng=rng)
         shots[index, box[1] : box[3], box[0] : box[2]] = blend(here, face, mask, recipe)
-        masks[index, box[1] : box[3], box[0] : box[2]] = (mask > 0.4) * np.uint8(255)
+        masks[index, box[1] : box[3], box[0] : box[2]] = (mask > FORGED) * np.uint8(255)
     return shots, masks
 
 
@@ -64,7 +67,7 @@ def _detected(
 ) -> F32:
     """Landmarks as a detector gives them: each a little off, all a little off together, partly smoothed in time."""
     wide = float(np.ptp(true[:, 0]))
-    error = rng.normal(0.0, 0.6, true.shape) + rng.normal(0.0, 1.0, (1, 2))
+    error = (0.6 * exact.noise(true.shape, rng) + exact.noise((1, 2), rng)) / exact.STEPS
     noise = (error * jitter * wide).astype(np.float32)
     if kept is not None:
         noise = smoothing * kept + (1.0 - smoothing) * noise
@@ -104,27 +107,26 @@ def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: B
     side = max(16, round(CANVAS * shrink))
     small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     small = blur(small, recipe.softness)
-    move = similarity((points * (side / CANVAS))[17:68], seen[17:68] - vector(box[0], box[1]))
+    how = similarity((points * (side / CANVAS))[17:68], seen[17:68] - vector(box[0], box[1]))
     size = (box[2] - box[0], box[3] - box[1])
-    return cast(
-        U8, cv2.warpAffine(small, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+    return move(small, how, size, border=cv2.BORDER_REPLICATE)
 
 
-def similarity(source: F32, target: F32) -> F32:
+def similarity(source: F32, target: F32) -> NDArray[np.float64]:
     """The rotation, uniform scale and shift (2, 3) that carry `source` to `target`, both (n, 2).
 
     The scale is the ratio of the two spreads. Least squares (Umeyama 1991) would shrink `source` the more, the less
     the shapes agree, so that every swapped face would be a little too small. Source: Horn 1987, the symmetric scale.
     """
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    a, b = (source - source_mean).astype(np.float64), (target - target_mean).astype(np.float64)
+    source_mean, target_mean = (points.astype(np.float64).mean(axis=0) for points in (source, target))
+    a, b = source - source_mean, target - target_mean
     cosine = float((a * b).sum())
     sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum())
-    scale = np.sqrt(float((b * b).sum()) / float((a * a).sum()))
-    turn = np.array([[cosine, -sine], [sine, cosine]]) * (scale / np.hypot(cosine, sine))
-    shift = target_mean - turn @ source_mean
-    return cast(F32, np.hstack((turn, shift[:, None])).astype(np.float32))
+    scale = float(np.sqrt((b * b).sum() / (a * a).sum() / (cosine * cosine + sine * sine)))
+    turn = np.array([[cosine, -sine], [sine, cosine]]) * scale
+    # Not a matrix product: its kernels differ between processors.
+    shift = target_mean - (turn[:, 0] * source_mean[0] + turn[:, 1] * source_mean[1])
+    return np.hstack((turn, shift[:, None]))
 
 
 class _Photo:
@@ -163,10 +165,8 @@ class _Photo:
         along_c = (y * (b - a)[which, 0] - x * (b - a)[which, 1]) / area
         coarse = from_a[which] + along_b[..., None] * (from_b - from_a)[which]
         coarse = (coarse + along_c[..., None] * (from_c - from_a)[which]).astype(np.float32)
-        full = cv2.resize(coarse, (across * step, down * step), interpolation=cv2.INTER_LINEAR)[
-            :height, :width
-        ]
-        return cast(U8, cv2.remap(self.image, full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        full = spread(on_grid(coarse), step)[:height, :width]
+        return look_up(self.image, full, border=cv2.BORDER_REPLICATE)
 
 
 def _corners(points: F32) -> F32:

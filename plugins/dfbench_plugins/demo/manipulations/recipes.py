@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from dfbench_plugins.demo.exact import settled
+
 
 class Kind(StrEnum):
     """AUTOENCODER: another identity's face generated at the target's pose. GRAPHICS: a photo of another identity
@@ -61,7 +63,7 @@ def draw_recipe(method: str, *, rng: np.random.Generator) -> Recipe:
 
 
 def _tint(rng: np.random.Generator, size: float) -> tuple[float, float, float]:
-    red, green, blue = rng.normal(0.0, size, 3) + rng.normal(0.0, 0.6 * size)
+    red, green, blue = settled(rng.normal(0.0, size, 3)) + settled(rng.normal(0.0, 0.6 * size))
     return float(red), float(green), float(blue)
 
 
