@@ -29,6 +29,7 @@ TRACKING = 4
 CROPPING = 1  # how stored faces become the clips that a detector sees: which frames, and their pixels
 OFFICIAL = "official"  # the corpus of data as their owners publish them
 OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
+FEW_FACES = 0.5  # share of the wanted frames of a video below which it is noted that its face is seldom there
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 REAL = "real"  # the manipulation of a real video

@@ -193,6 +193,22 @@ def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tm
             assert sum(1 for _ in container.decode(video=0)) == rows["frames"].str.len().sum()
 
 
+def test_in_how_many_frames_the_face_is_stands_in_status_scores_and_table(
+    people: Path, dfbench: Dfbench, tmp_path: Path
+) -> None:
+    """The forged face is in five of the eight wanted frames of the fake."""
+    run = run_of(dfbench, tmp_path)
+    scores = pd.read_parquet(run / "scores.parquet").drop_duplicates("video_id").set_index("video_id")
+    assert scores["face_frames"].to_dict() == {f"actors/{REAL}": 8, f"DeepFakeDetection/{FAKE}": 5}
+    assert set(scores["wanted_frames"]) == {8}
+    table = pd.read_parquet(run / "table.parquet")
+    assert set(table["face_share"]) == {13 / 16}
+    status = ("data", "status", "dfd", "--detector", "watcher")
+    assert dfbench(*status).out == "ok\t2\nframes with the face\t13 of 16\n"
+    rows = json.loads(dfbench(*status, "--json").out)
+    assert [(row["face_frames"], row["wanted_frames"]) for row in rows] == [(8, 8), (5, 8)]
+
+
 def test_a_part_of_a_scored_video_is_explained_for_the_same_person(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:

@@ -39,7 +39,7 @@ def test_show_draws_a_face_or_the_reason_for_none(dfbench: Dfbench, own: Path) -
     assert boxes["landmarks"].isna().all()
     what = ("folder", "--detector", "fakestormer", "--for", "training")
     assert dfbench("data", "prepare", *what, "--shard", "1/2").out == "ok\t1\n"  # reals alone
-    assert dfbench("data", "status", *what).out == "ok\t1\n"
+    assert dfbench("data", "status", *what).out == "ok\t1\nframes with the face\t2 of 2\n"
     trained = dfbench("data", "prepare", *what)
     assert trained.out.startswith("ok\t1\nboxes\t"), trained.err
     marks = pd.read_parquet(trained.out.splitlines()[-1].split("\t")[2])

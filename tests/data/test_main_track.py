@@ -67,7 +67,7 @@ def chosen(write_video: WriteVideo, tmp_path: Path) -> Callable[..., tuple[Box, 
         prepare_video(video, spec, Scripted(faces), tmp_path / "one.faces")
         stored = read_faces(tmp_path / "one.faces")
         x0, y0, x1, y1 = (round(float(one)) for one in stored.track.boxes[0])
-        return (x0, y0, x1, y1), len(stored.track.frame_indices), stored.wanted
+        return (x0, y0, x1, y1), len(stored.track.frame_indices), stored.origin.wanted_frames
 
     return choose
 

@@ -147,7 +147,7 @@ def test_a_mask_that_chooses_nobody_is_told(
     else:
         (mask := tmp_path / "mask.mp4").write_bytes(b"no video")
     video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
-    note = prepare_video(video, SPEC, Two(), path)
+    note = prepare_video(video, SPEC, Two(), path).note
     assert said in note
     assert read_faces(path).origin.note == note
     assert read_faces(path).track.boxes[0].tolist() == list(LARGE)
@@ -173,7 +173,7 @@ def test_a_forged_face_that_leaves_and_comes_back_is_chosen_all_the_same(
     """It is three tracks, none of which holds half of what was changed; the longest is cut out."""
     mask = write_video("mask.mp4", [mask_of(SMALL)] * 60)
     video, path = fake(write_video("two.mp4", grey(60)), mask), tmp_path / "one.faces"
-    assert prepare_video(video, PrepareSpec(FrameChoice("first", 60)), Leaving(), path) == ""
+    assert prepare_video(video, PrepareSpec(FrameChoice("first", 60)), Leaving(), path).note == ""
     stored = read_faces(path)
     assert stored.track.boxes[0].tolist() == list(SMALL)
     assert stored.track.frame_indices.tolist() == list(range(20, 40))
@@ -186,7 +186,7 @@ def test_a_mask_that_marks_something_in_a_short_part_tells_whose_face_it_is(
     black = np.zeros((120, 180, 3), np.uint8)
     mask = write_video("mask.mp4", [mask_of(SMALL) if t in (4, 12) else black for t in range(20)])
     video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
-    assert prepare_video(video, PrepareSpec(FrameChoice("first", 20)), Two(), path) == ""
+    assert prepare_video(video, PrepareSpec(FrameChoice("first", 20)), Two(), path).note == ""
     assert read_faces(path).track.boxes[0].tolist() == list(SMALL)
 
 

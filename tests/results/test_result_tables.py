@@ -15,7 +15,16 @@ from rich.console import Console
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dfbench.errors import StoreError, UsageError
-from dfbench.results.tables import ALL, COLUMNS, MEAN, read_table, render_table, result_table, write_table
+from dfbench.results.tables import (
+    ALL,
+    COLUMNS,
+    MEAN,
+    read_table,
+    render_table,
+    result_table,
+    warnings_of,
+    write_table,
+)
 from dfbench.runs.scores import sigmoid
 
 META: Mapping[str, Any] = {
@@ -44,7 +53,8 @@ def videos(**datasets: Mapping[str, int]) -> pd.DataFrame:
         for number in range(count)
     ]
     table = pd.DataFrame(rows)
-    return table.assign(score=sigmoid(table["logit"].to_numpy(dtype=np.float64)), status="ok", reason="")
+    score = sigmoid(table["logit"].to_numpy(dtype=np.float64))
+    return table.assign(score=score, status="ok", reason="", face_frames=32, wanted_frames=32)
 
 
 def fail(table: pd.DataFrame, chosen: pd.Series[bool], status: str = "no_face") -> pd.DataFrame:
@@ -63,6 +73,26 @@ def row_of(table: pd.DataFrame, dataset: str, manipulation: str = ALL) -> dict[s
 @pytest.fixture(scope="module")
 def two() -> pd.DataFrame:
     return videos(dfdc={"real": 40, "swap": 40, "reenact": 30}, dfd={"real": 30, "swap": 40})
+
+
+def test_how_often_the_face_is_there_stands_in_the_table(two: pd.DataFrame) -> None:
+    """Of what was scored; and scored videos that seldom show the face are noted."""
+    some = two.copy()
+    ids = some.index[some["dataset"] == "dfd"]
+    some.loc[ids[:2], "face_frames"] = 16
+    some.loc[ids[2:4], "face_frames"] = [15, 4]
+    some = fail(some, some.index == ids[3])
+    some.loc[ids[4], ["face_frames", "wanted_frames"]] = -1  # of a run from before
+    table = result_table(some, meta=META)
+    whole = row_of(table, "dfd")
+    assert whole["face_share"] == pytest.approx((65 * 32 + 2 * 16 + 15) / (68 * 32))
+    assert "1 scored video has the face in less than half of the frames" in whole["note"]
+    assert any("less than half of the frames" in one for one in warnings_of(table))
+    other = row_of(table, "dfdc")
+    assert (other["face_share"], other["note"]) == (1.0, "")
+    assert row_of(table, MEAN)["face_share"] == pytest.approx((whole["face_share"] + 1) / 2)
+    unknown = result_table(two.drop(columns=["face_frames", "wanted_frames"]), meta=META)
+    assert unknown["face_share"].isna().all()
 
 
 def test_rows_and_numbers(two: pd.DataFrame) -> None:

@@ -61,6 +61,31 @@ def test_rows_survive_shards_and_merging(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_scores(tmp_path), before)
 
 
+def test_how_many_frames_hold_the_face_is_kept_and_unknown_in_older_tables(tmp_path: Path) -> None:
+    with ScoreWriter(tmp_path) as writer:
+        logits = np.zeros(2)
+        frames = np.zeros((2, 4), np.int64)
+        writer.add_video(video("a"), frames=frames, logits=logits, face_frames=11, wanted_frames=32)
+        writer.add_status(video("b"), status=Status.NO_FACE, reason="none")
+        writer.finish()
+    rows = read_scores(tmp_path)
+    assert rows["face_frames"].tolist() == [11, 11, -1]
+    assert rows["wanted_frames"].tolist() == [32, 32, -1]
+    assert video_scores(rows, "mean_logit")["wanted_frames"].tolist() == [32, -1]
+    older = pq.read_table(tmp_path / MERGED)
+    pq.write_table(older.drop_columns(["face_frames", "wanted_frames"]), tmp_path / MERGED)
+    again = read_scores(tmp_path)
+    assert tuple(again.columns) == COLUMNS
+    assert set(again["face_frames"]) == set(again["wanted_frames"]) == {-1}
+    assert read_scores(tmp_path, columns=["video_id", "wanted_frames"]).columns.tolist() == [
+        "video_id",
+        "wanted_frames",
+    ]
+    with ScoreWriter(tmp_path) as writer:
+        writer.add_video(video("c"), frames=frames, logits=logits, face_frames=3, wanted_frames=4)
+    assert read_scores(tmp_path)["face_frames"].tolist() == [-1, -1, -1, 3, 3]
+
+
 def test_a_finished_run_can_grow(tmp_path: Path) -> None:
     writer = ScoreWriter(tmp_path)
     add(writer, video("a"), 1.0)

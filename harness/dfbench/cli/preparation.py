@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from dfbench.data.outcomes import PreparedResult
     from dfbench.hooks.registry import Registry
     from dfbench.runs.sources import DataSource
     from dfbench.types import PrepareSpec, Video
@@ -179,6 +180,8 @@ def status_command(
             "split": video.split,
             "status": "not prepared" if one is None else str(one.status),
             "reason": "" if one is None else one.reason,
+            "face_frames": None if one is None or one.wanted_frames < 0 else one.face_frames,
+            "wanted_frames": None if one is None or one.wanted_frames < 0 else one.wanted_frames,
         }
         for video, one in zip(videos, found, strict=True)
     ]
@@ -187,9 +190,25 @@ def status_command(
         return
     for status, count in sorted(Counter(row["status"] for row in rows).items()):
         typer.echo(f"{status}\t{count}")
-    for row in rows:
-        if row["reason"]:
-            typer.echo(f"{row['video']}\t{row['status']}\t{row['reason']}")
+    counted = [one for one in found if one is not None and one.wanted_frames > 0]
+    if counted:
+        held, looked_at = (
+            sum(one.face_frames for one in counted),
+            sum(one.wanted_frames for one in counted),
+        )
+        typer.echo(f"frames with the face\t{held} of {looked_at}")
+    for video, one in zip(videos, found, strict=True):
+        if one is not None and (told := _told(one)):
+            typer.echo(f"{video.video_id}\t{one.status}\t{told}")
+
+
+def _told(result: PreparedResult) -> str:
+    """What is to be said of a video: that its face is seldom there, and the reason for its status; "" if nothing is."""
+    from dfbench.types import FEW_FACES
+
+    seldom = result.face_frames < FEW_FACES * result.wanted_frames
+    faces = f"the face is in {result.face_frames} of {result.wanted_frames} frames"
+    return "; ".join([*([faces] if seldom else []), *([result.reason] if result.reason else [])])
 
 
 def _needs(

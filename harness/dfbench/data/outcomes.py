@@ -28,13 +28,28 @@ LEFTOVER_SECONDS = 24 * 3600.0
 @dataclass(frozen=True, slots=True)
 class PreparedResult:
     """How the preparation of one video ended; `path` is its face file if `status` is OK, and `reason` then what is to
-    be said of whose face it is, mostly ""."""
+    be said of whose face it is, mostly "". The face is in `face_frames` of its `wanted_frames`, -1 if nobody counted."""
 
     video: Video
     status: Status
     reason: str
     path: Path
     seconds: float = 0.0
+    face_frames: int = -1
+    wanted_frames: int = -1
+
+
+def prepared_result(video: Video, path: Path, origin: Origin, seconds: float = 0.0) -> PreparedResult:
+    """The outcome of a video whose face file at `path` was made of `origin`."""
+    return PreparedResult(
+        video,
+        Status.OK,
+        origin.note,
+        path,
+        seconds,
+        face_frames=origin.face_frames,
+        wanted_frames=origin.wanted_frames,
+    )
 
 
 def known_outcome(
@@ -48,7 +63,7 @@ def known_outcome(
         return PreparedResult(video, Status.MISSING, f"{video.path}: no such file or folder", path)
     origin = _sound_origin(video, path, source, whole=whole)
     if origin is not None and (not verify or origin.content == _content(video.path)):
-        return PreparedResult(video, Status.OK, origin.note, path)
+        return prepared_result(video, path, origin)
     try:
         record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
         if not _failed(record, video, source):

@@ -23,6 +23,7 @@ from dfbench.data.outcomes import (
     PreparedResult,
     forget_failure,
     known_outcome,
+    prepared_result,
     store_failure,
     sweep_leftovers,
 )
@@ -321,7 +322,7 @@ def _lost(job: _Job, reason: str, seconds: float = 0.0) -> PreparedResult:
 def _prepare_job(job: _Job, worker: int) -> PreparedResult:
     video, path, begun = job.video, job.path, time.perf_counter()
     try:
-        note = prepare_video(video, job.spec, finder_of(job.finder, worker), path, threads=job.threads)
+        made = prepare_video(video, job.spec, finder_of(job.finder, worker), path, threads=job.threads)
     except (StoreError, FinderError):
         raise  # the disk, not the video: stop, and keep what there is; or the finder: once more in a new process
     except VideoError as error:
@@ -330,4 +331,4 @@ def _prepare_job(job: _Job, worker: int) -> PreparedResult:
         reason = f"{video.path}: {type(error).__name__}: {error}"
         return store_failure(video, path, Status.ERROR, reason, time.perf_counter() - begun)
     forget_failure(path)
-    return PreparedResult(video, Status.OK, note, path, time.perf_counter() - begun)
+    return prepared_result(video, path, made, time.perf_counter() - begun)

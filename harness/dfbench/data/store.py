@@ -70,13 +70,16 @@ class Origin:
 
     source: the fingerprint of the video; content: the digest of all of its bytes; mask: the fingerprint of the mask that
     chose among several faces, "" where there was none, IRRELEVANT where there was nothing to choose; note: what is to be
-    said of whose face it is, such as that a mask could not be read.
+    said of whose face it is, such as that a mask could not be read. The face is in `face_frames` of the `wanted_frames` that
+    were looked through, -1 if nobody counted.
     """
 
     source: str = ""
     content: str = ""
     mask: str = IRRELEVANT
     note: str = ""
+    face_frames: int = -1
+    wanted_frames: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,14 +88,12 @@ class StoredFaces:
 
     crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
     the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
-    wanted: how many frames were looked through, of which n hold the face, -1 if nobody counted; seen: every face that the
-    finder saw.
+    seen: every face that the finder saw.
     """
 
     crops: list[NDArray[np.uint8]]
     crop_boxes: NDArray[np.float32]
     track: FaceTrack
-    wanted: int = -1
     seen: Sightings = field(default_factory=lambda: NOTHING)
     origin: Origin = Origin()
 
@@ -140,7 +141,6 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         frame_size=np.asarray(track.frame_size),
         quality=track.quality,
         seen=_seen_rows(faces.seen),
-        wanted=np.asarray(faces.wanted),
     )
     part = part_path(path)
     try:
@@ -233,7 +233,6 @@ def _faces(
             frame_size=(width, height),
             quality=stored["quality"][rows],
         ),
-        wanted=int(stored["wanted"]),
         seen=_sightings(stored["seen"]),
         origin=origin,
     )

@@ -87,11 +87,11 @@ class WantedFrames:
 
 def prepare_video(
     video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path, *, threads: int = 1
-) -> str:
+) -> Origin:
     """Store the faces of one video, which so many threads decode, at `path`.
 
-    Returns what is to be said of the video and of whose face it is, mostly "". Raises VideoError, also if the file changes
-    meanwhile, and StoreError.
+    Returns what they were made of, with what is to be said of the video and of whose face it is. Raises VideoError, also if
+    the file changes meanwhile, and StoreError.
     """
     source = fingerprint(video.path)
     frames = WantedFrames(video.path, spec.frames, threads=threads)
@@ -132,9 +132,16 @@ def prepare_video(
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
     seen = _sightings([chosen, *(one for one in tracks if one is not chosen)], search)
     said = storable("; ".join([*frames.remarks, *([note] if note else [])]))
-    origin = Origin(source, _unchanged_content(video.path, source), mask, said)
-    write_faces(path, replace(faces, wanted=len(search.positions), seen=seen, origin=origin))
-    return said
+    origin = Origin(
+        source=source,
+        content=_unchanged_content(video.path, source),
+        mask=mask,
+        note=said,
+        face_frames=len(main.rows),
+        wanted_frames=len(search.positions),
+    )
+    write_faces(path, replace(faces, seen=seen, origin=origin))
+    return origin
 
 
 def _unchanged_content(path: Path, source: str) -> str:

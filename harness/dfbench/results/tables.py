@@ -22,6 +22,7 @@ from dfbench.metrics import point
 from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
 from dfbench.results.eligibility import FEWEST_VIDEOS, is_short, list_notes, scored_of, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
+from dfbench.types import FEW_FACES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,7 @@ _TYPES: dict[str, str] = {
     "n_unlisted_fake": "int64",
     "auc_if_missing_worst": "float64",
     "auc_if_missing_best": "float64",
+    "face_share": "float64",
     "cross_dataset": "boolean",
     "threshold_source": "str",
     "note": "str",
@@ -250,8 +252,11 @@ def _measure(
         "coverage": done.sum() / expected.sum() if expected.sum() else math.nan,
         "auc_if_missing_worst": math.nan,
         "auc_if_missing_best": math.nan,
+        "face_share": math.nan,
         "note": "",
     }
+    face_share, face_note = _faces(videos[scored])
+    numbers["face_share"] = face_share
     if expected.min() >= FEWEST_VIDEOS:
         # A missing real scored highest and a missing fake scored lowest is the worst that could have happened.
         truth = np.append(label, np.repeat([0, 1], unlisted))
@@ -266,6 +271,8 @@ def _measure(
         notes.append(CONSTANT)
     if failed_real or failed_fake:
         notes.append(f"not scored: {failed_real} real, {failed_fake} fake")
+    if face_note:
+        notes.append(face_note)
     if len(truth):
         numbers["prevalence"] = point.prevalence(truth)
     clusters = np.unique(videos["group"].to_numpy(dtype=str)[scored], return_inverse=True)[1]
@@ -291,6 +298,21 @@ def _measure(
     return numbers, resampled
 
 
+def _faces(scored: pd.DataFrame) -> tuple[float, str]:
+    """The share of the wanted frames of scored videos that hold the face (NaN if nobody counted), and what to note of it."""
+    if "wanted_frames" not in scored:
+        return math.nan, ""
+    counted = scored[scored["wanted_frames"] > 0]
+    if not len(counted):
+        return math.nan, ""
+    held, wanted = counted["face_frames"], counted["wanted_frames"]
+    few = int((held < FEW_FACES * wanted).sum())
+    note = (
+        f"{few} scored {'video has' if few == 1 else 'videos have'} the face in less than half of the frames"
+    )
+    return float(held.sum() / wanted.sum()), note if few else ""
+
+
 def _by_class(name: str, counts: NDArray[np.int64]) -> dict[str, int]:
     return {f"{name}_real": int(counts[0]), f"{name}_fake": int(counts[1])}
 
@@ -302,7 +324,7 @@ def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[s
     counts = {name: sum(row[name] for row in whole) for name in _TYPES if name.startswith("n_")}
     scored = counts["n_scored_real"] + counts["n_scored_fake"]
     cross = [row["cross_dataset"] for row in whole]
-    bounds = ("auc_if_missing_worst", "auc_if_missing_best", "prevalence")
+    bounds = ("auc_if_missing_worst", "auc_if_missing_best", "prevalence", "face_share")
     return {
         **means,
         **counts,

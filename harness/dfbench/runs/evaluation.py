@@ -212,7 +212,17 @@ def _score_datasets(
             settings=stage.settings,
             progress=stage.progress,
         )
-        prepared = [PreparedVideo(one.video, one.status, one.reason, one.path) for one in report.videos]
+        prepared = [
+            PreparedVideo(
+                one.video,
+                one.status,
+                one.reason,
+                one.path,
+                face_frames=one.face_frames,
+                wanted_frames=one.wanted_frames,
+            )
+            for one in report.videos
+        ]
         _tell_notes(dataset, prepared, stage.progress)
         score_videos(
             detector,

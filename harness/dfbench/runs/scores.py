@@ -30,6 +30,7 @@ from dfbench.types import Pooling, Status, Video
 
 SCHEMA_VERSION = 1
 FAILED_CLIP = -1
+UNKNOWN = -1
 MERGED = "scores.parquet"
 SHARDS = "scores"
 
@@ -50,7 +51,10 @@ _COLUMNS: tuple[tuple[str, Any], ...] = (
     ("status", pa.string()),
     ("reason", pa.string()),
     ("seconds", pa.float64()),  # the clip's share of the video's scoring time
+    ("face_frames", pa.int32()),  # of the wanted frames, those that hold the face; UNKNOWN if nobody counted
+    ("wanted_frames", pa.int32()),
 )
+ADDED_LATER = ("face_frames", "wanted_frames")  # columns that tables from before do not have
 COLUMNS = tuple(name for name, _ in _COLUMNS)
 _VIDEO = ["dataset", "video_id"]
 _FIXED = ["label", "manipulation", "split", "compression", "group"]
@@ -98,11 +102,14 @@ class ScoreWriter:
         logits: NDArray[np.floating[Any]],
         seconds: float = 0.0,
         reason: str = "",
+        face_frames: int = UNKNOWN,
+        wanted_frames: int = UNKNOWN,
     ) -> None:
         """A video that was scored, its k >= 1 clips in order; `reason`: what is to be said of it all the same.
 
         frames (k, T): positions in the video of each clip's frames; logits (k,) of "fake"; seconds of the whole
-        video. Raises ScoreError if the shapes do not fit, there is no clip, or a logit is not finite.
+        video. The face is in `face_frames` of the `wanted_frames` of the video. Raises ScoreError if the shapes do not fit,
+        there is no clip, or a logit is not finite.
         """
         name = f"{video.dataset}/{video.video_id}"
         positions, values = np.asarray(frames), np.asarray(logits, dtype=np.float64)
@@ -119,7 +126,7 @@ class ScoreWriter:
             )
         share = seconds / len(values)
         self._append(
-            _row(video, number, clip, logit, Status.OK, storable(reason), share)
+            _row(video, number, clip, logit, Status.OK, storable(reason), share, face_frames, wanted_frames)
             for number, (clip, logit) in enumerate(zip(positions.tolist(), values.tolist(), strict=True))
         )
 
@@ -199,13 +206,15 @@ def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
     """One row a video out of rows of the score table, in their order.
 
     Columns: dataset, video_id, label, manipulation, split, compression, group, score (in [0, 1], NaN if the
-    video failed), logit (of the score, NaN if it failed), n_clips, status, reason, seconds. Clip logits are pooled as
-    `pooling` says: mean_logit (the mean logit), mean_prob (the mean probability) or max (the highest logit).
+    video failed), logit (of the score, NaN if it failed), n_clips, status, reason, seconds, and, where `clips` has
+    them, face_frames and wanted_frames. Clip logits are pooled as `pooling` says: mean_logit (the mean logit), mean_prob
+    (the mean probability) or max (the highest logit).
     Raises ScoreError if a video has both scored and failed rows, or rows that disagree on its label.
     """
     how = Pooling(pooling)
     videos = clips.groupby(_VIDEO, sort=False, observed=True)
-    table = videos[[*_FIXED, "status", "reason"]].first()
+    counts = [name for name in ADDED_LATER if name in clips]
+    table = videos[[*_FIXED, "status", "reason", *counts]].first()
     _check_agreement(clips, table)
     values = clips["prob" if how is Pooling.MEAN_PROB else "logit"]
     pooled = values.groupby([clips["dataset"], clips["video_id"]], sort=False, observed=True)
@@ -215,7 +224,7 @@ def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
     counted = (clips["status"] == Status.OK).groupby([clips["dataset"], clips["video_id"]], sort=False)
     table["n_clips"] = counted.sum().to_numpy(dtype=np.int64)
     table["seconds"] = videos["seconds"].sum()
-    order = [*_VIDEO, *_FIXED, "score", "logit", "n_clips", "status", "reason", "seconds"]
+    order = [*_VIDEO, *_FIXED, "score", "logit", "n_clips", "status", "reason", "seconds", *counts]
     return table.reset_index()[order]
 
 
@@ -264,6 +273,8 @@ def _row(
     status: Status,
     reason: str,
     seconds: float,
+    face_frames: int = UNKNOWN,
+    wanted_frames: int = UNKNOWN,
 ) -> dict[str, Any]:
     return {
         "dataset": video.dataset,
@@ -280,6 +291,8 @@ def _row(
         "status": str(status),
         "reason": reason,
         "seconds": seconds,
+        "face_frames": face_frames,
+        "wanted_frames": wanted_frames,
     }
 
 
@@ -356,11 +369,18 @@ def _stored(path: Path) -> Any:
 
 
 def _read(path: Path, columns: list[str]) -> Any:
-    _stored(path)
+    known = _stored(path).names
+    lacking = [name for name in columns if name in ADDED_LATER and name not in known]
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        table = pq.read_table(
+            path, columns=[name for name in columns if name not in lacking], partitioning=None
+        )
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
+    for name in lacking:
+        field = _schema().field(name)
+        table = table.append_column(field, pa.array([UNKNOWN] * len(table), field.type))
+    return table.select(columns)
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

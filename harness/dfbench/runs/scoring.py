@@ -32,12 +32,14 @@ READ_AHEAD = 8
 @dataclass(frozen=True, slots=True)
 class PreparedVideo:
     """A video with the outcome of its preparation; `path` is its face file when `status` is OK, and `reason` what is to be
-    said of it all the same."""
+    said of it all the same. The face is in `face_frames` of its `wanted_frames`, -1 if nobody counted."""
 
     video: Video
     status: Status
     reason: str
     path: Path
+    face_frames: int = -1
+    wanted_frames: int = -1
 
 
 def score_videos(
@@ -78,6 +80,8 @@ def score_videos(
                         logits=logits,
                         seconds=time.perf_counter() - begun,
                         reason=one.reason,
+                        face_frames=one.face_frames,
+                        wanted_frames=one.wanted_frames,
                     )
                 task.advance()
 
