@@ -63,7 +63,7 @@ class Probe:
             "inf": bright + float("inf"),
             "shape": bright[:, None],
             "numpy": bright.numpy(),
-            "none": None,
+            "text": "fake",
         }
         logits: Tensor = returned.get(os.environ.get("PROBE_RETURNS", ""), bright / 64 - 2)
         return logits

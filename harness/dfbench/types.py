@@ -177,6 +177,19 @@ class ClipSpec:
     square: bool = True
     cropping: int = CROPPING
 
+    def fault(self) -> str:
+        """Why no clips can be cut so, as a clause; "" if they can."""
+        fields: Mapping[str, Any] = asdict(self)  # of a stranger's code, of whatever types
+        for name in ("frames", "size", "per_video"):
+            value = fields[name]
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                return f"{name} is {value!r}, not a whole number from 1 on"
+        if not isinstance(fields["sampling"], Sampling):
+            return f"sampling is {fields['sampling']!r}, not a Sampling"
+        if not isinstance(fields["margin"], (int, float)) or not fields["margin"] >= 0:
+            return f"margin is {fields['margin']!r}, not a number from 0 on"
+        return ""
+
     def frame_choice(self) -> FrameChoice:
         """The frames that must be decoded so that these clips can be cut."""
         if self.sampling is Sampling.UNIFORM:

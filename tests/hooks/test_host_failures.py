@@ -127,6 +127,51 @@ BROKEN = {
     ),
     "empty_name": ("@hookimpl\ndef dfbench_detectors(): return [spec('')]", "has no usable name", ""),
     "numeric_name": ("@hookimpl\ndef dfbench_detectors(): return [spec(5)]", "has no usable name", ""),
+    "no_frames": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', clips=ClipSpec(frames=0, size=112))]",
+        "detector 'x' has a ClipSpec whose frames is 0, not a whole number from 1 on",
+        "",
+    ),
+    "odd_size": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', clips=ClipSpec(frames=1, size='112'))]",
+        "detector 'x' has a ClipSpec whose size is '112'",
+        "",
+    ),
+    "no_margin": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', clips=ClipSpec(1, 112, margin=float('nan')))]",
+        "detector 'x' has a ClipSpec whose margin is nan",
+        "",
+    ),
+    "clips_of_another_type": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', clips=8)]",
+        "detector 'x' has clips of the type int, not a ClipSpec",
+        "",
+    ),
+    "odd_pooling": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', pooling='median')]",
+        "detector 'x' has pooling 'median', which is not a Pooling",
+        "",
+    ),
+    "trained_on_text": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', trained_on='ffpp')]",
+        "detector 'x' has trained_on 'ffpp', which is neither a frozenset",
+        "",
+    ),
+    "recipes_text": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', recipes='base')]",
+        "detector 'x' has recipes 'base', which are not a tuple of names",
+        "",
+    ),
+    "no_such_recipe": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', recipes=('a',), default_recipe='b')]",
+        "detector 'x' has default_recipe 'b', which is not among its recipes",
+        "",
+    ),
+    "bad_trainer": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', trainer='train.py')]",
+        "detector 'x' has trainer 'train.py', which is not of the form",
+        "",
+    ),
     "bad_build": (
         "@hookimpl\ndef dfbench_detectors(): return [DetectorSpec(name='x', summary='', build='a.b.c')]",
         "detector 'x' has build 'a.b.c', which is not of the form",

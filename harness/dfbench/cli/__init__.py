@@ -8,6 +8,7 @@ import sys
 
 from dfbench.cli.app import build_app
 from dfbench.errors import DfbenchError
+from dfbench.hooks.plugin_code import unexpected_error
 
 
 def main() -> None:
@@ -29,6 +30,11 @@ def main() -> None:
             raise
         print_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        print_error(unexpected_error(error))
+        sys.exit(1)
 
 
 def print_error(error: DfbenchError) -> None:

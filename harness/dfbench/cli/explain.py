@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from dfbench.errors import DfbenchError
     from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
     from dfbench.runs.recorded import RecordedRun
@@ -52,7 +53,7 @@ def explain_command(
     of the same face.
     """
     from dfbench.cli import output
-    from dfbench.errors import CoverageError, UsageError, VideoError
+    from dfbench.errors import CoverageError, PluginError, ScoreError, UsageError, VideoError
     from dfbench.hooks.host import Host
     from dfbench.results.explanations import explain_to
     from dfbench.runs.cards import Reading
@@ -129,9 +130,9 @@ def explain_command(
                 facts=facts,
                 scored=faces() if faces else None,
             )
-        except VideoError as error:
-            failed.append(f"{path.name} ({error.status})")
-            bars.note(f"{error.status}: {error.message}")
+        except (VideoError, PluginError, ScoreError) as error:
+            failed.append(f"{path.name} ({_status_of(error)})")
+            bars.note(_said_of(path, error))
             continue
         typer.echo(f"{path.name}\tP(fake) {done.probability:.3f}\t{done.folder}")
     if failed:
@@ -139,6 +140,22 @@ def explain_command(
             f"{len(failed)} of {len(wanted)} videos could not be explained: {', '.join(failed)}",
             hints=("the reasons stand above",),
         )
+
+
+def _status_of(error: DfbenchError) -> str:
+    """How a video ended that could not be explained."""
+    from dfbench.errors import VideoError
+
+    return error.status if isinstance(error, VideoError) else "error"
+
+
+def _said_of(path: Path, error: DfbenchError) -> str:
+    """Why a video could not be explained; of an error of the plugin, where in its code."""
+    from dfbench.errors import VideoError
+
+    if isinstance(error, VideoError):
+        return f"{error.status}: {error.message}"
+    return f"error: {path}: {' '.join((error.message, *error.hints[:2]))}"
 
 
 def _detector(name: str, registry: Registry) -> DetectorSpec:

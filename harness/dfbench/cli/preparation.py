@@ -227,7 +227,7 @@ def _needs(
     from dfbench.runs.refusals import check_weights_file
     from dfbench.runs.scored_clips import scored_clips
     from dfbench.runs.stage import RunRequest
-    from dfbench.runs.trainers import trainer_of
+    from dfbench.runs.trainers import needs_of, trainer_of
     from dfbench.types import PrepareSpec
 
     spec, overrides = registry.detector(detector), parse_overrides(changes or [])
@@ -244,7 +244,7 @@ def _needs(
             f"--weights goes with scoring, and not with --for {purpose}", hints=("leave out --weights",)
         )
     _, trainer = trainer_of(spec, registry, recipe, overrides, made=made)
-    needs = trainer.needs()
+    needs = needs_of(spec, trainer)
     if purpose == "training":
         return needs.prepare, needs.labels
     return (

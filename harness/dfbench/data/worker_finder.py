@@ -38,35 +38,45 @@ def finder_of(path: str, worker: int) -> FaceFinder:
     import torch
 
     finder = build(f"cuda:{worker % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu")
-    return _WatchedThorough(finder) if isinstance(finder, ThoroughFaceFinder) else _Watched(finder)
+    return watched(finder, lambda error: FinderError(f"{type(error).__name__}: {error}"))
+
+
+Told = Callable[[Exception], Exception]
+
+
+def watched(finder: FaceFinder, told: Told) -> FaceFinder:
+    """`finder`, which raises `told(error)` in place of any error of its own, so that it is told from that of a video."""
+    kind = _WatchedThorough if isinstance(finder, ThoroughFaceFinder) else _Watched
+    return kind(finder, told)
 
 
 class _Watched:
-    """A finder whose errors are told from those of the video."""
-
-    def __init__(self, finder: FaceFinder) -> None:
+    def __init__(self, finder: FaceFinder, told: Told) -> None:
         self._finder = finder
+        self._told = told
 
     def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        return _watched(self._finder.find, frames)
+        return _watched(self._finder.find, frames, self._told)
 
 
 class _WatchedThorough(_Watched):
-    def __init__(self, finder: ThoroughFaceFinder) -> None:
-        super().__init__(finder)
-        self._thorough = finder
+    def __init__(self, finder: FaceFinder, told: Told) -> None:
+        super().__init__(finder, told)
+        self._thorough = cast("ThoroughFaceFinder", finder)
 
     def of_video(self) -> _WatchedThorough:
-        return _WatchedThorough(self._thorough.of_video())
+        return _WatchedThorough(self._thorough.of_video(), self._told)
 
     def find_all(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        return _watched(self._thorough.find_all, frames)
+        return _watched(self._thorough.find_all, frames, self._told)
 
 
 def _watched(
-    find: Callable[[Sequence[NDArray[np.uint8]]], list[Faces]], frames: Sequence[NDArray[np.uint8]]
+    find: Callable[[Sequence[NDArray[np.uint8]]], list[Faces]],
+    frames: Sequence[NDArray[np.uint8]],
+    told: Told,
 ) -> list[Faces]:
     try:
         return find(frames)
     except Exception as error:
-        raise FinderError(f"{type(error).__name__}: {error}") from error
+        raise told(error) from error

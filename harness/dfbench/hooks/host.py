@@ -35,6 +35,7 @@ from dfbench.hooks.registry import (
     one_line,
     plugin_traceback,
 )
+from dfbench.hooks.spec_faults import detector_fault
 from dfbench.types import (
     COLUMN_ENDS,
     COLUMN_WORDS,
@@ -395,8 +396,8 @@ def _name_problem(spec: Spec) -> str:
 def _path_problem(spec: Spec) -> str:
     if not isinstance(spec, ProtocolSpec) and not is_build_path(spec.build):
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
-    if isinstance(spec, DetectorSpec) and spec.explain and not is_build_path(spec.explain):
-        return f'has explain {spec.explain!r}, which is not of the form "package.module:Name"'
+    if isinstance(spec, DetectorSpec):
+        return detector_fault(spec)
     return ""
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from dfbench.errors import RunError
+from dfbench.errors import PluginError, RunError
+from dfbench.hooks.plugin_code import running
 from dfbench.types import DetectorCard, DetectorSpec
 
 if TYPE_CHECKING:
@@ -41,4 +42,12 @@ def card_of(
     # Only a detector with fields to set knows a second argument, and only one that takes recipes a third.
     changes = [reading.changes] if reading.changes or reading.recipe else []
     recipe = {"recipe": reading.recipe} if reading.recipe else {}
-    return cast("DetectorCard", describe(weights, *changes, **recipe))
+    with running(spec, f"to describe {weights}"):
+        card: object = describe(weights, *changes, **recipe)
+    if not isinstance(card, DetectorCard):
+        raise PluginError(
+            f"detector '{spec.name}': {spec.describe} returned {type(card).__name__}, not a DetectorCard"
+        )
+    if fault := card.clips.fault():
+        raise PluginError(f"detector '{spec.name}': {spec.describe} returned clips whose {fault}")
+    return card

@@ -18,8 +18,9 @@ from dfbench.data.manifest import (
     fingerprints_digest,
     manifest_digest,
 )
-from dfbench.errors import StoreError, UsageError
+from dfbench.errors import PluginError, StoreError, UsageError
 from dfbench.hooks.host import Host
+from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.cards import Reading, card_of
@@ -250,7 +251,15 @@ def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Rea
     options = reading.options()
     if request.precision != FULL_PRECISION:  # only a detector that offers another knows the word
         options["precision"] = request.precision
-    return factory(weights=weights, device=choose_device(request.device), seed=request.seed, **options)
+    device = choose_device(request.device)
+    with running(stage.spec, "when it was built"):
+        detector: object = factory(weights=weights, device=device, seed=request.seed, **options)
+    if not isinstance(detector, Detector):
+        raise PluginError(
+            f"detector '{stage.spec.name}': {stage.spec.build} made a {type(detector).__name__} without score()",
+            hints=(f"see:   dfbench plugins check {stage.spec.name}",),
+        )
+    return detector
 
 
 def _record(

@@ -19,6 +19,7 @@ from dfbench.data.store import read_track
 from dfbench.data.video import probe
 from dfbench.data.video_file import VideoInfo
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
+from dfbench.hooks.plugin_code import ToldExplainer, running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
 from dfbench.runs.cards import Reading, card_of
@@ -106,7 +107,10 @@ def open_explainer(
         check_weights_file(weights)
     factory = cast("ExplainerFactory", registry.load_object(spec.explain))
     where = choose_device(device)
-    explainer = factory(weights=weights, device=where, seed=seed, **reading.options())
+    with running(spec, "when its explainer was built"):
+        explainer = ToldExplainer(
+            factory(weights=weights, device=where, seed=seed, **reading.options()), spec
+        )
     offered = {one.name: one for one in explainer.maps()}
     if not offered:
         raise PluginError(f"the explainer of {spec.name!r} offers no map")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Literal
 from dfbench.data.executor import check_scheduler
 from dfbench.data.manifest import compression_of, unknown_name
 from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError, WeightsError
+from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.protocols import resolve_protocol, with_own_names
 from dfbench.runs.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
-from dfbench.runs.trainers import start_source, trainer_of
+from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, trainer_of
 from dfbench.types import VideoSelection
 
 if TYPE_CHECKING:
@@ -303,18 +304,17 @@ def _check_training(
     """Make the trainer, which refuses recipes and fields, and look up what it needs."""
     made = bool(corpus_to_make(request.data, settings))
     _, trainer = trainer_of(spec, registry, request.recipe, request.overrides, made=made)
-    needs = trainer.needs()
+    needs = needs_of(spec, trainer)
     if needs.synthesizer:
-        synthesizer = registry.synthesizer(needs.synthesizer)
-        if not callable(registry.load_object(synthesizer.build)):
-            raise PluginError(f"synthesizer '{synthesizer.name}': {synthesizer.build} is not callable")
+        synthesizer_of(needs, registry)
     train = registry.dataset(protocol.train.dataset)
     if request.train_compression and train.compressions:
         compression_of(request.train_compression, dataset=train.name, offered=train.compressions)
     if request.start:
         check_weights_file(start_source(request.start)[1], option="--start")
         if isinstance(trainer, ChecksStart):
-            trainer.check_start(request.start)
+            with running(spec, "to look at --start"):
+                trainer.check_start(request.start)
 
 
 def _refuse_training_fields(request: RunRequest, spec: DetectorSpec, *, beside_trained: bool) -> None:

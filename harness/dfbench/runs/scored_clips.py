@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError
+from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChoosesClips
 from dfbench.runs.cards import card_of
 from dfbench.runs.refusals import reading_of
@@ -36,4 +37,7 @@ def scored_clips(request: RunRequest, registry: Registry, *, made: bool) -> Clip
     if not (spec.needs_weights or asked):
         return spec.clips
     _, trainer = trainer_of(spec, registry, request.recipe, request.overrides, made=made)
-    return trainer.clips() if isinstance(trainer, ChoosesClips) else spec.clips
+    if not isinstance(trainer, ChoosesClips):
+        return spec.clips
+    with running(spec, "to say which clips its training will have scored"):
+        return trainer.clips()

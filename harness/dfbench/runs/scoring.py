@@ -6,6 +6,7 @@ so an interrupted run goes on where it stopped.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.data.clips import read_clips
-from dfbench.errors import ScoreError, StoreError, VideoError
+from dfbench.errors import DfbenchError, ScoreError, StoreError, VideoError
+from dfbench.hooks.plugin_code import DEBUG, GOES_ON, place_of
+from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, Progress
 from dfbench.types import ClipSpec, Status, Video
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from dfbench.runs.scores import ScoreWriter
 
 READ_AHEAD = 8
+# Of the detector, one after the other and all alike, after which it is taken to be broken.
+MAX_FAILURES = 5
+CHECK = "score() must return one finite logit a clip, shape (B,); see: dfbench plugins check NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,16 @@ def score_videos(
     progress: Progress,
     description: str,
 ) -> None:
-    """Score `videos` and write a row for each clip, or a status row. Raises ScoreError on a score that is none."""
+    """Score `videos` and write a row for each clip, or a status row.
+
+    A video that makes the detector raise, or for which it returns something that is no score, ends as an error with the
+    reason. Raises ScoreError when that happens alike to MAX_FAILURES videos in a row: the detector is broken then.
+    """
     from dfbench.runs.devices import keep_freed_memory
 
     keep_freed_memory()
     ready = [one for one in videos if one.status is Status.OK]
+    failures = _Failures()
     with progress.task(description, len(videos)) as task:
         for one in videos:
             if one.status is not Status.OK:
@@ -73,17 +84,46 @@ def score_videos(
                     )
                 else:
                     begun = time.perf_counter()
-                    logits = _score(detector, batch, one.video)
-                    writer.add_video(
-                        one.video,
-                        frames=frames,
-                        logits=logits,
-                        seconds=time.perf_counter() - begun,
-                        reason=one.reason,
-                        face_frames=one.face_frames,
-                        wanted_frames=one.wanted_frames,
-                    )
+                    logits, reason, cause = _attempt(detector, batch)
+                    seconds = time.perf_counter() - begun
+                    if logits is None:
+                        writer.add_status(one.video, status=Status.ERROR, reason=reason, seconds=seconds)
+                        progress.note(f"error: {one.video.dataset}/{one.video.video_id}: {reason}")
+                        failures.add(reason, one.video, cause)
+                    else:
+                        writer.add_video(
+                            one.video,
+                            frames=frames,
+                            logits=logits,
+                            seconds=seconds,
+                            reason=one.reason,
+                            face_frames=one.face_frames,
+                            wanted_frames=one.wanted_frames,
+                        )
+                        failures.clear()
                 task.advance()
+
+
+class _Failures:
+    """Videos in a row for which a detector failed in the same way."""
+
+    def __init__(self) -> None:
+        self._like = ""
+        self._count = 0
+
+    def clear(self) -> None:
+        self._count = 0
+
+    def add(self, reason: str, video: Video, error: Exception | None) -> None:
+        """Raise ScoreError if there are MAX_FAILURES now."""
+        like = re.sub(r"\d+", "", reason)  # of clips, bytes, addresses
+        self._count = self._count + 1 if like == self._like else 1
+        self._like = like
+        if self._count == MAX_FAILURES:
+            raise ScoreError(
+                f"{reason}: {MAX_FAILURES} videos in a row, the last {video.dataset}/{video.video_id}",
+                hints=(*(place_of(error) if error is not None else ()), CHECK, DEBUG, GOES_ON),
+            ) from error
 
 
 def _read_ahead(
@@ -96,20 +136,23 @@ def _read_ahead(
         waiting.extend((one, pool.submit(read_clips, one.path, clips)) for one in islice(queue, 1))
 
 
-def _score(detector: Detector, batch: NDArray[np.uint8], video: Video) -> NDArray[np.float64]:
+def _attempt(
+    detector: Detector, batch: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64] | None, str, Exception | None]:
+    """The logits, or None with the reason why there are none and the exception behind it."""
     import torch
 
-    with torch.inference_mode():
-        logits = detector.score(torch.from_numpy(batch))
-    if tuple(logits.shape) != (len(batch),):
-        raise ScoreError(
-            f"the detector returned shape {tuple(logits.shape)} for {len(batch)} clips of {video.video_id}",
-            hints=("score() must return one logit a clip, shape (B,); see: dfbench plugins check NAME",),
-        )
-    values: NDArray[np.float64] = logits.detach().to("cpu", torch.float64).numpy()
-    if not np.isfinite(values).all():
-        raise ScoreError(
-            f"the detector returned NaN or infinity for {video.dataset}/{video.video_id}",
-            hints=("its weights may be damaged or of another precision",),
-        )
-    return values
+    try:
+        with torch.inference_mode():
+            returned: object = detector.score(torch.from_numpy(batch))
+    except Exception as error:  # noqa: BLE001 - a stranger's code; one strange video must not end the run
+        message = error.message if isinstance(error, DfbenchError) else one_line(error)
+        return None, f"the detector failed: {message}", error
+    if not isinstance(returned, torch.Tensor):
+        return None, f"the detector returned {type(returned).__name__}, not a tensor", None
+    if tuple(returned.shape) != (len(batch),):
+        return None, f"the detector returned shape {tuple(returned.shape)} for {len(batch)} clips", None
+    logits: NDArray[np.float64] = returned.detach().to("cpu", torch.float64).numpy()
+    if not np.isfinite(logits).all():
+        return None, "the detector returned NaN or infinity", None
+    return logits, "", None

@@ -6,15 +6,19 @@ missing is an error and is never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dfbench.data.corpus_card import corpus_name
 from dfbench.data.folders import folder_fault
 from dfbench.data.manifest import refuse_unfit
+from dfbench.data.worker_finder import watched
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
+from dfbench.hooks.plugin_code import plugin_error, running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.settings import Settings, config_path
@@ -220,7 +224,8 @@ def made_corpus(
         [spec.name, *([size] if size != spec.sizes[0] else []), *([f"seed{seed}"] if seed else [])]
     )
     write = cast("Callable[..., object]", registry.load_object(spec.build))
-    roots = write(settings.cache / "corpora" / label, size=size, seed=seed, progress=progress)
+    with running(spec, "to write its files"):
+        roots = write(settings.cache / "corpora" / label, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
 
 
@@ -241,9 +246,10 @@ def dataset_index(
     if not callable(factory):
         raise UsageError(f"dataset '{spec.name}': {spec.build} is not callable")
     more = {"roots": roots or {}} if spec.needs else {}
-    dataset = cast("Dataset", factory(root, compression=compression, **more))
     try:
-        index = dataset.index()
+        with _told_apart(spec, root):
+            dataset = cast("Dataset", factory(root, compression=compression, **more))
+            index = dataset.index()
     except OSError as error:  # a folder without permission, a share that went stale: no fault of the dataset
         raise LayoutError(
             f"{spec.name} at {root} cannot be read: {error.filename or ''}: {error.strerror or error}",
@@ -251,6 +257,17 @@ def dataset_index(
         ) from error
     refuse_unfit(index, spec.name)
     return index
+
+
+@contextmanager
+def _told_apart(spec: DatasetSpec, root: Path) -> Iterator[None]:
+    """Errors of the system are let through; what else is raised is told as an error of the dataset's plugin."""
+    try:
+        yield
+    except (DfbenchError, OSError):
+        raise
+    except Exception as error:
+        raise plugin_error(spec, f"to read {root}", error) from error
 
 
 def index_at(
@@ -281,7 +298,10 @@ def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFind
     where = device if device.startswith("cuda") else "cpu"
     if device == "auto" and torch.cuda.is_available():
         where = "cuda"
-    return cast("FaceFinder", build(where)), f"{spec.name} {spec.version}"
+    with running(spec, "when it was built"):
+        finder = cast("FaceFinder", build(where))
+    told = partial(plugin_error, spec, "to find faces")
+    return watched(finder, told), f"{spec.name} {spec.version}"
 
 
 def prepare_selected(

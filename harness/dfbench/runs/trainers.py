@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from dfbench.errors import UnknownNameError, UsageError, WeightsError
+from dfbench.errors import PluginError, UnknownNameError, UsageError, WeightsError
+from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import closest
-from dfbench.interfaces import Trainer, TrainerFactory
+from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory, TrainingNeeds
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -30,7 +31,30 @@ def trainer_of(
             f"detector '{spec.name}' has no recipe '{recipe}'",
             hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
         )
-    return recipe, cast("TrainerFactory", registry.load_object(spec.trainer))(recipe, overrides)
+    factory = cast("TrainerFactory", registry.load_object(spec.trainer))
+    with running(spec, f"to make a trainer of recipe '{recipe}'"):
+        return recipe, factory(recipe, overrides)
+
+
+def needs_of(spec: DetectorSpec, trainer: Trainer) -> TrainingNeeds:
+    """What the trainer of a detector wants to be prepared. Raises PluginError if it does not say."""
+    with running(spec, "to say what its training needs"):
+        needs: object = trainer.needs()
+    if not isinstance(needs, TrainingNeeds):
+        raise PluginError(
+            f"detector '{spec.name}': needs() of its trainer returned {type(needs).__name__}, not TrainingNeeds"
+        )
+    return needs
+
+
+def synthesizer_of(needs: TrainingNeeds, registry: Registry) -> Synthesizer:
+    """The synthesizer that a training needs, built. Raises UnknownNameError, PluginError."""
+    spec = registry.synthesizer(needs.synthesizer)
+    build = registry.load_object(spec.build)
+    if not callable(build):
+        raise PluginError(f"synthesizer '{spec.name}': {spec.build} is not callable")
+    with running(spec, "when it was built"):
+        return cast("Synthesizer", build(needs.synthesizer_options))
 
 
 def start_source(start: str) -> tuple[str, Path]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
+from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import (
     ChecksStart,
     FaceFile,
@@ -25,7 +26,7 @@ from dfbench.runs.provenance import environment, file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import checked_weights, finished_weights, note_training
-from dfbench.runs.trainers import start_source, trainer_of
+from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, trainer_of
 from dfbench.types import CROPPING, Status, World
 
 
@@ -55,7 +56,7 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     recipe, trainer = trainer_of(
         spec, stage.registry, request.recipe, request.overrides, made=stage.source.made
     )
-    needs = trainer.needs()
+    needs = needs_of(spec, trainer)
     needs = replace(
         needs,
         prepare=with_finder(needs.prepare, stage.registry, stage.settings),
@@ -70,10 +71,12 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     leaks = compare_videos(train=train, validation=validation, tests=tests)
     warn_of_leaks(leaks, stage.progress)
     corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
+    with running(spec, "to say its recipe"):
+        resolved = trainer.recipe()
     identity = {
         "detector": spec.name,
         "version": spec.version,
-        "recipe": trainer.recipe(),
+        "recipe": resolved,
         "corpus": corpus,
         "train": manifest_digest(train),
         "validation": manifest_digest(validation),
@@ -185,20 +188,17 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         # What cannot be used is found before videos are prepared for hours.
         device = choose_device(request.device, count=world.local)
         if request.start and isinstance(trainer, ChecksStart):
-            trainer.check_start(request.start)
+            with running(stage.spec, "to look at --start"):
+                trainer.check_start(request.start)
         progress.note(
             f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {plan['identity']['corpus']};"
             " training it now"
         )
-        faces = _prepared(plan, trainer.needs(), stage)
-    needs = trainer.needs()
+        faces = _prepared(plan, needs_of(stage.spec, trainer), stage)
+    needs = needs_of(stage.spec, trainer)
     train = stage.protocol.train
     dataset = stage.registry.dataset(train.dataset)
-    synthesizer = None
-    if needs.synthesizer:
-        synthesizer = cast(
-            "Any", stage.registry.load_object(stage.registry.synthesizer(needs.synthesizer).build)
-        )(needs.synthesizer_options)
+    synthesizer = synthesizer_of(needs, stage.registry) if needs.synthesizer else None
     provenance = {
         "identity": plan["identity"],
         "leaks": by_dataset(plan["leaks"]),
@@ -206,21 +206,22 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         "trained_on": [dataset.name],
         "train_compression": train.compression or next(iter(dataset.compressions), ""),
     }
-    returned: object = trainer.fit(
-        TrainingRequest(
-            train=faces["train"],
-            validation=faces["validation"],
-            folder=folder,
-            device=device,
-            workers=max(1, stage.settings.workers // world.local),
-            seed=request.seed,
-            synthesizer=synthesizer,
-            provenance=provenance,
-            progress=progress,
-            start=request.start,
-            world=world,
+    with running(stage.spec, "to train"):
+        returned: object = trainer.fit(
+            TrainingRequest(
+                train=faces["train"],
+                validation=faces["validation"],
+                folder=folder,
+                device=device,
+                workers=max(1, stage.settings.workers // world.local),
+                seed=request.seed,
+                synthesizer=synthesizer,
+                provenance=provenance,
+                progress=progress,
+                start=request.start,
+                world=world,
+            )
         )
-    )
     if not world.first:  # which the first one writes
         return returned if isinstance(returned, Path) else folder
     weights = checked_weights(returned, folder, stage.spec)
