@@ -299,3 +299,25 @@ def test_what_the_training_shares_with_a_dataset_stands_in_its_note() -> None:
         meta={**META, "leaks": {"own": [leak]}},
     )
     assert [row_of(table, name)["note"] for name in ("own", "dfd")] == [leak, ""]
+
+
+@pytest.mark.parametrize(
+    ("corpora", "corpus", "told"),
+    [
+        (["demo"], "official", True),
+        (["demo"], "demo", False),
+        (["official"], "official", False),
+        (None, "demo", False),
+    ],
+)
+def test_a_training_on_rendered_faces_is_told_where_the_test_is_not(
+    two: pd.DataFrame, corpora: list[str] | None, corpus: str, told: bool
+) -> None:
+    warning = "these weights were trained on rendered faces of the demo corpus"
+    of_run = {"corpus": corpus, "training_corpora": corpora, "trained_on": ["ffpp", "dfd"]}
+    table = result_table(
+        two, meta={**META, **of_run, "training_warning": warning if corpora == ["demo"] else ""}
+    )
+    assert [warning in one for one in table.loc[table["manipulation"] == ALL, "note"]] == [told, told, False]
+    assert [f"{name}: {warning}" in warnings_of(table) for name in ("dfdc", "dfd")] == [told, told]
+    assert bool(row_of(table, "dfd")["cross_dataset"]) is told  # DFD of another corpus was not trained on

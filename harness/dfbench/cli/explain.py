@@ -109,8 +109,6 @@ def explain_command(
         names=tuple(maps or ()),
         reading=reading,
     )
-    if opened.notice:
-        bars.note(f"*** {opened.spec.name}: {opened.notice}")
     excerpt, finder, version = None, None, ""
     if not run or any(one is not None for one in (start, seconds, hop)):
         excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)
@@ -134,6 +132,8 @@ def explain_command(
             failed.append(f"{path.name} ({_status_of(error)})")
             bars.note(_said_of(path, error))
             continue
+        if opened.notice:  # beside the verdict, and once
+            bars.note(f"*** {opened.spec.name}: {opened.notice}")
         typer.echo(f"{path.name}\tP(fake) {done.probability:.3f}\t{done.folder}")
     if failed:
         raise CoverageError(

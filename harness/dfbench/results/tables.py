@@ -80,7 +80,8 @@ def result_table(
     name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
     unknown, a dataset named in `datasets` without any row gets a row of its own, and `lists` says of each dataset how
     many videos its lists name and how many they should (`dfbench.data.official.Listing`), `leaks` what it shares with the
-    training. The intervals come from `draws` resamples by a generator for each (seed, dataset, manipulation), so they do
+    training, `training_corpora` and `training_warning` what that was on. The intervals come from `draws` resamples by a
+    generator for each (seed, dataset, manipulation), so they do
     not depend on what else is in the table. A last row "mean" over datasets stands only if there are several and all have
     an AUC.
     Raises UsageError if `meta` lacks something.
@@ -104,7 +105,8 @@ def result_table(
                 numbers, resampled = _measure(part, unlisted=unlisted, draws=draws, rng=rng)
                 if manipulation == ALL:
                     leaks = (meta.get("leaks") or {}).get(dataset) or []
-                    numbers["note"] = "; ".join(filter(None, [*list_notes(listing), *leaks, numbers["note"]]))
+                    told = [_foreign_training(meta), *list_notes(listing), *leaks, numbers["note"]]
+                    numbers["note"] = "; ".join(filter(None, told))
             if manipulation == ALL:
                 drawn.append(resampled)
             rows.append(
@@ -131,6 +133,12 @@ def seen_datasets(meta: Mapping[str, Any]) -> frozenset[str] | None:
     if trained_on is None:
         return None
     return frozenset(trained_on if corpora is None or meta["corpus"] in corpora else ())
+
+
+def _foreign_training(meta: Mapping[str, Any]) -> str:
+    """The warning of a training on rendered faces, where the run is not on these; "" elsewhere, as its name says it."""
+    corpora = meta.get("training_corpora")
+    return "" if corpora is None or meta["corpus"] in corpora else str(meta.get("training_warning") or "")
 
 
 def write_table(table: pd.DataFrame, folder: Path) -> tuple[Path, Path]:

@@ -90,6 +90,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     warn_of_leaks(leaks, progress)
     files = {dataset: file_fingerprints(rows) for dataset, rows in videos.items()}
     record = _record(request, stage, card, sha, training, videos, files)
+    record["training_warning"] = training.notice(stage.registry)
     record["lists"] = {dataset: listing.to_json() for dataset, (_, listing) in listed.items()}
     if leaks:
         record["leaks"] = by_dataset(leaks)
