@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
+import zipfile
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +62,24 @@ def test_a_changed_face_file_is_whole_or_made_anew(changes: list[tuple[float, in
             assert str(path) in error.message  # noqa: PT017
         else:
             assert len(faces.crops) == 4
+
+
+@pytest.mark.parametrize("origin", [None, b"[]", b'{"source": "5f", "who": "knows"}', b"{"])
+def test_a_face_file_that_does_not_say_what_it_was_made_of_is_made_anew(
+    tmp_path: Path, origin: bytes | None
+) -> None:
+    """Such as those of earlier versions."""
+    path = tmp_path / "a.faces"
+    with zipfile.ZipFile(io.BytesIO(face_file())) as whole, zipfile.ZipFile(path, "w") as written:
+        for name in whole.namelist():
+            if name != "origin.json":
+                written.writestr(name, whole.read(name))
+        if origin is not None:
+            written.writestr("origin.json", origin)
+    assert read_origin(path, whole=False) is None
+    with pytest.raises(StoreError, match=r"a\.faces"):
+        read_faces(path)
+    assert not path.exists()
 
 
 @cache

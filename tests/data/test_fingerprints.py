@@ -20,7 +20,7 @@ from dfbench.data import sequences
 from dfbench.data.file_content import BETWEEN, ENDS, PLACES, sampled_digest
 from dfbench.data.fingerprints import (
     ABSENT,
-    READERS,
+    AT_ONCE,
     SAMPLED_FRAMES,
     UNREADABLE,
     content_digest,
@@ -91,7 +91,7 @@ def test_links_lead_to_the_content_and_nothing_else_has_one(tmp_path: Path) -> N
     assert [fingerprint(path) for path in (broken, tmp_path / "gone.mp4")] == [ABSENT] * 2
     odd = (loop, pipe, tmp_path / "empty", video / "inside")
     assert [fingerprint(path) for path in odd] == [UNREADABLE] * 4
-    many = [video, broken, link] * READERS
+    many = [video, broken, link] * AT_ONCE + [loop]
     assert fingerprints(many) == [fingerprint(path) for path in many]
     with pytest.raises(OSError, match="no regular file"):
         sampled_digest(pipe)

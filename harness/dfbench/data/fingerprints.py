@@ -20,6 +20,7 @@ UNREADABLE = "unreadable"
 DIGITS = 32
 SAMPLED_FRAMES = 5
 READERS = 16  # threads: files on a server are waited for, not computed on
+AT_ONCE = 32  # files of one thread
 
 
 def fingerprint(path: Path) -> str:
@@ -38,11 +39,12 @@ def fingerprint(path: Path) -> str:
 
 
 def fingerprints(paths: Sequence[Path]) -> list[str]:
-    """`fingerprint` of each, in their order."""
-    if len(paths) < READERS:
+    """Take the `fingerprint` of each path; returns them in the order of `paths`."""
+    if len(paths) <= AT_ONCE:
         return [fingerprint(path) for path in paths]
+    parts = [paths[first : first + AT_ONCE] for first in range(0, len(paths), AT_ONCE)]
     with ThreadPoolExecutor(READERS, thread_name_prefix="fingerprints") as pool:
-        return list(pool.map(fingerprint, paths))
+        return [one for part in pool.map(lambda part: [*map(fingerprint, part)], parts) for one in part]
 
 
 def content_digest(path: Path) -> str:

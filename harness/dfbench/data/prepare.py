@@ -258,8 +258,11 @@ def _sent_away(job: _Job, mark: Path) -> _Job:
     return replace(job, video=video, origin=socket.gethostname(), mark=mark)
 
 
-def _check_worker(job: _Job) -> None:
-    """A worker that lacks the videos or the store must not say that videos are missing, or store where nobody looks."""
+def _check_worker(job: _Job, source: str) -> None:
+    """A worker that lacks the videos or the store must not say that videos are missing, or store where nobody looks.
+
+    `source`: the fingerprint of the video as this worker sees it.
+    """
     here = f"the worker on {socket.gethostname()}"
     if job.version != VERSION:
         raise RunError(
@@ -271,7 +274,7 @@ def _check_worker(job: _Job) -> None:
             f"{here} does not see the face store {job.mark.parent} of {job.origin}",
             hints=("set DFBENCH_CACHE to a folder that all machines share, under the same path",),
         )
-    if job.origin and fingerprint(job.video.path) == ABSENT:
+    if job.origin and source == ABSENT:
         raise RunError(
             f"{here} does not see {job.video.path}, which is there on {job.origin}",
             hints=("keep the videos where all machines see them, under the same path",),
@@ -280,8 +283,8 @@ def _check_worker(job: _Job) -> None:
 
 def _run_job(job: _Job) -> PreparedResult:
     """Prepare a video in the process of this thread, unless somebody else did so in the meantime."""
-    _check_worker(job)
     source = fingerprint(job.video.path)
+    _check_worker(job, source)
     if (known := known_outcome(job.video, job.path, source)) is not None:
         return known
     if source != job.source:
