@@ -82,6 +82,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import leaderboard, run, train
     from dfbench.data.clips import cut_crops, cut_landmarks
+    from dfbench.data.corpus_card import CORPUS_FILE
     from dfbench.data.faces import lost, others_than, with_others
     from dfbench.data.file_kinds import is_archive_name, is_companion_name, is_frame_name, is_video_name
     from dfbench.data.folders import folder_fault
@@ -107,6 +108,7 @@ _LAZY = {
     "with_others": "dfbench.data.faces",
     "folder_fault": "dfbench.data.folders",
     "archive_folders": "dfbench.data.sequences",
+    "CORPUS_FILE": "dfbench.data.corpus_card",
     "is_archive_name": "dfbench.data.file_kinds",
     "is_companion_name": "dfbench.data.file_kinds",
     "is_frame_name": "dfbench.data.file_kinds",
@@ -133,6 +135,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "CORPUS_FILE",
     "ChecksStart",
     "ChoosesClips",
     "ClipSpec",

@@ -41,13 +41,15 @@ class DatasetIndex:
     `videos`: every expected video, in a fixed order. `problems`: one sentence for each line or entry of the
     official files that could not be used (file, line number, content, remedy). `notes`: what is right, and still
     worth knowing when numbers are read, such as a known leak between splits. Both are made `storable`, as the names of
-    files in them need not be. `lists`: the official files that were read; the inventory tells their SHA-256.
+    files in them need not be. `lists`: the official files that were read; the inventory tells their SHA-256. `unlisted`:
+    splits that no list names, so that what is on disk is what is expected (without any list, all of them).
     """
 
     videos: tuple[Video, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     lists: tuple[Path, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "problems", tuple(map(storable, self.problems)))

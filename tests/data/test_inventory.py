@@ -308,3 +308,26 @@ def test_one_file_in_two_splits_is_a_shortfall(root: Path, index: DatasetIndex, 
     twice = check(own, root, DatasetIndex((*index.videos, replace(again, split="test"))))
     assert twice.notes == ("one file: a (test, real) = again (test, real)",)
     assert twice.complete
+
+
+def test_what_no_list_names_is_to_be_downloaded_and_what_a_list_lost_restored(
+    root: Path, index: DatasetIndex
+) -> None:
+    spec = replace(SPEC, official={"test": Counts(363, 3068), "val": Counts(1, 1)})
+    inventory = check(spec, root, index)
+    assert inventory.remedies() == [
+        "download the rest of test: 2 of 363 real and 1 of 3068 fake videos of it are on disk; "
+        "if a selection is meant, name it in dfbench-corpus.json",
+        "download the rest of val: 0 of 1 real and 0 of 1 fake videos of it are on disk; "
+        "if a selection is meant, name it in dfbench-corpus.json",
+    ]
+    assert (
+        "  test: no list, on disk 2 real + 1 fake, official counts are 363 real + 3068 fake: DIFFERS"
+        in inventory.lines()
+    )
+    (root / "list.txt").write_bytes(b"")
+    listed = replace(index, lists=(root / "list.txt",), unlisted=("val",))
+    kinds = [one.partition(" of ")[0].partition(";")[0] for one in check(spec, root, listed).remedies()]
+    assert kinds == ["download the rest", "restore the official lists"]
+    (more,) = check(replace(spec, official={"test": Counts(1, 1)}), root, index).remedies()
+    assert more.startswith("move away what does not belong to test: 2 of 1 real and 1 of 1 fake videos")

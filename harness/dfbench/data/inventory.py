@@ -45,12 +45,14 @@ class ListFile:
 class OfficialRow:
     """Published against listed counts of a split, or of one manipulation of it ("test/FaceShifter").
 
-    `listed` is None for a split of which the lists name nothing at all.
+    `listed` is None for a split of which the lists name nothing at all. `by_list`: there is a list of it; otherwise what is
+    on disk is what is expected, and `listed` is that.
     """
 
     part: str
     official: Counts
     listed: Counts | None
+    by_list: bool = True
 
     @property
     def agrees(self) -> bool:
@@ -59,6 +61,15 @@ class OfficialRow:
         Test sets are rightly fetched without their training part; any other absence is a shortfall.
         """
         return self.official == self.listed or (self.listed is None and self.part == "train")
+
+    @property
+    def remedy(self) -> str:
+        """What to do if a part that no list names is not there as published."""
+        there, all_of_it = self.listed or Counts(0, 0), self.official
+        counts = f"{there.real} of {all_of_it.real} real and {there.fake} of {all_of_it.fake} fake"
+        if there.real > all_of_it.real or there.fake > all_of_it.fake:
+            return f"move away what does not belong to {self.part}: {counts} videos of it are on disk"
+        return f"download the rest of {self.part}: {counts} videos of it are on disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +127,16 @@ class Inventory:
             ),
             "put all videos of a person or source video into one split, or use other groups": self.leaks,
             "find out which of the identical files is the wrong one, and download that again": seen.conflicts,
-            f"restore the official lists; if a selection is meant, name it in {CORPUS_FILE}": [
-                one for one in self.official if not one.agrees
-            ],
         }
-        return [remedy for remedy, found in told.items() if found]
+        differing = [one for one in self.official if not one.agrees]
+        wanted = [one.remedy for one in differing if not one.by_list]
+        if any(one.by_list for one in differing):
+            wanted.append("restore the official lists")
+        selection = f"; if a selection is meant, name it in {CORPUS_FILE}"
+        return [
+            *(remedy for remedy, found in told.items() if found),
+            *(f"{remedy}{selection}" for remedy in wanted),
+        ]
 
     def inspected(self, inspection: Inspection) -> Inventory:
         """This inventory with what looking into the files gave."""
@@ -189,7 +205,8 @@ class Inventory:
             if one.listed is None and one.agrees:
                 told = "not on disk, not needed for testing"
             counts = f"{one.official.real} real + {one.official.fake} fake"
-            text.append(f"  {one.part}: lists name {listed}, {self.corpus} counts are {counts}: {told}")
+            says = "lists name" if one.by_list else "no list, on disk"
+            text.append(f"  {one.part}: {says} {listed}, {self.corpus} counts are {counts}: {told}")
         text += _named("list files (SHA-256)", [f"{one.sha256}  {one.name}" for one in self.lists])
         text += _named("missing files", self.missing)
         text += _named("empty files (zero bytes)", self.empty)

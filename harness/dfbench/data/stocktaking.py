@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
@@ -71,7 +71,10 @@ def check(
         if len(spec.compressions) > 1
         else "",
         rows=_rows(videos, found),
-        official=_compare(official, videos, splits),
+        official=tuple(
+            replace(row, by_list=bool(index.lists) and row.part.partition("/")[0] not in index.unlisted)
+            for row in _compare(official, videos, splits)
+        ),
         missing=_below(dataset_root, (video.path for video in videos if video.path not in sizes)),
         empty=_below(dataset_root, (video.path for video in videos if sizes.get(video.path) == 0)),
         extra=_below(

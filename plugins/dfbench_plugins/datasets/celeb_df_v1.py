@@ -21,4 +21,4 @@ SPEC = replace(
 
 def build(root: Path, *, compression: str | None) -> celeb_df_v2.CelebDF:
     """The first release at `root`. Raises UsageError for a compression other than "original"."""
-    return celeb_df_v2.CelebDF(root, compression=compression, spec=SPEC)
+    return celeb_df_v2.CelebDF(root, compression=compression, spec=SPEC, other=celeb_df_v2.SPEC)

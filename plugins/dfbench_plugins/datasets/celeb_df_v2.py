@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
+from dfbench import CORPUS_FILE, Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
     name="celeb_df_v2",
     title="Celeb-DF (v2)",
     summary="590 celebrity and 300 YouTube reals, 5,639 face swaps; 518 test videos.",
-    build="dfbench_plugins.datasets.celeb_df_v2:CelebDF",
+    build="dfbench_plugins.datasets.celeb_df_v2:build",
     homepage="https://github.com/yuezunli/celeb-deepfakeforensics",
     licence="Celeb-DF Terms of Use (research only)",
     citation="""@inproceedings{li2020celebdf,
@@ -39,6 +39,7 @@ _FOLDERS = {
     "Celeb-synthesis": (Label.FAKE, re.compile(r"(id[0-9]+)_(id[0-9]+)_[0-9]+\.mp4")),
 }
 _LABELS = {"1": Label.REAL, "0": Label.FAKE}  # the odd convention of this list
+_STRAY = 5  # lines by which a list of the other release may differ, and still is that
 
 
 class CelebDF:
@@ -49,10 +50,19 @@ class CelebDF:
     the video itself for YouTube-real.
     """
 
-    def __init__(self, root: Path, *, compression: str | None, spec: DatasetSpec = SPEC) -> None:
-        """`compression` None and "original" mean the same; `spec`: v2, or v1. Raises UsageError for any other."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        compression: str | None,
+        spec: DatasetSpec = SPEC,
+        other: DatasetSpec | None = None,
+    ) -> None:
+        """`compression` None and "original" mean the same; `spec`: v2, or v1, and `other` the release that it may be
+        taken for. Raises UsageError for another compression."""
         self._root = root
         self._spec = spec
+        self._other = other
         self._compression = tree.compression_of(compression, dataset=spec.name, offered=spec.compressions)
 
     def index(self) -> DatasetIndex:
@@ -72,7 +82,22 @@ class CelebDF:
         test, listed = self._listed(path, problems)
         if not test:
             raise listfiles.no_video(f"{path} names", problems)
-        return DatasetIndex((*test, *self._others(listed, problems)), tuple(problems), lists=(path,))
+        self._refuse_other_release(path, test)
+        others = self._others(listed, problems)
+        return DatasetIndex((*test, *others), tuple(problems), lists=(path,), unlisted=("train",))
+
+    def _refuse_other_release(self, path: Path, test: list[Video]) -> None:
+        """Both releases have the same layout: their lists tell them apart by their length."""
+        if self._other is None or (self._root / CORPUS_FILE).exists():  # a selection has a list of any length
+            return
+        real = sum(video.label is Label.REAL for video in test)
+        theirs = self._other.official["test"]
+        if abs(len(test) - theirs.real - theirs.fake) <= _STRAY:
+            raise LayoutError(
+                f"{self._root} is {self._other.title}, not {self._spec.title}: {path.name} names {real} real "
+                f"and {len(test) - real} fake test videos",
+                hints=(f"configure it as that:  dfbench data add {self._other.name} {self._root}",),
+            )
 
     def _listed(self, path: Path, problems: list[str]) -> tuple[list[Video], set[str]]:
         """The test videos, and every name in the list: a video on a bad line must not end up in train."""
@@ -96,7 +121,8 @@ class CelebDF:
     def _others(self, listed: set[str], problems: list[str]) -> list[Video]:
         videos = []
         for folder, (_, pattern) in _FOLDERS.items():
-            for number, name in enumerate(tree.video_files(self._root / folder), start=1):
+            place = tree.place_of_videos(self._root / folder)
+            for number, name in enumerate(tree.video_files(place), start=1):
                 if f"{folder}/{name}" in listed:
                     continue
                 if pattern.fullmatch(name):
@@ -106,7 +132,6 @@ class CelebDF:
                         "is not named as Celeb-DF names its videos",
                         "rename the file or move it away",
                     )
-                    place = self._root / folder
                     problems.append(listfiles.describe(place, f"entry {number}", name, wrong, remedy))
         return videos
 
@@ -118,7 +143,7 @@ class CelebDF:
         return Video(
             dataset=self._spec.name,
             video_id=video_id,
-            path=self._root / folder / name,
+            path=tree.place_of_videos(self._root / folder) / name,
             label=label,
             split=split,
             manipulation="real" if label is Label.REAL else folder,
@@ -126,6 +151,13 @@ class CelebDF:
             identities=identities,
             group=identities[0] if identities else video_id,
         )
+
+
+def build(root: Path, *, compression: str | None) -> CelebDF:
+    """The second release at `root`. Raises UsageError for a compression other than "original"."""
+    from dfbench_plugins.datasets.celeb_df_v1 import SPEC as FIRST
+
+    return CelebDF(root, compression=compression, other=FIRST)
 
 
 def _fault(fields: list[str]) -> str:

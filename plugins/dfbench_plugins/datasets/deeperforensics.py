@@ -53,8 +53,6 @@ SPEC = DatasetSpec(
         },
     },
     needs=("ffpp",),
-    unverified="whether the folders lie in the root or in manipulated_videos/ (both are read), and what the lists are "
-    "called (a .txt in lists/splits whose name holds that of the split is its list)",
 )
 
 
@@ -93,7 +91,9 @@ class DeeperForensics:
         if not videos:
             raise listfiles.no_video(f"the split files below {self._originals} name", problems)
         lists = (*list_files(self._root).values(), *ffpp_splits.split_files(self._originals))
-        return DatasetIndex(tuple(videos), tuple(problems), ffpp_splits.leaks(splits), lists)
+        return DatasetIndex(
+            tuple(videos), tuple(problems), ffpp_splits.leaks(splits), lists, unlisted=ffpp_splits.SPLITS
+        )
 
     def _reals(self, split_of: Mapping[str, str]) -> Iterator[Video]:
         if self._originals is None:

@@ -23,7 +23,6 @@ SPEC = replace(
     official={"test": Counts(48475, 201)},
     root_of="deeperforensics",
     needs=(),
-    unverified="the tree below source_videos: its first folder is taken for the actor",
 )
 
 _REALS = "source_videos"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, Video
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, Video, folder_fault
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -35,9 +35,15 @@ SPEC = DatasetSpec(
     official={"train": Counts(19154, 100000), "test": Counts(2500, 2500)},
 )
 
-_CSV = "test/labels.csv"
-_JSON = "test/metadata.json"
-_PARTS = ("dfdc_train_part_*", "train/dfdc_train_part_*")
+_CSV, _JSON = "labels.csv", "metadata.json"
+_TEST = (
+    "test",
+    ".",
+)  # where the label file of the test set lies, with its videos beside it or in one of these:
+_PLACES = ("videos", "download_videos")
+# The last is what Kaggle hands out for a first look: 400 videos of the training set.
+_PARTS = ("dfdc_train_part_*", "train/dfdc_train_part_*", "train_sample_videos")
+_SIGNS = (f"test/{_CSV}", f"test/{_JSON}", _CSV, *_PARTS)
 _COLUMNS = ("filename", "label")
 
 
@@ -56,7 +62,8 @@ class DeepfakeDetectionChallenge:
     Nobody knows who is in the test videos, nor which manipulation was used: `identities` are empty and the
     manipulation of fakes is "mixed". `group` is the video itself in test, and the original's name in train,
     which a real shares with the fakes made from it (the video itself if `original` is not given).
-    Videos lie beside the list file, or in a folder `videos` next to it.
+    Videos lie beside the list file, or in a folder `videos` or `download_videos` next to it; the label file of the test set
+    may lie in the root itself.
     """
 
     def __init__(self, root: Path, *, compression: str | None) -> None:
@@ -66,22 +73,46 @@ class DeepfakeDetectionChallenge:
 
     def index(self) -> DatasetIndex:
         """Test videos in list order, then the training parts in theirs. Raises LayoutError if the root is wrong."""
-        expected = "test/ with labels.csv or metadata.json, or training parts dfdc_train_part_*"
-        tree.require_root(self._root, dataset=SPEC.name, signs=(_CSV, _JSON, *_PARTS), expected=expected)
+        expected = (
+            "test/ with labels.csv or metadata.json, labels.csv itself, or training parts dfdc_train_part_*"
+        )
+        signs = (*_SIGNS, *([_JSON] if self._is_test_json(self._root / _JSON) else []))
+        tree.require_root(self._root, dataset=SPEC.name, signs=signs, expected=expected)
         problems: list[str] = []
         videos = [
-            *self._videos(self._root / "test", self._test_rows(problems), split="test"),
+            *self._videos(self._test_folder(), self._test_rows(problems), part="test", split="test"),
             *self._train(problems),
         ]
         if not videos:
             raise listfiles.no_video(f"the list files below {self._root} name", problems)
-        lists = (self._root / _CSV, self._root / _JSON, *(part / "metadata.json" for part in self._parts()))
+        test = self._test_folder()
+        lists = (test / _CSV, test / _JSON, *(part / _JSON for part in self._parts()))
         return DatasetIndex(
-            tuple(videos), tuple(problems), lists=tuple(path for path in lists if path.exists())
+            tuple(videos),
+            tuple(problems),
+            lists=tuple(path for path in lists if path.exists()),
+            unlisted=("train",),  # each part brings its own list
         )
 
+    def _test_folder(self) -> Path:
+        """The folder of the test set: that with a label file; "test" if there is none."""
+        for name in _TEST:
+            folder = self._root / name
+            if (folder / _CSV).exists() or self._is_test_json(folder / _JSON):
+                return folder
+        return self._root / _TEST[0]
+
+    @staticmethod
+    def _is_test_json(path: Path) -> bool:
+        """Whether a metadata.json is that of the test set, and not of a training part, by its first entry."""
+        if folder_fault(path.parent) or not path.is_file():
+            return False
+        entry = next(iter(listfiles.read_json(path, dict, []).values()), None)
+        return isinstance(entry, dict) and "is_fake" in entry
+
     def _test_rows(self, problems: list[str]) -> list[_Row]:
-        labels, metadata = self._root / _CSV, self._root / _JSON
+        test = self._test_folder()
+        labels, metadata = test / _CSV, test / _JSON
         by_json = list(_json_rows(metadata, problems)) if metadata.exists() else []
         if not labels.exists():
             return by_json
@@ -98,7 +129,7 @@ class DeepfakeDetectionChallenge:
     def _train(self, problems: list[str]) -> Iterator[Video]:
         seen: dict[str, Path] = {}
         for part in self._parts():
-            path = part / "metadata.json"
+            path = part / _JSON
             if part.name in seen:
                 problems.append(f"{path}, line 1: {seen[part.name]} is the same part and is used; remove one")
                 continue
@@ -107,19 +138,19 @@ class DeepfakeDetectionChallenge:
                 wrong = "the file is missing, so nothing of this part is used; download it again"
                 problems.append(f"{path}, line 1: {wrong}")
                 continue
-            yield from self._videos(part, list(_json_rows(path, problems)), split="train")
+            yield from self._videos(part, list(_json_rows(path, problems)), part=part.name, split="train")
 
     def _parts(self) -> list[Path]:
         found = (part for glob in _PARTS for part in self._root.glob(glob) if part.is_dir())
         return sorted(found, key=_natural)
 
-    def _videos(self, folder: Path, rows: list[_Row], *, split: str) -> Iterator[Video]:
-        place = folder / "videos" if (folder / "videos").is_dir() else folder
+    def _videos(self, folder: Path, rows: list[_Row], *, part: str, split: str) -> Iterator[Video]:
+        place = tree.place_of_videos(folder, _PLACES)
         for row in rows:
             stem = row.name.removesuffix(".mp4")
             yield Video(
                 dataset=SPEC.name,
-                video_id=f"{folder.name}/{stem}",
+                video_id=f"{part}/{stem}",
                 path=place / row.name,
                 label=row.label,
                 split=split,

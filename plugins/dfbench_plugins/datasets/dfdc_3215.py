@@ -55,7 +55,7 @@ class ListedChallenge:
             problems.append(listfiles.describe(path, f"line {number}", line, wrong, remedy))
         if not videos:
             raise listfiles.no_video(f"{path} names", problems)
-        labels = tuple(one for one in index.lists if one.parent.name == "test")
+        labels = tuple(one for one in index.lists if one.parent in (self._root, self._root / "test"))
         return DatasetIndex(tuple(videos.values()), tuple(problems), lists=(path, *labels))
 
     def _list(self) -> Path:

@@ -65,8 +65,8 @@ class FaceForensicsInTheWild:
         return DatasetIndex(tuple(videos), tuple(problems), NOTES)
 
     def _videos(self, side: str, split: str, problems: list[str]) -> Iterator[Video]:
-        place = _place(self._root / side / split)
-        masks = _place(self._root / "target_mask" / split)
+        place = tree.place_of_videos(self._root / side / split)
+        masks = tree.place_of_videos(self._root / "target_mask" / split)
         masked = frozenset(tree.video_files(masks)) if side == "target" else frozenset()
         for name in tree.video_files(place):
             if not listfiles.is_clean(storable(name)):
@@ -86,8 +86,3 @@ class FaceForensicsInTheWild:
                 group=f"{split}/{stem}",
                 mask_path=masks / name if name in masked else None,
             )
-
-
-def _place(folder: Path) -> Path:
-    """The folder `videos` in `folder` if there is one, else `folder` itself."""
-    return folder / "videos" if (folder / "videos").is_dir() else folder

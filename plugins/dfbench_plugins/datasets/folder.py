@@ -54,6 +54,13 @@ _SPLITS = {
 _FORM = f"its first line is a header with the columns {','.join(_COLUMNS)}, of which {' and '.join(_NEEDED)} are needed"
 
 
+def is_own_form(root: Path) -> bool:
+    """Whether a root holds a list of the user's, or the two folders: datasets with trees of their own are read so too."""
+    if folder_fault(root):
+        return False
+    return (root / LIST_NAME).is_file() or all((root / word).is_dir() for word in _FOLDERS)
+
+
 class FolderDataset:
     """Videos by a list, or by two folders; a video is a file, a folder of frames, or such a folder in an archive.
 

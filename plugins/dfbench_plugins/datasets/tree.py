@@ -49,6 +49,14 @@ def require_compression(
     raise MissingCompressionError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
 
 
+def place_of_videos(folder: Path, inside: Sequence[str] = ("videos",)) -> Path:
+    """The first folder of the names `inside` that `folder` holds, else `folder` itself.
+
+    Scripts of several detectors lay datasets out anew, with the videos in `videos/` and their frames beside it.
+    """
+    return next((folder / name for name in inside if (folder / name).is_dir()), folder)
+
+
 def video_files(folder: Path) -> list[str]:
     """The names of the mp4 files in `folder`, sorted; none if there is no such folder.
 

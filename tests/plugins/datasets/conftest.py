@@ -210,3 +210,40 @@ def own_root(tmp_path: Path) -> Path:
             "fake/SimSwap/._b.mp4": b"shadow",
         },
     )
+
+
+@pytest.fixture
+def celeb_pp_root(tmp_path: Path) -> Path:
+    """Two reals and a fake of each kind in the test list, and a real and a fake besides."""
+    test = {
+        "Celeb-real/id0_0000.mp4": 1,
+        "YouTube-real/00170.mp4": 1,
+        "Celeb-synthesis/FaceSwap/Celeb-DF/id0_id1_0000.mp4": 0,
+        "Celeb-synthesis/FaceReenact/LivePortrait/id1_id2_0003.mp4": 0,
+        "Celeb-synthesis/TalkingFace/EchoMimic/id3_0002.mp4": 0,
+    }
+    others = ("Celeb-real/id4_0001.mp4", "Celeb-synthesis/FaceSwap/BlendFace/id4_id5_0000.mp4")
+    files: dict[str, bytes | str] = dict.fromkeys([*test, *others], b"v")
+    files["List_of_testing_videos.txt"] = "\n".join(f"{label} {name}" for name, label in test.items())
+    return _write_tree(tmp_path / "Celeb-DF-PP", files)
+
+
+@pytest.fixture
+def fakeav_root(tmp_path: Path) -> Path:
+    """A video of each type, and a row that repeats one."""
+    release = "FakeAVCeleb_v1.2"
+    rows = [
+        "id00076,-,-,real,A,RealVideo-RealAudio,African,men,00109.mp4,{}/RealVideo-RealAudio/African/men/id00076",
+        "id00076,-,-,rtvc,B,RealVideo-FakeAudio,African,men,00109_fake.mp4,{}/RealVideo-FakeAudio/African/men/id00076",
+        "id00076,id00166,-,wav2lip,C,FakeVideo-RealAudio,African,men,00109_id00166_wavtolip.mp4,"
+        "{}/FakeVideo-RealAudio/African/men/id00076",
+        "id00999,id01234,-,fsgan-wav2lip,D,FakeVideo-FakeAudio,Asian (East),women,00005_1.mp4,"
+        "{}/FakeVideo-FakeAudio/Asian (East)/women/id00999",
+    ]
+    rows = [row.format(release) for row in (*rows, rows[-1])]
+    header = "source,target1,target2,method,category,type,race,gender,filename,path"
+    files: dict[str, bytes | str] = {f"{release}/meta_data.csv": "\n".join([header, *rows]) + "\n"}
+    for row in rows:
+        *_, name, folder = row.split(",")
+        files[f"{folder}/{name}"] = b"v"
+    return _write_tree(tmp_path / "FakeAVCeleb download", files) / release

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dfbench import Label
-from dfbench.data.stocktaking import check
-from dfbench_plugins.datasets import celeb_df_v1
+import pytest
+
+from dfbench import CORPUS_FILE, Label, LayoutError
+from dfbench_plugins.datasets import celeb_df_v1, celeb_df_v2
 
 
 def test_the_list_of_v1(celeb_v1_root: Path) -> None:
@@ -23,11 +24,31 @@ def test_the_list_of_v1(celeb_v1_root: Path) -> None:
     assert len([video for video in index.videos if video.split == "train"]) == 3
 
 
-def test_v2_in_the_place_of_v1_differs_from_the_published_counts(celeb_root: Path) -> None:
-    index = celeb_df_v1.build(celeb_root, compression=None).index()
-    inventory = check(celeb_df_v1.SPEC, celeb_root, index)
-    assert not inventory.complete
-    assert (
-        "  test: lists name 178 real + 340 fake, official counts are 38 real + 62 fake: DIFFERS"
-        in inventory.lines()
+def listing(real: int, fake: int) -> str:
+    reals = [f"1 YouTube-real/{number:05d}.mp4" for number in range(real)]
+    return "\n".join([*reals, *(f"0 Celeb-synthesis/id0_id1_{number:04d}.mp4" for number in range(fake))])
+
+
+def test_v2_in_the_place_of_v1_is_told_by_its_list(celeb_root: Path) -> None:
+    with pytest.raises(LayoutError) as caught:
+        celeb_df_v1.build(celeb_root, compression=None).index()
+    assert caught.value.message == (
+        f"{celeb_root} is Celeb-DF (v2), not Celeb-DF (v1): List_of_testing_videos.txt names 178 real and 340 fake "
+        "test videos"
     )
+    assert caught.value.hints == (f"configure it as that:  dfbench data add celeb_df_v2 {celeb_root}",)
+    assert celeb_df_v2.build(celeb_root, compression=None).index().problems == ()
+
+
+@pytest.mark.parametrize(("real", "fake"), [(38, 62), (37, 62), (40, 62)])
+def test_v1_in_the_place_of_v2_is_told_by_its_list(celeb_v1_root: Path, real: int, fake: int) -> None:
+    (celeb_v1_root / "List_of_testing_videos.txt").write_text(listing(real, fake))
+    with pytest.raises(LayoutError, match=r"is Celeb-DF \(v1\), not Celeb-DF \(v2\)"):
+        celeb_df_v2.build(celeb_v1_root, compression=None).index()
+    assert len(celeb_df_v1.build(celeb_v1_root, compression=None).index().videos) >= real + fake
+
+
+def test_a_named_selection_may_have_a_list_of_any_length(celeb_v1_root: Path) -> None:
+    (celeb_v1_root / "List_of_testing_videos.txt").write_text(listing(38, 62))
+    (celeb_v1_root / CORPUS_FILE).write_text('{"corpus": "mine"}')
+    assert celeb_df_v2.build(celeb_v1_root, compression=None).index().problems == ()

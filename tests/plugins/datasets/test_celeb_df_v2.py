@@ -146,3 +146,17 @@ def test_there_is_one_compression(celeb_root: Path) -> None:
     CelebDF(celeb_root, compression="original")
     with pytest.raises(UsageError, match="'c23'"):
         CelebDF(celeb_root, compression="c23")
+
+
+def test_videos_in_folders_of_their_own_are_the_same_dataset(celeb_root: Path) -> None:
+    expected = [
+        (one.video_id, one.split, one.group) for one in CelebDF(celeb_root, compression=None).index().videos
+    ]
+    for folder in ("Celeb-real", "YouTube-real", "Celeb-synthesis"):
+        (celeb_root / folder).rename(celeb_root / "videos")
+        (celeb_root / folder).mkdir()
+        (celeb_root / "videos").rename(celeb_root / folder / "videos")
+        (celeb_root / folder / "frames").mkdir()
+    index = CelebDF(celeb_root, compression=None).index()
+    assert [(one.video_id, one.split, one.group) for one in index.videos] == expected
+    assert all(one.path.is_file() for one in index.videos)

@@ -69,7 +69,7 @@ def test_every_dataset_has_a_page_that_says_what_is_needed(spec: DatasetSpec) ->
 
 def test_what_is_verified_in_part() -> None:
     partly = {spec.name for spec in SPECS if spec.layout == "verified in part"}
-    assert partly == {"ffiw", "dfdc_3215", "deeperforensics", "deeperforensics_sources"}
+    assert partly == {"ffiw", "dfdc_3215", "celeb_df_pp", "fakeavceleb"}
 
 
 def test_no_page_is_about_an_unknown_dataset() -> None:
@@ -90,6 +90,8 @@ def test_no_page_is_about_an_unknown_dataset() -> None:
         ("deeperforensics_sources", "dfo_root"),
         ("wilddeepfake", "wild_root"),
         ("ffiw", "ffiw_root"),
+        ("celeb_df_pp", "celeb_pp_root"),
+        ("fakeavceleb", "fakeav_root"),
         ("folder", "own_root"),
         ("kodf", "own_root"),
     ],

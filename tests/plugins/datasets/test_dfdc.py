@@ -169,5 +169,54 @@ def test_a_list_without_videos_and_a_wrong_root(tmp_path: Path, write_tree: Writ
     with pytest.raises(LayoutError, match="name no video"):
         index_of(root)
     with pytest.raises(LayoutError, match="layout of dfdc") as caught:
-        index_of(root / "test")
+        index_of(tmp_path)
     assert caught.value.hints[0].endswith(f"{root}?")
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["test/{}", "test/videos/{}", "test/download_videos/{}", "{}", "videos/{}", "download_videos/{}"],
+)
+@pytest.mark.parametrize("names", [("labels.csv",), ("metadata.json",)])
+def test_the_trees_that_scripts_lay_out(
+    tmp_path: Path, write_tree: WriteTree, place: str, names: tuple[str, ...]
+) -> None:
+    contents = {"labels.csv": LABELS, "metadata.json": METADATA}
+    where = "test/" if place.startswith("test/") else ""
+    videos = {place.format(name): "v" for name in ("aalscayrfi.mp4", "abacadabra.mp4")}
+    root = write_tree(tmp_path / "DFDC", {**{where + name: contents[name] for name in names}, **videos})
+    index = DeepfakeDetectionChallenge(root, compression=None).index()
+    assert labels_of(list(index.videos)) == EXPECTED
+    assert index.problems == ()
+    assert all(one.path.is_file() for one in index.videos)
+    assert [str(one.relative_to(root)) for one in index.lists] == [where + name for name in names]
+
+
+def test_the_sample_of_kaggle_is_a_part_of_the_training_set(tmp_path: Path, write_tree: WriteTree) -> None:
+    metadata = json.dumps(
+        {"a.mp4": {"label": "FAKE", "split": "train", "original": "b.mp4"}, "b.mp4": {"label": "REAL"}}
+    )
+    root = write_tree(
+        tmp_path / "kaggle",
+        {
+            "train_sample_videos/metadata.json": metadata,
+            "train_sample_videos/a.mp4": "v",
+            "test_videos/c.mp4": "v",
+        },
+    )
+    index = DeepfakeDetectionChallenge(root, compression=None).index()
+    assert [(one.video_id, one.split, one.group) for one in index.videos] == [
+        ("train_sample_videos/a", "train", "b"),
+        ("train_sample_videos/b", "train", "b"),
+    ]
+
+
+def test_a_training_part_as_the_root_is_refused_with_the_folder_above(
+    tmp_path: Path, write_tree: WriteTree
+) -> None:
+    root = write_tree(
+        tmp_path / "DFDC", {"dfdc_train_part_0/metadata.json": json.dumps({"a.mp4": {"label": "REAL"}})}
+    )
+    with pytest.raises(LayoutError, match="layout of dfdc") as caught:
+        DeepfakeDetectionChallenge(root / "dfdc_train_part_0", compression=None).index()
+    assert caught.value.hints[0] == f"did you mean the folder above it, {root}?"

@@ -16,6 +16,7 @@ from dfbench import Dataset, DfbenchError, LayoutError, storable
 from dfbench.data.corpus_card import CORPUS_FILE, corpus_name
 from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
 from dfbench.data.stocktaking import check
+from dfbench_plugins.datasets.celeb_df_pp import CelebDFPP
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 from dfbench_plugins.datasets.deeperforensics import DeeperForensics
 from dfbench_plugins.datasets.deeperforensics_sources import SourceVideos
@@ -23,6 +24,7 @@ from dfbench_plugins.datasets.dfd import DeepFakeDetection
 from dfbench_plugins.datasets.dfdc import DeepfakeDetectionChallenge
 from dfbench_plugins.datasets.dfdc_3215 import ListedChallenge
 from dfbench_plugins.datasets.dfdcp import Preview
+from dfbench_plugins.datasets.fakeavceleb import FakeAVCeleb
 from dfbench_plugins.datasets.ffiw import FaceForensicsInTheWild
 from dfbench_plugins.datasets.ffpp import FaceForensics
 from dfbench_plugins.datasets.folder import SPEC, FolderDataset
@@ -72,6 +74,48 @@ def test_celeb_df_list(content: bytes) -> None:
         root = Path(folder)
         (root / "List_of_testing_videos.txt").write_bytes(content)
         check_index(CelebDF(root, compression=None))
+
+
+PP_PATHS = ("Celeb-real/id0_1.mp4", "Celeb-synthesis/FaceSwap/X/id1_id2_3.mp4", "FaceSwap/", "./", "\\")
+PP = st.lists(st.one_of(st.sampled_from((*PIECES, *PP_PATHS)), st.text(max_size=5)), max_size=30).map("".join)
+
+
+@given(content=st.one_of(PP.map(str.encode), st.binary(max_size=200)))
+@settings(deadline=None, max_examples=80)
+def test_celeb_df_pp_list(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "Celeb-synthesis/FaceSwap").mkdir(parents=True)
+        (root / "List_of_testing_videos.txt").write_bytes(content)
+        check_index(CelebDFPP(root, compression=None))
+
+
+FIELDS = st.one_of(
+    st.sampled_from(
+        [
+            "id1",
+            "-",
+            "",
+            "real",
+            "RealVideo-RealAudio",
+            "FakeVideo-FakeAudio",
+            "x.mp4",
+            "F/RealVideo-RealAudio/a",
+        ]
+    ),
+    st.text(max_size=6),
+)
+TABLE = st.lists(st.lists(FIELDS, min_size=9, max_size=11).map(",".join), max_size=6).map("\n".join)
+
+
+@given(table=st.one_of(TABLE, TEXTS), header=st.booleans())
+@settings(deadline=None, max_examples=80)
+def test_fakeavceleb_table(table: str, header: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        first = "source,target1,target2,method,category,type,race,gender,filename,path\n" if header else ""
+        (root / "meta_data.csv").write_bytes((first + table).encode("utf-8", "surrogatepass"))
+        check_index(FakeAVCeleb(root, compression=None))
 
 
 @given(content=BYTES)

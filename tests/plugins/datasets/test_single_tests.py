@@ -22,12 +22,12 @@ FIXTURES = {
     "deeperforensics_sources": "dfo_root",
     "wilddeepfake": "wild_root",
     "ffiw": "ffiw_root",
-    "celeb_df_pp": "own_root",
+    "celeb_df_pp": "celeb_pp_root",
     "df40": "own_root",
     "diffswap": "own_root",
     "kodf": "own_root",
     "uadfv": "own_root",
-    "fakeavceleb": "own_root",
+    "fakeavceleb": "fakeav_root",
     "folder": "own_root",
 }
 
