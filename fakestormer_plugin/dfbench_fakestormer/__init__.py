@@ -66,6 +66,7 @@ def dfbench_synthesizers() -> list[SynthesizerSpec]:
             licence="Apache-2.0",
             citation=CITATION,
             build="dfbench_fakestormer.synthesis:build",
+            version="2",
         )
     ]
 

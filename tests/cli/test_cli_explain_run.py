@@ -10,6 +10,8 @@ from typing import Any
 import av
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from tests.cli.command import Dfbench, in_process
@@ -189,6 +191,7 @@ def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tm
         assert record["score"]["frames_without_a_face"] == 8 - held
         assert record["score"]["probability"] == pytest.approx(record["facts"]["run_probability"])
         assert f"{record['facts']['run_probability']:.3f}" in ended.out
+        assert "P(fake) was" not in ended.err
         with av.open(str(next(out.iterdir()) / "evidence.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) == rows["frames"].str.len().sum()
 
@@ -241,17 +244,34 @@ def test_the_main_face_of_a_file_is_searched_for_in_all_of_it(
     assert (record["score"]["frames_looked_at"], record["score"]["frames_without_a_face"]) == (159, 63)
 
 
-def test_faces_that_cannot_be_found_as_the_run_found_them_are_not_explained(
-    people: Path, dfbench: Dfbench, tmp_path: Path
+@pytest.mark.parametrize(
+    ("part", "field", "said"),
+    [
+        ("prepare", "finder_version", "faces are found in another way now"),
+        ("clips", "cropping", "clips are cut in another way now"),
+    ],
+)
+def test_what_cannot_be_had_as_the_run_had_it_is_not_explained(
+    people: Path, dfbench: Dfbench, tmp_path: Path, part: str, field: str, said: str
 ) -> None:
     run = run_of(dfbench, tmp_path)
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    record["prepare"]["finder_version"] = "0"
-    (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (run / "run.json").write_text(json.dumps({**record, part: {**record[part], field: 0}}), encoding="utf-8")
     ended = dfbench("explain", "--run", run.name, "--video", f"actors/{REAL}")
     assert ended.code == 1
-    assert "faces are found in another way now" in ended.err
+    assert said in ended.err
     assert "run again" in ended.err
+
+
+def test_another_score_than_that_of_the_run_is_told(people: Path, dfbench: Dfbench, tmp_path: Path) -> None:
+    run = run_of(dfbench, tmp_path)
+    scores = pq.read_table(run / "scores.parquet")
+    column = scores.schema.get_field_index("logit")
+    scores = scores.set_column(column, "logit", pc.add(scores["logit"], 2.0))
+    pq.write_table(scores, run / "scores.parquet")
+    ended = dfbench("explain", "--run", run.name, "--video", f"actors/{REAL}")
+    assert ended.code == 0, ended.err
+    assert "in the run; the detector, its precision or the device is not" in " ".join(ended.err.split())
 
 
 def test_a_video_that_is_gone_or_another_is_not_explained_as_the_one_that_was_scored(

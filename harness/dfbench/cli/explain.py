@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dfbench.types import DetectorSpec
 
     _Wanted = tuple[Path, dict[str, Any], Callable[[], ScoredFaces] | None]
+
+SAME_SCORE = 0.005  # between the probability of a run and that of an explanation of the same clips
 
 
 def explain_command(
@@ -53,7 +55,7 @@ def explain_command(
     of the same face.
     """
     from dfbench.cli import output
-    from dfbench.errors import CoverageError, PluginError, ScoreError, UsageError, VideoError
+    from dfbench.errors import CoverageError, PluginError, ScoreError, VideoError
     from dfbench.hooks.host import Host
     from dfbench.results.explanations import explain_to
     from dfbench.runs.cards import Reading
@@ -67,18 +69,7 @@ def explain_command(
 
     refuse_several("dfbench explain")
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
-    if bool(run) != bool(video):
-        raise UsageError(
-            "--run and --video go together", hints=("dfbench explain --run RUN --video DATASET/VIDEO_ID",)
-        )
-    if bool(run) == bool(videos):
-        raise UsageError(
-            "name either video files or videos of a run",
-            hints=(
-                "dfbench explain VIDEO.mp4 --weights W",
-                "dfbench explain --run RUN --video DATASET/VIDEO_ID",
-            ),
-        )
+    _check_subject(run, video, videos)
     wanted: list[_Wanted]
     reading, seed, finder_name = Reading(), 0, settings.face_finder
     if run:
@@ -134,6 +125,8 @@ def explain_command(
             continue
         if opened.notice:  # beside the verdict, and once
             bars.note(f"*** {opened.spec.name}: {opened.notice}")
+        if excerpt is None:
+            _warn_of_another_score(path.name, done.probability, facts, bars)
         typer.echo(f"{path.name}\tP(fake) {done.probability:.3f}\t{done.folder}")
     if failed:
         raise CoverageError(
@@ -156,6 +149,34 @@ def _said_of(path: Path, error: DfbenchError) -> str:
     if isinstance(error, VideoError):
         return f"{error.status}: {error.message}"
     return f"error: {path}: {' '.join((error.message, *error.hints[:2]))}"
+
+
+def _warn_of_another_score(name: str, probability: float, facts: Mapping[str, Any], bars: Progress) -> None:
+    """Say so if a run scored the clips that were explained otherwise."""
+    then = facts.get("run_probability")
+    if then is not None and abs(probability - then) > SAME_SCORE:
+        bars.note(
+            f"warning: {name}: P(fake) was {then:.3f} in the run; the detector, its precision or the device is not the one"
+            " of the run"
+        )
+
+
+def _check_subject(run: str, video: list[str] | None, videos: list[Path] | None) -> None:
+    """Raise UsageError unless either files are named or videos of a run."""
+    from dfbench.errors import UsageError
+
+    if bool(run) != bool(video):
+        raise UsageError(
+            "--run and --video go together", hints=("dfbench explain --run RUN --video DATASET/VIDEO_ID",)
+        )
+    if bool(run) == bool(videos):
+        raise UsageError(
+            "name either video files or videos of a run",
+            hints=(
+                "dfbench explain VIDEO.mp4 --weights W",
+                "dfbench explain --run RUN --video DATASET/VIDEO_ID",
+            ),
+        )
 
 
 def _detector(name: str, registry: Registry) -> DetectorSpec:

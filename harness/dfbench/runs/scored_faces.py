@@ -22,7 +22,7 @@ from dfbench.runs.recorded import RecordedRun
 from dfbench.runs.run_file import read_files
 from dfbench.runs.sources import DataSource, prepare_selected, prepared_as, with_finder
 from dfbench.settings import Settings
-from dfbench.types import TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
+from dfbench.types import CROPPING, TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
 
 if TYPE_CHECKING:
     from dfbench.data.outcomes import PreparedResult
@@ -59,14 +59,24 @@ def scored_faces(
         what = "file" if now[key][0] != then[0] else "mask"
         raise VideoError(
             f"{video.path}: its {what} is not the one that it had when run {run.folder.name} scored it",
-            hints=("run again, and explain that run", f"or explain the file:   dfbench explain {video.path}"),
+            hints=_again(video),
         )
-    spec = _prepare_spec(run.record)
+    spec, clips = _prepare_spec(run.record), _clips(run.record, video.dataset)
+    if clips.cropping != CROPPING:
+        raise StoreError(
+            f"clips are cut in another way now than when run {run.folder.name} scored them",
+            hints=_again(video),
+        )
     known = prepared_as([video], spec, source=source, settings=settings, progress=progress)[0]
     outcome = known or _made_again(run, video, spec, source, registry, settings, progress)
     if outcome.status is not Status.OK:
         raise _ERRORS.get(str(outcome.status), VideoError)(outcome.reason)
-    return ScoredFaces(outcome.path, _clips(run.record, video.dataset))
+    return ScoredFaces(outcome.path, clips)
+
+
+def _again(video: Video) -> tuple[str, str]:
+    """What to do where a run's clips cannot be had again."""
+    return "run again, and explain that run", f"or explain the file:   dfbench explain {video.path}"
 
 
 def _made_again(
@@ -82,7 +92,7 @@ def _made_again(
         raise StoreError(
             f"the faces that run {run.folder.name} scored are not in the store any more, "
             "and faces are found in another way now",
-            hints=("run again, and explain that run", f"or explain the file:   dfbench explain {video.path}"),
+            hints=_again(video),
         )
     report = prepare_selected(
         [video], spec, source=source, registry=registry, settings=settings, progress=progress
