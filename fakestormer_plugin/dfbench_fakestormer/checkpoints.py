@@ -12,7 +12,6 @@ import math
 import os
 import re
 import shlex
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfbench import DetectorCard, StoreError, UsageError, WeightsError
 from dfbench_fakestormer.recipe import RELEASED_FRAMES, Recipe, load_recipe, parse_recipe
+from dfbench_fakestormer.released_files import WAYS_OUT, read_released, require_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,15 +87,15 @@ def read_header(path: Path) -> Header:
     """The header of one of our files, without its tensors. Raises WeightsError."""
     from safetensors import SafetensorError, safe_open
 
-    _require_file(path)
+    require_file(path)
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}", hints=_HINTS) from error
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}", hints=WAYS_OUT) from error
     if metadata.get("format") != FORMAT:
         raise WeightsError(
-            f"{path} was not written by dfbench's fakestormer: its header does not say so", hints=_HINTS
+            f"{path} was not written by dfbench's fakestormer: its header does not say so", hints=WAYS_OUT
         )
     if metadata.get("version") != VERSION:
         raise WeightsError(
@@ -116,7 +116,7 @@ def read_header(path: Path) -> Header:
             provenance=json.loads(metadata["provenance"]),
         )
     except (KeyError, ValueError, UsageError) as error:
-        raise WeightsError(f"the header of {path} is damaged: {error}", hints=_HINTS) from error
+        raise WeightsError(f"the header of {path} is damaged: {error}", hints=WAYS_OUT) from error
 
 
 def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: str = "") -> DetectorCard:
@@ -170,7 +170,7 @@ def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = No
     training or does not fit.
     """
     if path.suffix in PICKLES:
-        _require_file(path)
+        require_file(path)
         for field in changes or ():
             if field in Recipe.model_fields and field not in SCORED_BY:
                 raise UsageError(
@@ -263,11 +263,11 @@ def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> t
         return ("an image transformer is where a training can start: dfbench train --start FILE",)
     net = probable_network(state)
     if origin.suffix not in PICKLES or net is None or not net.patch or not net.frames:
-        return _HINTS
+        return WAYS_OUT
     seen = {"frames": net.frames, "size": net.grid * net.patch, "patch": net.patch}
     seen |= {"width": net.width, "depth": net.depth}
     if all(getattr(recipe, field) == value for field, value in seen.items()):
-        return _HINTS  # it differs in something else
+        return WAYS_OUT  # it differs in something else
     bases = [load_recipe(name) for name in ("base_c23", "small")]
     base = next((one for one in bases if one.width == net.width), bases[0])
     fields = [f"--set {field}={value}" for field, value in seen.items() if getattr(base, field) != value]
@@ -279,56 +279,6 @@ def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> t
         "if the authors' code made it, say how: dfbench run --detector fakestormer"
         f" --weights {shlex.quote(str(origin))} " + " ".join([f"--recipe {base.name}", *fields]),
     )
-
-
-def read_released(path: Path) -> dict[str, Tensor]:
-    """The weights in a `.pth`: {'epoch', 'state_dict', 'optimizer'} or a bare mapping, `module.` stripped.
-
-    Raises WeightsError for a pickle that holds more than tensors and plain values, which it names: such a file can run
-    code, though it may be a harmless one with the arguments of its training.
-    """
-    import pickle
-
-    import torch
-
-    _require_file(path)
-    try:
-        with warnings.catch_warnings():
-            # Torch warns of unusual pickles before it refuses them; the refusal is what counts.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "unsupported" not in str(error).lower():
-            raise WeightsError(
-                f"{path} is not a readable checkpoint: {_first_line(error)}", hints=_HINTS
-            ) from error
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        raise WeightsError(
-            f"{path} was refused: it holds {named[1] if named else 'more'} besides tensors and plain values, and"
-            " loading it could run code",
-            hints=(
-                "ask its author for its state dict alone: torch.save(model.state_dict(), FILE)",
-                "or, if you trust its author, take that out; this does run what is in it:",
-                f"  torch.save(torch.load({str(path)!r}, weights_only=False)['state_dict'], 'weights.pth')",
-            ),
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{path} is not a readable checkpoint: {_first_line(error)}", hints=_HINTS
-        ) from error
-    for key in ("state_dict", "model", "module"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(v, torch.Tensor) for v in content.values())
-    ):
-        raise WeightsError(
-            f"{path} holds no state_dict: a mapping of names to tensors was expected", hints=_HINTS
-        )
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def resize_positions(positions: Tensor, grid: int) -> Tensor:
@@ -346,15 +296,6 @@ def resize_positions(positions: Tensor, grid: int) -> Tensor:
 
 
 _NAMED = 5  # keys that an error names
-_HINTS = (
-    "train weights:              dfbench train --detector fakestormer",
-    "or use the authors' (.pth): dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
-)
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}", hints=_HINTS)
 
 
 def fitted(
@@ -408,7 +349,7 @@ def require_finite(state: Mapping[str, Tensor], *, origin: Path) -> None:
 
     for key, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
-            raise WeightsError(f"{origin} holds NaN or infinite weights, first in {key}", hints=_HINTS)
+            raise WeightsError(f"{origin} holds NaN or infinite weights, first in {key}", hints=WAYS_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,10 +395,6 @@ def probable_shape(state: Mapping[str, Tensor]) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return "x".join(str(n) for n in tensor.shape) or "a scalar"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def trained_on(videos: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], str]:

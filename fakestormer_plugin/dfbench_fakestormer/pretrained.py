@@ -21,9 +21,9 @@ from dfbench_fakestormer.checkpoints import (
     PICKLES,
     describe,
     fitted,
-    read_released,
     require_finite,
 )
+from dfbench_fakestormer.released_files import read_released
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shlex
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from dfbench_fakestormer.checkpoints import (
     network_config,
     network_from,
     read_header,
-    read_released,
     resize_positions,
     write_weights,
 )
@@ -33,6 +33,7 @@ from dfbench_fakestormer.detector import build
 from dfbench_fakestormer.explain import build as build_explainer
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.released_files import read_released
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = load_recipe(
@@ -280,7 +281,56 @@ def test_what_a_refused_file_holds_is_named(tmp_path: Path, value: object, named
     assert read_released(mended).keys() == state.keys()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"PK\x03\x04 truncated"])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda state: {"model_state_dict": state, "epoch": 3, "loss": 0.1},
+        lambda state: {"epoch": 3, "net": {f"module.{name}": value for name, value in state.items()}},
+        lambda state: {
+            "model": {"state_dict": {f"_orig_mod.{name}": value for name, value in state.items()}}
+        },
+        lambda state: {f"model.{name}": value for name, value in state.items()},
+    ],
+)
+def test_a_state_is_found_wherever_people_keep_it(
+    tmp_path: Path, keep: Callable[[dict[str, torch.Tensor]], dict[str, object]]
+) -> None:
+    state = FakeSTormerNet(network_config(SMALL)).state_dict()
+    path = tmp_path / "kept.pth"
+    torch.save(keep(dict(state)), path)
+    found = read_released(path)
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+
+
+def test_a_checkpoint_without_a_state_says_what_it_has(tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "history": [0.1]}, tmp_path / "log.pth")
+    with pytest.raises(WeightsError, match=r"holds no state_dict: .* and it has epoch, history"):
+        read_released(tmp_path / "log.pth")
+
+
+@pytest.mark.parametrize("name", ["got.pth", "got.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 346\n",
+            "is a pointer of Git LFS",
+        ),
+        (b"\n<!DOCTYPE html>\n<html><title>Sign in</title>", "is a web page, not weights"),
+        (b"", "is empty"),
+    ],
+)
+def test_what_a_download_left_is_told_as_that(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    for read in (load_network, describe):
+        with pytest.raises(WeightsError, match=said) as caught:
+            read(path)
+        assert "run code" not in caught.value.message
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint at all", b"PK\x03\x04 truncated"])
 @pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
 def test_damaged_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name

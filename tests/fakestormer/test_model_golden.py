@@ -12,9 +12,10 @@ import torch
 from tests.fakestormer.tiny import TINY
 from torch import Tensor, nn
 
-from dfbench_fakestormer.checkpoints import network_config, network_from, read_released
+from dfbench_fakestormer.checkpoints import network_config, network_from
 from dfbench_fakestormer.model import Backbone, FakeSTormerNet, Heads, Output
 from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.released_files import read_released
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = {"out_cls": "logit", "out_temp_loc": "frame_logits", "out_hm": "heatmap"}

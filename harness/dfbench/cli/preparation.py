@@ -224,10 +224,10 @@ def _needs(
     """What a detector needs of a video, and of which labels (None: of all)."""
     from dfbench.errors import UsageError
     from dfbench.runs.recipes import parse_overrides
-    from dfbench.runs.refusals import check_weights_file
     from dfbench.runs.scored_clips import scored_clips
     from dfbench.runs.stage import RunRequest
     from dfbench.runs.trainers import needs_of, trainer_of
+    from dfbench.runs.weights_files import check_weights_file
     from dfbench.types import PrepareSpec
 
     spec, overrides = registry.detector(detector), parse_overrides(changes or [])

@@ -26,10 +26,11 @@ from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.excerpts import Excerpt, cut_face, follow_face
 from dfbench.runs.provenance import file_sha256
-from dfbench.runs.refusals import check_weights_file, require_explainer
+from dfbench.runs.refusals import require_explainer
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.stage import choose_device
 from dfbench.runs.trained import NOTHING_KNOWN, Training, training_of
+from dfbench.runs.weights_files import check_weights_file
 from dfbench.types import DetectorCard, DetectorSpec, EvidenceMap
 
 if TYPE_CHECKING:

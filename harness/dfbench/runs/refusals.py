@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Literal
 
 from dfbench.data.executor import check_scheduler
 from dfbench.data.manifest import compression_of, unknown_name
-from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError, WeightsError
+from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.protocols import resolve_protocol, with_own_names
 from dfbench.runs.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, trainer_of
+from dfbench.runs.weights_files import check_weights_file
 from dfbench.types import VideoSelection
 
 if TYPE_CHECKING:
@@ -224,28 +225,6 @@ def check_precision(spec: DetectorSpec, precision: str) -> None:
             f"detector '{spec.name}' cannot score with --precision {precision}",
             hints=(f"it offers: {', '.join(spec.precisions)}",),
         )
-
-
-def check_weights_file(path: Path, *, option: str = "--weights") -> None:
-    """Raise WeightsError if `path` is no file that can be read."""
-    if path.is_dir():
-        inside = sorted(
-            one.name for one in path.iterdir() if one.suffix in (".safetensors", ".pth", ".pt", ".ckpt")
-        )
-        raise WeightsError(
-            f"{option} {path} is a folder, not a file of weights",
-            hints=tuple(f"name the file in it:  {option} {path / name}" for name in inside[:3])
-            or ("name the file",),
-        )
-    if not path.is_file():
-        raise WeightsError(f"no such weights file: {path}", hints=(f"correct {option}",))
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read: {error.strerror or error}", hints=("make it readable",)
-        ) from error
 
 
 def reading_of(request: RunRequest, spec: DetectorSpec) -> Reading:
