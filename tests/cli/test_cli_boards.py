@@ -109,6 +109,9 @@ def test_a_folder_of_runs_that_cannot_be_made_is_refused_before_any_work(
     assert f"the folder of runs {tmp_path / place} cannot be made" in ended.err
     assert "Traceback" not in ended.err
     assert not (tmp_path / "cache").exists()  # no demo corpus was rendered
+    told = obeying(lambda: dfbench("doctor"))
+    assert f"broken  runs: {tmp_path / place} cannot be made: " in told.out
+    assert told.code == 1
 
 
 def test_a_damaged_record_is_named_and_written_anew(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.data.folders import ABSENT, folder_fault
+from dfbench.data.folders import ABSENT, folder_fault, unmakeable
 
 
 def test_folders_files_and_nothing(tmp_path: Path) -> None:
@@ -32,3 +32,16 @@ def test_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     fault = folder_fault(tmp_path)
     monkeypatch.undo()
     assert fault == os.strerror(number)
+
+
+def test_whether_a_folder_can_be_made_is_found_out_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in (".", "new", "new/below/it"):
+        assert unmakeable(tmp_path / name) == ""
+    for name in ("file", "file/below", "file/below/it"):
+        assert unmakeable(tmp_path / name) == f"{tmp_path / 'file'}: a file, not a folder"
+    assert unmakeable(tmp_path / "link" / "below") == f"{tmp_path / 'link'}: no such folder"
+    assert unmakeable(tmp_path / ("long" * 75)).endswith("File name too long")
+    assert unmakeable(Path("/proc/new")) != ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]

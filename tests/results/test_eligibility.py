@@ -223,3 +223,14 @@ def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) 
     board = leaderboard(stored.parent, protocol="p", min_coverage=0.5)
     assert board["run"].tolist() == ["two"]
     assert board[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
+
+
+@pytest.mark.parametrize("change", [{"pooling": "sum"}, {"pooling": None}, {"corpus": ""}])
+def test_a_record_of_which_no_table_can_be_made_is_a_problem_of_that_run(
+    stored: Path, change: dict[str, Any]
+) -> None:
+    record = json.loads((stored / "run.json").read_text())
+    (stored / "run.json").write_text(json.dumps({**record, **change}))
+    (run,) = collect(stored.parent)
+    assert "table cannot be made" in run.problem
+    assert run.table is None

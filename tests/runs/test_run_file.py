@@ -29,7 +29,18 @@ def test_written_and_read_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'{"schema": 1}', b'{"detector": 3}', b"\x00", b"\xff\xfe", b"[" * 50_000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"schema": 1}',
+        b'{"detector": 3}',
+        b'{"detector": {"name": ""}}',
+        b"\x00",
+        b"\xff\xfe",
+        b"[" * 50_000,
+    ],
 )
 def test_whatever_is_damaged_names_the_file_and_the_ways_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.json").write_bytes(content)
@@ -52,7 +63,7 @@ def test_what_is_no_file_is_told_apart_from_what_is_damaged(tmp_path: Path) -> N
 def test_a_place_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for place in ("file", "file/runs", "file/a/b"):
-        with pytest.raises(StoreError, match="file is no folder"):
+        with pytest.raises(StoreError, match="file: a file, not a folder"):
             refuse_unusable(tmp_path / place)
         with pytest.raises(StoreError, match="cannot be made"):
             make_folder(tmp_path / place)

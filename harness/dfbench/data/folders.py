@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import tempfile
 from pathlib import Path
+
+from dfbench.text import storable
 
 ABSENT = "no such folder"
 
@@ -23,4 +27,23 @@ def folder_fault(path: Path) -> str:
         return error.strerror or type(error).__name__
     except ValueError:
         return "no name of a folder"  # it holds a null byte
+    return ""
+
+
+def unmakeable(path: Path) -> str:
+    """Say why the folder `path` is not there and cannot be made; returns "" if it is, or can.
+
+    Whether a folder that is there may be written to is not looked at. Nothing is left behind.
+    """
+    for place in (path, *path.absolute().parents):
+        fault = folder_fault(place)
+        if fault == ABSENT and not os.path.islink(place):  # noqa: PTH114 # Path raises where it may not look
+            continue
+        if fault or place == path:
+            return f"{storable(str(place))}: {fault}" if fault else ""
+        try:
+            Path(tempfile.mkdtemp(prefix=".dfbench-", dir=place)).rmdir()
+        except OSError as error:
+            return f"{storable(str(place))}: {error.strerror or error}"
+        return ""
     return ""

@@ -31,8 +31,8 @@ class RunResult:
     `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `lists` says of
     each what is amiss with its lists, "" if nothing is, as in a run of an earlier version, which does not say; `table` is
     None where there is a problem. `complete`: it went through all its videos. `family` is the entry without its seed;
-    `settings` a digest of everything else that
-    can change a score but the seed and the weights that it gave; `weights` the digest of these, "" if there are none.
+    `settings` a digest of everything else that can change a score but the seed and the weights that it gave; `weights` the
+    digest of these, "" if there are none.
     `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
     Of an unreadable run only `folder` and `problem` are known.
     """
@@ -111,11 +111,18 @@ def _read_run(folder: Path) -> RunResult:
         return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
     if not run.complete:
         return replace(run, problem=_unfinished(folder, record))
+    return _with_table(run, record, entry=stored_entry)
+
+
+def _with_table(run: RunResult, record: Mapping[str, Any], *, entry: str) -> RunResult:
+    """A complete run with its table, or why it has none; `entry` is what the table calls it."""
     try:
-        table = _table_of(folder, record)
+        table = _table_of(run.folder, record)
     except DfbenchError as error:
         return replace(run, problem=error.message)
-    problem = _mismatch(table, replace(run, entry=stored_entry))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # of a damaged record
+        return replace(run, problem=f"its table cannot be made: {type(error).__name__}: {error}")
+    problem = _mismatch(table, replace(run, entry=entry))
     return replace(run, problem=problem, table=None if problem else table)
 
 

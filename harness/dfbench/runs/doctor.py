@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from dfbench.data.folders import folder_fault
+from dfbench.data.folders import folder_fault, unmakeable
 from dfbench.errors import SettingsError
 from dfbench.hooks.host import Host, PluginStatus
 from dfbench.runs.sources import configured_source
@@ -83,10 +84,16 @@ def _device() -> Finding:
 def _folders(settings: Settings) -> list[Finding]:
     found = []
     for what, folder in (("cache", settings.cache), ("runs", settings.runs)):
+        if fault := unmakeable(folder):
+            found.append(Finding(what, "broken", f"{folder} cannot be made: {fault}"))
+            continue
         existing = next((p for p in (folder, *folder.absolute().parents) if not folder_fault(p)), Path("/"))
         free = shutil.disk_usage(existing).free / 2**30
         state = "note" if free < LOW_DISK_GIB else "ok"
-        found.append(Finding(what, state, f"{folder} ({free:.0f} GiB free)"))
+        told = f"{folder} ({free:.0f} GiB free)"
+        if not os.access(existing, os.W_OK | os.X_OK):
+            state, told = "note", f"{told}: may be read, and not written to"
+        found.append(Finding(what, state, told))
     return found
 
 

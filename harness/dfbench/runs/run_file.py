@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.folders import unmakeable
 from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import StoreError
 from dfbench.text import storable
@@ -39,7 +40,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise _damaged(path, "it is no JSON object")
     detector = record.get("detector")
-    if not isinstance(detector, dict) or not isinstance(detector.get("name"), str):
+    if not isinstance(detector, dict) or not isinstance(detector.get("name"), str) or not detector["name"]:
         raise _damaged(path, "it names no detector")
     return record
 
@@ -102,22 +103,9 @@ def refuse_unusable(runs: Path) -> None:
 
     A folder that is there and may not be written to is no fault yet: a complete run needs no writing.
     """
-    wrong = ""
-    for place in (runs, *runs.absolute().parents):
-        try:
-            if place.is_dir():
-                if place != runs and not os.access(place, os.W_OK | os.X_OK):
-                    wrong = f"{place} may not be written to"
-                break
-            if os.path.lexists(place):
-                wrong = f"{place} is no folder"
-                break
-        except OSError as error:
-            wrong = f"{place}: {error.strerror or error}"
-            break
-    if wrong:
+    if fault := unmakeable(runs):
         raise StoreError(
-            f"the folder of runs {storable(str(runs))} cannot be made: {storable(wrong)}", hints=(_ELSEWHERE,)
+            f"the folder of runs {storable(str(runs))} cannot be made: {fault}", hints=(_ELSEWHERE,)
         )
 
 
