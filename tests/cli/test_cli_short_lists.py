@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.cli.command import Dfbench
+from tests.cli.command import Dfbench, write
 from tests.cli.made_scores import celeb, score_without_work
 
 import dfbench as public
@@ -44,6 +44,7 @@ def test_a_short_list_is_told_in_the_record_the_table_the_json_and_python(
     ended = dfbench(*RUN)
     assert ended.code == 3
     assert f"warning: {told}" in " ".join(ended.out.split())
+    assert "warning: celeb_df_v2 test: listed 24 of 518 (12 of 178 real, 12 of 340 fake)" in ended.err
     assert "line 25: 'x Celeb-real/id0_0001.mp4' has the label 'x'" in ended.err
     assert (
         "fewer than 95 % of the expected videos were scored: chance on celeb_df_v2: 24/518 (4.6%)"
@@ -161,3 +162,18 @@ def test_python_says_nothing_of_a_complete_test(root: Path) -> None:
         table = public.run("chance", only=("celeb_df_v2",))
     assert table["note"].tolist() == ["", ""]
     assert table["coverage"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.slow
+def test_a_short_list_of_training_videos_is_told_before_a_training(
+    dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = {"train": ["071", "054"], "val": ["720", "672"], "test": ["953", "974"]}
+    files = {f"splits/{split}.json": json.dumps([pair]).encode() for split, pair in pairs.items()}
+    numbers = [number for pair in pairs.values() for number in pair]
+    files |= {f"original_sequences/youtube/c23/videos/{number}.mp4": b"" for number in numbers}
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FFPP", str(write(tmp_path / "ffpp", files)))
+    ended = dfbench("train", "-d", "fakestormer", "--recipe", "small")
+    assert ended.code == 1  # there is no video in it
+    assert "warning: ffpp train: listed 10 of 3600 (2 of 720 real, 8 of 2880 fake)" in ended.err
+    assert "warning: ffpp val: listed 10 of 700 (2 of 140 real, 8 of 560 fake)" in ended.err

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.results.eligibility import list_notes, shortfall, too_few
+from dfbench.data.official import shortfall
+from dfbench.results.eligibility import list_notes, too_few
 from dfbench.results.leaderboard import leaderboard
 from dfbench.results.stored import collect
 from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of, write_table

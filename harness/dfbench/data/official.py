@@ -30,6 +30,11 @@ class Listing:
     official: Counts | None = None
     problems: tuple[str, ...] = ()
 
+    @property
+    def shortfall(self) -> str:
+        """How the lists differ from what was published, "" if they do not, or if nothing was."""
+        return shortfall(asdict(self.listed), None if self.official is None else asdict(self.official))
+
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-ready; of many problems the first twenty, and their number."""
         return {
@@ -97,6 +102,14 @@ def counts_of(videos: Iterable[Video]) -> Counts:
     """How many of `videos` are real and fake."""
     labels = [video.label for video in videos]
     return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
+
+
+def shortfall(listed: Mapping[str, int], official: Mapping[str, int] | None) -> str:
+    """How the lists of a copy differ from the published counts: `listed 24 of 518 (...)`; "" if they do not."""
+    if official is None or dict(listed) == dict(official):
+        return ""
+    parts = ", ".join(f"{listed[label]} of {official[label]} {label}" for label in ("real", "fake"))
+    return f"listed {sum(listed.values())} of {sum(official.values())} ({parts})"
 
 
 def _wanted(manipulation: str, selection: VideoSelection) -> bool:

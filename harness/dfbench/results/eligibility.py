@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dfbench.data.official import shortfall
 from dfbench.metrics.uncertainty import FEWEST_CLUSTERS
 
 if TYPE_CHECKING:
@@ -69,11 +70,3 @@ def list_notes(listing: Mapping[str, Any]) -> list[str]:
     count = int(listing["n_problems"])
     unusable = f"{count} line{'s' * (count != 1)} of its lists cannot be used" if count else ""
     return [note for note in (shortfall(listing["listed"], listing["official"]), unusable) if note]
-
-
-def shortfall(listed: Mapping[str, int], official: Mapping[str, int] | None) -> str:
-    """How the lists of a copy differ from the published counts: `listed 24 of 518 (...)`; "" if they do not."""
-    if official is None or dict(listed) == dict(official):
-        return ""
-    parts = ", ".join(f"{listed[label]} of {official[label]} {label}" for label in ("real", "fake"))
-    return f"listed {sum(listed.values())} of {sum(official.values())} ({parts})"

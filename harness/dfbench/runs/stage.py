@@ -82,7 +82,11 @@ class Stage:
         videos = select(index.videos, selection)
         official = published(spec, self.source.root_for(spec), within=bool(self.source.inside(spec)))
         expected = official_counts(official, index.videos, selection)
-        return videos, Listing(counts_of(videos), expected, index.problems)
+        listing = Listing(counts_of(videos), expected, index.problems)
+        if differs := listing.shortfall:
+            part = "+".join(selection.splits) or "all splits"
+            self.progress.note(f"warning: {spec.name} {part}: {differs}")
+        return videos, listing
 
     def videos_at_hand(self, selection: VideoSelection) -> list[Video]:
         """As `videos`; empty if there is no root for the dataset, or if it is not in that of another, where it need not be."""
