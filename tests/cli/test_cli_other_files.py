@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from tests.cli.command import Dfbench
 from tests.data.toy_stage import grey_video
 
@@ -114,3 +115,28 @@ def test_a_training_follows_its_files(dfbench: Dfbench, project: Callable[..., P
     (root / NAMES[1]).write_bytes(kept)
     assert "using the weights" in train()[1]
     assert len({first, second, third}) == 3
+
+
+def test_a_folder_of_frames_is_explained_anew_when_a_frame_is_another(
+    dfbench: Dfbench, probe: None, tmp_path: Path
+) -> None:
+    frames = tmp_path / "video"
+    frames.mkdir()
+
+    def write(number: int, grey: int) -> int:
+        path = frames / f"{number}.bmp"
+        Image.new("RGB", (32, 32), (grey, grey, grey)).save(path)
+        return path.stat().st_size
+
+    def explain() -> tuple[str, bool]:
+        ended = dfbench("explain", frames, "-d", "probe", "--out", tmp_path / "out")
+        assert ended.code == 0, ended.err
+        return ended.out.split("\t")[1], "nothing to compute" not in ended.err
+
+    sizes = {write(number, 90) for number in range(3)}
+    first, made = explain()
+    assert (explain(), made) == ((first, False), True)
+    sizes |= {write(number, 200) for number in range(3)}
+    second, made = explain()
+    assert (len(sizes), made) == (1, True)
+    assert first != second

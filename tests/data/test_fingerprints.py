@@ -74,6 +74,16 @@ def test_what_begins_and_ends_alike_is_told_apart_by_what_lies_between(tmp_path:
     assert len(found) == 4
 
 
+@pytest.mark.parametrize("part", [1 / 8, 1 / 4, 1 / 2, 3 / 4])
+def test_a_byte_in_the_middle_tells(tmp_path: Path, part: float) -> None:
+    content = bytearray(10**6)
+    before = fingerprint(write(tmp_path / "1.avi", bytes(content)))
+    for at in (int(part * len(content)) - 1, int(part * len(content))):
+        changed = bytearray(content)
+        changed[at] = 1
+        assert fingerprint(write(tmp_path / "1.avi", bytes(changed))) != before
+
+
 def test_size_alone_tells_files_of_one_byte_apart(tmp_path: Path) -> None:
     sizes = (0, 1, ENDS, READ_WHOLE, READ_WHOLE + 1, 10**6)
     assert len({fingerprint(write(tmp_path / str(size), bytes(size))) for size in sizes}) == len(sizes)
