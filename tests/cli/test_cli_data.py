@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.cli.command import Dfbench, Ended, frame, write
 from tests.data.unprivileged import obey_permissions
 
+from dfbench.data.contact_sheet import TILE
 from dfbench.settings import load_settings
 
 
@@ -411,3 +413,14 @@ def test_what_splits_of_own_videos_share_is_a_shortfall(dfbench: Dfbench, tmp_pa
     deep = dfbench(*check, "--deep")
     assert deep.code == 1
     assert "a (train, real) = c (test, real)" in deep.out
+
+
+def test_a_sheet_of_a_partial_copy_shows_what_is_there(dfbench: Dfbench, own: Path) -> None:
+    lines = ["path,label", *(f"gone/{number}.mp4,fake" for number in range(40)), "real/a,real", "fake/b,fake"]
+    (own / "videos.csv").write_text("\n".join(lines))
+    assert dfbench("data", "add", "folder", own).code == 0
+    ended = dfbench("data", "show", "folder", "--count", "4", "--out", "sheet.png")
+    assert ended.code == 0, ended.err
+    assert "2 of 42 videos are on disk: the sheet is of these" in ended.err
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width == 2 * (TILE + 12)

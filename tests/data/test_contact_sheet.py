@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dfbench.data.contact_sheet import choose
+from dfbench.data.contact_sheet import at_hand, choose
 from dfbench.types import Label, Video
 
 
@@ -47,3 +48,14 @@ def test_the_seed_decides_which() -> None:
     )
     assert first == again
     assert first != other
+
+
+def test_of_a_partial_copy_what_is_there(tmp_path: Path) -> None:
+    rows = [replace(one, path=tmp_path / f"{one.video_id}.mp4") for one in videos(3, 3)]
+    assert at_hand(rows) == rows
+    rows[1].path.write_bytes(b"video")
+    rows[2].path.touch()
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames/1.png").write_bytes(b"frame")
+    rows[5] = replace(rows[5], path=tmp_path / "frames")
+    assert at_hand(rows) == [rows[1], rows[5]]

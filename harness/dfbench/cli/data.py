@@ -224,11 +224,11 @@ def show_command(
     compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
     size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
 ) -> None:
-    """Draw a contact sheet of random faces with their labels."""
+    """Draw a contact sheet of random faces with their labels, of videos that are on disk if any is."""
     import numpy as np
 
     from dfbench.cli import output
-    from dfbench.data.contact_sheet import choose, contact_sheet
+    from dfbench.data.contact_sheet import at_hand, choose, contact_sheet
     from dfbench.errors import StoreError, UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.refusals import check_selection
@@ -251,8 +251,11 @@ def show_command(
     )
     source = data_source(data, registry, settings, size=size, progress=bars)
     videos = selected_videos(dataset, split, compression, source, registry)
+    there = at_hand(videos)
+    if len(there) < len(videos):
+        bars.note(f"{len(there)} of {len(videos)} videos are on disk: the sheet is of these")
     report = prepare_selected(
-        choose(videos, count, np.random.default_rng(seed)),
+        choose(there, count, np.random.default_rng(seed)),
         PrepareSpec(FrameChoice("uniform", 3)),
         source=source,
         registry=registry,

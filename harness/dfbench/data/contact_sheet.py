@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.data.outcomes import PreparedResult
+from dfbench.data.sequences import source_size
 from dfbench.data.store import read_faces
 from dfbench.types import Label, Status, Video
 
@@ -18,6 +19,11 @@ TILE = 160  # pixels of a face
 _CAPTION = 34
 _GAP = 6
 _COLOURS = {Label.REAL: (24, 128, 56), Label.FAKE: (178, 34, 34)}
+
+
+def at_hand(videos: Sequence[Video]) -> list[Video]:
+    """Those of `videos` whose file is there; all of them if none is."""
+    return [video for video in videos if source_size(video.path) > 0] or list(videos)
 
 
 def choose(videos: Sequence[Video], count: int, rng: np.random.Generator) -> list[Video]:
