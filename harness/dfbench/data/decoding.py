@@ -18,6 +18,7 @@ from dfbench.data.packet_index import PacketIndex, packets_from_start
 
 WORTH_SEEKING = 0.8  # of the frames that decoding through costs
 SEEK_FRAMES = 3  # what one seek costs, in decoded frames
+MOST_WAITING = 16  # B frames that follow one another; some HEVC has nothing else
 
 
 class UntrustedTimesError(Exception):
@@ -55,11 +56,8 @@ def counted(
     """
     left = iter(wanted)
     goal = next(left, None)
-    before = False
     packets = packets_from_start(container, stream, index)
-    for position, frame in enumerate(frame for packet in packets for frame in packet.decode()):
-        damaged = _is_damaged(frame, before)
-        before = _passes_on(frame, damaged, before)
+    for position, (frame, damaged) in enumerate(_judged(f for packet in packets for f in packet.decode())):
         if position == goal:
             if damaged:
                 raise damage(position)
@@ -112,39 +110,67 @@ def _until(
     With `start`, the first packet must be the key frame of that time.
     """
     goals = dict(goals)
-    before = False
+    for frame, damaged in _judged(_decoded(packets, stream, frozenset(goals), start)):
+        goal = next(iter(goals))
+        if frame.pts is None or frame.pts > goal:
+            raise UntrustedTimesError
+        if frame.pts < goal:
+            continue
+        position = goals.pop(goal)
+        if damaged:
+            raise damage(position)
+        yield position, frame
+        if not goals:
+            return
+    raise UntrustedTimesError
+
+
+def _decoded(
+    packets: Iterator[av.Packet], stream: av.VideoStream, goals: frozenset[int], start: int | None
+) -> Iterator[av.VideoFrame]:
+    """What comes out of the decoder, but for frames that nothing refers to and that are none of `goals`."""
+    drops = (
+        stream.codec_context.name != "vp8"
+    )  # whose later frames may look different without them, if it is damaged
     for packet in packets:
         if start is not None and packet.size:
             if packet.pts != start or not packet.is_keyframe:
                 raise UntrustedTimesError
             start = None
         # The decoder drops frames that nothing refers to: what the others look like does not change.
-        stream.codec_context.skip_frame = "DEFAULT" if packet.pts in goals else "NONREF"
-        for frame in packet.decode():
-            damaged = _is_damaged(frame, before)
-            before = _passes_on(frame, damaged, before)
-            goal = next(iter(goals))
-            if frame.pts is None or frame.pts > goal:
-                raise UntrustedTimesError
-            if frame.pts < goal:
+        stream.codec_context.skip_frame = "NONREF" if drops and packet.pts not in goals else "DEFAULT"
+        yield from packet.decode()
+
+
+def _judged(frames: Iterator[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, bool]]:
+    """Each frame, and whether the decoder made up parts of it or of one that it may refer to.
+
+    A key frame refers to none. B frames refer to the frame that follows them too, and to one another, so that they wait
+    for it; they hardly ever pass damage on beyond it.
+    """
+    waiting: list[av.VideoFrame] = []
+    before = False
+    for frame in frames:
+        if frame.pict_type == PictureType.B:
+            waiting.append(frame)
+            if len(waiting) < MOST_WAITING:
                 continue
-            position = goals.pop(goal)
-            if damaged:
-                raise damage(position)
-            yield position, frame
-            if not goals:
-                return
-    raise UntrustedTimesError
+            yield waiting[0], before or any(one.is_corrupt for one in waiting)
+            del waiting[0]
+            continue
+        damaged = bool(frame.is_corrupt or (before and not _is_whole(frame)))
+        between = before or damaged or any(one.is_corrupt for one in waiting)
+        yield from ((one, between) for one in waiting)
+        waiting.clear()
+        yield frame, damaged
+        before = damaged
+    last = before or any(one.is_corrupt for one in waiting)
+    yield from ((one, last) for one in waiting)
 
 
-def _is_damaged(frame: av.VideoFrame, before: bool) -> bool:
-    """Whether the decoder made up parts of a frame, or `before` of one that it may refer to; a key frame refers to none."""
-    return bool(frame.is_corrupt or (before and not frame.key_frame))
-
-
-def _passes_on(frame: av.VideoFrame, damaged: bool, before: bool) -> bool:
-    """Whether frames after `frame` may refer to damage. B frames hardly ever pass theirs on, and some are not decoded."""
-    return before if frame.pict_type == PictureType.B else damaged
+def _is_whole(frame: av.VideoFrame) -> bool:
+    """Whether a frame refers to none; in intra refresh, P frames from which decoding may start are called key frames too."""
+    return bool(frame.key_frame and frame.pict_type != PictureType.P)
 
 
 def damage(position: int) -> av.error.FFmpegError:

@@ -59,6 +59,7 @@ class PictureNumbers:
         self._sequences: dict[int, _Sequence] = {}
         self._sequence_of: dict[int, int] = {}  # by the number of a picture parameter set
         self._before: int | None = None  # frame_num of the last picture that others may refer to
+        self.is_intra = False  # whether the last picture refers to no other, by its first slice
         self._length = 0  # bytes of the length before each NAL unit; 0: start codes
         is_configured = extradata is not None and len(extradata) > 6 and extradata[0] == 1
         if extradata is not None and is_configured:  # avcC: ISO/IEC 14496-15, 5.3.3
@@ -69,6 +70,7 @@ class PictureNumbers:
 
     def is_behind_a_loss(self, packet: bytes) -> bool:
         """Whether pictures that others refer to are missing between the packet before and this one."""
+        self.is_intra = False
         units = _sized(packet, self._length) if self._length else _started(packet)
         try:
             for unit in units:
@@ -91,7 +93,8 @@ class PictureNumbers:
 
     def _picture(self, unit: bytes, is_idr: bool) -> bool:
         bits = _Bits(unit[1:_HEADER_BYTES])
-        bits.golomb(), bits.golomb()  # first_mb_in_slice, slice_type
+        bits.golomb()  # first_mb_in_slice
+        self.is_intra = bits.golomb() % 5 in (2, 4)  # slice_type I or SI
         sequence = self._sequences[self._sequence_of[bits.golomb()]]
         if sequence.planes:
             bits.fixed(2)

@@ -100,15 +100,21 @@ def index_packets(container: av.container.InputContainer, stream: av.VideoStream
     packets = _Packets()
     head: _Head | None = None
     numbers = PictureNumbers(stream.codec_context.extradata) if stream.codec_context.name == "h264" else None
-    is_vp8, is_lossy = stream.codec_context.name == "vp8", False
+    is_vp8 = stream.codec_context.name == "vp8"
+    is_lossy = False
+    whole_from: int | None = (
+        None  # the time of the key frame that ended a loss: those shown before it may refer to it
+    )
     reorders = stream.codec_context.has_b_frames  # before decoding, which may raise it
     for packet in container.demux(stream):
         head = head or _Head(packet, stream.codec_context.name)
         if packet.size:
             if numbers is not None:
-                # What a key frame begins refers to nothing before it.
-                is_lossy = (numbers.is_behind_a_loss(bytes(packet)) or is_lossy) and not packet.is_keyframe
-            _list(packets, packet, is_vp8=is_vp8, is_lossy=is_lossy)
+                is_lossy = numbers.is_behind_a_loss(bytes(packet)) or is_lossy
+                if is_lossy and packet.is_keyframe and numbers.is_intra:
+                    is_lossy, whole_from = False, packet.pts
+            is_early = whole_from is not None and packet.pts is not None and packet.pts < whole_from
+            _list(packets, packet, is_vp8=is_vp8, is_lossy=is_lossy or is_early)
         if not head.is_full:
             head.take(packet)
     if head is None:

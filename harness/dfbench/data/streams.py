@@ -47,11 +47,13 @@ def video_streams(container: av.container.InputContainer) -> list[av.VideoStream
     return [one for one in container.streams.video if not one.disposition & (_PICTURES | _PARTS)]
 
 
-def open_stream(container: av.container.InputContainer, path: Path, *, threads: int = 1) -> av.VideoStream:
+def open_stream(
+    container: av.container.InputContainer, path: Path, *, threads: int = 1, strict: bool = False
+) -> av.VideoStream:
     """The stream that players show, ready to be decoded by `threads`, each of which has a frame in work.
 
     Of several, one of more than a single picture, which the file marks as its default, the largest, the first: in this
-    order. Several threads stop at any error. Raises UndecodableVideoError.
+    order. Several threads stop at any error, and one does if it is `strict`. Raises UndecodableVideoError.
     """
     streams = video_streams(container)
     if not streams:
@@ -63,7 +65,7 @@ def open_stream(container: av.container.InputContainer, path: Path, *, threads: 
         raise UndecodableVideoError(f"{path}: nobody knows how the video stream is coded")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
     # The size may change within the stream, so that the decoder must know the limit too.
-    strict = threads > 1 or stream.codec_context.name in _STRICT
+    strict = strict or threads > 1 or stream.codec_context.name in _STRICT
     stream.codec_context.options = DECODER_OPTIONS | ({"err_detect": "explode"} if strict else {})
     # Threads that share a frame would not tell all damage that one tells, or that threads with a frame each do.
     stream.codec_context.thread_type = "FRAME"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -23,7 +24,7 @@ from dfbench.data.decoding import (
     seeking,
     through,
 )
-from dfbench.data.packet_index import PacketIndex, count_frames, index_packets
+from dfbench.data.packet_index import HEAD, PacketIndex, count_frames, index_packets
 from dfbench.data.remarks import remarks_on
 from dfbench.data.streams import open_container, open_stream
 from dfbench.data.upright import Turn, turn_of, upright
@@ -56,11 +57,13 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found before the wanted frames are decoded. `remarks`: what a person should know."""
+    """What was found before the wanted frames are decoded. `is_shared`: several threads may decode it; `is_strict`: any
+    error is damage; `remarks`: what a person should know."""
 
     index: PacketIndex
     info: VideoInfo
     is_shared: bool
+    is_strict: bool
     remarks: tuple[str, ...]
 
 
@@ -75,7 +78,11 @@ def read_file(
     for sentence in found.remarks:
         said(sentence)
     frames = _decoded(
-        path, found.index, choose(found.index.frames), threads=threads if found.is_shared else 1
+        path,
+        found.index,
+        choose(found.index.frames),
+        threads=threads if found.is_shared else 1,
+        strict=found.is_strict,
     )
     yield from _upright(path, frames, found.index.first, said)
 
@@ -109,8 +116,23 @@ def survey(path: Path) -> Survey:
             index,
             VideoInfo(index.frames, *size, rate),
             codec.name in _SHARED,
+            codec.name == "hevc" and _begins_without_error(path),
             remarks_on(container, stream, index),
         )
+
+
+def _begins_without_error(path: Path) -> bool:
+    """Whether the strict decoder takes the first frames: it may dislike headers, which all parts of a file share.
+
+    HEVC conceals damage without a mark, by what happens to be in memory.
+    """
+    with open_container(path) as container:
+        try:
+            for _ in islice(container.decode(open_stream(container, path, strict=True)), HEAD):
+                pass
+        except av.error.FFmpegError:
+            return False
+    return True
 
 
 def _counted(path: Path, index: PacketIndex) -> PacketIndex:
@@ -136,7 +158,7 @@ def _ways(path: Path, index: PacketIndex, wanted: Sequence[int], threads: int) -
 
 
 def _decoded(
-    path: Path, index: PacketIndex, wanted: Sequence[int], *, threads: int
+    path: Path, index: PacketIndex, wanted: Sequence[int], *, threads: int, strict: bool
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(position, frame) of the wanted frames, by one way after another. Raises UndecodableVideoError."""
     if not wanted:
@@ -144,7 +166,7 @@ def _decoded(
     got, reason = 0, "the video stream ends early"
     for way, count in _ways(path, index, wanted, threads):
         with open_container(path) as container:
-            stream = open_stream(container, path, threads=count)
+            stream = open_stream(container, path, threads=count, strict=strict)
             try:
                 for position, frame in way(container, stream, wanted[got:], index=index):
                     if position in index.behind_loss:
