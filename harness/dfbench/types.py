@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # Of the files of the face store. Those of 1 held PNG crops, those of 2 did not tell which video they were made of.
 STORE_FORMAT = 3
 # How faces become a track. 1 averaged boxes of frames far apart, 2 had no small faces beside large ones, 3 took the
-# largest boxes for the main face, of however few frames and inside or outside of the frame.
-TRACKING = 4
+# largest boxes for the main face, of however few frames and inside or outside of the frame, 4 did not round boxes.
+TRACKING = 5
 CROPPING = 1  # how stored faces become the clips that a detector sees: which frames, and their pixels
 OFFICIAL = "official"  # the corpus of data as their owners publish them
 OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts

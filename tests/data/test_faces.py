@@ -71,7 +71,19 @@ def test_frames_skipped_on_purpose_are_filled_in_within_their_run() -> None:
     found = [seen(0), seen(8), seen(20)]
     main = first_face(found, [0, 4, 5], np.asarray([0, 1, 2, 3, 4, 50]))
     assert main.rows.tolist() == [0, 1, 2, 3, 4, 5]
-    assert lefts(main) == pytest.approx([2 / 3, 2, 4, 6, 22 / 3, 20])
+    assert lefts(main) == [0.75, 2, 4, 6, 7.25, 20]  # of 2/3 and 22/3, in quarters
+
+
+def test_boxes_that_differ_in_the_rounding_of_another_processor_are_one() -> None:
+    rng = np.random.default_rng(0)
+    same = 0
+    for _ in range(50):
+        places = (rng.normal(0.0, 2.0, 30).cumsum() + 300).astype(np.float32)
+        here = followed(places.tolist(), list(range(30)))
+        there = followed((places + rng.normal(0.0, 2e-5, 30)).tolist(), list(range(30)))
+        assert (here.boxes * 4 == np.rint(here.boxes * 4)).all()
+        same += int((here.boxes == there.boxes).all())
+    assert same >= 47
 
 
 @pytest.mark.parametrize(
@@ -138,4 +150,4 @@ def test_a_face_seen_in_every_frame_keeps_every_frame(moves: list[tuple[int, flo
     main = followed([float(one) for one in places], positions.tolist())
     assert main.rows.tolist() == list(range(len(moves)))
     runs = np.split(places, np.flatnonzero(np.diff(positions) > 1) + 1)
-    np.testing.assert_allclose(lefts(main), np.concatenate([averaged(run) for run in runs]), rtol=1e-5)
+    np.testing.assert_allclose(lefts(main), np.concatenate([averaged(run) for run in runs]), atol=0.1251)

@@ -3,6 +3,8 @@
 Detections are linked from frame to frame by overlap, and over longer pauses also by nearness and size. Among successive
 frames, gaps are filled by linear interpolation and boxes are smoothed with a three-frame average, because a jittering
 crop would look like motion to a video model. Frames that do not follow one another tell nothing of each other's boxes.
+Boxes are rounded to a quarter of a pixel, because those of a network differ by some 1e-4 px between processors and between
+numbers of threads, and every crop with them; so rounded, one in some thousand does.
 `data.main_track` says which of the tracks is the main face.
 """
 
@@ -22,6 +24,7 @@ MAX_GAP = 4  # searched frames from one sighting to the next
 SHORT_PAUSE = 4  # frames, in which a head hardly moves; after a longer pause, a face may be found again
 FARTHEST = 2.0  # sides of the larger box away
 MAX_GROWTH = 1.5  # and so many times as large or small
+BOX_PARTS = 4  # of a pixel, to which the boxes of a track are rounded
 SAME = 0.5  # share of the smaller of two boxes in one frame from which on they are of one face
 
 
@@ -148,10 +151,15 @@ def follow(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64])
     for inside, kept in _pieces(seen, looked_at, positions):
         filled = np.stack([np.interp(kept, seen[inside], column) for column in values[inside].T], axis=1)
         rows.append(kept)
-        boxes.append(smooth(filled[:, :4]))
+        boxes.append(np.rint(smooth(filled[:, :4]) * BOX_PARTS) / BOX_PARTS)
         points.append(filled[:, 4:].reshape(-1, 5, 2))
     kept = np.concatenate(rows)
-    return MainFace(kept, np.concatenate(boxes), scores[kept], np.concatenate(points).astype(np.float32))
+    return MainFace(
+        kept,
+        np.concatenate(boxes).astype(np.float32),
+        scores[kept],
+        np.concatenate(points).astype(np.float32),
+    )
 
 
 def held_rows(track: Track, looked_at: Sequence[int], positions: NDArray[np.int64]) -> NDArray[np.int64]:
