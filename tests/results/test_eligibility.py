@@ -207,6 +207,18 @@ def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, st
     assert (path.read_bytes() if path.exists() else b"") == before  # the runs may be somebody else's
 
 
+def test_a_run_of_nothing_takes_no_board_down(stored: Path) -> None:
+    nothing = stored.parent / "nothing"
+    nothing.mkdir()
+    record = json.loads((stored / "run.json").read_text())
+    (nothing / "run.json").write_text(json.dumps({**record, "datasets": {}}))
+    with ScoreWriter(nothing) as writer:
+        writer.finish()
+    board = leaderboard(stored.parent, protocol="p")
+    assert board["run"].tolist() == ["one"]
+    assert board.attrs["left_out"] == ["nothing: its table holds no dataset"]
+
+
 def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) -> None:
     later = stored.parent / "two"
     later.mkdir()

@@ -71,11 +71,11 @@ def localisation_command(
     name = f"{stage.spec.name}-{corpus}-{split}"
     tail = opened.weights_sha256[:8] or f"seed{seed}"
     folder = out or stage.settings.runs / "localisation" / f"{name}-{tail}"
-    write_localisation(result, where, when, folder)
     for target in (MASK, BORDER):
         output.console().print(render_where(where, target))
     if len(when):
         output.console().print(render_when(when))
     for reason in result.skipped:
         typer.echo(f"not used: {reason}", err=True)
+    write_localisation(result, where, when, folder)  # last: where it cannot be written, it stands above
     typer.echo(f"written to {folder}")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dfbench.errors import DataError, DfbenchError, StoreError
 from dfbench.results.eligibility import list_notes
-from dfbench.results.tables import ALL, LEVEL, read_table, result_table
+from dfbench.results.tables import ALL, LEVEL, MEAN, read_table, result_table
 from dfbench.runs.entries import entry_of_seeds, without_seed
 from dfbench.runs.run_file import read_record, run_folders
 from dfbench.runs.scores import any_scores, read_scores, video_scores
@@ -182,6 +182,8 @@ def _mismatch(table: pd.DataFrame, run: RunResult) -> str:
     for name, value in stored.items():
         if set(table[name]) - {value}:
             return f"its table is of another {name} than its run.json"
+    if table[(table["manipulation"] == ALL) & (table["dataset"] != MEAN)].empty:
+        return "its table holds no dataset"
     if table.duplicated(["dataset", "manipulation"]).any():
         return "its table repeats a dataset and manipulation"
     return ""
