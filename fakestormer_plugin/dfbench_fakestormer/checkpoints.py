@@ -153,7 +153,7 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
         margins=read_by.margins(),
         details={"recipe": read_by.model_dump(mode="json"), "provenance": dict(header.provenance)},
         corpora=_corpora(identity.get("corpus"), start),
-        seed=identity.get("seed"),
+        seed=identity.get("seed", header.provenance.get("training", {}).get("seed")),
     )
 
 

@@ -294,6 +294,7 @@ def test_a_training_on_two_devices_is_one_command(dfbench: Run) -> None:
     weights = Path(first.stdout.splitlines()[-1])
     assert weights.is_file()
     assert sorted(path.name for path in weights.parent.iterdir()) == [
+        "dfbench-training.json",
         "log.csv",
         "tensorboard",
         "weights.safetensors",

@@ -26,7 +26,8 @@ from dfbench import (
     hookimpl,
 )
 
-FOUND, FITTED = Path("found.log"), Path("fitted.log")  # in the test's folder
+# In the test's folder: two logs, and a file that makes the next training end early.
+FOUND, FITTED, CUT = Path("found.log"), Path("fitted.log"), Path("cut")
 
 
 def clips_of(frames: int) -> ClipSpec:
@@ -83,6 +84,9 @@ class Trainer:
     def fit(self, request: TrainingRequest) -> Path:
         with FITTED.open("a") as log:
             log.write("fit\n")
+        if CUT.exists():
+            CUT.unlink()
+            raise RuntimeError("power cut")
         path, returns = request.folder / self._fields["file"], self._fields["returns"]
         if returns != "absent":
             path.parent.mkdir(exist_ok=True)

@@ -206,8 +206,11 @@ def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: P
     recipe = load_recipe("demo", changes)
     other = FakeSTormerNet(network_config(recipe), seed=77).state_dict()
     path = tmp_path / "other.safetensors"
-    write_weights(path, other, Header(recipe, ("celeb_df_v2",), "c23", {}))
-    asked = replace(request(faces, tmp_path / "run"), start=str(path))
+    write_weights(
+        path, other, Header(recipe, ("celeb_df_v2",), "c23", {"identity": {"corpus": "demo", "seed": 5}})
+    )
+    provenance = {"identity": {"corpus": "official", "seed": 1}}
+    asked = replace(request(faces, tmp_path / "run"), start=str(path), provenance=provenance)
     from safetensors.torch import load_file
 
     trained = make_trainer("demo", changes).fit(asked)
@@ -215,6 +218,7 @@ def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: P
     assert torch.allclose(load_file(trained)[key], other[key], atol=1e-9)
     card = describe(trained)  # whatever the start was trained on counts as trained on
     assert card.trained_on == frozenset({"ffpp", "celeb_df_v2"})
+    assert (card.corpora, card.seed) == (frozenset({"official", "demo"}), 1)
     assert f"from other.safetensors@{file_sha256(path)[:8]}" in card.recipe
     headless = tmp_path / "headless.safetensors"
     save_file(other, headless)

@@ -7,18 +7,20 @@ them apart, in the name of the entry and in every verdict.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.errors import PluginError, StoreError
+from dfbench.runs.sessions import begin_session, end_session, sessions_of
 from dfbench.types import OFFICIAL, DetectorCard, DetectorSpec
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
-TRAINING_FILE = "dfbench-training.json"  # in the folder of a training, written when it is finished
+TRAINING_FILE = "dfbench-training.json"  # in the folder of a training; names its weights once it is finished
 _DEPTH = 3  # a trainer may write its weights in a folder of its own within that
 
 
@@ -115,18 +117,28 @@ def trained_weights(cache: Path, detector: str) -> list[Path]:
     return [found for record in records if (found := finished_weights(record.parent)) is not None]
 
 
+@contextmanager
+def training_session(folder: Path, *, device: str, threads: int, writes: bool) -> Iterator[dict[str, Any]]:
+    """Note in the folder of a training that a session works on it, and when that ended, however it did.
+
+    Yields the `sessions` so far, and the `environment` of the first. `writes`: whether this process is the one that notes
+    anything. Raises StoreError.
+    """
+    note = begin_session({}, _read(folder / TRAINING_FILE), device=device, threads=threads)
+    if writes:
+        _write(folder, note)
+    try:
+        yield {name: note[name] for name in ("sessions", "environment")}
+    finally:
+        if writes:
+            _write(folder, end_session(note))
+
+
 def note_training(folder: Path, weights: Path, facts: Mapping[str, Any]) -> None:
     """Note that the training in `folder` is finished and left `weights`, with JSON-ready `facts`. Raises StoreError."""
     name = weights.resolve().relative_to(folder.resolve()).as_posix()
-    part = folder / f"{TRAINING_FILE}.part"
-    try:
-        part.write_text(json.dumps({"weights": name, **facts}, indent=1, default=str), encoding="utf-8")
-        part.replace(folder / TRAINING_FILE)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {folder / TRAINING_FILE}: {error.strerror or error}",
-            hints=("free some space, then give the same command again: the weights are trained already",),
-        ) from error
+    sessions = sessions_of(_read(folder / TRAINING_FILE))
+    _write(folder, {"weights": name, **facts, "sessions": sessions})
 
 
 def checked_weights(returned: object, folder: Path, spec: DetectorSpec) -> Path:
@@ -154,6 +166,18 @@ def _noted(weights: Path, sha256: str) -> Mapping[str, Any]:
         if noted.get("sha256") == sha256 and isinstance(noted.get("identity"), dict):
             return noted
     return {}
+
+
+def _write(folder: Path, note: Mapping[str, Any]) -> None:
+    part = folder / f"{TRAINING_FILE}.part"
+    try:
+        part.write_text(json.dumps(note, indent=1, default=str), encoding="utf-8")
+        part.replace(folder / TRAINING_FILE)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {folder / TRAINING_FILE}: {error.strerror or error}",
+            hints=("free some space, then give the same command again: it goes on where it stopped",),
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

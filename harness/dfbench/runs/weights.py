@@ -22,10 +22,10 @@ from dfbench.interfaces import (
 from dfbench.progress import SilentProgress
 from dfbench.runs.fairness import by_dataset, compare_videos, warn_of_leaks
 from dfbench.runs.launchers import started
-from dfbench.runs.provenance import environment, file_sha256, run_identity
+from dfbench.runs.provenance import file_sha256, run_identity
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
-from dfbench.runs.trained import checked_weights, finished_weights, note_training
+from dfbench.runs.trained import checked_weights, finished_weights, note_training, training_session
 from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, trainer_of
 from dfbench.types import CROPPING, Status, World
 
@@ -199,14 +199,15 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
     train = stage.protocol.train
     dataset = stage.registry.dataset(train.dataset)
     synthesizer = synthesizer_of(needs, stage.registry) if needs.synthesizer else None
-    provenance = {
+    provenance: dict[str, Any] = {
         "identity": plan["identity"],
         "leaks": by_dataset(plan["leaks"]),
-        "environment": environment(device=device, threads=compute_threads()),
         "trained_on": [dataset.name],
         "train_compression": train.compression or next(iter(dataset.compressions), ""),
     }
-    with running(stage.spec, "to train"):
+    session = training_session(folder, device=device, threads=compute_threads(), writes=world.first)
+    with session as sessions, running(stage.spec, "to train"):
+        provenance |= sessions
         returned: object = trainer.fit(
             TrainingRequest(
                 train=faces["train"],
