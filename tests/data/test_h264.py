@@ -41,6 +41,23 @@ def test_nothing_is_missing_from_a_whole_stream(name: str) -> None:
     assert losses(packets(name)) == []
 
 
+@pytest.mark.parametrize("name", OPTIONS)
+def test_pictures_may_share_a_packet(name: str) -> None:
+    whole = packets(name)
+    pairs = [b"".join(whole[at : at + 2]) for at in range(0, len(whole), 2)]
+    assert losses(pairs) == []
+    if name == "plain":
+        assert losses(pairs[:5] + pairs[6:]) == [5]
+
+
+def test_what_a_picture_refers_to() -> None:
+    numbers, found = PictureNumbers(None), []
+    for content in packets("plain"):
+        numbers.is_behind_a_loss(content)
+        found.append(numbers.is_intra)
+    assert [place for place, intra in enumerate(found) if intra] == [0, 24]
+
+
 @given(name=st.sampled_from(sorted(OPTIONS)), place=st.integers(1, 18), count=st.integers(1, 4))
 @settings(deadline=None, max_examples=40)
 def test_missing_pictures_are_noticed_if_others_refer_to_them(name: str, place: int, count: int) -> None:

@@ -59,7 +59,7 @@ class PictureNumbers:
         self._sequences: dict[int, _Sequence] = {}
         self._sequence_of: dict[int, int] = {}  # by the number of a picture parameter set
         self._before: int | None = None  # frame_num of the last picture that others may refer to
-        self.is_intra = False  # whether the last picture refers to no other, by its first slice
+        self.is_intra = False  # whether the picture of the last packet refers to no other, by its first slice
         self._length = 0  # bytes of the length before each NAL unit; 0: start codes
         is_configured = extradata is not None and len(extradata) > 6 and extradata[0] == 1
         if extradata is not None and is_configured:  # avcC: ISO/IEC 14496-15, 5.3.3
@@ -70,17 +70,20 @@ class PictureNumbers:
 
     def is_behind_a_loss(self, packet: bytes) -> bool:
         """Whether pictures that others refer to are missing between the packet before and this one."""
+        is_behind = seen = False
         self.is_intra = False
-        units = _sized(packet, self._length) if self._length else _started(packet)
         try:
-            for unit in units:
+            for unit in _sized(packet, self._length) if self._length else _started(packet):
                 kind = unit[0] & 31
-                if kind in (_SLICE, _IDR):
-                    return self._picture(unit, kind == _IDR)
-                self._parameters(unit)
+                if kind not in (_SLICE, _IDR):
+                    self._parameters(unit)
+                elif unit[1] & 0x80:  # first_mb_in_slice is 0: a picture begins, or the second field of one
+                    self.is_intra = self.is_intra if seen else _refers_to_none(unit)
+                    is_behind = self._picture(unit, is_idr=kind == _IDR) or is_behind
+                    seen = True
         except (IndexError, KeyError):  # damaged: the decoder says so
             self._before = None
-        return False
+        return is_behind
 
     def _parameters(self, unit: bytes) -> None:
         if unit and unit[0] & 31 == _SPS:
@@ -91,10 +94,9 @@ class PictureNumbers:
             number = bits.golomb()
             self._sequence_of[number] = bits.golomb()
 
-    def _picture(self, unit: bytes, is_idr: bool) -> bool:
+    def _picture(self, unit: bytes, *, is_idr: bool) -> bool:
         bits = _Bits(unit[1:_HEADER_BYTES])
-        bits.golomb()  # first_mb_in_slice
-        self.is_intra = bits.golomb() % 5 in (2, 4)  # slice_type I or SI
+        bits.golomb(), bits.golomb()  # first_mb_in_slice, slice_type
         sequence = self._sequences[self._sequence_of[bits.golomb()]]
         if sequence.planes:
             bits.fixed(2)
@@ -105,6 +107,12 @@ class PictureNumbers:
         if is_idr or before is None or sequence.gaps:
             return False
         return number not in (before, (before + 1) % (1 << sequence.bits))
+
+
+def _refers_to_none(unit: bytes) -> bool:
+    bits = _Bits(unit[1:_HEADER_BYTES])
+    bits.golomb()  # first_mb_in_slice
+    return bits.golomb() % 5 in (2, 4)  # slice_type I or SI
 
 
 def _sequence(unit: bytes) -> tuple[int, _Sequence]:
