@@ -80,7 +80,7 @@ from dfbench.types import (
 from dfbench.version import VERSION
 
 if TYPE_CHECKING:
-    from dfbench.api import leaderboard, run, train
+    from dfbench.api import leaderboard, run, scores, train
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.corpus_card import CORPUS_FILE
     from dfbench.data.faces import lost, others_than, with_others
@@ -100,6 +100,7 @@ __version__ = VERSION
 _LAZY = {
     "leaderboard": "dfbench.api",
     "run": "dfbench.api",
+    "scores": "dfbench.api",
     "train": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
@@ -222,6 +223,7 @@ __all__ = [
     "read_track",
     "resolve_device",
     "run",
+    "scores",
     "storable",
     "train",
     "with_others",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.errors import CoverageWarning, StoreError
+from dfbench.errors import CoverageWarning, StoreError, UsageError
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
@@ -49,6 +49,7 @@ def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     if scored.computed:
         for note in scored.host.call_run_finished(table):
             progress.note(f"warning: {note}")
+    table.attrs["run"] = str(scored.folder)
     return RunOutcome(scored.folder, table, scored.computed)
 
 
@@ -63,14 +64,15 @@ def run(
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
     `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device, precision,
-    size, recipe, train_compression; and dataset, splits, compression, to test a dataset alone, such as your own videos
-    (`run("chance", dataset="folder")`). Warns (CoverageWarning) of what the table's notes say: of videos that are missing
-    or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
+    size, recipe, train_compression, force; and dataset, splits, compression, to test a dataset alone, such as your own
+    videos (`run("chance", dataset="folder")`). The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning)
+    of what the table's notes say: of videos that are missing or that the lists do not name, and of figures that rest on
+    too few. Raises DfbenchError.
     """
     from dfbench.results.tables import warnings_of
-    from dfbench.runs.stage import RunRequest
+    from dfbench.runs.stage import request_of
 
-    request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
+    request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
     table = evaluate(request, progress=progress or SilentProgress()).table
     for sentence in warnings_of(table):
         warnings.warn(sentence, CoverageWarning, stacklevel=2)
@@ -86,11 +88,28 @@ def train(
     **options: Any,
 ) -> Path:
     """Train `detector` on the training set of `protocol`; returns the path of its weights. Options as in `run`."""
-    from dfbench.runs.stage import RunRequest
+    from dfbench.runs.stage import request_of
     from dfbench.runs.weights import train_detector
 
-    request = replace(RunRequest(detector, protocol, overrides=dict(overrides or {})), **options)
+    request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
     return train_detector(request, progress=progress or SilentProgress())
+
+
+def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """Read the raw scores of a run: a row a clip, and a row with its reason for each video that could not be scored.
+
+    `run` is what `dfbench.run` returned, or the folder or name of a stored run. The columns are described in
+    `dfbench.runs.scores`. Raises UnknownNameError, StoreError, and UsageError for a table that names no run.
+    """
+    from dfbench.runs.recorded import open_run
+    from dfbench.runs.scores import read_scores
+
+    name = run if isinstance(run, (str, Path)) else run.attrs.get("run", "")
+    if not name:
+        raise UsageError(
+            "this table does not say of which run it is", hints=("give the folder of the run, or its name",)
+        )
+    return read_scores(open_run(str(name), load_settings()).folder)
 
 
 def leaderboard(
@@ -99,7 +118,7 @@ def leaderboard(
     dataset: str = "",
     splits: Sequence[str] = (),
     corpus: str | None = None,
-    runs: Path | None = None,
+    runs: Path | str | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
 ) -> pd.DataFrame:
@@ -111,7 +130,7 @@ def leaderboard(
     """
     from dfbench.results.leaderboard import leaderboard as build
 
-    folder = runs or load_settings().runs
+    folder = Path(runs) if runs else load_settings().runs
     if dataset:
         protocol = _board_of(dataset, splits, folder)
     corpus = corpus or (None if dataset else "official")
@@ -124,7 +143,7 @@ def leaderboards(
     dataset: str = "",
     splits: Sequence[str] = (),
     corpus: str | None = None,
-    runs: Path | None = None,
+    runs: Path | str | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
 ) -> dict[str, pd.DataFrame]:
@@ -133,7 +152,7 @@ def leaderboards(
     from dfbench.results.leaderboard import leaderboard as build
     from dfbench.results.stored import collect
 
-    folder = runs or load_settings().runs
+    folder = Path(runs) if runs else load_settings().runs
     if dataset:
         protocol = _board_of(dataset, splits, folder)
     found = corpora(collect(folder), protocol=protocol) if corpus is None else (corpus,)

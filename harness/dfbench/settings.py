@@ -1,4 +1,7 @@
-"""Settings: `dfbench.toml` in the working directory (or the file that DFBENCH_CONFIG names), overridden by DFBENCH_* variables.
+"""Settings: `dfbench.toml` of the working directory or the nearest folder above it, overridden by DFBENCH_* variables.
+
+DFBENCH_CONFIG names another file. Relative folders in a file that was found further up, and the folder `runs`, are relative
+to that file, so that every folder below it has the same settings.
 
 [data.roots]
 ffpp = "/data/FaceForensics++"
@@ -18,7 +21,9 @@ import json
 import os
 import re
 import tomllib
+from contextlib import suppress
 from copy import deepcopy
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +39,8 @@ from pydantic_settings import (
 from dfbench.errors import SettingsError
 from dfbench.text import storable
 
+FILE_NAME = "dfbench.toml"
+OTHER_VARIABLES = ("DFBENCH_CONFIG", "DFBENCH_DISABLE_PLUGINS")  # that are no settings
 DEFAULT_FACE_FINDER = "mtcnn"
 
 
@@ -88,7 +95,34 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments beat variables, variables beat the file."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_path())
+        return init_settings, env_settings, _FileSource(settings_cls, toml_file=config_path())
+
+
+class _FileSource(TomlConfigSettingsSource):
+    """The file; its relative folders are relative to it where it lies above the working directory."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = dict(super().__call__())
+        path = config_path()
+        if "DFBENCH_CONFIG" in os.environ or path == Path(FILE_NAME):
+            return found
+        for name, folder in (("runs", "runs"), ("cache", None)):
+            if isinstance(value := found.get(name, folder), str):
+                found[name] = _relative_to(path.parent, value)
+        data = found.get("data")
+        if isinstance(data, dict) and isinstance(roots := data.get("roots"), dict):
+            found["data"] = {
+                **data,
+                "roots": {
+                    key: _relative_to(path.parent, root) if isinstance(root, str) else root
+                    for key, root in roots.items()
+                },
+            }
+        return found
+
+
+def _relative_to(folder: Path, path: str) -> str:
+    return path if path.startswith("~") else str(folder / path)
 
 
 def _expanded(folder: Path) -> Path:
@@ -100,8 +134,18 @@ def _expanded(folder: Path) -> Path:
 
 
 def config_path() -> Path:
-    """The configuration file, whether it exists or not."""
-    return Path(os.environ.get("DFBENCH_CONFIG", "dfbench.toml"))
+    """The configuration file that is in force, whether it exists or not.
+
+    The one that DFBENCH_CONFIG names, else `dfbench.toml` here, else that of the nearest folder above.
+    """
+    if named := os.environ.get("DFBENCH_CONFIG"):
+        return Path(named)
+    own = Path(FILE_NAME)
+    with suppress(OSError):  # the working directory was deleted, or a folder above may not be looked into
+        if not own.is_file():
+            here = Path.cwd()
+            return next((one / FILE_NAME for one in here.parents if (one / FILE_NAME).is_file()), own)
+    return own
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -111,10 +155,15 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             f"DFBENCH_CONFIG names {named}, which is not a file", hints=("correct or unset DFBENCH_CONFIG",)
         )
+    if misspelt := misspelt_variables():
+        raise SettingsError(
+            f"there is no variable {', '.join(misspelt)}",
+            hints=[f"did you mean {meant}?  (instead of {name})" for name, meant in misspelt.items()],
+        )
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        lines = [_told(one["loc"], one["type"], one["msg"]) for one in error.errors()]
         raise SettingsError(
             f"settings in {config_path()} or DFBENCH_* variables cannot be used: " + "; ".join(lines),
             hints=(f"correct {config_path()}",),
@@ -123,6 +172,31 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             f"{config_path()} is not valid TOML: {error}", hints=("correct the file",)
         ) from error
+
+
+def misspelt_variables() -> dict[str, str]:
+    """Variables of the environment that look like one of dfbench's and are none, each with the one that was meant."""
+    known = [*(f"DFBENCH_{name.upper()}" for name in Settings.model_fields), *OTHER_VARIABLES]
+    found = {}
+    for name in sorted(os.environ):
+        upper = name.upper()
+        if upper.startswith("DFBENCH_") and upper not in known and not upper.startswith("DFBENCH_DATA__"):
+            near = [f"DFBENCH_DATA__ROOTS__{upper.rpartition('__')[2]}"] if "ROOTS__" in upper else []
+            near += get_close_matches(upper, known, n=1, cutoff=0.85)
+            found.update({name: near[0]} if near else {})
+    return found
+
+
+def _told(where: tuple[int | str, ...], kind: str, message: str) -> str:
+    """What is wrong with one setting; of an unknown one, what was probably meant."""
+    name = ".".join(str(part) for part in where)
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    fields = DataSettings.model_fields if where[:1] == ("data",) else Settings.model_fields
+    near = get_close_matches(str(where[-1]), list(fields), n=1)
+    return f"{name}: no such setting" + (
+        f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
+    )
 
 
 def write_root(dataset: str, root: Path) -> Path:

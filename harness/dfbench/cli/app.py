@@ -6,6 +6,7 @@ import typer
 
 import dfbench.cli.plugins as plugins_command
 from dfbench.cli import data, doctor, explain, leaderboard, localisation, run, train
+from dfbench.cli.output import WholeSummaries
 from dfbench.version import VERSION
 
 
@@ -21,7 +22,8 @@ def build_app() -> typer.Typer:
         name="dfbench",
         help="Benchmark deepfake video detectors: dfbench run --detector fakestormer --protocol cross-dataset",
         no_args_is_help=True,
-        add_completion=False,
+        cls=WholeSummaries,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

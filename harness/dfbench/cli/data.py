@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.cli.output import WholeSummaries
 from dfbench.cli.preparation import prepare_command, selected_videos, status_command
 
 if TYPE_CHECKING:
     from dfbench.runs.overview import DatasetState
 
-app = typer.Typer(help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True)
+app = typer.Typer(
+    help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True, cls=WholeSummaries
+)
 
 
 @app.command("demo")

@@ -69,7 +69,7 @@ def leaderboard_command(
         )
         return
     for name, table in tables.items():
-        output.console().print(render_leaderboard(table))
+        output.print_table(render_leaderboard(table))
         label = folder_name(f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}")
         folder = (out or (runs or load_settings().runs) / "leaderboards") / label
         try:

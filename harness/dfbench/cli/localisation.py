@@ -72,9 +72,9 @@ def localisation_command(
     tail = opened.weights_sha256[:8] or f"seed{seed}"
     folder = out or stage.settings.runs / "localisation" / f"{name}-{tail}"
     for target in (MASK, BORDER):
-        output.console().print(render_where(where, target))
+        output.print_table(render_where(where, target))
     if len(when):
-        output.console().print(render_when(when))
+        output.print_table(render_when(when))
     for reason in result.skipped:
         typer.echo(f"not used: {reason}", err=True)
     write_localisation(result, where, when, folder)  # last: where it cannot be written, it stands above

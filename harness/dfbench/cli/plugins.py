@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.cli.output import WholeSummaries
 from dfbench.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -15,15 +17,14 @@ if TYPE_CHECKING:
 
     from dfbench.hooks.host import PluginRecord
 
-app = typer.Typer(help="List, check and begin plugins.", no_args_is_help=True)
+app = typer.Typer(help="List, check and begin plugins.", no_args_is_help=True, cls=WholeSummaries)
 
 
 @app.command("list")
 def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any plugin failed.")] = False,
 ) -> None:
-    """Show every plugin, what it offers, and why it failed if it did."""
+    """Show every plugin, what it offers, and why it failed if it did; exits with 1 if one did."""
     from dfbench.hooks.host import Host, PluginStatus
 
     records = Host.load().plugins
@@ -32,10 +33,10 @@ def list_plugins(
     else:
         _print_records(records)
     failed = [record.name for record in records if record.status is PluginStatus.FAILED]
-    if strict and failed:
+    if failed:
         raise PluginError(
             f"{len(failed)} of {len(records)} plugins failed: {', '.join(failed)}",
-            hints=("see why:   dfbench plugins list",),
+            hints=("why stands above; to go on without one: DFBENCH_DISABLE_PLUGINS=NAME",),
         )
 
 
@@ -55,7 +56,10 @@ def new_plugin(
         )
     written = new_detector(name, folder or Path(name))
     typer.echo(f"wrote {written}; now:")
-    typer.echo(f"  pip install --no-deps --no-build-isolation {written}")
+    # A bare name would be looked up on the package index, where a stranger's package may have it.
+    place = written if written.is_absolute() else Path(".", written)
+    shown = str(place) if place.is_absolute() else f"./{place}"
+    typer.echo(f"  pip install --no-deps --no-build-isolation {shlex.quote(shown)}")
     typer.echo(f"  dfbench plugins check {name}")
     typer.echo(f"  dfbench run --detector {name} --protocol cross-dataset")
 
@@ -66,7 +70,7 @@ def check_plugin(
     device: Annotated[str, typer.Option(help="Where to run it: cpu, cuda, cuda:1, ...")] = "cpu",
     weights: Annotated[Path | None, typer.Option(help="Its weights, if it needs any.")] = None,
 ) -> None:
-    """Check that a detector behaves: shapes, same score alone and in any batch, repeatable, ..."""
+    """Check that a detector behaves: shapes, same score alone and in any batch, repeatability."""
     from rich.text import Text
 
     from dfbench.cli import output

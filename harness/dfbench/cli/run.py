@@ -56,6 +56,9 @@ def run_command(
             min=0.0, max=1.0, help="Exit with 3 if a smaller share of the expected videos was scored."
         ),
     ] = COVERAGE_LIMIT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Score again what is scored; the run that was there is set aside.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Score DETECTOR on every test set of PROTOCOL, or on DATASET; a second identical run computes nothing."""
@@ -94,6 +97,7 @@ def run_command(
             recipe=recipe,
             train_compression=train_compression,
             overrides=parse_overrides(overrides or ()),
+            force=force,
         )
         for name in detector
     ]
@@ -104,7 +108,7 @@ def run_command(
         outcome = evaluate(request, progress=shown)
         tables.append(outcome.table)
         if not as_json:
-            output.console().print(render_table(outcome.table))
+            output.print_table(render_table(outcome.table, width=output.console().width))
             output.console().print(f"stored in {outcome.folder}", soft_wrap=True)
     merged = pd.concat(tables, ignore_index=True)
     if as_json:

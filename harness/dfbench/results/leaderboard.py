@@ -140,11 +140,11 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
     columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
     title = f"{facts['protocol']} on the {facts['corpus'] or 'unknown'} corpus: {facts['level']} AUC"
     shown = DataTable(heading=title, legend=_caption(board), min_width=70)
-    shown.data_column("#", right=True)
+    shown.data_column("#", right=True, no_wrap=True)
     shown.data_column("entry", max_width=36)
     for name in columns:
-        shown.data_column(name, right=True)
-    shown.data_column("scored", right=True)
+        shown.data_column(name, right=True, no_wrap=True)
+    shown.data_column("scored", right=True, no_wrap=True)
     best = _best(board, columns)
     for section in _sections(facts["min_coverage"]):
         part = board[board["section"] == section]

@@ -9,7 +9,7 @@ it; a row is never dropped. Columns are documented in results/README.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -163,19 +163,45 @@ def read_table(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def render_table(table: pd.DataFrame) -> Table:
-    """A result table for the terminal, at most 120 columns wide; the caption says what the numbers are."""
+# Columns of numbers in the terminal, in the order in which they are left out where there is too little room.
+_LEFT_OUT = ("real+fake", "bal.acc", "acc", "EER", "AP (chance)", "scored")
+
+
+def render_table(table: pd.DataFrame, *, width: int = 120) -> Table:
+    """A result table for a terminal of `width` columns; the caption says what the numbers are.
+
+    Where there is too little room, whole columns are left out, and the caption says so; a number is never cut.
+    """
+    from rich.measure import Measurement
+
+    from dfbench.results.terminal import plain_console
+
+    console = plain_console(width=10_000)
+    shown = _rendered(table, ())
+    for count in range(1, len(_LEFT_OUT) + 1):
+        if Measurement.get(console, console.options, shown).minimum <= width:
+            break
+        shown = _rendered(table, _LEFT_OUT[:count])
+    return shown
+
+
+def _rendered(table: pd.DataFrame, left_out: Sequence[str]) -> Table:
     from dfbench.results.terminal import DataTable
 
     entries = list(dict.fromkeys(table["entry"]))
     title = f"{entries[0]}: {table['protocol'].iloc[0]}" if len(entries) == 1 else "results"
-    shown = DataTable(heading=title, legend=_caption(table))
+    legend = _caption(table)
+    if left_out:
+        legend += f"\nleft out for want of room: {', '.join(reversed(left_out))}"
+    shown = DataTable(heading=title, legend=legend)
     if len(entries) > 1:
         shown.data_column("entry", max_width=24)
-    shown.data_column("dataset", no_wrap=True)
+    shown.data_column("dataset")
     shown.data_column("manipulation", max_width=18)
-    for name in ("AUC [95 %]", "AP (chance)", "EER", "acc", "bal.acc", "scored", "real+fake"):
-        shown.data_column(name, right=True, no_wrap=True)
+    numbers = ("AUC [95 %]", "AP (chance)", "EER", "acc", "bal.acc", "scored", "real+fake")
+    for name in numbers:
+        if name not in left_out:
+            shown.data_column(name, right=True, no_wrap=True)
     single = _single_manipulation(table)
     for number, row in enumerate(table.to_dict("records")):
         if single[number]:
@@ -183,7 +209,7 @@ def render_table(table: pd.DataFrame) -> Table:
         first = row["manipulation"] == ALL
         cells = [str(row["entry"])] if len(entries) > 1 else []
         cells += [str(row["dataset"]) if first else "", "" if first else str(row["manipulation"])]
-        cells += [
+        values = (
             number_with_interval(row["auc"], row["auc_low"], row["auc_high"]),
             f"{_number(row['ap'])} ({_number(row['prevalence'], 2)})",
             _number(row["eer"]),
@@ -191,7 +217,8 @@ def render_table(table: pd.DataFrame) -> Table:
             _number(row["balanced_accuracy"]),
             "-" if math.isnan(row["coverage"]) else f"{row['coverage']:.1%}",
             f"{_count(row, 'real')}+{_count(row, 'fake')}",
-        ]
+        )
+        cells += [value for name, value in zip(numbers, values, strict=True) if name not in left_out]
         shown.add_row(*cells, style="bold" if first else "", end_section=_ends_section(table, number))
     return shown
 

@@ -45,7 +45,15 @@ class Finding:
 def diagnose() -> list[Finding]:
     """All findings, most basic first."""
     settings = load_settings()
-    return [*_packages(), _device(), *_folders(settings), *_roots(settings), *_plugins()]
+    return [_settings_file(), *_packages(), _device(), *_folders(settings), *_roots(settings), *_plugins()]
+
+
+def _settings_file() -> Finding:
+    """Which file is in force; variables beat it."""
+    path = config_path()
+    if path.is_file():
+        return Finding("settings", "ok", str(path.absolute()))
+    return Finding("settings", "note", f"no {path} here or in a folder above: everything has its default")
 
 
 def _packages() -> list[Finding]:

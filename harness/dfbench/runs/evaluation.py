@@ -35,6 +35,7 @@ from dfbench.runs.run_file import (
     read_record,
     refuse_unusable,
     remove_run,
+    set_aside,
     write_files,
     write_record,
 )
@@ -100,13 +101,13 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         stage.settings.runs
         / f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
     )
-    stored = _stored(folder, progress)
+    stored = {} if request.force else _stored(folder, progress)
     if stored.get("status") == "complete":
         progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")
         return ScoredRun(
             folder, _with_lists(folder, stored, record["lists"]), computed=False, host=stage.host
         )
-    done = done_videos(folder, retry=(Status.MISSING, Status.ERROR))
+    done = set() if request.force else done_videos(folder, retry=(Status.MISSING, Status.ERROR))
     left = {
         dataset: [video for video in expected if (dataset, video.video_id) not in done]
         for dataset, expected in videos.items()
@@ -115,6 +116,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     # are found at once, and leave no run behind.
     detector = _build(request, stage, weights, reading) if any(left.values()) else None
     record = begin_session(record, stored, device=choose_device(request.device), threads=compute_threads())
+    if request.force and (kept := set_aside(folder)) is not None:
+        progress.note(f"{spec.name}: computing again; the run that was there is kept in {kept}")
     _begin(folder, record, files, stage)
     finished = _score_into(folder, record, stage, card, detector, left)
     return ScoredRun(folder, finished, computed=True, host=stage.host)

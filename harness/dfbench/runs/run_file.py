@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from dfbench.text import storable
 
 NAME = "run.json"
 FILES = "files.json"
+REPLACED = "replaced"  # the folder of runs that were computed again
 _ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
 
 
@@ -86,6 +88,24 @@ def make_folder(folder: Path) -> Path:
             hints=(_ELSEWHERE,),
         ) from error
     return folder
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Move a stored run where no board looks, to `replaced/NAME-TIME` beside it; returns that place, None if there is none.
+
+    Raises StoreError if it cannot be moved.
+    """
+    if not folder.exists():
+        return None
+    kept = folder.parent / REPLACED / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        folder.rename(kept)
+    except OSError as error:
+        raise StoreError(
+            f"cannot move {folder} to {kept}: {error.strerror or error}", hints=("leave out --force",)
+        ) from error
+    return kept
 
 
 def remove_run(folder: Path) -> None:

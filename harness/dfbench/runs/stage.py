@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dfbench.data.manifest import select
 from dfbench.data.official import Listing, counts_of, official_counts, published
 from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
+from dfbench.hooks.registry import closest
 from dfbench.interfaces import Progress
 from dfbench.runs.protocols import lint_protocol, with_own_names
 from dfbench.runs.refusals import Purpose, check_request, tested_dataset
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 
+_TEXTS = ("detector", "protocol", "data", "dataset", "device", "precision", "size", "recipe", "start")
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """What the user asked for.
@@ -30,7 +34,8 @@ class RunRequest:
     With `dataset`, that dataset is tested in place of what the protocol tests: its `splits` (its test split, or its only
     one, if empty) at a `compression` ("" for the standard one). `precision` is that of scoring. `train_compression`
     stands in for that of the protocol's training and validation sets. A training starts from the weights in `start`, if
-    that is not empty, and runs on `devices` of each of `nodes` machines.
+    that is not empty, and runs on `devices` of each of `nodes` machines. With `force`, what was scored before is computed
+    again. A path may be given as text, one name for a tuple of one, and a number as the value of an override.
     """
 
     detector: str
@@ -51,6 +56,38 @@ class RunRequest:
     start: str = ""
     devices: int = 1
     nodes: int = 1
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        weights: object = self.weights
+        if isinstance(weights, str):
+            object.__setattr__(self, "weights", Path(weights))
+        for name in ("only", "splits"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        overrides = {
+            key: value if isinstance(value, str) else str(value) for key, value in self.overrides.items()
+        }
+        object.__setattr__(self, "overrides", overrides)
+        for name, kind in (("seed", int), ("devices", int), ("nodes", int), *((one, str) for one in _TEXTS)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise UsageError(
+                    f"{name}={value!r} is of the type {type(value).__name__}, where {kind.__name__} is meant",
+                    hints=(f"write {name}={'...' if kind is int else repr(str(value))}",),
+                )
+
+
+def request_of(detector: str, protocol: str, options: Mapping[str, Any]) -> RunRequest:
+    """The request with these `options`, fields of RunRequest by name. Raises UsageError for a name that is none."""
+    known = [one.name for one in fields(RunRequest)]
+    for name in options:
+        if name not in known:
+            near = [f"did you mean {one!r}?" for one in closest(name, known, count=1)]
+            raise UsageError(
+                f"there is no option {name!r}", hints=(*near, f"options: {', '.join(known[2:])}")
+            )
+    return RunRequest(detector=detector, protocol=protocol, **options)
 
 
 @dataclass(frozen=True, slots=True)

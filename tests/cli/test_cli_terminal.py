@@ -1,0 +1,159 @@
+"""What fits into a terminal, help, completion, and runs that are computed again."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.cli.command import Dfbench, frame, write
+
+import dfbench as api
+from dfbench import UsageError
+from dfbench.cli import output
+from dfbench.results.tables import render_table, result_table
+from dfbench.results.terminal import plain_console
+from dfbench.runs.scores import sigmoid
+
+NUMBER = re.compile(r"\d\.\d{3} \[\d\.\d\d, \d\.\d\d\]")
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    label = np.tile([0, 1], 30)
+    parts = []
+    for dataset in ("celeb_df_v2", "deeperforensics"):
+        logit = rng.normal(size=60) + label
+        swap = np.where(np.arange(60) % 4 == 1, "NeuralTextures", "FaceShifter")
+        kinds = np.where(label, swap, "real")
+        ids = [str(n) for n in range(60)]
+        facts = {"dataset": dataset, "manipulation": kinds, "label": label, "video_id": ids, "group": ids}
+        parts.append(pd.DataFrame({**facts, "logit": logit, "score": sigmoid(logit)}))
+    videos = pd.concat(parts, ignore_index=True).assign(status="ok", reason="")
+    meta = {
+        "detector": "d",
+        "entry": "fakestormer (demo, seed 0)",
+        "protocol": "p",
+        "corpus": "c",
+        "trained_on": [],
+    }
+    return result_table(videos, meta=meta, draws=50)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_a_run_table_leaves_out_columns_and_cuts_no_number(
+    table: pd.DataFrame, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.StringIO()
+    monkeypatch.setattr(output, "console", lambda: plain_console(width=width, file=text))
+    monkeypatch.setattr("sys.stdout", text)
+    output.print_table(render_table(table, width=width))
+    shown = text.getvalue()
+    assert "…" not in shown
+    assert len(NUMBER.findall(shown)) == 7  # of two datasets, two manipulations in each, and the mean
+    assert max(map(len, shown.splitlines())) <= width
+    assert ("left out for want of room" in " ".join(shown.split())) is (width < 120)
+    assert ("AP (chance)" in shown.partition("left out")[0]) is (width >= 80)
+
+
+def test_a_table_that_cannot_fit_is_wider_than_the_terminal(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.StringIO()
+    monkeypatch.setattr(output, "console", lambda: plain_console(width=24, file=text))
+    monkeypatch.setattr("sys.stdout", text)
+    output.print_table(render_table(table, width=24))
+    assert len(NUMBER.findall(text.getvalue())) == 7
+
+
+def test_a_pipe_gets_every_column(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    text = io.StringIO()
+    monkeypatch.setattr("sys.stdout", text)
+    output.print_table(render_table(table, width=output.console().width))
+    assert all(
+        name in text.getvalue() for name in ("AUC [95 %]", "AP (chance)", "EER", "bal.acc", "real+fake")
+    )
+
+
+@pytest.mark.parametrize("command", [(), ("data",), ("plugins",), ("run",), ("data", "check")])
+def test_h_is_help_and_summaries_are_whole(dfbench: Dfbench, command: tuple[str, ...]) -> None:
+    short, long = dfbench(*command, "-h"), dfbench(*command, "--help")
+    assert (short.code, short.out) == (0, long.out)
+    assert "..." not in short.out.replace("[ARGS]...", "")
+
+
+def test_a_shell_completes_commands() -> None:
+    asked = {"_DFBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "dfbench lead", "COMP_CWORD": "1"}
+    program = Path(sys.executable).with_name("dfbench")
+    ended = subprocess.run(
+        [program], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.split() == ["leaderboard"]
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = write(tmp_path / "own", {"real/a/1.png": frame(10), "fake/b/1.png": frame(90)})
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(root))
+    return root
+
+
+@pytest.mark.usefixtures("probe", "own")
+def test_force_scores_again_and_keeps_what_was_there(dfbench: Dfbench) -> None:
+    run = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
+    assert dfbench(*run).code == 0
+    (folder,) = (path.parent for path in Path("runs").glob("*/run.json"))
+    before = (folder / "scores.parquet").read_bytes()
+    assert "nothing to compute" in dfbench(*run).err
+    again = dfbench(*run, "--force")
+    assert again.code == 0, again.err
+    assert f"/runs/replaced/{folder.name}-" in again.err
+    (kept,) = Path("runs/replaced").iterdir()
+    assert (kept / "scores.parquet").read_bytes() == before
+    assert (kept / "run.json").is_file()
+    assert [path.parent for path in Path("runs").glob("*/run.json")] == [folder]
+    assert "nothing to compute" in dfbench(*run).err
+
+
+@pytest.mark.usefixtures("probe", "own")
+@pytest.mark.filterwarnings("ignore::dfbench.CoverageWarning")
+def test_python_takes_words_and_says_what_was_meant(tmp_path: Path) -> None:
+    Path("w").write_bytes(b"weights")
+    table = api.run("probe_trained", dataset="folder", splits="test", weights="w")
+    raw = api.scores(table)
+    assert set(raw["video_id"]) == {"real/a", "fake/b"}
+    assert raw["logit"].notna().all()
+    folder = Path(table.attrs["run"])
+    assert (folder / "run.json").is_file()
+    for named in (folder, str(folder), folder.name):
+        pd.testing.assert_frame_equal(api.scores(named), raw)
+    with pytest.raises(UsageError, match="does not say of which run it is"):
+        api.scores(table.assign(note="").pipe(lambda frame: pd.DataFrame(frame.to_dict("records"))))
+    board = api.leaderboard(dataset="folder", runs="runs")
+    assert len(board) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"devcie": "cpu"}, "there is no option 'devcie'"),
+        ({"seed": "3"}, "seed='3' is of the type str, where int is meant"),
+        ({"device": 0}, "device=0 is of the type int, where str is meant"),
+        ({"only": "celebdf"}, "no test dataset 'celebdf'"),
+    ],
+)
+def test_python_options_that_are_wrong_are_refused_by_name(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        api.run("chance", data="demo", **options)
+    assert said in caught.value.message
+    if "devcie" in options:
+        assert "did you mean 'device'?" in caught.value.hints
