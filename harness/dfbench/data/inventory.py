@@ -126,7 +126,7 @@ class Inventory:
                 seen.masks
             ),
             "put all videos of a person or source video into one split, or use other groups": self.leaks,
-            "find out which of the identical files is the wrong one, and download that again": seen.conflicts,
+            "of the identical files, download the wrong one again, or take it out of one split": seen.conflicts,
         }
         differing = [one for one in self.official if not one.agrees]
         wanted = [one.remedy for one in differing if not one.by_list]
