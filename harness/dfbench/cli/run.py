@@ -101,7 +101,7 @@ def run_command(
         )
         for name in detector
     ]
-    check_requests(requests)
+    requests = check_requests(requests)
     tables = []
     shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
     for request in requests:

@@ -8,6 +8,7 @@ header. `runs.stage.open_stage` calls this first; a command of several detectors
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -73,10 +74,11 @@ def check_explaining(
         raise MissingVideoError(f"there is no file {videos[0]}", hints=("correct the path of the video",))
 
 
-def check_requests(requests: Sequence[RunRequest]) -> None:
-    """Check all `requests` of a command before the first is carried out. Raises what `check_request` raises.
+def check_requests(requests: Sequence[RunRequest]) -> list[RunRequest]:
+    """Check all `requests` of a command before the first is carried out; returns those to carry out.
 
-    A recipe that is given for several detectors is for those that train; one of them must.
+    A recipe that is given for several detectors is for those that train, of which there must be one: the others come back
+    without it. Raises what `check_request` raises.
     """
     from dfbench.hooks.host import Host
     from dfbench.settings import load_settings
@@ -85,6 +87,12 @@ def check_requests(requests: Sequence[RunRequest]) -> None:
     trains = any(_trains(registry.detector(one.detector), one) for one in requests)
     for request in requests:
         check_request(request, registry, settings, beside_trained=trains)
+    return [
+        replace(one, recipe="", train_compression="", overrides={})
+        if one.weights is None and not _trains(registry.detector(one.detector), one)
+        else one
+        for one in requests
+    ]
 
 
 def check_request(
