@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml
 demo: install
 	$(BIN)/dfbench run --detector fakestormer --detector fakestormer-untrained --detector chance --protocol cross-dataset
 	$(BIN)/dfbench leaderboard
+	$(BIN)/dfbench demo-figures
 
 test: install
 	$(BIN)/python -m pytest

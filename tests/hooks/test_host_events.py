@@ -83,4 +83,4 @@ def test_commands_are_added_whole_or_not_at_all() -> None:
         "plugin 'shadow': command run is taken",
         "plugin 'unbuildable': its commands cannot be built: NameError: name 'UnknownType' is not defined",
     )
-    assert command_names(cli) == ["run", "hello"]
+    assert command_names(cli) == ["run", "demo-figures", "hello"]  # the second comes with dfbench

@@ -5,6 +5,11 @@ They let the whole harness run on real files without any data that must be asked
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from dfbench import CorpusSpec, hookimpl
 
 
@@ -26,3 +31,22 @@ def dfbench_corpora() -> list[CorpusSpec]:
             },
         )
     ]
+
+
+@hookimpl
+def dfbench_commands(cli: typer.Typer) -> None:
+    """Add `dfbench demo-figures`."""
+
+    @cli.command("demo-figures")
+    def demo_figures(
+        runs: Annotated[
+            Path | None, typer.Option(help="The folder of the runs; the configured one if left out.")
+        ] = None,
+    ) -> None:
+        """Say whether the figures of `make demo` are those to expect on any machine."""
+        from dfbench import leaderboard
+        from dfbench_plugins.demo.measured import PROTOCOL, compare, read_measured, told
+
+        board = leaderboard(PROTOCOL, corpus="demo", runs=runs)
+        for line in told(compare(board, read_measured())):
+            typer.echo(line)
