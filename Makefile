@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# An editable install of several roots is found by an import hook, which type checkers do not run: they read this file of paths.
+SOURCES := harness plugins fakestormer_plugin baselines
 
 .PHONY: install demo test test-fast lint benchmark clean
 
@@ -12,6 +14,8 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --editable '.[dev]'
+	for folder in $(SOURCES); do echo "$(CURDIR)/$$folder"; done \
+		> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dfbench_sources.pth"
 	touch $(STAMP)
 
 demo: install
