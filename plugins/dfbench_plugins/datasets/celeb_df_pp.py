@@ -55,6 +55,7 @@ class CelebDFPP:
     def __init__(self, root: Path, *, compression: str | None) -> None:
         """`compression` None and "original" mean the same. Raises UsageError for any other."""
         self._root = root
+        self._places: dict[str, Path] = {}  # where the videos of each folder lie
         self._compression = tree.compression_of(compression, dataset=SPEC.name, offered=SPEC.compressions)
 
     def index(self) -> DatasetIndex:
@@ -71,6 +72,7 @@ class CelebDFPP:
                 ),
             )
         problems: list[str] = []
+        self._places.clear()
         lines: dict[str, int] = {}
         test = list(self._listed(path, lines, problems))
         if not test:
@@ -103,13 +105,18 @@ class CelebDFPP:
                     yield from self._names(Path(_FAKES, kind, method), problems)
 
     def _names(self, folder: Path, problems: list[str]) -> Iterator[str]:
-        for name in tree.video_files(tree.place_of_videos(self._root / folder)):
+        for name in tree.video_files(self._place(folder.as_posix())):
             inside = f"{folder.as_posix()}/{name}"
             if listfiles.is_clean(storable(inside)):
                 yield inside
             else:
                 wrong, remedy = "has a name that cannot be stored", "rename the file"
                 problems.append(listfiles.describe(self._root / folder, "entry", name, wrong, remedy))
+
+    def _place(self, folder: str) -> Path:
+        if folder not in self._places:
+            self._places[folder] = tree.place_of_videos(self._root / folder)
+        return self._places[folder]
 
     def _video(self, name: str, *, split: str) -> Video:
         *folders, file = name.split("/")
@@ -119,7 +126,7 @@ class CelebDFPP:
         return Video(
             dataset=SPEC.name,
             video_id=video_id,
-            path=tree.place_of_videos(self._root.joinpath(*folders)) / file,
+            path=self._place("/".join(folders)) / file,
             label=Label.REAL if is_real else Label.FAKE,
             split=split,
             manipulation="real" if is_real else folders[-1],

@@ -63,6 +63,7 @@ class CelebDF:
         self._root = root
         self._spec = spec
         self._other = other
+        self._places: dict[str, Path] = {}  # where the videos of each folder lie
         self._compression = tree.compression_of(compression, dataset=spec.name, offered=spec.compressions)
 
     def index(self) -> DatasetIndex:
@@ -79,6 +80,9 @@ class CelebDF:
                 ),
             )
         problems: list[str] = []
+        self._places = {
+            folder: tree.place_of_videos(self._root / folder, problems=problems) for folder in _FOLDERS
+        }
         test, listed = self._listed(path, problems)
         if not test:
             raise listfiles.no_video(f"{path} names", problems)
@@ -121,7 +125,7 @@ class CelebDF:
     def _others(self, listed: set[str], problems: list[str]) -> list[Video]:
         videos = []
         for folder, (_, pattern) in _FOLDERS.items():
-            place = tree.place_of_videos(self._root / folder)
+            place = self._places[folder]
             for number, name in enumerate(tree.video_files(place), start=1):
                 if f"{folder}/{name}" in listed:
                     continue
@@ -143,7 +147,7 @@ class CelebDF:
         return Video(
             dataset=self._spec.name,
             video_id=video_id,
-            path=tree.place_of_videos(self._root / folder) / name,
+            path=self._places[folder] / name,
             label=label,
             split=split,
             manipulation="real" if label is Label.REAL else folder,

@@ -80,7 +80,9 @@ class DeepfakeDetectionChallenge:
         tree.require_root(self._root, dataset=SPEC.name, signs=signs, expected=expected)
         problems: list[str] = []
         videos = [
-            *self._videos(self._test_folder(), self._test_rows(problems), part="test", split="test"),
+            *self._videos(
+                self._test_folder(), self._test_rows(problems), part="test", split="test", problems=problems
+            ),
             *self._train(problems),
         ]
         if not videos:
@@ -138,14 +140,17 @@ class DeepfakeDetectionChallenge:
                 wrong = "the file is missing, so nothing of this part is used; download it again"
                 problems.append(f"{path}, line 1: {wrong}")
                 continue
-            yield from self._videos(part, list(_json_rows(path, problems)), part=part.name, split="train")
+            rows = list(_json_rows(path, problems))
+            yield from self._videos(part, rows, part=part.name, split="train", problems=problems)
 
     def _parts(self) -> list[Path]:
         found = (part for glob in _PARTS for part in self._root.glob(glob) if part.is_dir())
         return sorted(found, key=_natural)
 
-    def _videos(self, folder: Path, rows: list[_Row], *, part: str, split: str) -> Iterator[Video]:
-        place = tree.place_of_videos(folder, _PLACES)
+    def _videos(
+        self, folder: Path, rows: list[_Row], *, part: str, split: str, problems: list[str]
+    ) -> Iterator[Video]:
+        place = tree.place_of_videos(folder, _PLACES, problems=problems)
         for row in rows:
             stem = row.name.removesuffix(".mp4")
             yield Video(

@@ -49,12 +49,25 @@ def require_compression(
     raise MissingCompressionError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
 
 
-def place_of_videos(folder: Path, inside: Sequence[str] = ("videos",)) -> Path:
-    """The first folder of the names `inside` that `folder` holds, else `folder` itself.
+def place_of_videos(
+    folder: Path, inside: Sequence[str] = ("videos",), *, problems: list[str] | None = None
+) -> Path:
+    """Where the videos of `folder` lie: in the first of its folders `inside` that holds any, else in `folder` itself, or, if
+    there is none anywhere, in the first of `inside` that is there.
 
-    Scripts of several detectors lay datasets out anew, with the videos in `videos/` and their frames beside it.
+    Scripts of several detectors lay datasets out anew, with the videos in `videos/` and their frames beside it. Videos
+    that lie in both places go to `problems`: those outside are not read.
     """
-    return next((folder / name for name in inside if (folder / name).is_dir()), folder)
+    for name in inside:
+        if video_files(folder / name):
+            if problems is not None and (stray := video_files(folder)):
+                problems.append(
+                    f"{folder}, entry 1: {stray[0]!a} is one of {len(stray)} videos beside the folder {name}, in which the "
+                    "others lie, and are left out; move them there"
+                )
+            return folder / name
+    there = [folder / name for name in inside if (folder / name).is_dir()]
+    return there[0] if there and not video_files(folder) else folder
 
 
 def video_files(folder: Path) -> list[str]:

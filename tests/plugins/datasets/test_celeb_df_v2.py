@@ -160,3 +160,12 @@ def test_videos_in_folders_of_their_own_are_the_same_dataset(celeb_root: Path) -
     index = CelebDF(celeb_root, compression=None).index()
     assert [(one.video_id, one.split, one.group) for one in index.videos] == expected
     assert all(one.path.is_file() for one in index.videos)
+
+
+def test_an_empty_folder_for_videos_hides_none_and_those_beside_it_are_told(celeb_root: Path) -> None:
+    expected = CelebDF(celeb_root, compression=None).index()
+    (celeb_root / "Celeb-real/videos").mkdir()
+    assert CelebDF(celeb_root, compression=None).index() == expected
+    (celeb_root / "Celeb-real/id3_0004.mp4").rename(celeb_root / "Celeb-real/videos/id3_0004.mp4")
+    (problem,) = CelebDF(celeb_root, compression=None).index().problems
+    assert "is one of 108 videos beside the folder videos" in problem
