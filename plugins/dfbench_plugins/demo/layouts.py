@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dfbench_plugins.demo.plan import Job
 
-GENERATOR = "6"  # changes whenever any byte of a corpus may change
+GENERATOR = "7"  # changes whenever any byte of a corpus may change
 CARD = "dfbench-corpus.json"
 ROOTS = {"ffpp": "FaceForensics++", "celeb_df_v2": "Celeb-DF-v2", "dfdc": "DFDC", "dfd": "DFD"}
 

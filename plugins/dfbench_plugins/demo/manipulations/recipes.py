@@ -172,14 +172,14 @@ def _dfdc(rng: np.random.Generator) -> Recipe:
 def _dfd(rng: np.random.Generator) -> Recipe:
     return Recipe(
         kind=Kind.AUTOENCODER,
-        resolution=int(rng.integers(110, 160)),
-        softness=float(rng.uniform(0.3, 0.55)),
+        resolution=int(rng.integers(118, 166)),
+        softness=float(rng.uniform(0.3, 0.5)),
         colour=float(rng.uniform(0.8, 0.96)),
         tint=_tint(rng, 3.0),
         feather=float(rng.uniform(0.03, 0.07)),
         jitter=float(rng.uniform(0.004, 0.008)),
         smoothing=0.4,
-        grain=float(rng.uniform(0.7, 1.25)),
+        grain=float(rng.uniform(0.8, 1.3)),
         fidelity=float(rng.uniform(0.85, 1.15)),
         poisson=False,
     )
