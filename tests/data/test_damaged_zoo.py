@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from tests.data.test_zoo import ALL, Seen
@@ -60,7 +61,35 @@ def test_damage_is_refused_or_the_same_for_all(name: str, tmp_path: Path) -> Non
     check(name, tmp_path, 8)
 
 
+def without_header(packet: bytes) -> bytes:
+    """An H.264 packet of an MP4 whose first slice begins with zeros."""
+    at = 0
+    while packet[at + 4] & 31 not in (1, 5):
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
+    start, end = at + 7, min(at + 27, len(packet))
+    return packet[:start] + bytes(end - start) + packet[end:]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [("h264_refresh.mp4", (16, 20, 39)), ("h264_b.mkv", (20, 37)), ("h264_open.mp4", (33, 37))],
+)
+def test_no_way_passes_over_a_header_that_cannot_be_read(
+    name: str, rows: tuple[int, ...], tmp_path: Path
+) -> None:
+    source, path = tmp_path / name, tmp_path / f"damaged.{name}"
+    BY_NAME[name].build(source)
+    with av.open(str(source)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    for row in rows:
+        path.write_bytes(source.read_bytes().replace(packets[row], without_header(packets[row])))
+        seen = Seen()
+        for choice in CHOICES:
+            seen.take(read_frames(path, choice))
+        assert seen.reasons
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_damage_is_refused_or_the_same_for_all_in_many_more(name: str, tmp_path: Path) -> None:
-    check(name, tmp_path, 10)
+    check(name, tmp_path, 12)

@@ -50,6 +50,25 @@ def test_pictures_may_share_a_packet(name: str) -> None:
         assert losses(pairs[:5] + pairs[6:]) == [5]
 
 
+def referred_to(stream: list[bytes]) -> list[bool]:
+    numbers, found = PictureNumbers(None), []
+    for content in stream:
+        numbers.is_behind_a_loss(content)
+        found.append(numbers.is_referred_to)
+    return found
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_which_pictures_others_refer_to(name: str) -> None:
+    whole = packets(name)
+    assert referred_to(whole) == [is_referred_to(packet) for packet in whole]
+    assert (False in referred_to(whole)) is (name != "plain")
+
+
+def test_a_picture_that_cannot_be_read_may_be_referred_to() -> None:
+    assert referred_to([*packets("b")[:4], b"\0\0\1\1"])[-1]
+
+
 def test_what_a_picture_refers_to() -> None:
     numbers, found = PictureNumbers(None), []
     for content in packets("plain"):

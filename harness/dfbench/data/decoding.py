@@ -76,7 +76,7 @@ def through(
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(position, frame) of the wanted frames. Raises UntrustedTimesError."""
     goals = {index.times[position]: position for position in wanted}
-    yield from _until(packets_from_start(container, stream, index), stream, goals)
+    yield from _until(packets_from_start(container, stream, index), stream, goals, index.referred_to)
 
 
 def seeking(
@@ -94,7 +94,8 @@ def seeking(
         goals = {index.times[position]: position for position in positions}
         try:
             container.seek(index.times[key], stream=stream)
-            yield from _until(container.demux(stream), stream, goals, start=index.times[key])
+            packets = container.demux(stream)
+            yield from _until(packets, stream, goals, index.referred_to, start=index.times[key])
         except av.error.FFmpegError as error:  # if it is damage, another way says so
             raise UntrustedTimesError from error
 
@@ -103,6 +104,7 @@ def _until(
     packets: Iterator[av.Packet],
     stream: av.VideoStream,
     goals: dict[int, int],
+    referred_to: frozenset[int],
     start: int | None = None,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode until all of `goals`, ascending times to positions, have come; none may be passed over.
@@ -110,7 +112,7 @@ def _until(
     With `start`, the first packet must be the key frame of that time.
     """
     goals = dict(goals)
-    for frame, damaged in _judged(_decoded(packets, stream, frozenset(goals), start)):
+    for frame, damaged in _judged(_decoded(packets, stream, frozenset(goals), referred_to, start)):
         goal = next(iter(goals))
         if frame.pts is None or frame.pts > goal:
             raise UntrustedTimesError
@@ -126,7 +128,11 @@ def _until(
 
 
 def _decoded(
-    packets: Iterator[av.Packet], stream: av.VideoStream, goals: frozenset[int], start: int | None
+    packets: Iterator[av.Packet],
+    stream: av.VideoStream,
+    goals: frozenset[int],
+    referred_to: frozenset[int],
+    start: int | None,
 ) -> Iterator[av.VideoFrame]:
     """What comes out of the decoder, but for frames that nothing refers to and that are none of `goals`."""
     drops = (
@@ -137,8 +143,10 @@ def _decoded(
             if packet.pts != start or not packet.is_keyframe:
                 raise UntrustedTimesError
             start = None
-        # The decoder drops frames that nothing refers to: what the others look like does not change.
-        stream.codec_context.skip_frame = "NONREF" if drops and packet.pts not in goals else "DEFAULT"
+        # The decoder drops frames that nothing refers to: what the others look like does not change. While it may, that of
+        # H.264 also passes over headers that it cannot read, so that it may only where nothing is referred to.
+        may_drop = drops and packet.pts not in goals and packet.pts not in referred_to
+        stream.codec_context.skip_frame = "NONREF" if may_drop else "DEFAULT"
         yield from packet.decode()
 
 

@@ -15,6 +15,7 @@ _HEADER_BYTES = 48  # of a slice: what is read of it is far shorter
 _PARAMETER_BYTES = 1024  # of a sequence's parameters
 _HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
+_REFERRED_TO = 0x60  # nal_ref_idc in the first byte of a unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class PictureNumbers:
         self._sequence_of: dict[int, int] = {}  # by the number of a picture parameter set
         self._before: int | None = None  # frame_num of the last picture that others may refer to
         self.is_intra = False  # whether the picture of the last packet refers to no other, by its first slice
+        self.is_referred_to = (
+            False  # whether another picture may refer to one of the last packet; also if it is damaged
+        )
         self._length = 0  # bytes of the length before each NAL unit; 0: start codes
         is_configured = extradata is not None and len(extradata) > 6 and extradata[0] == 1
         if extradata is not None and is_configured:  # avcC: ISO/IEC 14496-15, 5.3.3
@@ -71,18 +75,20 @@ class PictureNumbers:
     def is_behind_a_loss(self, packet: bytes) -> bool:
         """Whether pictures that others refer to are missing between the packet before and this one."""
         is_behind = seen = False
-        self.is_intra = False
+        self.is_intra = self.is_referred_to = False
         try:
             for unit in _sized(packet, self._length) if self._length else _started(packet):
                 kind = unit[0] & 31
                 if kind not in (_SLICE, _IDR):
                     self._parameters(unit)
-                elif unit[1] & 0x80:  # first_mb_in_slice is 0: a picture begins, or the second field of one
+                    continue
+                self.is_referred_to = self.is_referred_to or bool(unit[0] & _REFERRED_TO)
+                if unit[1] & 0x80:  # first_mb_in_slice is 0: a picture begins, or the second field of one
                     self.is_intra = self.is_intra if seen else _refers_to_none(unit)
                     is_behind = self._picture(unit, is_idr=kind == _IDR) or is_behind
                     seen = True
         except (IndexError, KeyError):  # damaged: the decoder says so
-            self._before = None
+            self._before, self.is_referred_to = None, True
         return is_behind
 
     def _parameters(self, unit: bytes) -> None:
@@ -101,7 +107,7 @@ class PictureNumbers:
         if sequence.planes:
             bits.fixed(2)
         number = bits.fixed(sequence.bits)
-        before, is_referred_to = self._before, bool(unit[0] & 0x60)
+        before, is_referred_to = self._before, bool(unit[0] & _REFERRED_TO)
         if is_referred_to or before is None:
             self._before = number
         if is_idr or before is None or sequence.gaps:

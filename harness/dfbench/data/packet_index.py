@@ -29,7 +29,8 @@ class PacketIndex:
     where they cannot be trusted (missing, repeated or made up); `keys`: positions of frames from which decoding can start.
     `lost`: frames at the start of a video that was cut which cannot be decoded, and are not among `frames`; `silent`: packets
     elsewhere that give no frame; `waits`: decoding begins at the first packet that is marked as a key frame.
-    `behind_loss`: positions of frames that refer to pictures which are missing. `first`: the first frame, None if unknown.
+    `behind_loss`: positions of frames that refer to pictures which are missing. `referred_to`: times of H.264 packets that
+    others may refer to, also of some that are not shown; of other codecs it is not known. `first`: the first frame, if known.
     """
 
     frames: int
@@ -39,17 +40,19 @@ class PacketIndex:
     silent: int = 0
     waits: bool = False
     behind_loss: frozenset[int] = frozenset()
+    referred_to: frozenset[int] = frozenset()
     first: av.VideoFrame | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
 class _Packets:
     """What the packets of a stream say, in the order of decoding. `times`: of presentation; `keys`: the rows of key frames;
-    `behind_loss`: the rows of those that refer to missing pictures."""
+    `behind_loss`: the rows of those that refer to missing pictures; `referred_to`: the times of those that others refer to."""
 
     times: list[int | None] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
     behind_loss: list[int] = field(default_factory=list)
+    referred_to: set[int] = field(default_factory=set)
 
 
 class _Head:
@@ -113,6 +116,8 @@ def index_packets(container: av.container.InputContainer, stream: av.VideoStream
                 is_lossy = numbers.is_behind_a_loss(bytes(packet)) or is_lossy
                 if is_lossy and packet.is_keyframe and numbers.is_intra:
                     is_lossy, whole_from = False, packet.pts
+                if numbers.is_referred_to and packet.pts is not None:
+                    packets.referred_to.add(packet.pts)
             is_early = whole_from is not None and packet.pts is not None and packet.pts < whole_from
             _list(packets, packet, is_vp8=is_vp8, is_lossy=is_lossy or is_early)
         if not head.is_full:
@@ -164,6 +169,7 @@ def _indexed(
         lost=start,
         waits=waits,
         behind_loss=frozenset(places[row] for row in packets.behind_loss if places[row] >= 0),
+        referred_to=frozenset(packets.referred_to),
         first=first if first is None or first.pts == times[start] else None,
     )
 
