@@ -14,8 +14,8 @@ from tests.cli.command import Dfbench, Ended
 from tests.cli.made_scores import celeb, score_without_work
 from tests.data.unprivileged import obey_permissions
 
-from dfbench.errors import ScoreError
-from dfbench.runs import evaluation
+from dfbench.errors import RunError, ScoreError
+from dfbench.runs import evaluation, stage
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
 
@@ -95,6 +95,30 @@ def test_a_complete_run_of_a_colleague_is_shown_and_a_new_one_refused(
     assert ended.code == 1
     assert "cannot be made: Permission denied" in ended.err
     assert "DFBENCH_RUNS" in ended.err
+
+
+def test_nothing_is_rendered_or_trained_for_a_run_that_cannot_be_stored(
+    dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Path
+) -> None:
+    made: list[str] = []
+
+    def data_source(*_: object, **__: object) -> object:
+        made.append("corpora")
+        raise RunError("the corpora would be rendered now")
+
+    monkeypatch.setattr(stage, "data_source", data_source)
+    runs.mkdir(mode=0o555)
+    demo = ("-d", "fakestormer", "--data", "demo")
+    ended = obeying(lambda: dfbench("run", *demo))
+    assert (ended.code, made) == (1, [])
+    assert f"no run can be stored in the folder of runs {runs}: {runs}: Permission denied" in ended.err
+    assert "DFBENCH_RUNS" in ended.err
+    for command in (("train", *demo), ("run", "-d", "chance", "--data", "demo")):  # it may be complete
+        ended = obeying(partial(dfbench, *command))
+        assert "would be rendered now" in ended.err
+    assert list(runs.iterdir()) == []
+    runs.chmod(0o755)
+    assert "would be rendered now" in dfbench("run", *demo).err
 
 
 @pytest.mark.parametrize("place", ["file", "file/below/it", "closed/below"])

@@ -274,6 +274,11 @@ def test_the_main_job_from_files_to_leaderboard(dfbench: Run, shared_cache: Path
     assert second.stdout == first.stdout
     assert weights.stat().st_mtime_ns == stamp
 
+    refused = dfbench(*command, "--data", "demo", "--size", "small", "--seed", "1", DFBENCH_RUNS="/proc")
+    assert refused.returncode == 1
+    assert "no run can be stored in the folder of runs /proc" in refused.stderr
+    assert "training it now" not in refused.stderr
+
     board = dfbench("leaderboard", "--json")
     assert board.returncode == 0, board.stderr
     (rows,) = json.loads(board.stdout).values()

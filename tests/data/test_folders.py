@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.data.folders import ABSENT, folder_fault, unmakeable
+from dfbench.data.folders import ABSENT, folder_fault, unmakeable, unwritable
 
 
 def test_folders_files_and_nothing(tmp_path: Path) -> None:
@@ -44,4 +44,9 @@ def test_whether_a_folder_can_be_made_is_found_out_without_a_trace(tmp_path: Pat
     assert unmakeable(tmp_path / "link" / "below") == f"{tmp_path / 'link'}: no such folder"
     assert unmakeable(tmp_path / ("long" * 75)).endswith("File name too long")
     assert unmakeable(Path("/proc/new")) != ""
+    for name in (".", "new/below"):
+        assert unwritable(tmp_path / name) == ""
+    assert unwritable(tmp_path / "file") == unmakeable(tmp_path / "file")
+    assert unmakeable(Path("/proc")) == ""
+    assert unwritable(Path("/proc")).startswith("/proc: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]

@@ -41,9 +41,18 @@ def unmakeable(path: Path) -> str:
             continue
         if fault or place == path:
             return f"{storable(str(place))}: {fault}" if fault else ""
-        try:
-            Path(tempfile.mkdtemp(prefix=".dfbench-", dir=place)).rmdir()
-        except OSError as error:
-            return f"{storable(str(place))}: {error.strerror or error}"
+        return unwritable(place)
+    return ""
+
+
+def unwritable(path: Path) -> str:
+    """Say why nothing can be put in the folder `path`, or why it cannot be made; returns "" if it can. Nothing is left behind."""
+    if fault := unmakeable(path):
+        return fault
+    if folder_fault(path) == ABSENT:
         return ""
+    try:
+        Path(tempfile.mkdtemp(prefix=".dfbench-", dir=path)).rmdir()
+    except OSError as error:
+        return f"{storable(str(path))}: {error.strerror or error}"
     return ""

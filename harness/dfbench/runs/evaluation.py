@@ -77,7 +77,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     listed = {test.dataset: stage.listed(test) for test in tests}
     videos = {dataset: rows for dataset, (rows, _) in listed.items()}
     if weights is None and spec.needs_weights:
-        weights = find_weights(request, stage)
+        weights = find_weights(request, stage, stored=True)
     card = card_of(spec, stage.registry, weights, reading)
     if problem := card.bad_margin():
         raise UsageError(

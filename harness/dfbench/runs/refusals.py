@@ -19,7 +19,9 @@ from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.protocols import resolve_protocol, with_own_names
+from dfbench.runs.run_file import refuse_unwritable
 from dfbench.runs.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
+from dfbench.runs.trained import trained_weights
 from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, trainer_of
 from dfbench.runs.weights_files import check_weights_file
 from dfbench.types import VideoSelection
@@ -108,7 +110,7 @@ def check_request(
     `purpose`: to "score" the tests of the protocol, to "train", or to "explain" videos that the request does not name.
     `beside_trained`: another detector of the same command trains, and fields of a training are meant for that one.
     Raises UsageError, WeightsError for weights that cannot be used, SettingsError for roots that are not there,
-    PluginError for a plugin that cannot be imported.
+    PluginError for a plugin that cannot be imported, StoreError for a run that cannot be stored once its weights are trained.
     """
     spec = registry.detector(request.detector)
     protocol = with_own_names(registry.protocol(request.protocol), registry)
@@ -130,6 +132,8 @@ def check_request(
     check_preparation(registry, settings)
     if trains:
         _check_training(request, spec, protocol, registry, settings)
+        if purpose == "score" and corpus_to_make(request.data, settings):
+            _refuse_training_in_vain(spec, settings)
     elif request.weights is None:
         _refuse_training_fields(request, spec, beside_trained=beside_trained)
     if request.weights is not None:
@@ -302,6 +306,12 @@ def _check_training(
         if isinstance(trainer, ChecksStart):
             with running(spec, "to look at --start"):
                 trainer.check_start(request.start)
+
+
+def _refuse_training_in_vain(spec: DetectorSpec, settings: Settings) -> None:
+    """Refuse to train for a run that cannot be stored. With weights of whatever training, it may be complete already."""
+    if not trained_weights(settings.cache, spec.name):
+        refuse_unwritable(settings.runs)
 
 
 def _refuse_training_fields(request: RunRequest, spec: DetectorSpec, *, beside_trained: bool) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dfbench.data.folders import unmakeable
+from dfbench.data.folders import unmakeable, unwritable
 from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import StoreError
 from dfbench.text import storable
@@ -126,6 +126,15 @@ def refuse_unusable(runs: Path) -> None:
     if fault := unmakeable(runs):
         raise StoreError(
             f"the folder of runs {storable(str(runs))} cannot be made: {fault}", hints=(_ELSEWHERE,)
+        )
+
+
+def refuse_unwritable(runs: Path) -> None:
+    """Raise StoreError if no run can be put in the folder of runs: before weights are trained that a new run is to have."""
+    if fault := unwritable(runs):
+        raise StoreError(
+            f"no run can be stored in the folder of runs {storable(str(runs))}: {fault}",
+            hints=(_ELSEWHERE, "the weights alone:   dfbench train"),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.folders import unwritable
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
 from dfbench.hooks.plugin_code import running
@@ -23,6 +24,7 @@ from dfbench.progress import SilentProgress
 from dfbench.runs.fairness import by_dataset, compare_videos, warn_of_leaks
 from dfbench.runs.launchers import started
 from dfbench.runs.provenance import file_sha256, run_identity
+from dfbench.runs.run_file import refuse_unwritable
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import checked_weights, finished_weights, note_training, training_session
@@ -30,8 +32,11 @@ from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, traine
 from dfbench.types import CROPPING, Status, World
 
 
-def find_weights(request: RunRequest, stage: Stage) -> Path:
-    """Weights of the recipe that fits the data: trained here if the corpus was made here, else looked up."""
+def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> Path:
+    """Weights of the recipe that fits the data: trained here if the corpus was made here, else looked up.
+
+    `stored`: a run with them is to be stored. Raises StoreError if they are still to be trained, and it could not be.
+    """
     spec = stage.spec
     train = stage.protocol.train
     untrained = WeightsError(
@@ -46,6 +51,9 @@ def find_weights(request: RunRequest, stage: Stage) -> Path:
     )
     if request.dataset and not stage.source.has(stage.registry.dataset(train.dataset)):
         raise untrained  # who scores videos of their own need not have the training set
+    closed = stored and bool(unwritable(stage.settings.runs))
+    if closed and stage.source.made and finished_weights(training_folder(request, stage)) is None:
+        refuse_unwritable(stage.settings.runs)
     if stage.source.made or finished_weights(training_folder(request, stage)):
         return train_detector(request, progress=stage.progress, stage=stage)
     raise untrained
