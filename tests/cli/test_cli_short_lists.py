@@ -38,9 +38,7 @@ def test_a_short_list_is_told_in_the_record_the_table_the_json_and_python(
     dfbench: Dfbench, root: Path, tmp_path: Path
 ) -> None:
     celeb(root, reals=12, fakes=12, lines=(BAD_LINE,))
-    told = (
-        "celeb_df_v2: listed 24 of 518 (12 of 178 real, 12 of 340 fake); 1 line of its lists cannot be used"
-    )
+    told = "celeb_df_v2: listed 24 of 518 (12 of 178 real, 12 of 340 fake); 1 entry of its lists or folders cannot be used"
     ended = dfbench(*RUN)
     assert ended.code == 3
     assert f"warning: {told}" in " ".join(ended.out.split())
@@ -100,9 +98,9 @@ def test_a_mended_list_is_no_longer_told_of(dfbench: Dfbench, root: Path, tmp_pa
     celeb(root, reals=178, fakes=340, lines=(BAD_LINE,))
     ended = dfbench(*RUN)
     assert ended.code == 0
-    assert "1 line of its lists cannot be used" in " ".join(ended.out.split())
+    assert "1 entry of its lists or folders cannot be used" in " ".join(ended.out.split())
     board = " ".join(dfbench("leaderboard").out.split())
-    assert "\u2021 celeb_df_v2: 1 line of its lists cannot be used" in board
+    assert "\u2021 celeb_df_v2: 1 entry of its lists or folders cannot be used" in board
     celeb(root, reals=178, fakes=340)
     ended = dfbench(*RUN)
     assert "nothing to compute" in ended.err

@@ -19,14 +19,14 @@ from dfbench.data.file_kinds import (
     is_frame_name,
     is_video_name,
 )
-from dfbench.data.video import read_frames
+from dfbench.data.video import probe, read_frames
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 
 H264, MPEG2, MPEG4 = ("libx264", "yuv420p"), ("mpeg2video", "yuv420p"), ("mpeg4", "yuv420p")
 # Suffix -> container, codec and pixels of a file that carries it. Ogg's codec can be read and not written here.
 WRITTEN = {
-    **dict.fromkeys((".mp4", ".m4v", ".f4v", ".ismv"), ("mp4", *H264)),
+    **dict.fromkeys((".mp4", ".m4v", ".f4v", ".ismv", ".lrv", ".insv"), ("mp4", *H264)),
     **dict.fromkeys((".mov", ".qt"), ("mov", *H264)),
     ".mp4v": ("mp4", *MPEG4),
     **dict.fromkeys((".3gp", ".3gpp"), ("3gp", *H264)),
@@ -34,9 +34,11 @@ WRITTEN = {
     **dict.fromkeys((".mkv", ".mk3d"), ("matroska", *H264)),
     ".webm": ("webm", "libvpx", "yuv420p"),
     **dict.fromkeys((".avi", ".divx", ".xvid"), ("avi", *MPEG4)),
-    **dict.fromkeys((".mpg", ".mpeg", ".mpe", ".mpv", ".vob", ".tod"), ("vob", *MPEG2)),
+    **dict.fromkeys(
+        (".mpg", ".mpeg", ".mpe", ".mpv", ".m2p", ".vob", ".vro", ".mod", ".tod"), ("vob", *MPEG2)
+    ),
     ".m1v": ("mpeg1video", "mpeg1video", "yuv420p"),
-    ".m2v": ("mpeg2video", *MPEG2),
+    **dict.fromkeys((".m2v", ".mp2v"), ("mpeg2video", *MPEG2)),
     **dict.fromkeys((".ts", ".mts", ".m2ts", ".m2t", ".trp"), ("mpegts", *H264)),
     ".wmv": ("asf", "wmv2", "yuv420p"),
     ".asf": ("asf", "msmpeg4", "yuv420p"),
@@ -48,7 +50,7 @@ WRITTEN = {
     ".ivf": ("ivf", "libvpx", "yuv420p"),
     **dict.fromkeys((".rm", ".rmvb"), ("rm", "rv20", "yuv420p")),
     ".dv": ("dv", "dvvideo", "yuv420p"),
-    **dict.fromkeys((".h264", ".264"), ("h264", *H264)),
+    **dict.fromkeys((".h264", ".264", ".avc"), ("h264", *H264)),
     **dict.fromkeys((".h265", ".265", ".hevc"), ("hevc", "libx265", "yuv420p")),
     ".obu": ("obu", "libsvtav1", "yuv420p"),
     **dict.fromkeys((".mjpeg", ".mjpg"), ("mjpeg", "mjpeg", "yuvj420p")),
@@ -90,6 +92,11 @@ def test_a_file_that_is_listed_is_read(tmp_path: Path, suffix: str) -> None:
         frames = dict(read_frames(path, choice))
         assert list(frames) == list(wanted)
         assert [round((float(one.mean()) - 10) / 30) for one in frames.values()] == list(wanted)
+
+
+@pytest.mark.parametrize("suffix", [".dv", ".mp4", ".nut"])
+def test_the_rate_of_frames_is_a_likely_one(tmp_path: Path, suffix: str) -> None:
+    assert probe(write(tmp_path / f"a{suffix}", *WRITTEN[suffix])).fps == pytest.approx(25)
 
 
 def frames_of(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:

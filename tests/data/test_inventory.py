@@ -137,6 +137,7 @@ def test_problems_of_the_lists_are_a_shortfall(root: Path, index: DatasetIndex) 
     inventory = check(SPEC, root, replace(index, problems=("list.txt, line 3: bad",)))
     assert not inventory.complete
     assert "    list.txt, line 3: bad" in inventory.lines()
+    assert ("mend the list files" in "".join(inventory.remedies())) is bool(index.lists)
 
 
 @pytest.mark.parametrize("official", [Counts(3, 1), Counts(1, 1), Counts(2, 2)])

@@ -135,7 +135,7 @@ def test_notes_of_lists() -> None:
     assert list_notes(listing((3, 4), (3, 4))) == []
     assert list_notes(listing((3, 4), (5, 9), 2)) == [
         "listed 7 of 14 (3 of 5 real, 4 of 9 fake)",
-        "2 lines of its lists cannot be used",
+        "2 entries of its lists or folders cannot be used",
     ]
     assert (
         shortfall({"real": 4, "fake": 3}, {"real": 3, "fake": 4})
@@ -147,7 +147,7 @@ def test_a_run_without_counts_of_its_lists_expects_what_was_listed() -> None:
     row = table_of(12, 12).iloc[0]
     assert (row["n_real"], row["n_fake"], row["coverage"], row["note"]) == (12, 12, 1.0, "")
     row = table_of(12, 12, lists=listing((12, 12), None, 1)).iloc[0]
-    assert (row["coverage"], row["note"]) == (1.0, "1 line of its lists cannot be used")
+    assert (row["coverage"], row["note"]) == (1.0, "1 entry of its lists or folders cannot be used")
 
 
 def test_what_is_short_is_named_once_and_warned_of() -> None:

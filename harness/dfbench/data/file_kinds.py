@@ -10,9 +10,9 @@ from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
     {
-        *(".mp4", ".m4v", ".mp4v", ".mov", ".qt", ".f4v", ".3gp", ".3gpp", ".3g2", ".ismv"),
+        *(".mp4", ".m4v", ".mp4v", ".mov", ".qt", ".f4v", ".3gp", ".3gpp", ".3g2", ".ismv", ".lrv", ".insv"),
         *(".mkv", ".mk3d", ".webm", ".avi", ".divx", ".xvid"),
-        *(".mpg", ".mpeg", ".mpe", ".mpv", ".m1v", ".m2v", ".vob"),
+        *(".mpg", ".mpeg", ".mpe", ".mpv", ".m2p", ".m1v", ".m2v", ".mp2v", ".vob", ".vro", ".mod"),
         *(".ts", ".mts", ".m2ts", ".m2t", ".tod", ".trp"),
         *(
             ".wmv",
@@ -29,7 +29,7 @@ VIDEO_SUFFIXES = frozenset(
             ".rmvb",
             ".dv",
         ),
-        *(".h264", ".264", ".h265", ".265", ".hevc", ".obu", ".mjpeg", ".mjpg", ".y4m"),
+        *(".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".obu", ".mjpeg", ".mjpg", ".y4m"),
         *(".gif", ".apng"),
     }
 )

@@ -121,7 +121,11 @@ class Inventory:
         told = {
             f"fetch the {len(self.missing)} missing files, or use another copy": self.missing,
             f"download the {len(again)} empty or unreadable files again, and see that the disk is sound": again,
-            "mend the list files as each line above says, official ones best by copying them anew": self.problems,
+            (
+                "mend the list files as each line above says, official ones best by copying them anew"
+                if self.lists
+                else "mend the folders as each line above says"
+            ): self.problems,
             f"download the {len(seen.masks)} unreadable masks again; without, the largest face counts as the forged one": (
                 seen.masks
             ),
@@ -211,7 +215,7 @@ class Inventory:
         text += _named("missing files", self.missing)
         text += _named("empty files (zero bytes)", self.empty)
         text += _named("videos in no list", self.extra)
-        text += _named("problems in the list files", self.problems)
+        text += _named(f"problems in the {'list files' if self.lists else 'folders'}", self.problems)
         text += _named("leaks between splits", self.leaks)
         if self.inspection is not None:
             looked = f"files decoded (the first and last frame of each of {self.inspection.videos})"

@@ -31,6 +31,7 @@ from dfbench.data.upright import Turn, turn_of, upright
 from dfbench.errors import UndecodableVideoError
 
 _SHARED = ("h264", "hevc", "mpeg4", "vp9")  # of others, threads do not help or make other frames of damage
+MOST_RATE = 1000  # frames a second
 SAME_SHAPE = 0.02  # by how much width : height may differ between frames that are scaled to one size
 
 Remark = Callable[[str], None]
@@ -95,7 +96,7 @@ def survey(path: Path) -> Survey:
     with open_container(path) as container:
         stream = open_stream(container, path)
         codec = stream.codec_context
-        size, rate = (codec.width, codec.height), float(stream.average_rate or 0)
+        size, rate = (codec.width, codec.height), _rate(stream)
         try:
             index = index_packets(container, stream)
             whole = announced_bytes(path, container, stream, index.frames + index.lost)
@@ -119,6 +120,12 @@ def survey(path: Path) -> Survey:
             codec.name == "hevc" and _begins_without_error(path),
             remarks_on(container, stream, index),
         )
+
+
+def _rate(stream: av.VideoStream) -> float:
+    """Frames a second, 0 if nobody knows: on average, unless the container tells none or an absurd one, as DV does."""
+    average, guessed = (float(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
+    return average if 0 < average <= MOST_RATE else guessed if 0 < guessed <= MOST_RATE else 0.0
 
 
 def _begins_without_error(path: Path) -> bool:

@@ -68,5 +68,9 @@ def list_notes(listing: Mapping[str, Any]) -> list[str]:
     if not listing:
         return []
     count = int(listing["n_problems"])
-    unusable = f"{count} line{'s' * (count != 1)} of its lists cannot be used" if count else ""
+    unusable = (
+        f"{count} {'entry' if count == 1 else 'entries'} of its lists or folders cannot be used"
+        if count
+        else ""
+    )
     return [note for note in (shortfall(listing["listed"], listing["official"]), unusable) if note]

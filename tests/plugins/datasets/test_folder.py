@@ -43,6 +43,9 @@ def test_frames_that_belong_to_no_video_and_archives_are_told(own_root: Path) ->
     assert len(index.videos) == 4
     assert "give each video a folder of its own" in index.problems[0]
     assert index.notes[0] == "fake/ holds 1 archives, which are not looked into: list them in videos.csv"
+    inventory = check(folder.SPEC, own_root, index)
+    assert any("1 problems in the folders" in line for line in inventory.lines())
+    assert inventory.remedies() == ["mend the folders as each line above says"]
 
 
 def test_what_may_be_a_video_and_is_not_read_is_a_problem(own_root: Path) -> None:
