@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, Video, folder_fault
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, folder_fault
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -36,11 +36,12 @@ SPEC = DatasetSpec(
 )
 
 _CSV, _JSON = "labels.csv", "metadata.json"
+_PREVIEW = "dataset.json"
 _TEST = (
     "test",
     ".",
 )  # where the label file of the test set lies, with its videos beside it or in one of these:
-_PLACES = ("videos", "download_videos")
+_PLACES = ("videos", "download_videos", "test_videos", "test")
 # The last is what Kaggle hands out for a first look: 400 videos of the training set.
 _PARTS = ("dfdc_train_part_*", "train/dfdc_train_part_*", "train_sample_videos")
 _SIGNS = (f"test/{_CSV}", f"test/{_JSON}", _CSV, *_PARTS)
@@ -62,8 +63,8 @@ class DeepfakeDetectionChallenge:
     Nobody knows who is in the test videos, nor which manipulation was used: `identities` are empty and the
     manipulation of fakes is "mixed". `group` is the video itself in test, and the original's name in train,
     which a real shares with the fakes made from it (the video itself if `original` is not given).
-    Videos lie beside the list file, or in a folder `videos` or `download_videos` next to it; the label file of the test set
-    may lie in the root itself.
+    Videos lie beside the list file, or in a folder `videos`, `download_videos`, `test_videos` or `test` next to it; the label
+    file of the test set may lie in the root itself.
     """
 
     def __init__(self, root: Path, *, compression: str | None) -> None:
@@ -77,7 +78,10 @@ class DeepfakeDetectionChallenge:
             "test/ with labels.csv or metadata.json, labels.csv itself, or training parts dfdc_train_part_*"
         )
         signs = (*_SIGNS, *([_JSON] if self._is_test_json(self._root / _JSON) else []))
-        tree.require_root(self._root, dataset=SPEC.name, signs=signs, expected=expected)
+        try:
+            tree.require_root(self._root, dataset=SPEC.name, signs=signs, expected=expected)
+        except LayoutError as error:
+            raise LayoutError(error.message, hints=(*self._other_things(), *error.hints)) from error
         problems: list[str] = []
         videos = [
             *self._videos(
@@ -95,6 +99,17 @@ class DeepfakeDetectionChallenge:
             lists=tuple(path for path in lists if path.exists()),
             unlisted=("train",),  # each part brings its own list
         )
+
+    def _other_things(self) -> Iterator[str]:
+        """What a root without the layout of DFDC is, as far as its files say."""
+        if (self._root / _PREVIEW).is_file():
+            yield f"{_PREVIEW} is that of the preview, another dataset:  dfbench data add dfdcp {self._root}"
+        parts = (glob.rpartition("/")[2] for glob in _PARTS)
+        if (self._root / _JSON).is_file() and not any(map(self._root.absolute().match, parts)):
+            yield (
+                f"if {_JSON} is that of a training part, call the folder dfdc_train_part_0, or train_sample_videos, and point "
+                "the root of dfdc at the folder above it"
+            )
 
     def _test_folder(self) -> Path:
         """The folder of the test set: that with a label file; "test" if there is none."""

@@ -175,7 +175,16 @@ def test_a_list_without_videos_and_a_wrong_root(tmp_path: Path, write_tree: Writ
 
 @pytest.mark.parametrize(
     "place",
-    ["test/{}", "test/videos/{}", "test/download_videos/{}", "{}", "videos/{}", "download_videos/{}"],
+    [
+        "test/{}",
+        "test/videos/{}",
+        "test/download_videos/{}",
+        "{}",
+        "videos/{}",
+        "download_videos/{}",
+        "test_videos/{}",
+        "test/test_videos/{}",
+    ],
 )
 @pytest.mark.parametrize("names", [("labels.csv",), ("metadata.json",)])
 def test_the_trees_that_scripts_lay_out(
@@ -220,3 +229,29 @@ def test_a_training_part_as_the_root_is_refused_with_the_folder_above(
     with pytest.raises(LayoutError, match="layout of dfdc") as caught:
         DeepfakeDetectionChallenge(root / "dfdc_train_part_0", compression=None).index()
     assert caught.value.hints[0] == f"did you mean the folder above it, {root}?"
+
+
+def test_the_test_videos_may_lie_in_a_folder_beside_their_labels(
+    tmp_path: Path, write_tree: WriteTree
+) -> None:
+    videos = {f"test/{name}": "v" for name in ("aalscayrfi.mp4", "abacadabra.mp4")}
+    root = write_tree(tmp_path / "DFDC", {"labels.csv": LABELS, **videos})
+    index = DeepfakeDetectionChallenge(root, compression=None).index()
+    assert labels_of(list(index.videos)) == EXPECTED
+    assert all(one.path.is_file() for one in index.videos)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("metadata.json", json.dumps({"a.mp4": {"label": "REAL"}}), "call the folder dfdc_train_part_0"),
+        ("dataset.json", "{}", "dfbench data add dfdcp"),
+    ],
+)
+def test_what_else_a_root_is_is_told(
+    tmp_path: Path, write_tree: WriteTree, name: str, content: str, hint: str
+) -> None:
+    root = write_tree(tmp_path / "kaggle", {name: content})
+    with pytest.raises(LayoutError, match="layout of dfdc") as caught:
+        DeepfakeDetectionChallenge(root, compression=None).index()
+    assert hint in caught.value.hints[0]
