@@ -96,3 +96,23 @@ def test_what_is_to_be_said_of_a_scored_video_reaches_its_scores(
     assert set(rows.loc[rows["video_id"] != "real/a.mp4", "reason"]) == {""}
     status = dfbench("data", "status", "folder", "-d", "chance")
     assert f"real/a.mp4\tok\t{note}" in status.out
+
+
+def test_a_video_that_a_misspelt_split_leaves_out_is_told_in_the_record_the_table_and_the_board(
+    dfbench: Dfbench, videos: Path
+) -> None:
+    rows = (
+        "real/a.mp4,real,test",
+        "real/b.mp4,real,TEST",
+        "fake/Swap/c.mp4,fake,test",
+        "fake/Swap/d.mp4,fake,tset",
+    )
+    (videos / "videos.csv").write_text("\n".join(("path,label,split", *rows)))
+    assert dfbench("data", "add", "folder", videos).code == 0
+    ran = dfbench("run", "-d", "chance", "--dataset", "folder", "--json")
+    told = "1 video of the split 'tset' is left out"
+    assert f"warning: folder test: {told}" in ran.err
+    assert told in json.loads(ran.out)[0]["note"]
+    (record,) = Path("runs").glob("*/run.json")
+    assert json.loads(record.read_text())["lists"]["folder"]["misspelt"] == {"tset": 1}
+    assert f"\u2021 folder: {told}" in " ".join(dfbench("leaderboard", "--dataset", "folder").out.split())

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.data.official import Listing, counts_of, official_counts, published
+from dfbench.data.official import (
+    Listing,
+    counts_of,
+    left_out,
+    misspelt_splits,
+    official_counts,
+    published,
+)
 from dfbench.errors import LayoutError
 from dfbench.types import Counts, DatasetSpec, Label, Video, VideoSelection
 
@@ -113,3 +120,19 @@ def test_a_run_stores_twenty_problems_and_their_number() -> None:
     assert (stored["n_problems"], stored["problems"]) == (50, list(problems[:20]))
     assert (stored["listed"], stored["official"]) == ({"real": 1, "fake": 2}, None)
     assert Listing(Counts(1, 2), Counts(3, 4)).to_json()["official"] == {"real": 3, "fake": 4}
+
+
+def test_splits_that_look_like_a_selected_one_are_counted_and_folds_are_not() -> None:
+    rows = [video for split in ("test", "tests", "holdout", "train", "val") for video in videos(1, split)]
+    rows += videos(2, "tset")
+    assert misspelt_splits(rows, VideoSelection("d", ("test",))) == {"tests": 1, "tset": 2}
+    assert misspelt_splits(rows, VideoSelection("d", ("test", "tset", "tests"))) == {}
+    assert misspelt_splits(rows, VideoSelection("d", ("train",))) == {}
+    assert misspelt_splits(rows, VideoSelection("d")) == {}
+    folds = [*videos(1, "fold1"), *videos(1, "fold2")]
+    assert misspelt_splits(folds, VideoSelection("d", ("fold1",))) == {}
+    assert left_out({"tset": 2, "tests": 1}) == [
+        "2 videos of the split 'tset' are left out",
+        "1 video of the split 'tests' is left out",
+    ]
+    assert Listing(Counts(1, 2), misspelt={"tset": 2}).to_json()["misspelt"] == {"tset": 2}

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dfbench.data.corpus_card import read_card
+from dfbench.hooks.registry import closest
 from dfbench.types import REAL, Counts, DatasetSpec, Label, Video, VideoSelection
 
 _TRAIN = "train"
+_SPLITS = (_TRAIN, "val", "test")
 _KEPT = 20  # problems of a dataset that are stored with a run; `data check` tells all
 
 
@@ -23,12 +25,14 @@ _KEPT = 20  # problems of a dataset that are stored with a run; `data check` tel
 class Listing:
     """What the lists of this copy name of a selection, beside what was published of it (None: nothing was).
 
-    `problems`: a sentence for each line or entry of the dataset's files that could not be used.
+    `problems`: a sentence for each line or entry of the dataset's files that could not be used. `misspelt`: how many videos
+    are left out for a split of which the name looks like that of a selected one, as `misspelt_splits` counts them.
     """
 
     listed: Counts
     official: Counts | None = None
     problems: tuple[str, ...] = ()
+    misspelt: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shortfall(self) -> str:
@@ -42,6 +46,7 @@ class Listing:
             "official": None if self.official is None else asdict(self.official),
             "n_problems": len(self.problems),
             "problems": list(self.problems[:_KEPT]),
+            "misspelt": dict(self.misspelt),
         }
 
 
@@ -96,6 +101,24 @@ def official_counts(
             fake += round(official[split].fake * sum(chosen.values()) / sum(pooled.values()))
         fake += sum(one.fake for name, one in own.items() if name in fakes and _wanted(name, selection))
     return Counts(real, fake)
+
+
+def misspelt_splits(videos: Iterable[Video], selection: VideoSelection) -> dict[str, int]:
+    """How many of `videos` are in splits whose names may be misspelt ones of the selection: `tset` beside `test`.
+
+    Only the usual names count, since folds of one's own have names that are like one another on purpose.
+    """
+    wanted = [name for name in selection.splits if name in _SPLITS]
+    others = Counter(video.split for video in videos if video.split not in (*_SPLITS, *selection.splits))
+    return {name: count for name, count in others.items() if closest(name, wanted, count=1)}
+
+
+def left_out(misspelt: Mapping[str, int]) -> list[str]:
+    """A sentence for each split that `misspelt_splits` counted: `3 videos of the split 'tset' are left out`."""
+    return [
+        f"{count} video{'s' * (count != 1)} of the split {name!r} {'is' if count == 1 else 'are'} left out"
+        for name, count in misspelt.items()
+    ]
 
 
 def counts_of(videos: Iterable[Video]) -> Counts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.data.official import shortfall
+from dfbench.data.official import left_out, shortfall
 from dfbench.metrics.uncertainty import FEWEST_CLUSTERS
 
 if TYPE_CHECKING:
@@ -73,4 +73,9 @@ def list_notes(listing: Mapping[str, Any]) -> list[str]:
         if count
         else ""
     )
-    return [note for note in (shortfall(listing["listed"], listing["official"]), unusable) if note]
+    told = (
+        shortfall(listing["listed"], listing["official"]),
+        unusable,
+        *left_out(listing.get("misspelt", {})),
+    )
+    return [note for note in told if note]

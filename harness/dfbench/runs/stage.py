@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.data.manifest import select
-from dfbench.data.official import Listing, counts_of, official_counts, published
+from dfbench.data.official import (
+    Listing,
+    counts_of,
+    left_out,
+    misspelt_splits,
+    official_counts,
+    published,
+)
 from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import closest
@@ -119,9 +126,10 @@ class Stage:
         videos = select(index.videos, selection)
         official = published(spec, self.source.root_for(spec), within=bool(self.source.inside(spec)))
         expected = official_counts(official, index.videos, selection)
-        listing = Listing(counts_of(videos), expected, index.problems)
-        if differs := listing.shortfall:
-            part = "+".join(selection.splits) or "all splits"
+        misspelt = misspelt_splits(index.videos, selection)
+        listing = Listing(counts_of(videos), expected, index.problems, misspelt)
+        part = "+".join(selection.splits) or "all splits"
+        for differs in filter(None, (listing.shortfall, *left_out(misspelt))):
             self.progress.note(f"warning: {spec.name} {part}: {differs}")
         return videos, listing
 
