@@ -48,6 +48,19 @@ def test_pixels_that_are_not_square_are_told(ratio: str, shape: str, container: 
     assert {frame.shape for frame in frames.values()} == {(SIZE[1], SIZE[0], 3)}
 
 
+@pytest.mark.parametrize(("ratio", "shape"), [("4/3", "narrower"), ("8/9", "wider")])
+def test_pixels_lie_on_their_side_where_the_video_does(ratio: str, shape: str, tmp_path: Path) -> None:
+    path = encode(tmp_path / "wide.mp4", Coding(options={**X264, "x264-params": f"sar={ratio}"}))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version 0: the display matrix follows 40 bytes of fields
+    quarter = [one << 16 for one in (0, 1, 0, -1, 0, 0, 0, 0)]
+    data[at : at + 36] = np.array([*quarter, 1 << 30], dtype=">i4").tobytes()
+    path.write_bytes(bytes(data))
+    frames, remarks = told(path, 4)
+    assert {frame.shape for frame in frames.values()} == {(*SIZE, 3)}
+    assert [f"show faces {shape} than" in one for one in remarks] == [True]
+
+
 def with_half_turns(path: Path, turned: Collection[int]) -> Path:
     """A file of which the frames `turned` alone say that they stand on their head."""
     with av.open(str(path), "w") as container:

@@ -6,6 +6,7 @@ import av
 
 from dfbench.data.packet_index import PacketIndex
 from dfbench.data.streams import video_streams
+from dfbench.data.upright import turn_of
 
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics of ITU-T H.273, table 3
 
@@ -14,7 +15,9 @@ def remarks_on(
     container: av.container.InputContainer, stream: av.VideoStream, index: PacketIndex
 ) -> tuple[str, ...]:
     """Sentences about the choice of the stream, frames that cannot be decoded, HDR and the shape of pixels."""
-    return tuple(filter(None, (_choice(container, stream), _cut(index), _hdr(stream, index), _shape(stream))))
+    return tuple(
+        filter(None, (_choice(container, stream), _cut(index), _hdr(stream, index), _shape(stream, index)))
+    )
 
 
 def _choice(container: av.container.InputContainer, stream: av.VideoStream) -> str:
@@ -47,11 +50,12 @@ def _hdr(stream: av.VideoStream, index: PacketIndex) -> str:
     )
 
 
-def _shape(stream: av.VideoStream) -> str:
+def _shape(stream: av.VideoStream, index: PacketIndex) -> str:
     ratio = stream.sample_aspect_ratio
     if not ratio or ratio == 1:
         return ""
-    shape = "wider" if ratio > 1 else "narrower"
+    is_on_its_side = index.first is not None and turn_of(index.first)[1] != 0
+    shape = "wider" if (ratio > 1) is not is_on_its_side else "narrower"
     return (
         f"its pixels are not square ({ratio.numerator}:{ratio.denominator}): players show faces {shape} than they "
         "were scored"
