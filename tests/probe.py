@@ -1,12 +1,13 @@
 """A plugin for tests of what the host does with a stranger's code: quick, and broken where PROBE_FAULT says.
 
 PROBE_FAULT names the place that raises, such as `score`; `score:90` raises for clips whose brightest value is 90.
-PROBE_RETURNS names what `score` returns instead of logits.
+PROBE_RAISES names what else is raised there: "exit", "mute". PROBE_RETURNS names what `score` returns instead of logits.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,9 +43,18 @@ from dfbench import (
 CLIPS = ClipSpec(frames=1, size=16, per_video=1)
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
 def maybe_fail(place: str) -> None:
     """Raise where PROBE_FAULT says so."""
     if os.environ.get("PROBE_FAULT") == place:
+        if os.environ.get("PROBE_RAISES") == "exit":
+            sys.exit(0)
+        if os.environ.get("PROBE_RAISES") == "mute":
+            raise MuteError
         raise ZeroDivisionError(f"the fault in {place} [/x]")
 
 
@@ -64,6 +74,7 @@ class Probe:
             "shape": bright[:, None],
             "numpy": bright.numpy(),
             "text": "fake",
+            "complex": bright * 1j,
         }
         logits: Tensor = returned.get(os.environ.get("PROBE_RETURNS", ""), bright / 64 - 2)
         return logits

@@ -105,6 +105,28 @@ def test_one_video_that_makes_a_detector_raise_ends_as_an_error(
 
 
 @pytest.mark.parametrize(
+    ("raised", "told"), [("exit", "SystemExit: 0"), ("mute", "MuteError: (its message cannot be read)")]
+)
+def test_a_plugin_that_exits_or_raises_what_has_no_message_ends_no_command_in_silence(
+    dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch, raised: str, told: str
+) -> None:
+    monkeypatch.setenv("PROBE_RAISES", raised)
+    for fault, arguments in (
+        ("build", (*RUN, "probe")),
+        ("fit", ("train", "-p", "own", "-d", "probe_trained")),
+    ):
+        monkeypatch.setenv("PROBE_FAULT", fault)
+        ended = dfbench(*arguments)
+        assert (ended.code, f"{NAMED} " in ended.err, f": {told}\n" in ended.err) == (1, True, True), (
+            ended.err
+        )
+    monkeypatch.setenv("PROBE_FAULT", "score:30")
+    ended = dfbench(*RUN, "probe")
+    assert ended.code == 0, ended.err
+    assert reasons(Path("runs"))["reason"]["v3"] == f"the detector failed: {told}"
+
+
+@pytest.mark.parametrize(
     ("fault", "returned", "reason"),
     [
         ("score", "", "the detector failed: ZeroDivisionError: the fault in score [/x]"),
@@ -113,6 +135,7 @@ def test_one_video_that_makes_a_detector_raise_ends_as_an_error(
         ("", "shape", "the detector returned shape (1, 1) for 1 clips"),
         ("", "numpy", "the detector returned ndarray, not a tensor"),
         ("", "text", "the detector returned str, not a tensor"),
+        ("", "complex", "the detector returned complex numbers"),
     ],
 )
 def test_five_alike_in_a_row_end_the_run_which_goes_on_when_the_plugin_is_mended(

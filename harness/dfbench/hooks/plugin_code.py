@@ -45,17 +45,19 @@ DEBUG = "the whole traceback:  the same command with --debug"
 def running(spec: Spec, doing: str) -> Iterator[None]:
     """Run code of the plugin that offers `spec`. Raises PluginError for what it raises, unless that is an error of ours.
 
+    A call of `sys.exit` counts: the command would else end without a word, and perhaps as if all were well.
+
     `doing` completes "detector 'x' failed ...", as in "to score dfdc/a.mp4".
     """
     try:
         yield
     except DfbenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise plugin_error(spec, doing, error) from error
 
 
-def plugin_error(spec: Spec, doing: str, error: Exception) -> PluginError:
+def plugin_error(spec: Spec, doing: str, error: BaseException) -> PluginError:
     """The error that tells of an exception in the code of the plugin that offers `spec`."""
     kind = _KINDS.get(type(spec), "offer")
     plugin = plugin_of(spec.build.partition(":")[0])

@@ -200,7 +200,10 @@ def load_object(path: str) -> object:
 
 def one_line(error: BaseException) -> str:
     """Kind and message of an exception on one line, as in "ModuleNotFoundError: No module named 'x'"."""
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a stranger's `__str__`
+        message = "(its message cannot be read)"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -114,7 +114,7 @@ class _Failures:
     def clear(self) -> None:
         self._count = 0
 
-    def add(self, reason: str, video: Video, error: Exception | None) -> None:
+    def add(self, reason: str, video: Video, error: BaseException | None) -> None:
         """Raise ScoreError if there are MAX_FAILURES now."""
         like = re.sub(r"\d+", "", reason)  # of clips, bytes, addresses
         self._count = self._count + 1 if like == self._like else 1
@@ -138,20 +138,22 @@ def _read_ahead(
 
 def _attempt(
     detector: Detector, batch: NDArray[np.uint8]
-) -> tuple[NDArray[np.float64] | None, str, Exception | None]:
+) -> tuple[NDArray[np.float64] | None, str, BaseException | None]:
     """The logits, or None with the reason why there are none and the exception behind it."""
     import torch
 
     try:
         with torch.inference_mode():
             returned: object = detector.score(torch.from_numpy(batch))
-    except Exception as error:  # noqa: BLE001 - a stranger's code; one strange video must not end the run
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code; one strange video must not end the run
         message = error.message if isinstance(error, DfbenchError) else one_line(error)
         return None, f"the detector failed: {message}", error
     if not isinstance(returned, torch.Tensor):
         return None, f"the detector returned {type(returned).__name__}, not a tensor", None
     if tuple(returned.shape) != (len(batch),):
         return None, f"the detector returned shape {tuple(returned.shape)} for {len(batch)} clips", None
+    if returned.is_complex():
+        return None, "the detector returned complex numbers", None
     logits: NDArray[np.float64] = returned.detach().to("cpu", torch.float64).numpy()
     if not np.isfinite(logits).all():
         return None, "the detector returned NaN or infinity", None
