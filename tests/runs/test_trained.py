@@ -134,6 +134,10 @@ def test_weights_are_found_under_whatever_name(
     weights = trained(name, corpus="demo", seed=1)
     folder = tmp_path / "cache" / "weights" / "lab" / "demo-1"
     assert finished_weights(folder) == weights
+    content = weights.read_bytes()
+    weights.write_bytes(b"")  # by a full disk: nothing that a run could be made of
+    assert finished_weights(folder) is None
+    weights.write_bytes(content)
     assert trained_weights(tmp_path / "cache", "lab") == [weights]
     assert behind(weights).seed == 1
     weights.unlink()

@@ -103,12 +103,13 @@ def is_made(corpus: str, registry: Registry) -> bool:
 
 
 def finished_weights(folder: Path) -> Path | None:
-    """The weights file of the finished training in `folder`, under whatever name; None if there is none."""
+    """The weights file of the finished training in `folder`, under whatever name; None if there is none, or if it is empty,
+    as after a full disk or a copy that was cut off."""
     name = _read(folder / TRAINING_FILE).get("weights")
     if not isinstance(name, str):
         return None
     path = folder / name
-    return path if path.is_file() else None
+    return path if path.is_file() and path.stat().st_size else None
 
 
 def trained_weights(cache: Path, detector: str) -> list[Path]:
