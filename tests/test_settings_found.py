@@ -65,6 +65,7 @@ def test_doctor_says_which_file_is_in_force(
         ('cahce = "x"', "cahce: no such setting, did you mean 'cache'?"),
         ("worker = 2", "worker: no such setting, did you mean 'workers'?"),
         ("zzz = 1", "zzz: no such setting; known: data, cache, runs"),
+        ('[roots]\nfolder = "x"', "roots: no such setting, did you mean [data.roots]?"),
         ("[data.root]", "data.root: no such setting, did you mean 'roots'?"),
     ],
 )

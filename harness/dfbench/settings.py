@@ -193,6 +193,8 @@ def _told(where: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind != "extra_forbidden":
         return f"{name}: {message}"
     fields = DataSettings.model_fields if where[:1] == ("data",) else Settings.model_fields
+    if where == ("roots",):  # which is below another
+        return "roots: no such setting, did you mean [data.roots]?"
     near = get_close_matches(str(where[-1]), list(fields), n=1)
     return f"{name}: no such setting" + (
         f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
