@@ -206,7 +206,8 @@ def _told(result: PreparedResult) -> str:
     """What is to be said of a video: that its face is seldom there, and the reason for its status; "" if nothing is."""
     from dfbench.types import FEW_FACES
 
-    seldom = result.face_frames < FEW_FACES * result.wanted_frames
+    # Where there are no faces to count frames of, both numbers are -1.
+    seldom = 0 <= result.face_frames < FEW_FACES * result.wanted_frames
     faces = f"the face is in {result.face_frames} of {result.wanted_frames} frames"
     return "; ".join([*([faces] if seldom else []), *([result.reason] if result.reason else [])])
 
