@@ -178,6 +178,25 @@ def test_every_way_gives_the_same_pixels(kind: Kind, tmp_path: Path) -> None:
     assert all(np.array_equal(everything[at], image) for at, image in [*read.items(), *few.items()])
 
 
+def test_no_frame_is_sought_behind_a_refresh_that_its_decoder_did_not_come_through(tmp_path: Path) -> None:
+    path = tmp_path / "rolling.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (160, 160, 3), dtype=np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 160
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"x264-params": "intra-refresh=1:keyint=24:bframes=0:scenecut=0"}
+        for number in range(80):
+            image = np.ascontiguousarray(np.roll(noise, 2 * number, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    whole = {position: frame.copy() for position, frame in read_positions(path, range(80))}
+    for position in range(40, 80, 3):
+        ((found, frame),) = read_positions(path, [position])
+        assert found == position
+        np.testing.assert_array_equal(frame, whole[position])
+
+
 def test_frames_differ(tmp_path: Path) -> None:
     """What the comparison rests on: a frame next to the wanted one would be noticed."""
     path = write(tmp_path, KINDS[0])

@@ -109,10 +109,15 @@ def _until(
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode until all of `goals`, ascending times to positions, have come; none may be passed over.
 
-    With `start`, the first packet must be the key frame of that time.
+    With `start`, the first packet must be the key frame of that time, and come out: with intra refresh it does not, and what
+    comes out behind it is whole only where the decoder came through what is before it.
     """
     goals = dict(goals)
     for frame, damaged in _judged(_decoded(packets, stream, frozenset(goals), referred_to, start)):
+        if start is not None and (frame.pts is None or frame.pts >= start):
+            if frame.pts != start:
+                raise UntrustedTimesError
+            start = None
         goal = next(iter(goals))
         if frame.pts is None or frame.pts > goal:
             raise UntrustedTimesError
@@ -145,7 +150,9 @@ def _decoded(
             start = None
         # The decoder drops frames that nothing refers to: what the others look like does not change. While it may, that of
         # H.264 also passes over headers that it cannot read, so that it may only where nothing is referred to.
-        may_drop = drops and packet.pts not in goals and packet.pts not in referred_to
+        may_drop = (
+            drops and not packet.is_keyframe and packet.pts not in goals and packet.pts not in referred_to
+        )
         stream.codec_context.skip_frame = "NONREF" if may_drop else "DEFAULT"
         yield from packet.decode()
 
