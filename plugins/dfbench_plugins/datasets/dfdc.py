@@ -101,7 +101,9 @@ class DeepfakeDetectionChallenge:
         )
 
     def _other_things(self) -> Iterator[str]:
-        """What a root without the layout of DFDC is, as far as its files say."""
+        """What a root without the layout of DFDC is, as far as its files say; nothing of one that may not be looked into."""
+        if folder_fault(self._root):
+            return
         if (self._root / _PREVIEW).is_file():
             yield f"{_PREVIEW} is that of the preview, another dataset:  dfbench data add dfdcp {self._root}"
         parts = (glob.rpartition("/")[2] for glob in _PARTS)
