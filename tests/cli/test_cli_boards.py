@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Dfbench, Ended
+from tests.cli.command import Dfbench
 from tests.cli.made_scores import celeb, score_without_work
-from tests.data.unprivileged import obey_permissions
+from tests.data.unprivileged import obeying
 
 from dfbench.errors import RunError, ScoreError
 from dfbench.runs import evaluation, stage
@@ -45,20 +44,6 @@ def read_only(one_run: Path, runs: Path) -> Iterator[Path]:
     yield runs
     for folder in (one_run, runs):
         folder.chmod(0o755)
-
-
-def obeying(work: Callable[[], Ended]) -> Ended:
-    """What `work` returns in a thread that obeys permissions."""
-    ended: list[Ended] = []
-
-    def run() -> None:
-        obey_permissions()
-        ended.append(work())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return ended[0]
 
 
 def test_the_board_of_a_colleague_is_shown_and_can_be_written_elsewhere(

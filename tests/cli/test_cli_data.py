@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.cli.command import Dfbench, Ended, frame, write
-from tests.data.unprivileged import obey_permissions
+from tests.cli.command import Dfbench, frame, write
+from tests.data.unprivileged import obeying
 
 from dfbench.data.contact_sheet import TILE
 from dfbench.settings import load_settings
@@ -51,20 +50,6 @@ def unreadable(own: Path, tmp_path: Path) -> Iterator[dict[str, tuple[Path, str]
         "folder": (own, ""),
     }
     (tmp_path / "closed").chmod(0o755)
-
-
-def obeying(work: Callable[[], Ended]) -> Ended:
-    """What `work` returns in a thread that obeys permissions."""
-    ended: list[Ended] = []
-
-    def run() -> None:
-        obey_permissions()
-        ended.append(work())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return ended[0]
 
 
 def test_roots_that_cannot_be_looked_at_take_nothing_else_down(

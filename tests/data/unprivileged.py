@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 _VERSION = 0x20080522  # of the structures of capget(2)
 _NO_NEW_PRIVILEGES = 38  # of prctl(2): what is given up does not come back with a program that is started
 _READ_AND_WRITE_ANYTHING = 0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+
+_Result = TypeVar("_Result")
+
+
+def obeying(work: Callable[[], _Result]) -> _Result:
+    """Do `work` in a thread that obeys permissions; returns its result."""
+    results: list[_Result] = []
+
+    def run() -> None:
+        obey_permissions()
+        results.append(work())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return results[0]
 
 
 def obey_permissions() -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dfbench import Counts, Dataset, DatasetIndex, DatasetSpec, Label, LayoutError, Video, storable
+from dfbench import Counts, Dataset, DatasetIndex, DatasetSpec, Label, Video, storable
 from dfbench_plugins.datasets import listfiles, tree
 from dfbench_plugins.datasets.folder import FolderDataset, is_own_form
 
@@ -63,14 +63,7 @@ class CelebDFPP:
         signs = tuple(f"{_FAKES}/{kind}" for kind in KINDS)
         expected = f"{LIST_NAME}, {', '.join(_REALS)} and {_FAKES}/{{{','.join(KINDS)}}}"
         tree.require_root(self._root, dataset=SPEC.name, signs=signs, expected=expected)
-        path = self._root / LIST_NAME
-        if not path.exists():
-            raise LayoutError(
-                f"{self._root} has no {LIST_NAME}",
-                hints=(
-                    f"copy it from the dataset's archive to {path}; without it test and train cannot be told apart",
-                ),
-            )
+        path = tree.require_list(self._root / LIST_NAME)
         problems: list[str] = []
         self._places.clear()
         lines: dict[str, int] = {}

@@ -71,14 +71,7 @@ class CelebDF:
         signs = (LIST_NAME, *_FOLDERS)
         expected = f"{LIST_NAME}, {', '.join(_FOLDERS)}"
         tree.require_root(self._root, dataset=self._spec.name, signs=signs, expected=expected)
-        path = self._root / LIST_NAME
-        if not path.exists():
-            raise LayoutError(
-                f"{self._root} has no {LIST_NAME}",
-                hints=(
-                    f"copy it from the dataset's archive to {path}; without it test and train cannot be told apart",
-                ),
-            )
+        path = tree.require_list(self._root / LIST_NAME)
         problems: list[str] = []
         self._places = {
             folder: tree.place_of_videos(self._root / folder, problems=problems) for folder in _FOLDERS

@@ -28,6 +28,18 @@ def require_root(root: Path, *, dataset: str, signs: Sequence[str], expected: st
     raise LayoutError(wrong, hints=hints)
 
 
+def require_list(path: Path) -> Path:
+    """Return `path`, the list of a dataset's test videos. Raises LayoutError if it is not there."""
+    if not path.exists():
+        raise LayoutError(
+            f"{path.parent} has no {path.name}",
+            hints=(
+                f"copy it from the dataset's archive to {path}; without it test and train cannot be told apart",
+            ),
+        )
+    return path
+
+
 def has_layout(root: Path, signs: Sequence[str]) -> bool:
     """Whether one of the glob patterns `signs` matches below `root`."""
     try:
