@@ -403,7 +403,7 @@ class DetectorCard:
     needs no training). `train_compression` and `recipe` become part of the entry's name in tables. `margins`: crop
     margins of single datasets, by name, where a released method has others than that of `clips`. `corpora`: which
     corpora the datasets of `trained_on` were of ("official", "demo"; None = unknown), `seed`: that of the training
-    (None = unknown). Of weights that dfbench trained it knows both itself, if the card does not say.
+    (None = unknown). Of weights that dfbench trained it knows all of these itself, if the card does not say.
     """
 
     clips: ClipSpec

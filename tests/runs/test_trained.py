@@ -21,6 +21,7 @@ from dfbench.runs.trained import (
     checked_weights,
     finished_weights,
     is_made,
+    known_card,
     note_training,
     trained_weights,
     training_of,
@@ -88,19 +89,20 @@ def test_made_corpora_are_known_by_the_names_that_plugins_offer() -> None:
 def trained(tmp_path: Path) -> Callable[..., Path]:
     """A finished training of these facts, with its weights in a file of this name."""
 
-    def make(name: str = "best.bin", **identity: object) -> Path:
+    def make(name: str = "best.bin", *, trained_on: object = ("dfdc",), **identity: object) -> Path:
         folder = tmp_path / "cache" / "weights" / "lab" / "demo-1"
         weights = folder / name
         weights.parent.mkdir(parents=True, exist_ok=True)
         weights.write_bytes(b"weights")
-        note_training(folder, weights, {"sha256": file_sha256(weights), "identity": identity})
+        facts = {"identity": identity, "trained_on": trained_on, "train_compression": "c40"}
+        note_training(folder, weights, {"sha256": file_sha256(weights), **facts})
         return weights
 
     return make
 
 
 def behind(weights: Path, card: DetectorCard = CARD) -> Training:
-    return training_of(card, weights, file_sha256(weights), seed=7)
+    return training_of(known_card(card, weights, file_sha256(weights)), given=True, seed=7)
 
 
 def test_what_a_card_does_not_say_dfbench_knows_of_its_own_trainings(
@@ -117,6 +119,20 @@ def test_what_a_card_does_not_say_dfbench_knows_of_its_own_trainings(
         assert (behind(other).corpora, behind(other).seed) == (None, None)
 
 
+def test_a_card_that_knows_no_datasets_has_those_of_the_training(trained: Callable[..., Path]) -> None:
+    silent = replace(CARD, trained_on=None, train_compression="")
+    assert behind(trained(corpus="own", seed=1), silent) == Training(
+        ("dfdc",), "c40", ("own",), 1, given=True
+    )
+    # Nothing is known of what the weights that it began with had seen, nor of a note that somebody edited.
+    started = trained(corpus="own", seed=1, start={"sha256": "ab"})
+    assert behind(started, silent) == Training(None, "", None, 1, given=True)
+    edited = trained(corpus="own", seed=1, trained_on="dfdc")
+    assert behind(edited, silent).datasets is None
+    # A detector that says that it needs no training data is believed.
+    assert behind(trained(corpus="own", seed=1), replace(silent, trained_on=frozenset())).datasets == ()
+
+
 def test_a_training_from_given_weights_saw_more_than_its_own_corpus(trained: Callable[..., Path]) -> None:
     weights = trained(corpus="official", seed=0, start={"sha256": "ab"})
     assert (behind(weights).corpora, behind(weights).seed) == (None, 0)
@@ -124,7 +140,9 @@ def test_a_training_from_given_weights_saw_more_than_its_own_corpus(trained: Cal
 
 def test_without_weights_the_seed_is_that_of_the_command() -> None:
     card = replace(CARD, trained_on=frozenset(), train_compression="")
-    assert training_of(card, None, "", seed=7) == Training((), "", None, 7, given=False)
+    assert training_of(known_card(card, None, ""), given=False, seed=7) == Training(
+        (), "", None, 7, given=False
+    )
 
 
 @pytest.mark.parametrize("name", ["model.pt", "weights.safetensors", "deep/er/model.ckpt"])

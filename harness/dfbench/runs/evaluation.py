@@ -44,7 +44,7 @@ from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sessions import begin_session, end_session
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
-from dfbench.runs.trained import Training, training_of
+from dfbench.runs.trained import Training, known_card, training_of
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.text import folder_name
@@ -78,14 +78,14 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     videos = {dataset: rows for dataset, (rows, _) in listed.items()}
     if weights is None and spec.needs_weights:
         weights = find_weights(request, stage, stored=True)
-    card = card_of(spec, stage.registry, weights, reading)
+    sha = file_sha256(weights) if weights is not None else ""
+    card = known_card(card_of(spec, stage.registry, weights, reading), weights, sha)
     if problem := card.bad_margin():
         raise UsageError(
             f"detector '{spec.name}': {problem}",
             hints=("the face store holds no more around a face: give it a smaller margin",),
         )
-    sha = file_sha256(weights) if weights is not None else ""
-    training = training_of(card, weights, sha, seed=request.seed)
+    training = training_of(card, given=weights is not None, seed=request.seed)
     _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
     warn_of_leaks(leaks, progress)

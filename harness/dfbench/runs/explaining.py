@@ -29,7 +29,7 @@ from dfbench.runs.provenance import file_sha256
 from dfbench.runs.refusals import require_explainer
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.stage import choose_device
-from dfbench.runs.trained import NOTHING_KNOWN, Training, training_of
+from dfbench.runs.trained import NOTHING_KNOWN, Training, known_card, training_of
 from dfbench.runs.weights_files import check_weights_file
 from dfbench.types import DetectorCard, DetectorSpec, EvidenceMap
 
@@ -118,9 +118,9 @@ def open_explainer(
     for name in names:
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))
-    card = card_of(spec, registry, weights, reading)
     sha = file_sha256(weights) if weights is not None else ""
-    training = training_of(card, weights, sha, seed=seed)
+    card = known_card(card_of(spec, registry, weights, reading), weights, sha)
+    training = training_of(card, given=weights is not None, seed=seed)
     wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
     return OpenExplainer(
         explainer=explainer,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +80,41 @@ class Training:
 NOTHING_KNOWN = Training(datasets=None, compression="", corpora=None, seed=None, given=False)
 
 
-def training_of(card: DetectorCard, weights: Path | None, sha256: str, *, seed: int) -> Training:
-    """The training behind `weights` of this digest: what the card says, else what dfbench noted when it trained them."""
+def known_card(card: DetectorCard, weights: Path | None, sha256: str) -> DetectorCard:
+    """Fill in a card from what dfbench noted when it trained exactly these weights; returns it with what it says itself kept.
+
+    Of a training that started from other weights, only the seed is known: what those were trained on is not.
+    """
     noted = _noted(weights, sha256) if weights is not None else {}
     identity = noted.get("identity", {})
-    corpora = card.corpora
-    if corpora is None and not identity.get("start") and isinstance(identity.get("corpus"), str):
-        corpora = frozenset({identity["corpus"]})
-    found = card.seed if card.seed is not None else identity.get("seed")
+    seed, corpus, datasets = identity.get("seed"), identity.get("corpus"), noted.get("trained_on")
+    if card.seed is None and isinstance(seed, int):
+        card = replace(card, seed=seed)
+    if identity.get("start"):
+        return card
+    if card.corpora is None and isinstance(corpus, str):
+        card = replace(card, corpora=frozenset({corpus}))
+    if (
+        card.trained_on is None
+        and isinstance(datasets, list)
+        and all(isinstance(one, str) for one in datasets)
+    ):
+        compression = card.train_compression or str(noted.get("train_compression") or "")
+        card = replace(card, trained_on=frozenset(datasets), train_compression=compression)
+    return card
+
+
+def training_of(card: DetectorCard, *, given: bool, seed: int) -> Training:
+    """The training behind a detector with this card, as `known_card` returns it. `given`: whether it has weights.
+
+    `seed` is that of the command, and stands for a training where there are no weights.
+    """
     return Training(
         datasets=None if card.trained_on is None else tuple(sorted(card.trained_on)),
         compression=card.train_compression,
-        corpora=None if corpora is None else tuple(sorted(corpora)),
-        seed=(found if isinstance(found, int) else None) if weights is not None else seed,
-        given=weights is not None,
+        corpora=None if card.corpora is None else tuple(sorted(card.corpora)),
+        seed=card.seed if given else seed,
+        given=given,
     )
 
 
