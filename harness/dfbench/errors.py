@@ -7,6 +7,7 @@ command that can be pasted. The command line prints both and exits with `exit_co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import ClassVar
 
 from dfbench.text import storable
@@ -52,6 +53,30 @@ class PluginError(DfbenchError):
 
 class DataError(DfbenchError):
     """Something on disk is not as it should be."""
+
+
+class UnreadableError(DataError):
+    """A text, record or table that others wrote cannot be taken for what it should be; `reason` says why, without the path.
+
+    `line`: where in the text, from 1; 0 if that is not known.
+    """
+
+    def __init__(self, path: PurePath, reason: str, *, line: int = 0, hints: Sequence[str] = ()) -> None:
+        self.path, self.reason, self.line = path, storable(reason), line
+        super().__init__(f"{path} cannot be read: {reason}", hints=hints)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_unreadable, (type(self), self.path, self.reason, self.line, self.hints))
+
+
+def _rebuild_unreadable(
+    kind: type[UnreadableError], path: PurePath, reason: str, line: int, hints: tuple[str, ...]
+) -> UnreadableError:
+    return kind(path, reason, line=line, hints=hints)
+
+
+class AbsentError(UnreadableError):
+    """There is no such file."""
 
 
 class LayoutError(DataError):
