@@ -190,6 +190,7 @@ def test_released_margins_depend_on_the_dataset() -> None:
 def test_tensorboard_has_losses_by_step_and_validation_by_round(faces: Faces, tmp_path: Path) -> None:
     make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
     (events,) = (tmp_path / "tensorboard").glob("events.out.tfevents.*")
+    assert events.name.split(".")[4:] == ["host"]  # and not what this machine is called
     found: dict[str, list[int]] = {}
     content, place = events.read_bytes(), 0
     while place < len(content):  # a record: its length, a checksum, itself, a checksum

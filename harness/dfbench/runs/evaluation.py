@@ -26,6 +26,7 @@ from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
 from dfbench.runs.fairness import by_dataset, leaks_into_tests, warn_of_leaks
+from dfbench.runs.private import Redaction, redaction
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import file_sha256, run_identity
 from dfbench.runs.refusals import reading_of
@@ -92,9 +93,10 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     files = {dataset: file_fingerprints(rows) for dataset, rows in videos.items()}
     record = _record(request, stage, card, sha, training, videos, files)
     record["training_warning"] = training.notice(stage.registry)
-    record["lists"] = {dataset: listing.to_json() for dataset, (_, listing) in listed.items()}
+    private = private_to(stage)
+    record["lists"] = {dataset: private.value(listing.to_json()) for dataset, (_, listing) in listed.items()}
     if leaks:
-        record["leaks"] = by_dataset(leaks)
+        record["leaks"] = private.value(by_dataset(leaks))
     if reading.recipe:
         record["read_as"] = asdict(reading)
     folder = (
@@ -133,12 +135,14 @@ def _score_into(
 ) -> dict[str, Any]:
     """Score the videos that are `left` (without a detector, none is) into the run's folder; returns its final record."""
     try:
-        with ScoreWriter(folder) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
+        with ScoreWriter(
+            folder, told=private_to(stage).text
+        ) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
             if detector is not None:
                 _score_datasets(stage, card, detector, left, writer)
             writer.finish()
     except BaseException as error:
-        _leave(folder, record, error)
+        _leave(folder, record, error, private_to(stage))
         raise
     ended = end_session(record)
     finished = {**ended, "status": "complete", "finished": ended["sessions"][-1]["finished"]}
@@ -189,9 +193,14 @@ def _with_lists(folder: Path, stored: dict[str, Any], lists: Mapping[str, Any]) 
     return record
 
 
-def _leave(folder: Path, record: Mapping[str, Any], error: BaseException) -> None:
+def private_to(stage: Stage) -> Redaction:
+    """What no reader of the run of this stage need know."""
+    return redaction(stage.settings, stage.source.roots.values())
+
+
+def _leave(folder: Path, record: Mapping[str, Any], error: BaseException, private: Redaction) -> None:
     """Say in the record of a run why it ended early; remove a run of which nothing was scored."""
-    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else one_line(error)
+    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else private.text(one_line(error))
     with suppress(StoreError):  # the error that ended it is the one to tell
         if any_scores(folder):
             write_record(folder, end_session({**record, "status": "failed", "error": reason}))
@@ -312,5 +321,5 @@ def _record(
         "entry": entry_name(spec.name, facts, seed=training.seed),
         **training.to_json(),
         "train_compression": card.train_compression,
-        "training": dict(card.details),
+        "training": private_to(stage).value(dict(card.details)),
     }

@@ -13,8 +13,10 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -43,14 +45,16 @@ PACKAGES = (
 
 
 def environment(*, device: str = "", threads: int | None = None) -> dict[str, Any]:
-    """What computes here, ready for JSON: python, platform, dfbench, packages, git, date, device, threads, cpus.
+    """What computes here, ready for JSON: python, platform, cpu, dfbench, packages, git, date, device, threads, cpus.
 
     `device` and `threads` come from the caller, so that torch need not be imported to know them. `git` is None
-    unless dfbench runs from a checkout. A package that is not installed is left out.
+    unless dfbench runs from a checkout. A package that is not installed is left out, and so is what tells the machine from
+    others of its kind: its name, its user, the build of its kernel.
     """
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_model(),
         "dfbench": VERSION,
         "packages": _versions(),
         "git": git_state(Path(dfbench.__file__)),
@@ -59,6 +63,17 @@ def environment(*, device: str = "", threads: int | None = None) -> dict[str, An
         "threads": threads,
         "cpus": os.cpu_count(),
     }
+
+
+@cache
+def cpu_model() -> str:
+    """The model of the processor, which decides the last digits of what it computes; "" if nobody tells."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor()
 
 
 def git_state(file: Path) -> dict[str, Any] | None:

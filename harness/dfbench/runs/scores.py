@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -64,14 +64,16 @@ class ScoreWriter:
     """Appends the outcomes of videos to the score table in `folder`, a shard every `every` videos.
 
     Use it as a context manager: leaving it, by an error or an interrupt too, writes what is waiting. One
-    writer a folder at a time. Raises StoreError if a file cannot be written.
+    writer a folder at a time. `told` takes from a reason what its readers need not know. Raises StoreError if a file cannot
+    be written.
     """
 
-    def __init__(self, folder: Path, *, every: int = 50) -> None:
+    def __init__(self, folder: Path, *, every: int = 50, told: Callable[[str], str] = str) -> None:
         if every < 1:
             raise ValueError(f"every must be at least 1, got {every}")
         self._folder = folder
         self._every = every
+        self._told = told
         self._rows: list[dict[str, Any]] = []
         self._waiting = 0
         try:
@@ -126,7 +128,17 @@ class ScoreWriter:
             )
         share = seconds / len(values)
         self._append(
-            _row(video, number, clip, logit, Status.OK, storable(reason), share, face_frames, wanted_frames)
+            _row(
+                video,
+                number,
+                clip,
+                logit,
+                Status.OK,
+                storable(self._told(reason)),
+                share,
+                face_frames,
+                wanted_frames,
+            )
             for number, (clip, logit) in enumerate(zip(positions.tolist(), values.tolist(), strict=True))
         )
 
@@ -134,7 +146,7 @@ class ScoreWriter:
         """A video that could not be scored. Raises ScoreError for the status "ok" or an empty reason."""
         if status is Status.OK or not reason:
             raise ScoreError(f"{video.dataset}/{video.video_id}: a failed video needs a status and a reason")
-        self._append([_row(video, FAILED_CLIP, (), math.nan, status, storable(reason), seconds)])
+        self._append([_row(video, FAILED_CLIP, (), math.nan, status, storable(self._told(reason)), seconds)])
 
     def flush(self) -> None:
         """Write the rows that are waiting as one shard."""

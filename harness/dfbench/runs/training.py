@@ -12,15 +12,18 @@ and its data loaders deliver round r whatever came before; then interrupted plus
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.precision import DoublePrecision, MixedPrecision, Precision
@@ -94,7 +97,7 @@ def fit_module(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             callbacks=[Bar(task, plan), record],
-            logger=TensorBoardLogger(folder, name=TENSORBOARD, version="", default_hp_metric=False),
+            logger=_Logger(folder, name=TENSORBOARD, version="", default_hp_metric=False),
             log_every_n_steps=min(LOG_EVERY, plan.steps),
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -109,6 +112,17 @@ def fit_module(
             raise
     state = read_checkpoint(folder / BEST)["state_dict"] if plan.world.first else {}
     return FitResult(state, record.best, record.best_step, tuple(record.resumed_at))
+
+
+class _Logger(TensorBoardLogger):
+    """TensorBoard's files, without the name of the machine that writes them."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer, which names its file by what `gethostname` returns while it is made."""
+        with patch.object(socket, "gethostname", return_value="host"):
+            return super().experiment
 
 
 def _devices(plan: FitPlan) -> dict[str, Any]:
