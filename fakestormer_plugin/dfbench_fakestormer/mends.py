@@ -19,6 +19,7 @@ import torch
 
 from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, UsageError
 from dfbench.data.clips import read_clips
+from dfbench.data.folders import below, require_below
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds, paired_bootstrap_draws
 from dfbench.runs.sources import prepare_selected
@@ -246,4 +247,5 @@ def _stored(content: Mapping[str, Any]) -> Scores:
 
 
 def _folder(stage: Stage) -> Path:
-    return stage.settings.runs / "mends" / stage.source.corpus_of([stage.protocol.validation.dataset])
+    corpus = stage.source.corpus_of([stage.protocol.validation.dataset])
+    return require_below(stage.settings.runs, below(stage.settings.runs, "mends", corpus))

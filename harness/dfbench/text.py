@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
+_LONGEST = 100  # bytes of a name that becomes part of that of a folder, of which a disk takes 255
 _UNFIT = re.compile(r"[^\w.+-]")  # in names of folders, also on disks of other systems
 _ESCAPED = re.compile("[\udc80-\udcff]")  # how Python holds a byte of a name that is not UTF-8
 
@@ -31,6 +33,14 @@ def restored(text: str) -> str:
 
 
 def folder_name(text: str) -> str:
-    """`text` as the name of a folder, another one for every text: ":" becomes "=", what is unfit otherwise "%2f"."""
+    """`text` as the name of a folder, another one for every text: ":" becomes "=", what is unfit otherwise "%2f".
+
+    A long one is cut, and ends with a digest of the whole.
+    """
     plain = storable(text)
-    return _UNFIT.sub(lambda found: "=" if found[0] == ":" else f"%{ord(found[0]):02x}", plain)
+    name = _UNFIT.sub(lambda found: "=" if found[0] == ":" else f"%{ord(found[0]):02x}", plain)
+    if len(name.encode()) <= _LONGEST:
+        return name
+    return (
+        f"{name.encode()[: _LONGEST - 14].decode(errors='ignore')}-{sha256(plain.encode()).hexdigest()[:12]}"
+    )

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.data.folders import ABSENT, folder_fault, unmakeable, unwritable
+from dfbench.data.folders import (
+    ABSENT,
+    below,
+    folder_fault,
+    make_below,
+    require_below,
+    unmakeable,
+    unwritable,
+)
+from dfbench.errors import StoreError
 
 
 def test_folders_files_and_nothing(tmp_path: Path) -> None:
@@ -50,3 +59,47 @@ def test_whether_a_folder_can_be_made_is_found_out_without_a_trace(tmp_path: Pat
     assert unmakeable(Path("/proc")) == ""
     assert unwritable(Path("/proc")).startswith("/proc: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/abs", "a/b", "../x", "a\\b", "a\0b"])
+def test_a_name_of_several_folders_is_not_joined(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match="no name of a single folder"):
+        below(tmp_path, "faces", name, "x")
+
+
+def test_names_of_single_folders_are_joined(tmp_path: Path) -> None:
+    assert below(tmp_path, "a b", "..c", "é") == tmp_path / "a b" / "..c" / "é"
+    assert below(tmp_path) == tmp_path
+
+
+def test_a_folder_is_made_below_its_root_or_not_at_all(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    assert make_below(root, root / "a" / "b") == root / "a" / "b"
+    assert make_below(root, root / "a" / "b").is_dir()
+    other.mkdir()
+    (root / "out").symlink_to(other)
+    (root / "up").symlink_to("..")
+    (root / "loop").symlink_to(root / "loop")
+    (root / "in").symlink_to(root / "a")
+    for folder in (
+        tmp_path,
+        other,
+        Path("/abs"),
+        root / ".." / "other" / "x",
+        root / "a" / ".." / "c",
+        root / "out",
+        root / "out" / "x",
+        root / "up" / "other" / "x",
+        root / "loop" / "x",
+        root / "nul\0",
+        tmp_path / "root2",
+    ):
+        with pytest.raises(StoreError, match="does not lie below"):
+            make_below(root, folder)
+    assert list(other.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "root"]
+    assert make_below(root, root / "in" / "x").is_dir()
+    (tmp_path / "linked").symlink_to(root)
+    assert make_below(tmp_path / "linked", tmp_path / "linked" / "y").is_dir()
+    assert require_below(root, root / "not" / "there") == root / "not" / "there"
+    assert not (root / "not").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,44 @@ def test_a_run_without_scores_is_removed_and_nothing_else_with_it(tmp_path: Path
     remove_run(tmp_path / "kept")
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     assert (tmp_path / "kept" / "notes.txt").read_text() == "mine"
+
+
+HOSTILE = ["/abs", "/../../../X", "..", "", "a b", "nul", "x" * 65, "\u043efficial", "a\0", 3, None, ["x"]]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_record_with_a_name_that_is_none_is_damaged(tmp_path: Path, name: object) -> None:
+    key = name if isinstance(name, str) else f"{name}/"
+    records: list[dict[str, object]] = [
+        {"corpus": name},
+        {"protocol": name},
+        {"detector": {"name": name}},
+        {"prepare": {"finder": name}},
+        {"datasets": {key: {}}},
+        {"training_corpora": [name]},
+    ]
+    for fields in records:
+        (tmp_path / "run.json").write_text(json.dumps({"detector": {"name": "chance"}, **fields}))
+        with pytest.raises(StoreError, match=r"run\.json is damaged") as caught:
+            read_record(tmp_path)
+        assert caught.value.message.isascii()
+        assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("name", ["/abs", "..", "a b"])
+def test_the_test_of_a_dataset_names_a_dataset(tmp_path: Path, name: str) -> None:
+    known = {"detector": {"name": "chance"}, "protocol": f"dataset:{name}:test"}
+    (tmp_path / "run.json").write_text(json.dumps(known))
+    with pytest.raises(StoreError, match="its protocol is"):
+        read_record(tmp_path)
+    known["protocol"] = "dataset:folder:../some split:c40"  # splits are free text
+    (tmp_path / "run.json").write_text(json.dumps(known))
+    assert read_record(tmp_path) == known
+
+
+def test_a_run_is_made_in_the_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "runs" / "linked").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="does not lie below"):
+        make_folder(tmp_path / "runs" / "linked")

@@ -39,6 +39,7 @@ def leaderboard_command(
 
     from dfbench.api import leaderboards
     from dfbench.cli import output
+    from dfbench.data.folders import below, require_below
     from dfbench.errors import RunError, StoreError
     from dfbench.results.figures import auc_figure
     from dfbench.results.leaderboard import render_leaderboard, write_leaderboard
@@ -71,8 +72,10 @@ def leaderboard_command(
     for name, table in tables.items():
         output.print_table(render_leaderboard(table))
         label = folder_name(f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}")
-        folder = (out or (runs or load_settings().runs) / "leaderboards") / label
+        place = runs or load_settings().runs
+        folder = below(out or place / "leaderboards", label)
         try:
+            require_below(out or place, folder)
             write_leaderboard(table, folder)
             figure = auc_figure(table, folder / "leaderboard.png")
         except StoreError as error:

@@ -32,6 +32,7 @@ def localisation_command(
 ) -> None:
     """Compare a detector's maps with the mask videos of fakes, and its evidence over time with spliced videos."""
     from dfbench.cli import output
+    from dfbench.data.folders import below, require_below
     from dfbench.hooks.host import Host
     from dfbench.results.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.explaining import open_explainer
@@ -41,6 +42,7 @@ def localisation_command(
     from dfbench.runs.stage import RunRequest, open_stage
     from dfbench.runs.weights import find_weights
     from dfbench.settings import load_settings
+    from dfbench.text import folder_name
 
     refuse_several("dfbench localisation")
     request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
@@ -70,7 +72,8 @@ def localisation_command(
     where, when = summarise(result)
     name = f"{stage.spec.name}-{corpus}-{split}"
     tail = opened.weights_sha256[:8] or f"seed{seed}"
-    folder = out or stage.settings.runs / "localisation" / f"{name}-{tail}"
+    place = stage.settings.runs / "localisation"
+    folder = out or require_below(stage.settings.runs, below(place, folder_name(f"{name}-{tail}")))
     for target in (MASK, BORDER):
         output.print_table(render_where(where, target))
     if len(when):

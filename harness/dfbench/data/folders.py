@@ -1,4 +1,8 @@
-"""Whether a folder can be used: disks are unmounted, shares go stale, and `Path.is_dir` raises where it may not look."""
+"""Whether a folder can be used: disks are unmounted, shares go stale, and `Path.is_dir` raises where it may not look.
+
+And whether it lies where it should: names come out of files that strangers made, and links out of their archives. What makes
+a folder below a root of dfbench's makes it with `make_below`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from dfbench.errors import StoreError
+from dfbench.names import shown
 from dfbench.text import storable
 
 ABSENT = "no such folder"
@@ -56,3 +62,44 @@ def unwritable(path: Path) -> str:
     except OSError as error:
         return f"{storable(str(path))}: {error.strerror or error}"
     return ""
+
+
+def below(root: Path, *names: str) -> Path:
+    """Join `names`, each of a single folder or file, to `root`; returns the path, which lies below `root`.
+
+    Nothing is looked at on the disk. Raises StoreError for a name that leads elsewhere: "..", "a/b", "/a", "", or one with a
+    null byte in it.
+    """
+    for name in names:
+        if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+            raise StoreError(
+                f"{shown(name)} is no name of a single folder or file, and may not be used below {root}",
+                hints=("correct the file that names it",),
+            )
+    return root.joinpath(*names)
+
+
+def require_below(root: Path, path: Path) -> Path:
+    """Return `path` if it lies below `root`, or is it, with all links on the way followed; it need not exist.
+
+    `root` itself may be a link to anywhere. Raises StoreError if it does not.
+    """
+    try:
+        inside = ".." not in path.relative_to(root).parts and path.resolve().is_relative_to(root.resolve())
+    except (ValueError, OSError, RuntimeError):  # beside the root, a null byte, links in a circle
+        inside = False
+    if not inside:
+        raise StoreError(
+            f"{storable(str(path))} does not lie below {storable(str(root))}, by its name or by a link on the way",
+            hints=(f"remove the link; {storable(str(root))} itself may be one",),
+        )
+    return path
+
+
+def make_below(root: Path, folder: Path) -> Path:
+    """Make `folder`, which lies below `root`, and the folders above it, if they are not there; returns it.
+
+    Raises StoreError if it lies elsewhere, as `require_below`, and OSError if it cannot be made.
+    """
+    require_below(root, folder).mkdir(parents=True, exist_ok=True)
+    return folder

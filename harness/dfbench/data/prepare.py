@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from dfbench.data.executor import killed_with_its_workers, open_executor
 from dfbench.data.fingerprints import ABSENT, fingerprint, fingerprints, list_archives_anew
+from dfbench.data.folders import require_below
 from dfbench.data.outcomes import (
     PreparedResult,
     forget_failure,
@@ -108,7 +109,10 @@ def prepare(
         elif failed or not retry:
             left.append(number)
     if left:
-        sweep_leftovers({paths[number].parent for number in left})
+        folders = {paths[number].parent for number in left}
+        for folder in folders:
+            require_below(store_root, folder)
+        sweep_leftovers(folders)
         threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(left)))
         job = _Job(videos[0], spec, paths[0], sources[0], finder, seconds, threads)
         jobs = {

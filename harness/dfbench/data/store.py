@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dfbench.data.folders import below
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Video
 
@@ -101,13 +102,15 @@ class StoredFaces:
 def face_path(store_root: Path, video: Video, *, corpus: str, digest: str, source: str) -> Path:
     """Where the faces of a video are, `source` being the fingerprint of its file.
 
-    Safe for any `video_id`: readable as far as possible, unique by a hash.
+    Safe for any `video_id`: readable as far as possible, unique by a hash. Raises StoreError for a corpus or dataset that
+    is no name of a folder.
     """
     readable = plain_name(video.video_id)[:60]
     unique = sha256(video.video_id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
     # c23 and c40 have videos of the same names.
     folder = f"{video.dataset}-{plain_name(video.compression)}" if video.compression else video.dataset
-    return store_root / corpus / folder / digest / f"{readable}-{unique}-{source[:SOURCE_DIGITS]}{SUFFIX}"
+    file = f"{readable}-{unique}-{source[:SOURCE_DIGITS]}{SUFFIX}"
+    return below(store_root, corpus, folder, digest, file)
 
 
 def plain_name(name: str) -> str:

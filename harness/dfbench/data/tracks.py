@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dfbench.data.folders import make_below
 from dfbench.data.outcomes import PreparedResult
 from dfbench.data.store import StoredFaces, discard, not_written, part_path, plain_name, read_track
 from dfbench.errors import StoreError
@@ -57,7 +58,7 @@ def write_tracks(results: Iterable[PreparedResult], path: Path) -> int:
     part = part_path(path)
     rows = 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_below(path.parent.parent, path.parent)
         with pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
             for table in _tables(results):
                 writer.write_table(table)

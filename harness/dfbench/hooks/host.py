@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import inspect
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from dfbench.hooks.registry import (
     plugin_traceback,
 )
 from dfbench.hooks.spec_faults import detector_fault
+from dfbench.names import name_fault, shown
 from dfbench.types import (
     COLUMN_ENDS,
     COLUMN_WORDS,
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = specs.PROJECT
 DISABLE_VARIABLE = "DFBENCH_DISABLE_PLUGINS"
 _OWN_DISTRIBUTION = "dfbench-harness"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 OFFER_HOOKS: Mapping[str, tuple[Kind, type[Spec]]] = {
     "dfbench_datasets": (Kind.DATASET, DatasetSpec),
@@ -379,12 +378,14 @@ def _spec_problem(spec: Spec) -> str:
 
 
 def _name_problem(spec: Spec) -> str:
-    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
-        return "has no usable name (letters, digits, and _ . + - inside)"
-    if not isinstance(spec.aliases, tuple) or not all(
-        isinstance(one, str) and _NAME.fullmatch(one) for one in spec.aliases
-    ):
-        return f"has aliases {spec.aliases!r}, which are not a tuple of names"
+    if fault := name_fault(spec.name):
+        return f"has no usable name: {shown(spec.name)} {fault}"
+    aliases: object = spec.aliases
+    if not isinstance(aliases, tuple):
+        return f"has aliases {aliases!r}, which are not a tuple of names"
+    for alias in aliases:
+        if fault := name_fault(alias):
+            return f"has no usable alias: {shown(alias)} {fault}"
     if isinstance(spec, DatasetSpec) and spec.name.casefold() in COLUMN_WORDS:
         return "has a name that result tables use for something else"
     names = {one.casefold() for one in (spec.name, *spec.aliases)}

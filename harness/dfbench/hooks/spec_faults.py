@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dfbench.hooks.registry import is_build_path
+from dfbench.names import name_fault, shown
 from dfbench.types import ClipSpec, DetectorSpec, Pooling
 
 
@@ -33,6 +34,11 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
             yield f"has {name} {fields[name]!r}, which are not a tuple of names"
     if not isinstance(fields["trained_on"], (frozenset, type(None))):
         yield f"has trained_on {fields['trained_on']!r}, which is neither a frozenset of datasets nor None"
+    elif not all(isinstance(one, str) for one in fields["trained_on"] or ()):
+        yield f"has trained_on {fields['trained_on']!r}, which holds other things than names"
+    recipes = fields["recipes"] if isinstance(fields["recipes"], tuple) else ()
+    # A recipe becomes part of the name of a folder.
+    yield from (f"has a recipe {shown(one)}, which {name_fault(one)}" for one in recipes if name_fault(one))
     for name in ("default_recipe", "demo_recipe"):
         if fields[name] and fields[name] not in fields["recipes"]:
             yield f"has {name} {fields[name]!r}, which is not among its recipes"

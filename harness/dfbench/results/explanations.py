@@ -19,6 +19,7 @@ import numpy as np
 
 from dfbench.data.coordinates import peak
 from dfbench.data.fingerprints import content_digest, fingerprint
+from dfbench.data.folders import below
 from dfbench.errors import StoreError, UsageError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence_figures import write_timeline
@@ -88,7 +89,7 @@ def explain_to(
         **opened.reading.options(),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
-    folder = out / f"{readable}-{opened.spec.name}-{identity[:8]}"
+    folder = below(out, f"{readable}-{opened.spec.name}-{identity[:8]}")
     if not force and (known := _known(folder, identity)) is not None:
         progress.note(f"{path.name}: explained before, nothing to compute ({folder})")
         return Explained(folder, False, known)

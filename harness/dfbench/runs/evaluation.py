@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from dfbench.data.folders import below
 from dfbench.data.manifest import (
     FileFingerprints,
     file_fingerprints,
@@ -99,10 +100,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         record["leaks"] = private.value(by_dataset(leaks))
     if reading.recipe:
         record["read_as"] = asdict(reading)
-    folder = (
-        stage.settings.runs
-        / f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
-    )
+    name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
+    folder = below(stage.settings.runs, name)
     stored = {} if request.force else _stored(folder, progress)
     if stored.get("status") == "complete":
         progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")

@@ -22,6 +22,7 @@ from dfbench.errors import PluginError, TooShortError, UnknownNameError, Weights
 from dfbench.hooks.plugin_code import ToldExplainer, running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
+from dfbench.names import name_fault, shown
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.excerpts import Excerpt, cut_face, follow_face
@@ -115,6 +116,9 @@ def open_explainer(
     offered = {one.name: one for one in explainer.maps()}
     if not offered:
         raise PluginError(f"the explainer of {spec.name!r} offers no map")
+    for name in offered:
+        if fault := name_fault(name):  # it becomes a file, and an array of others
+            raise PluginError(f"the explainer of {spec.name!r} offers a map {shown(name)}, which {fault}")
     for name in names:
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))

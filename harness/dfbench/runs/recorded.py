@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.folders import below
 from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench.hooks.registry import Registry, closest
 from dfbench.interfaces import Progress
@@ -67,7 +68,7 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
     if not wanted:
         return None
     detector = str(run.record["detector"]["name"])
-    folder = settings.cache / "weights" / detector
+    folder = below(settings.cache / "weights", detector)
     loose = [path for pattern in WEIGHTS for path in sorted(folder.glob(f"*/{pattern}"))]  # of older versions
     for path in dict.fromkeys([*trained_weights(settings.cache, detector), *loose]):
         if file_sha256(path) == wanted:

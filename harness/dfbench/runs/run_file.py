@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dfbench.data.folders import unmakeable, unwritable
+from dfbench.data.folders import make_below, unmakeable, unwritable
 from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import StoreError
+from dfbench.runs.recorded_names import unusable_name
 from dfbench.text import storable
 
 NAME = "run.json"
@@ -28,7 +29,7 @@ _ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can 
 def read_record(folder: Path) -> dict[str, Any]:
     """Read the record of the run in `folder`; returns the content of its run.json, in which a detector is named.
 
-    Raises StoreError, which names the file, if it is absent, may not be read, or is damaged.
+    Raises StoreError, which names the file, if it is absent, may not be read, is damaged, or a name in it is none.
     """
     path = folder / NAME
     try:
@@ -44,6 +45,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     detector = record.get("detector")
     if not isinstance(detector, dict) or not isinstance(detector.get("name"), str) or not detector["name"]:
         raise _damaged(path, "it names no detector")
+    if fault := unusable_name(record):
+        raise _damaged(path, fault)
     return record
 
 
@@ -79,9 +82,9 @@ def _write(path: Path, content: str) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make the folder of a run, or the folder of all runs; returns it. Raises StoreError if it cannot be made."""
+    """Make the folder of a run; returns it. Raises StoreError if it cannot be made, or leads out of the folder of all runs."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_below(folder.parent, folder)
     except OSError as error:
         raise StoreError(
             f"the folder {storable(str(folder))} cannot be made: {error.strerror or error}",
@@ -99,7 +102,7 @@ def set_aside(folder: Path) -> Path | None:
         return None
     kept = folder.parent / REPLACED / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     try:
-        kept.parent.mkdir(exist_ok=True)
+        make_below(folder.parent, kept.parent)
         folder.rename(kept)
     except OSError as error:
         raise StoreError(

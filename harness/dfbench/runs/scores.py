@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dfbench.data.folders import make_below
 from dfbench.errors import ScoreError, StoreError
 from dfbench.text import storable
 from dfbench.types import Pooling, Status, Video
@@ -77,7 +78,7 @@ class ScoreWriter:
         self._rows: list[dict[str, Any]] = []
         self._waiting = 0
         try:
-            (folder / SHARDS).mkdir(parents=True, exist_ok=True)
+            make_below(folder, folder / SHARDS)
             for leftover in [*folder.glob(".*.tmp"), *(folder / SHARDS).glob(".*.tmp")]:
                 leftover.unlink()  # of a killed run
         except OSError as error:

@@ -25,10 +25,15 @@ def protocol_name(dataset: str, splits: Sequence[str] = (STANDARD,), compression
     return _JOINT.join([*parts, *([compression] if compression else [])])
 
 
+def test_of(protocol: str) -> str:
+    """The dataset of which a protocol of this name is the test; "" if it is a plugin's protocol."""
+    kind, *parts = protocol.split(_JOINT)
+    return parts[0] if kind == _KIND and parts else ""
+
+
 def is_test_of(protocol: str, dataset: str) -> bool:
     """Whether a protocol of this name is the test of this dataset, on whatever splits and compression."""
-    kind, *parts = protocol.split(_JOINT)
-    return kind == _KIND and parts[:1] == [dataset]
+    return test_of(protocol) == dataset
 
 
 def is_test_on(protocol: str, splits: Sequence[str]) -> bool:

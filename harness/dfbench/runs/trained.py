@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dfbench.data.folders import below, require_below
 from dfbench.errors import PluginError, StoreError
 from dfbench.runs.sessions import begin_session, end_session, sessions_of
 from dfbench.types import OFFICIAL, DetectorCard, DetectorSpec
@@ -129,13 +130,16 @@ def finished_weights(folder: Path) -> Path | None:
     name = _read(folder / TRAINING_FILE).get("weights")
     if not isinstance(name, str):
         return None
-    path = folder / name
+    try:
+        path = require_below(folder, folder / name)
+    except StoreError:  # the weights of something else
+        return None
     return path if path.is_file() and path.stat().st_size else None
 
 
 def trained_weights(cache: Path, detector: str) -> list[Path]:
     """The weights files of all finished trainings of a detector, by folder."""
-    records = sorted((cache / "weights" / detector).glob(f"*/{TRAINING_FILE}"))
+    records = sorted(below(cache / "weights", detector).glob(f"*/{TRAINING_FILE}"))
     return [found for record in records if (found := finished_weights(record.parent)) is not None]
 
 

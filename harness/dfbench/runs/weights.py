@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from dfbench.data.folders import unwritable
+from dfbench.data.folders import below, make_below, unwritable
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
 from dfbench.hooks.plugin_code import running
@@ -98,9 +98,8 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         identity["synthesizer"] = {"name": synthesizer.name, "version": synthesizer.version}
     if request.start:
         identity["start"] = _start_identity(request.start)
-    folder = (
-        stage.settings.cache / "weights" / spec.name / f"{recipe}-{corpus}-{run_identity(**identity)[:12]}"
-    )
+    name = f"{recipe}-{corpus}-{run_identity(**identity)[:12]}"
+    folder = below(stage.settings.cache / "weights", spec.name, name)
     plan = {
         "identity": identity,
         "train": train,
@@ -256,5 +255,5 @@ def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> di
             stage.progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
         if not faces[part]:
             raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
-    plan["folder"].mkdir(parents=True, exist_ok=True)
+    make_below(stage.settings.cache / "weights", plan["folder"])
     return faces
