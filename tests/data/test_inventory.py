@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.data.corpus_card import CORPUS_FILE, corpus_name
+from dfbench.data.corpus_card import CORPUS_FILE, corpus_name, refuse_cards_inside
 from dfbench.data.manifest import manifest_digest
 from dfbench.data.stocktaking import check
 from dfbench.errors import LayoutError, UnknownNameError
@@ -222,6 +222,93 @@ def test_a_damaged_corpus_file_is_an_error_that_shows_its_form(
         with pytest.raises(LayoutError, match=CORPUS_FILE) as caught:
             use()
         assert '"corpus": NAME' in caught.value.hints[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "official",
+            "Official",
+            "OFFICIAL ",
+            "0fficial",
+            "officia1",
+            "off-icial",
+            "official.2",
+            "the-official",
+        ),
+        *("\u043efficial", "\uff4ffficial", "own", "Own", "0WN"),
+        *(
+            "/abs",
+            "/../../../X",
+            "..",
+            "a/b",
+            "a\\b",
+            ".x",
+            "x ",
+            "con",
+            "NUL.txt",
+            "a\0",
+            "a\n",
+            "x" * 65,
+            "caf\u00e9",
+        ),
+        *("", [], {}, None, 3, True),
+    ],
+)
+def test_a_corpus_file_takes_no_name_that_leads_elsewhere_or_is_taken(
+    root: Path, index: DatasetIndex, name: object
+) -> None:
+    counts = {"test": {"real": 2, "fake": 1}}
+    (root / CORPUS_FILE).write_text(json.dumps({"corpus": name, "official": counts}))
+    for use in (
+        lambda: corpus_name(root),
+        lambda: corpus_name(root, "own"),
+        lambda: check(SPEC, root, index),
+    ):
+        with pytest.raises(LayoutError, match='"corpus" is') as caught:
+            use()
+        assert caught.value.message.partition("cannot be used: ")[2].isascii()
+        assert caught.value.message.isprintable()
+
+
+@pytest.mark.usefixtures("index")
+def test_counts_without_the_name_of_a_corpus_are_refused(root: Path) -> None:
+    (root / CORPUS_FILE).write_text('{"official": {"test": {"real": 2, "fake": 1}}}')
+    with pytest.raises(LayoutError, match='"corpus" is None, which is of the type NoneType'):
+        corpus_name(root)
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("name", ["office", "mine", "my-own", "Celeb-DF-v2-half", "demo", "unofficial"])
+def test_other_names_are_free(root: Path, name: str) -> None:
+    (root / CORPUS_FILE).write_text(json.dumps({"corpus": name}))
+    assert corpus_name(root) == name
+
+
+def test_counts_of_a_corpus_file_are_never_said_to_be_published(root: Path, index: DatasetIndex) -> None:
+    card = {"corpus": "mine", "official": {"test": {"real": 2, "fake": 1}}}
+    (root / CORPUS_FILE).write_text(json.dumps(card))
+    by_card = check(SPEC, root, index)
+    (line,) = [line for line in by_card.lines() if "mine counts are" in line]
+    assert line.endswith(f"2 real + 1 fake: as {CORPUS_FILE} says")
+    assert not any("as published" in line for line in by_card.lines())
+    assert by_card.to_json()["official_by"] == CORPUS_FILE
+    (root / CORPUS_FILE).unlink()
+    assert check(SPEC, root, index).to_json()["official_by"] == "publication"
+
+
+def test_a_corpus_file_further_inside_is_not_passed_over(root: Path, index: DatasetIndex) -> None:
+    refuse_cards_inside(root, index.videos)
+    (root / CORPUS_FILE).write_text('{"corpus": "mine"}')
+    refuse_cards_inside(root, index.videos)  # of the root itself: it is in force
+    folder = index.videos[0].path.parent
+    while folder.parent != root:
+        folder = folder.parent
+    (folder / CORPUS_FILE).write_text('{"corpus": "other"}')
+    with pytest.raises(LayoutError, match="belong to another corpus") as caught:
+        refuse_cards_inside(root, index.videos)
+    assert str(folder / CORPUS_FILE) in caught.value.message
 
 
 def test_a_wrong_root_is_an_error(root: Path, index: DatasetIndex) -> None:

@@ -7,10 +7,14 @@ no table mixes that corpus with the official one.
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from dfbench.errors import LayoutError
-from dfbench.types import OFFICIAL, Counts
+from dfbench.names import name_fault, shown
+from dfbench.types import OFFICIAL, OWN, Counts, Video
 
 CORPUS_FILE = "dfbench-corpus.json"
 
@@ -26,7 +30,8 @@ def corpus_name(root: Path, without: str = OFFICIAL) -> str:
 def read_card(root: Path, without: str = OFFICIAL) -> tuple[str, dict[str, Counts] | None]:
     """Name and counts by part of the corpus file, `without` if there is none; counts are None where the published hold.
 
-    Raises LayoutError if the file is damaged, or calls its corpus "official": a stand-in must not.
+    Raises LayoutError if the file is damaged, its name is no name, or reads like that of data without such a file: a
+    stand-in must not be called "official", nor "0fficial" or "official-v2".
     """
     path = root / CORPUS_FILE
     try:
@@ -38,15 +43,50 @@ def read_card(root: Path, without: str = OFFICIAL) -> tuple[str, dict[str, Count
     if not isinstance(content, dict):
         raise _damaged(path, "it is no JSON object")
     name, official = content.get("corpus"), content.get("official")
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise _damaged(path, '"corpus" must be the name of the corpus')
-    if name.strip().casefold() == OFFICIAL:
-        raise _damaged(path, f'"corpus" is {name!a}, the name of data without such a file')
+    if not isinstance(name, str) or name_fault(name):
+        raise _damaged(path, f'"corpus" is {shown(name)}, which {name_fault(name)}')
+    if meant := _posing_as(name):
+        raise _damaged(path, f'"corpus" is {name!a}, and {meant!a} is the name of data without such a file')
     if official is None:
         return name, None
     if not isinstance(official, dict):
         raise _damaged(path, '"official" must give counts by split')
+    for part in official:
+        if not part.strip() or not part.isprintable():
+            raise _damaged(path, f'"official" counts {shown(part)}, which is no name of a split')
     return name, {part: _counts(path, part, counts) for part, counts in official.items()}
+
+
+def refuse_cards_inside(root: Path, videos: Iterable[Video]) -> None:
+    """Raise LayoutError if a folder below `root` on the way to one of `videos` has a corpus file of its own.
+
+    What lies in that folder belongs to another corpus, which would be counted to the one of `root`.
+    """
+    folders = {video.path.parent for video in videos}
+    inside = {above for folder in folders for above in (folder, *folder.parents) if root in above.parents}
+    for folder in sorted(inside):
+        path = folder / CORPUS_FILE
+        if os.path.isfile(path):  # noqa: PTH113 # Path raises where it may not look
+            raise LayoutError(
+                f"{path} says that the videos in its folder belong to another corpus than those in {root}",
+                hints=(
+                    f"take {path.parent} for the root instead",
+                    f"or remove {path}, if they belong to {root}",
+                ),
+            )
+
+
+def _posing_as(name: str) -> str:
+    """The name of data without a corpus file that `name` could be taken for; "" if it can be for none."""
+    words = [_seen(word) for word in re.split(r"[_.+-]+", name)]
+    if _seen(OFFICIAL) in (*words, "".join(words)):
+        return OFFICIAL
+    return OWN if "".join(words) == _seen(OWN) else ""
+
+
+def _seen(word: str) -> str:
+    """`word` with letters that look alike as one: a digit for a letter, a small L for a capital I."""
+    return word.casefold().translate(str.maketrans("01l", "oii"))
 
 
 def _counts(path: Path, part: str, counts: object) -> Counts:
@@ -54,7 +94,7 @@ def _counts(path: Path, part: str, counts: object) -> Counts:
         real, fake = counts["real"], counts["fake"]
         if type(real) is int and type(fake) is int and min(real, fake) >= 0:
             return Counts(real, fake)
-    raise _damaged(path, f'the counts of {part!a} must read {{"real": N, "fake": N}}')
+    raise _damaged(path, f'the counts of {shown(part)} must read {{"real": N, "fake": N}}')
 
 
 def _damaged(path: Path, reason: str) -> LayoutError:

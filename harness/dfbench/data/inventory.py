@@ -80,7 +80,8 @@ class Inventory:
     files of zero bytes. `extra`: videos on disk, in a folder of expected ones, that no list names; they are told, and are
     no shortfall. `leaks`: what splits share and should not, people, source videos and files. `notes` are those of the
     index, and what published splits share; `lists` the official files that the index was made from. `published`: there
-    are published counts. `verified` and `unverified` are those of the dataset's spec. `inspection` is what looking into
+    are published counts; `by_card`: those of the corpus file in the root stand in their place.
+    `verified` and `unverified` are those of the dataset's spec. `inspection` is what looking into
     the files gave, None if nobody did (`inspected`).
     """
 
@@ -99,6 +100,7 @@ class Inventory:
     lists: tuple[ListFile, ...]
     leaks: tuple[str, ...] = ()
     published: bool = True
+    by_card: bool = False
     verified: bool = True
     unverified: str = ""
     inspection: Inspection | None = None
@@ -167,6 +169,7 @@ class Inventory:
                 }
                 for row in self.rows
             ],
+            "official_by": CORPUS_FILE if self.by_card else "publication",
             "official": [
                 {
                     "part": row.part,
@@ -205,7 +208,8 @@ class Inventory:
         ]
         for one in self.official:
             listed = "nothing" if one.listed is None else f"{one.listed.real} real + {one.listed.fake} fake"
-            told = "as published" if one.agrees else "DIFFERS"
+            agreeing = f"as {CORPUS_FILE} says" if self.by_card else "as published"
+            told = agreeing if one.agrees else "DIFFERS"
             if one.listed is None and one.agrees:
                 told = "not on disk, not needed for testing"
             counts = f"{one.official.real} real + {one.official.fake} fake"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
-from dfbench.data.corpus_card import corpus_name
+from dfbench.data.corpus_card import read_card
 from dfbench.data.folders import folder_fault
 from dfbench.data.inventory import Inventory, ListFile, OfficialRow, Row
 from dfbench.data.leakage import differ, equation, leaks_between_splits
@@ -49,7 +49,8 @@ def check(
             hints=("correct [data.roots] or --root",),
         )
     refuse_duplicates(index.videos)
-    corpus, official = corpus_name(dataset_root, spec.corpus), published(spec, dataset_root)
+    corpus, by_card = read_card(dataset_root, spec.corpus)
+    official = published(spec, dataset_root)
     known = sorted({video.split for video in index.videos} | {part.split("/", 1)[0] for part in official})
     for split in splits:
         if split not in known:
@@ -93,6 +94,7 @@ def check(
             *(f"one file: {equation(copies)}" for copies in same if not differ(copies)),
         ),
         published=bool(spec.official),
+        by_card=by_card is not None,
         lists=tuple(_hashed(dataset_root, path) for path in index.lists),
         verified=spec.verified,
         unverified=spec.unverified,

@@ -13,14 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from dfbench.data.corpus_card import corpus_name
-from dfbench.data.folders import folder_fault
+from dfbench.data.corpus_card import corpus_name, refuse_cards_inside
+from dfbench.data.folders import folder_fault, require_below
 from dfbench.data.manifest import refuse_unfit
 from dfbench.data.worker_finder import watched
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
 from dfbench.hooks.plugin_code import plugin_error, running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
+from dfbench.names import name_fault, shown
 from dfbench.settings import Settings, config_path
 from dfbench.types import OFFICIAL, CorpusSpec, DatasetSpec, PrepareSpec, Video
 
@@ -218,14 +219,19 @@ def no_root(spec: DatasetSpec) -> SettingsError:
 def made_corpus(
     name: str, registry: Registry, settings: Settings, *, size: str, seed: int, progress: Progress
 ) -> DataSource:
-    """Write what is missing of a corpus that can be made here. Raises UsageError for an unknown size."""
+    """Write what is missing of a corpus that can be made here. Raises UsageError for an unknown size, StoreError."""
     spec = check_corpus(name, size, registry)
     label = "-".join(
         [spec.name, *([size] if size != spec.sizes[0] else []), *([f"seed{seed}"] if seed else [])]
     )
+    if fault := name_fault(label):
+        raise UsageError(
+            f"corpus '{name}' in this size and by this seed is called {shown(label)}, which {fault}"
+        )
+    folder = require_below(settings.cache / "corpora", settings.cache / "corpora" / label)
     write = cast("Callable[..., object]", registry.load_object(spec.build))
     with running(spec, "to write its files"):
-        roots = write(settings.cache / "corpora" / label, size=size, seed=seed, progress=progress)
+        roots = write(folder, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
 
 
@@ -239,8 +245,8 @@ def dataset_index(
 ) -> DatasetIndex:
     """Parse the official files of the dataset at `root`; `roots` are those of the datasets that it needs.
 
-    Raises what the dataset raises, LayoutError where it meets something that the system refuses to read, and ManifestError
-    if a video fits into no result table.
+    Raises what the dataset raises, LayoutError where it meets something that the system refuses to read or a part of
+    `root` belongs to another corpus, and ManifestError if a video fits into no result table.
     """
     factory = registry.load_object(spec.build)
     if not callable(factory):
@@ -256,6 +262,7 @@ def dataset_index(
             hints=("make it readable, or mount the disk again",),
         ) from error
     refuse_unfit(index, spec.name)
+    refuse_cards_inside(root, index.videos)
     return index
 
 
