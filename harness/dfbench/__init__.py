@@ -3,8 +3,10 @@
 These are the public names; a plugin author needs nothing else. Importing this module never imports torch.
 """
 
-from __future__ import annotations
+# Before all else, `from __future__` included: whatever is imported earlier could come from a stranger's folder.
+from dfbench.search_path import is_program  # noqa: F401
 
+# isort: split
 from typing import TYPE_CHECKING, Any
 
 from dfbench.errors import (

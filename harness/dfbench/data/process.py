@@ -22,7 +22,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar, cast
 
+from dfbench.children import safe_children
+
 T = TypeVar("T")
+SERVER = "dfbench.data.server"
 SERVER_SECONDS = 10.0
 # Of a process: far more than the largest frames need. A file of kilobytes can announce millions of frames, of which FFmpeg
 # makes tables, and whoever is killed when memory runs out need not be the one that took it.
@@ -142,10 +145,11 @@ class OwnProcess:
             # Ours end by themselves.
             multiprocessing.current_process().daemon = False
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["torch", __name__, *self.preload])
+            context.set_forkserver_preload([SERVER, "torch", __name__, *self.preload])
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, self._memory), daemon=True)
-            _start(process)
+            with safe_children():
+                _start(process)
             theirs.close()
             self._process, self._connection = process, ours
         return self._process, self._connection

@@ -22,6 +22,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dfbench.children import safe_environment
 from dfbench.errors import RunError, UsageError
 from dfbench.runs.launchers import Started, started
 from dfbench.settings import own_cores
@@ -147,10 +148,10 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
     threads = str(max(1, own_cores() // devices))
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "torch.distributed.run"),
+            *(sys.executable, "-P", "-m", "dfbench.runs.torchrun"),
             *("--standalone", "--nproc-per-node", str(devices), "-m", "dfbench", *arguments),
         ],
-        env={"OMP_NUM_THREADS": threads, **os.environ, GUARD: str(os.getpid())},
+        env={"OMP_NUM_THREADS": threads, **safe_environment(), GUARD: str(os.getpid())},
         check=False,
     )
     if done.returncode:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from dfbench.children import safe_children
 from dfbench.data.corpus_card import corpus_name, refuse_cards_inside
 from dfbench.data.folders import folder_fault, require_below
 from dfbench.data.manifest import refuse_unfit
@@ -230,7 +231,7 @@ def made_corpus(
         )
     folder = require_below(settings.cache / "corpora", settings.cache / "corpora" / label)
     write = cast("Callable[..., object]", registry.load_object(spec.build))
-    with running(spec, "to write its files"):
+    with running(spec, "to write its files"), safe_children():
         roots = write(folder, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
 

@@ -30,6 +30,7 @@ from lightning.pytorch.plugins.precision import DoublePrecision, MixedPrecision,
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
+from dfbench.children import safe_children
 from dfbench.errors import StoreError, UsageError
 from dfbench.interfaces import Progress
 from dfbench.runs.devices import resolve_device
@@ -105,7 +106,8 @@ def fit_module(
             default_root_dir=folder,
         )
         try:
-            trainer.fit(module, ckpt_path=last if done else None, weights_only=True)
+            with safe_children():  # of the loaders
+                trainer.fit(module, ckpt_path=last if done else None, weights_only=True)
         except SystemExit:
             if trainer.interrupted:  # which Lightning makes of Ctrl-C
                 raise KeyboardInterrupt from None
