@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, UsageError
+from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, StoreError, UsageError
 from dfbench.data.clips import read_clips
 from dfbench.data.folders import below, require_below
+from dfbench.errors import UnreadableError
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds, paired_bootstrap_draws
 from dfbench.runs.sources import prepare_selected
 from dfbench.runs.stage import RunRequest, Stage, open_stage
 from dfbench.runs.training_record import write_atomic
 from dfbench.runs.weights import train_detector, training_folder
+from dfbench.untrusted import MOST_RECORD, read_object
 from dfbench_fakestormer.checkpoints import load_network, read_header
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.recipe import Recipe, load_recipe
@@ -167,7 +169,7 @@ def _scores(request: RunRequest, stage: Stage, fields: Mapping[str, str], seed: 
     name = training_folder(asked, stage).name + ("-cut" if cut else "")
     path = _folder(stage) / "scores" / f"{name}.json"
     if path.is_file():
-        return _stored(json.loads(path.read_text(encoding="utf-8")))
+        return _kept(path)
     weights = _trained(asked, stage, cut=cut)
     known = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "cut": cut}
     content = {**known, "rows": _score(weights, recipe, stage)}
@@ -239,6 +241,16 @@ def _score(weights: Path, recipe: Recipe, stage: Stage) -> list[list[Any]]:
                 rows.append([one.video.video_id, int(one.video.label), one.video.group, logit])
             task.advance()
     return rows
+
+
+def _kept(path: Path) -> Scores:
+    try:
+        return _stored(read_object(path, most=MOST_RECORD))
+    except (UnreadableError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"the scores in {path} are damaged: {error}",
+            hints=("delete that file and run the same command again",),
+        ) from error
 
 
 def _stored(content: Mapping[str, Any]) -> Scores:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
@@ -36,8 +35,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from dfbench.errors import SettingsError
+from dfbench.errors import AbsentError, SettingsError, UnreadableError
 from dfbench.text import storable
+from dfbench.untrusted import MOST_SETTINGS, decoded, parsed_toml, read_bytes, read_toml
 
 FILE_NAME = "dfbench.toml"
 OTHER_VARIABLES = ("DFBENCH_CONFIG", "DFBENCH_DISABLE_PLUGINS")  # that are no settings
@@ -100,6 +100,9 @@ class Settings(BaseSettings):
 
 class _FileSource(TomlConfigSettingsSource):
     """The file; its relative folders are relative to it where it lies above the working directory."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return read_toml(Path(file_path))
 
     def __call__(self) -> dict[str, Any]:
         found = dict(super().__call__())
@@ -168,10 +171,8 @@ def load_settings(**overrides: Any) -> Settings:
             f"settings in {config_path()} or DFBENCH_* variables cannot be used: " + "; ".join(lines),
             hints=(f"correct {config_path()}",),
         ) from error
-    except ValueError as error:  # TOML syntax
-        raise SettingsError(
-            f"{config_path()} is not valid TOML: {error}", hints=("correct the file",)
-        ) from error
+    except UnreadableError as error:
+        raise SettingsError(error.message, hints=("correct the file",)) from error
 
 
 def misspelt_variables() -> dict[str, str]:
@@ -216,18 +217,18 @@ def write_root(dataset: str, root: Path) -> Path:
     line = f"{_toml_key(dataset)} = {_toml_string(str(root))}"
     by_hand = (f"add to {path} by hand:  [data.roots]  {line}",)
     try:
-        text = path.read_bytes().decode("utf-8") if path.exists() else ""
-        before = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error}", hints=("correct the file", *by_hand)
-        ) from error
+        text = decoded(path, read_bytes(path, most=MOST_SETTINGS))
+        before = parsed_toml(path, text)
+    except AbsentError:
+        text, before = "", {}
+    except UnreadableError as error:
+        raise SettingsError(error.message, hints=("correct the file", *by_hand)) from error
     edited = _with_line(text, dataset, line)
     wanted = deepcopy(before)
     try:
         wanted.setdefault("data", {}).setdefault("roots", {})[dataset] = str(root)
-        done = tomllib.loads(edited) == wanted
-    except (ValueError, AttributeError, TypeError):  # not TOML any more, or data is no table
+        done = parsed_toml(path, edited) == wanted
+    except (UnreadableError, AttributeError, TypeError):  # not TOML any more, or data is no table
         done = False
     if not done:
         raise SettingsError(

@@ -15,8 +15,9 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from dfbench.errors import AbsentError, UnreadableError
 
@@ -52,7 +53,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Pairs = Callable[[list[tuple[str, Any]]], Any]
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> FileIO:
     """Open a regular file for reading, links followed; returns it unbuffered.
 
     Raises AbsentError if nothing is there, UnreadableError for a pipe, a device, a socket, a folder, or what may not be read.
@@ -66,7 +67,7 @@ def open_regular(path: Path) -> BinaryIO:
     if fault := _fault(os.fstat(opened).st_mode):
         os.close(opened)
         raise UnreadableError(path, fault)
-    return os.fdopen(opened, "rb", buffering=0)
+    return FileIO(opened, "rb")
 
 
 def require_regular(path: Path, *, most: int | None = None) -> Path:
@@ -114,15 +115,19 @@ def read_text(path: Path, *, most: int) -> str:
 
 def decoded(path: Path, raw: bytes) -> str:
     """Decode the content `raw` of the file `path` as UTF-8; returns it without a byte-order mark. Raises UnreadableError."""
-    for start, what in _OTHERS:
-        if raw.startswith(start):
-            raise UnreadableError(path, what)
+    if what := foreign(raw):
+        raise UnreadableError(path, what)
     if b"\x00" in raw:
         raise UnreadableError(path, "it holds null bytes, so that it is no text")
     try:
         return raw.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnreadableError(path, f"it is not UTF-8 text (byte {error.start})") from error
+
+
+def foreign(raw: bytes) -> str:
+    """Say what `raw` is by its first bytes, if it is no text in UTF-8 but compressed or UTF-16; returns "" otherwise."""
+    return next((what for start, what in _OTHERS if raw.startswith(start)), "")
 
 
 def read_json(path: Path, *, most: int, surrogates: bool = False) -> Any:
@@ -244,7 +249,7 @@ def _too_large(path: Path, size: int, most: int) -> UnreadableError:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableError:
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return AbsentError(path, "there is no such file")
-    reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no name of a file"
-    return UnreadableError(path, reason)
+    if not isinstance(error, OSError):
+        return UnreadableError(path, "no name of a file")
+    absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    return (AbsentError if absent else UnreadableError)(path, error.strerror or type(error).__name__)

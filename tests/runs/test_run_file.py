@@ -57,7 +57,7 @@ def test_what_is_no_file_is_told_apart_from_what_is_damaged(tmp_path: Path) -> N
         read_record(tmp_path)
     assert caught.value.hints == (f"is {tmp_path} the folder of a run?",)
     (tmp_path / "run.json").mkdir()
-    with pytest.raises(StoreError, match="Is a directory"):
+    with pytest.raises(StoreError, match="it is a folder"):
         read_record(tmp_path)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import av
 
+from dfbench.untrusted import open_regular
+
 _HEADER_BYTES = 4096
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
@@ -31,7 +33,7 @@ def announced_bytes(
 
 
 def _header(path: Path) -> bytes:
-    with path.open("rb") as opened:
+    with open_regular(path) as opened:
         return opened.read(_HEADER_BYTES)
 
 

@@ -6,15 +6,15 @@ no table mixes that corpus with the official one.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from dfbench.errors import LayoutError
+from dfbench.errors import AbsentError, LayoutError, UnreadableError
 from dfbench.names import name_fault, shown
 from dfbench.types import OFFICIAL, OWN, Counts, Video
+from dfbench.untrusted import MOST_SETTINGS, read_object
 
 CORPUS_FILE = "dfbench-corpus.json"
 
@@ -35,13 +35,11 @@ def read_card(root: Path, without: str = OFFICIAL) -> tuple[str, dict[str, Count
     """
     path = root / CORPUS_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        content = read_object(path, most=MOST_SETTINGS)
+    except AbsentError:
         return without, None
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
-    if not isinstance(content, dict):
-        raise _damaged(path, "it is no JSON object")
+    except UnreadableError as error:
+        raise _damaged(path, error.reason) from error
     name, official = content.get("corpus"), content.get("official")
     if not isinstance(name, str) or name_fault(name):
         raise _damaged(path, f'"corpus" is {shown(name)}, which {name_fault(name)}')

@@ -7,10 +7,11 @@ copying sets times anew.
 from __future__ import annotations
 
 import os
-import stat
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+
+from dfbench.untrusted import open_regular
 
 BLOCK = 2**20
 # Containers have their tables of frame sizes and times at one end or the other. What lies between tells uncompressed
@@ -22,7 +23,7 @@ BETWEEN, PLACES = 4 * 2**10, 7  # around the eighths of the file, its middle amo
 def sampled_digest(path: Path) -> str:
     """SHA-256 (hex) of the size of a file, its first and last 16 KiB and seven blocks of 4 KiB between; of all of a small one.
 
-    Raises OSError, also for what is no regular file: reading a pipe would wait for ever.
+    Raises AbsentError, UnreadableError for what is no regular file, OSError.
     """
     with _opened(path) as opened:
         size = os.fstat(opened.fileno()).st_size
@@ -39,7 +40,7 @@ def sampled_digest(path: Path) -> str:
 
 
 def whole_digest(*paths: Path) -> str:
-    """SHA-256 (hex) of all bytes of the files, one after the other. Raises OSError."""
+    """SHA-256 (hex) of all bytes of the files, one after the other. Raises as `sampled_digest` does."""
     digest = sha256()
     for path in paths:
         with _opened(path) as opened:
@@ -48,11 +49,5 @@ def whole_digest(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def _opened(path: Path) -> BinaryIO:
-    opened = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=BETWEEN)
-    mode = os.fstat(opened.fileno()).st_mode
-    if stat.S_ISREG(mode):
-        return opened
-    opened.close()
-    kind = IsADirectoryError if stat.S_ISDIR(mode) else OSError
-    raise kind(f"{path} is no regular file")
+def _opened(path: Path) -> BufferedReader:
+    return BufferedReader(open_regular(path), BETWEEN)

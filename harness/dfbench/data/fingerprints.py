@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dfbench.data.file_content import sampled_digest, whole_digest
 from dfbench.data.sequences import archive_listing, archive_of, frame_names, is_sequence, listed_folder
-from dfbench.errors import LayoutError, MissingVideoError, VideoError
+from dfbench.errors import AbsentError, DataError, LayoutError, MissingVideoError, UnreadableError
 
 ABSENT = ""
 UNREADABLE = "unreadable"
@@ -32,9 +32,9 @@ def fingerprint(path: Path) -> str:
     """
     try:
         return _content(path)[:DIGITS]
-    except (MissingVideoError, FileNotFoundError):
+    except (MissingVideoError, AbsentError):
         return ABSENT
-    except (VideoError, LayoutError, OSError, ValueError):
+    except (DataError, OSError, ValueError):
         return UNREADABLE
 
 
@@ -50,7 +50,7 @@ def fingerprints(paths: Sequence[Path]) -> list[str]:
 def content_digest(path: Path) -> str:
     """SHA-256 (hex) of all bytes of a video: of its file, of the frames of its folder in their order.
 
-    Of a folder in an archive, a digest of all of its frames' checksums. Raises VideoError, LayoutError, OSError.
+    Of a folder in an archive, a digest of all of its frames' checksums. Raises DataError, OSError.
     """
     if (archive := archive_of(path)) is not None:
         return listed_folder(archive, path).content
@@ -69,7 +69,7 @@ def list_archives_anew(paths: Iterable[Path]) -> None:
 def _content(path: Path) -> str:
     try:
         return sampled_digest(path)
-    except (IsADirectoryError, NotADirectoryError):
+    except UnreadableError:
         if not is_sequence(path):
             raise
     if (archive := archive_of(path)) is not None:

@@ -14,7 +14,7 @@ from dfbench.data.fingerprints import content_digest
 from dfbench.data.leakage import differ, equation
 from dfbench.data.process import process_of_this_thread
 from dfbench.data.sequences import archive_of, frame_names, is_sequence
-from dfbench.errors import MissingVideoError, VideoError
+from dfbench.errors import MissingVideoError, UnreadableError, VideoError
 from dfbench.interfaces import Progress
 from dfbench.types import FrameChoice, Video
 
@@ -141,5 +141,5 @@ def _sizes(path: Path) -> tuple[int, ...]:
 def _digest(path: Path) -> str:
     try:
         return content_digest(path)
-    except OSError:
+    except (OSError, UnreadableError):
         return str(path)  # told as unreadable; equal to nothing

@@ -18,9 +18,10 @@ from typing import Any
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
 from dfbench.data.sequences import archive_of
 from dfbench.data.store import IRRELEVANT, Origin, not_written, part_path, read_origin
-from dfbench.errors import DataError, StoreError
+from dfbench.errors import DataError, StoreError, UnreadableError
 from dfbench.text import storable
 from dfbench.types import Status, Video
+from dfbench.untrusted import MOST_SETTINGS, read_object
 
 LEFTOVER_SECONDS = 24 * 3600.0
 
@@ -65,11 +66,11 @@ def known_outcome(
     if origin is not None and (not verify or origin.content == _content(video.path)):
         return prepared_result(video, path, origin)
     try:
-        record: dict[str, Any] = json.loads(_status_path(path).read_text(encoding="utf-8"))
+        record = read_object(_status_path(path), most=MOST_SETTINGS)
         if not _failed(record, video, source):
             return None
         status, reason = Status(record["status"]), storable(str(record["reason"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # not there, or damaged
+    except (UnreadableError, ValueError, KeyError, TypeError):  # not there, or damaged
         return None
     return None if status is Status.OK else PreparedResult(video, status, reason, path)
 

@@ -25,8 +25,9 @@ from uuid import uuid4
 from dfbench.data.file_content import BLOCK, sampled_digest
 from dfbench.data.file_kinds import is_archive_name, is_frame_name
 from dfbench.data.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry, require_size
-from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError
+from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, UnreadableError
 from dfbench.settings import load_settings
+from dfbench.untrusted import MOST_JSON_LIST, read_bytes, read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,11 @@ _UNKNOWN_RANGE = ("I", "F")
 # What the readers of damaged or foreign archives raise; zlib's error is no OSError.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
-    *(NotImplementedError, RuntimeError),  # compression methods that Python lacks, encrypted entries
+    *(
+        NotImplementedError,
+        RuntimeError,
+        UnreadableError,
+    ),  # compression methods that Python lacks, encrypted entries
 )
 
 
@@ -109,12 +114,12 @@ def archive_listing(archive: Path, *, anew: bool = False) -> Mapping[str, Listed
 @lru_cache(maxsize=4)  # each video of an archive asks for it
 def _known_listing(archive: Path, kept: Path) -> Mapping[str, ListedFolder]:
     try:
-        listed = json.loads(kept.read_text(encoding="utf-8"))
+        listed = read_json(kept, most=MOST_JSON_LIST, surrogates=True)
         return {
             str(folder): ListedFolder(tuple(str(name) for name in names), str(content))
             for folder, (names, content) in listed.items()
         }
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (UnreadableError, ValueError, AttributeError, TypeError):
         pass  # not listed yet
     folders = _list(archive)
     _keep(kept, folders)
@@ -220,11 +225,7 @@ def source_size(path: Path) -> int:
 
 def _folder_bytes(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
-        entry = (path / name).stat()
-        if not stat.S_ISREG(entry.st_mode):  # reading a pipe would wait for ever
-            raise ValueError(f"{name} is no file")
-        _require_frame(name, entry.st_size)
-        yield name, (path / name).read_bytes()
+        yield name, read_bytes(path / name, most=MAX_FRAME_BYTES)
 
 
 def _archive_bytes(archive: Path, path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -335,9 +336,10 @@ def _unreadable(path: Path, reason: object) -> UndecodableVideoError:
 def _kept(archive: Path) -> Path:
     try:
         key = f"{archive.resolve()}\n{archive.stat().st_mtime_ns}\n{sampled_digest(archive)}"
-    except OSError as error:
+    except (OSError, UnreadableError) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else error.strerror
         raise LayoutError(
-            f"the archive {archive} cannot be read: {error.strerror}", hints=("make it readable",)
+            f"the archive {archive} cannot be read: {reason}", hints=("make it readable",)
         ) from error
     name = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:24]
     return load_settings().cache / "archives" / f"{name}.json"

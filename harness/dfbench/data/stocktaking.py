@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 
 from dfbench.data.corpus_card import read_card
@@ -16,10 +16,11 @@ from dfbench.data.leakage import differ, equation, leaks_between_splits
 from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
 from dfbench.data.official import apart, counts_of, published
 from dfbench.data.sequences import archive_of, source_size
-from dfbench.errors import LayoutError
+from dfbench.errors import LayoutError, UnreadableError
 from dfbench.interfaces import DatasetIndex
 from dfbench.text import storable
 from dfbench.types import Counts, DatasetSpec, Video
+from dfbench.untrusted import MOST_LIST, read_bytes
 
 # what is no folder anywhere
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
@@ -223,12 +224,9 @@ def _count(videos: Iterable[Video], split: str = "", manipulation: str = "") -> 
 
 def _hashed(root: Path, path: Path) -> ListFile:
     try:
-        with path.open("rb") as opened:
-            return ListFile(_name(root, path), file_digest(opened, "sha256").hexdigest())
-    except OSError as error:
-        raise LayoutError(
-            f"the list file {path} cannot be read: {error.strerror}", hints=("make it readable",)
-        ) from error
+        return ListFile(_name(root, path), sha256(read_bytes(path, most=MOST_LIST)).hexdigest())
+    except UnreadableError as error:
+        raise LayoutError(f"the list file {error.message}", hints=("make it readable",)) from error
 
 
 def _below(root: Path, paths: Iterable[Path]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import av
 from av.stream import Disposition
 
 from dfbench.data.limits import DECODER_OPTIONS, OPEN_OPTIONS, require_size
-from dfbench.errors import MissingVideoError, UndecodableVideoError
+from dfbench.errors import AbsentError, MissingVideoError, UndecodableVideoError, UnreadableError
+from dfbench.untrusted import require_regular
 
 _STRICT = ("mpeg1video", "mpeg2video", "mjpeg")  # which else pass over most damage without a mark
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -19,19 +20,21 @@ _PARTS = (
 
 
 def open_container(path: Path) -> av.container.InputContainer:
-    """Open a video file. Raises MissingVideoError, UndecodableVideoError."""
+    """Open a video file; returns it for reading. Never what its name means to a decoder: "concat:a|b", "file:x", "-".
+
+    Raises MissingVideoError, UndecodableVideoError.
+    """
     try:
-        size = path.stat().st_size
-    except FileNotFoundError as error:
+        place = require_regular(path)
+    except AbsentError as error:
         raise MissingVideoError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UndecodableVideoError(f"{path}: cannot be read ({reason})") from error
-    if size == 0:
+    except UnreadableError as error:
+        raise UndecodableVideoError(f"{path}: cannot be read ({error.reason})") from error
+    if place.stat().st_size == 0:
         raise UndecodableVideoError(f"{path}: the file is empty", hints=("download it again",))
     try:
         # Titles and the like need not be UTF-8, and nobody reads them here.
-        return av.open(str(path), options=OPEN_OPTIONS, metadata_errors="replace")
+        return av.open(str(place), options=OPEN_OPTIONS, metadata_errors="replace")
     except av.error.ArgumentError as error:
         raise UndecodableVideoError(
             f"{path}: not a readable video (a format that is none of videos)", hints=("download it again",)

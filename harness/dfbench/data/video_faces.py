@@ -25,7 +25,7 @@ from dfbench.data.main_track import ranked, seen_inside
 from dfbench.data.masked_face import masked_track, read_masks
 from dfbench.data.store import IRRELEVANT, Origin, Sightings, StoredFaces, write_faces
 from dfbench.data.video import read_frames
-from dfbench.errors import MissingVideoError, NoFaceError, VideoError
+from dfbench.errors import MissingVideoError, NoFaceError, UnreadableError, VideoError
 from dfbench.interfaces import FaceFinder, ThoroughFaceFinder
 from dfbench.text import storable
 from dfbench.types import Faces, FaceTrack, FrameChoice, PrepareSpec, Video
@@ -153,6 +153,8 @@ def _unchanged_content(path: Path, source: str) -> str:
         raise VideoError(f"{path}: it changed while its faces were looked for", hints=("try again",))
     try:
         return content_digest(path)
+    except UnreadableError as error:
+        raise VideoError(error.message) from error
     except OSError as error:
         raise VideoError(f"{path}: cannot be read to its end ({error.strerror})") from error
 

@@ -28,7 +28,7 @@ from dfbench.data.packet_index import HEAD, PacketIndex, count_frames, index_pac
 from dfbench.data.remarks import remarks_on
 from dfbench.data.streams import open_container, open_stream
 from dfbench.data.upright import Turn, turn_of, upright
-from dfbench.errors import UndecodableVideoError
+from dfbench.errors import UndecodableVideoError, UnreadableError
 
 _SHARED = ("h264", "hevc", "mpeg4", "vp9")  # of others, threads do not help or make other frames of damage
 MOST_RATE = 1000  # frames a second
@@ -102,6 +102,8 @@ def survey(path: Path) -> Survey:
             whole = announced_bytes(path, container, stream, index.frames + index.lost)
         except (av.error.FFmpegError, OSError) as error:
             raise UndecodableVideoError(f"{path}: the container is damaged ({error.strerror})") from error
+        except UnreadableError as error:
+            raise UndecodableVideoError(error.message) from error
         if container.size < whole:
             raise UndecodableVideoError(
                 f"{path}: the file ends early: {container.size} of at least {whole} bytes are there",

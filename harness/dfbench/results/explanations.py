@@ -20,7 +20,7 @@ import numpy as np
 from dfbench.data.coordinates import peak
 from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.data.folders import below
-from dfbench.errors import StoreError, UsageError
+from dfbench.errors import StoreError, UnreadableError, UsageError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence_figures import write_timeline
 from dfbench.results.evidence_pictures import DISCLAIMER, Drawn, contact_sheet, drawn_maps
@@ -32,6 +32,7 @@ from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.scores import sigmoid
 from dfbench.runs.stage import compute_threads
 from dfbench.types import CROPPING, TRACKING
+from dfbench.untrusted import MOST_JSON_LIST, read_object
 
 SCHEMA = 3
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
@@ -138,12 +139,10 @@ def explain_to(
 def _known(folder: Path, identity: str) -> float | None:
     """The probability of a finished explanation, None if there is none."""
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_object(folder / RECORD, most=MOST_JSON_LIST)
+        return float(record["score"]["probability"]) if record.get("identity") == identity else None
+    except (UnreadableError, KeyError, TypeError, ValueError):
         return None
-    if not isinstance(record, dict) or record.get("identity") != identity:
-        return None
-    return float(record["score"]["probability"])
 
 
 def _write(

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import dfbench
-from dfbench.errors import DataError
+from dfbench.errors import DataError, UnreadableError
 from dfbench.types import digest_of
+from dfbench.untrusted import open_regular
 from dfbench.version import VERSION
 
 PACKAGES = (
@@ -94,12 +95,13 @@ def git_state(file: Path) -> dict[str, Any] | None:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex. Raises DataError if it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(
-            f"cannot read {path}: {error.strerror or error}", hints=("check the path and its permissions",)
-        ) from error
+        reason = error.strerror or str(error)
+    except UnreadableError as error:
+        reason = error.reason
+    raise DataError(f"cannot read {path}: {reason}", hints=("check the path and its permissions",))
 
 
 def run_identity(**parts: Any) -> str:

@@ -16,9 +16,10 @@ from typing import Any
 
 from dfbench.data.folders import make_below, unmakeable, unwritable
 from dfbench.data.manifest import FileFingerprints
-from dfbench.errors import StoreError
+from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.runs.recorded_names import unusable_name
 from dfbench.text import storable
+from dfbench.untrusted import MOST_JSON_LIST, MOST_RECORD, parsed_object, read_bytes, read_json
 
 NAME = "run.json"
 FILES = "files.json"
@@ -33,15 +34,15 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / NAME
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        absent = isinstance(error, FileNotFoundError)
+        raw = read_bytes(path, most=MOST_RECORD)
+    except UnreadableError as error:
+        absent = isinstance(error, AbsentError)
         hint = f"is {folder} the folder of a run?" if absent else f"make {path} a file that can be read"
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}", hints=(hint,)) from error
-    except (ValueError, RecursionError) as error:  # no JSON, not UTF-8, a thousand brackets
-        raise _damaged(path, str(error)) from error
-    if not isinstance(record, dict):
-        raise _damaged(path, "it is no JSON object")
+        raise StoreError(error.message, hints=(hint,)) from error
+    try:
+        record = parsed_object(path, raw)
+    except UnreadableError as error:
+        raise _damaged(path, error.reason) from error
     detector = record.get("detector")
     if not isinstance(detector, dict) or not isinstance(detector.get("name"), str) or not detector["name"]:
         raise _damaged(path, "it names no detector")
@@ -64,9 +65,9 @@ def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
 def read_files(folder: Path) -> FileFingerprints:
     """Read what `write_files` wrote; returns nothing of a run that has no such file, as runs of old do."""
     try:
-        rows = json.loads((folder / FILES).read_text(encoding="utf-8"))
+        rows = read_json(folder / FILES, most=MOST_JSON_LIST)
         return {(str(dataset), str(video_id)): tuple(found) for dataset, video_id, *found in rows}
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (UnreadableError, ValueError, TypeError):
         return {}
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.data.folders import below, require_below
-from dfbench.errors import PluginError, StoreError
+from dfbench.errors import PluginError, StoreError, UnreadableError
 from dfbench.runs.sessions import begin_session, end_session, sessions_of
 from dfbench.types import OFFICIAL, DetectorCard, DetectorSpec
+from dfbench.untrusted import MOST_RECORD, read_object
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -208,7 +209,6 @@ def _write(folder: Path, note: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_object(path, most=MOST_RECORD)
+    except UnreadableError:
         return {}
-    return content if isinstance(content, dict) else {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dfbench.errors import WeightsError
+from dfbench.errors import AbsentError, UnreadableError, WeightsError
+from dfbench.untrusted import open_regular
 
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -20,15 +21,14 @@ def check_weights_file(path: Path, *, option: str = "--weights") -> None:
             hints=tuple(f"name the file in it:  {option} {path / name}" for name in inside[:3])
             or ("name the file",),
         )
-    if not path.is_file():
-        raise WeightsError(f"no such weights file: {path}", hints=(f"correct {option}",))
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(256).lstrip()
-    except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read: {error.strerror or error}", hints=("make it readable",)
-        ) from error
+    except AbsentError as error:
+        raise WeightsError(f"no such weights file: {path}", hints=(f"correct {option}",)) from error
+    except (UnreadableError, OSError) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else error.strerror
+        raise WeightsError(f"{path} cannot be read: {reason}", hints=(f"correct {option}",)) from error
     if start.startswith(_LFS):
         raise WeightsError(
             f"{path} is a pointer of Git LFS, which stands for the weights, and not the weights",

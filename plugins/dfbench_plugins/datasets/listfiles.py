@@ -7,13 +7,14 @@ the rest of the file is still used. Only a file that cannot be opened at all rai
 from __future__ import annotations
 
 import csv
-import json
 import re
 import unicodedata
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dfbench import Label, LayoutError
+from dfbench.errors import UnreadableError
+from dfbench.untrusted import MOST_JSON_LIST, MOST_LIST, foreign, parsed_json, read_bytes
 
 _SHOWN = 80
 _BOM = b"\xef\xbb\xbf"
@@ -38,7 +39,11 @@ def read_lines(path: Path, problems: list[str]) -> list[tuple[int, str]]:
     that is not UTF-8 goes to `problems`. Raises LayoutError if the file cannot be opened.
     """
     lines: list[tuple[int, str]] = []
-    for number, raw in enumerate(_read(path).splitlines(), start=1):
+    content = _read(path, MOST_LIST)
+    if what := foreign(content):
+        problems.append(describe(path, "line 1", content[:_SHOWN], f"is no text: {what}", _RESTORE))
+        return lines
+    for number, raw in enumerate(content.removeprefix(_BOM).splitlines(), start=1):
         try:
             text = raw.decode("utf-8").strip()
         except UnicodeDecodeError:
@@ -66,16 +71,12 @@ def read_json(path: Path, kind: type[JsonT], problems: list[str]) -> JsonT:
                 content[key] = value
         return content
 
-    raw = _read(path)
+    raw = _read(path, MOST_JSON_LIST)
     try:
-        content = json.loads(raw.decode("utf-8"), object_pairs_hook=first_of_each)
-    except json.JSONDecodeError as error:
-        line = f"line {error.lineno}"
-        problems.append(
-            describe(path, line, _line(raw, error.lineno), f"is not JSON ({error.msg})", _RESTORE)
-        )
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, a thousand brackets
-        problems.append(describe(path, "line 1", raw[:_SHOWN], f"cannot be read as JSON ({error})", _RESTORE))
+        content = parsed_json(path, raw, pairs=first_of_each, surrogates=True)
+    except UnreadableError as error:
+        at, wrong = max(1, error.line), f"cannot be read as JSON: {error.reason}"
+        problems.append(describe(path, f"line {at}", _line(raw, at), wrong, _RESTORE))
     else:
         if isinstance(content, kind):
             return content
@@ -130,11 +131,10 @@ def _line(raw: bytes, number: int) -> bytes:
     return lines[number - 1] if number <= len(lines) else b""
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int) -> bytes:
     try:
-        return path.read_bytes().removeprefix(_BOM)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+        return read_bytes(path, most=most)
+    except UnreadableError as error:
         raise LayoutError(
-            f"the list file {path} cannot be read: {reason}", hints=("restore the file, or make it readable",)
+            f"the list file {error.message}", hints=("restore the file, or make it readable",)
         ) from error

@@ -12,7 +12,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from dfbench import Progress, ProgressTask, StoreError, UsageError
+from dfbench.errors import UnreadableError
 from dfbench.settings import own_cores
+from dfbench.untrusted import MOST_SETTINGS, read_object
 from dfbench_plugins.demo.layouts import GENERATOR, ROOTS, write_card, write_lists, write_text
 from dfbench_plugins.demo.plan import SIZES, Cut, Job, Shot, plan
 from dfbench_plugins.demo.sheet import contact_sheet
@@ -59,10 +61,10 @@ def _claimed(folder: Path, identity: Mapping[str, object]) -> bool:
         write_text(mark, json.dumps({**identity, "complete": False}))
         return False
     try:
-        found = json.loads(mark.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or any(found.get(name) != value for name, value in identity.items()):
+        found = read_object(mark, most=MOST_SETTINGS)
+    except UnreadableError:
+        found = {}
+    if any(found.get(name) != value for name, value in identity.items()):
         raise StoreError(
             f"{folder} holds demo corpora made otherwise: {found} where {dict(identity)} is asked for",
             hints=(f"delete {folder}, or name another folder",),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from dfbench.errors import UnreadableError
+from dfbench.untrusted import MOST_LIST, read_bytes
 from dfbench_plugins.demo.plan import Job
 
 GENERATOR = "7"  # changes whenever any byte of a corpus may change
@@ -44,8 +47,9 @@ def write_card(root: Path, corpus: str, jobs: Sequence[Job], *, size: str, seed:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` through a temporary name; leave the file alone if it says this already."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
+    with suppress(UnreadableError):
+        if read_bytes(path, most=MOST_LIST) == text.encode("utf-8"):
+            return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     draft.write_text(text, encoding="utf-8")

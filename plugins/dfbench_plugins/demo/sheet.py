@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import av
 import cv2
 import numpy as np
 
+from dfbench.untrusted import MOST_SETTINGS, read_object
 from dfbench_plugins.demo.layouts import CARD
 from dfbench_plugins.demo.pixels import U8
 from dfbench_plugins.demo.plan import FFPP_METHODS, Job, plan
@@ -26,7 +26,7 @@ def contact_sheet(roots: Mapping[str, Path], path: Path, *, pairs: int = 3, heig
     """
     rows = []
     for corpus, root in roots.items():
-        card = json.loads((root / CARD).read_text(encoding="utf-8"))
+        card = read_object(root / CARD, most=MOST_SETTINGS)
         jobs = [
             job
             for job in plan(card["size"], seed=card["seed"])
