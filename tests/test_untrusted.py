@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from dfbench import untrusted
 from dfbench.errors import AbsentError, DfbenchError, UnreadableError
+from dfbench.escaping import for_terminal
 
 MOST = 2**20
 READERS: dict[str, Callable[[Path], object]] = {
@@ -33,7 +34,7 @@ HERE = Path("some.json")
 def _refused(read: Callable[[Path], object], path: Path) -> str:
     with pytest.raises(UnreadableError) as caught:
         read(path)
-    assert str(path) in caught.value.message
+    assert for_terminal(path) in caught.value.message
     return caught.value.reason
 
 

@@ -1,7 +1,9 @@
 """Every error that dfbench raises, as one tree.
 
 A message says what was wrong and where, in the user's terms; `hints` say what to do, each a sentence or a
-command that can be pasted. The command line prints both and exits with `exit_code`, without a traceback.
+command that can be pasted. Both are single lines, in which what a terminal would obey is escaped: they name files, become
+the reasons in tables, and are printed, by Python's own traceback too. The command line prints them and exits with
+`exit_code`, without a traceback.
 """
 
 from __future__ import annotations
@@ -10,27 +12,32 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import ClassVar
 
-from dfbench.text import storable
+from dfbench.escaping import for_terminal
 
 
 class DfbenchError(Exception):
-    """Base of all errors raised on purpose; `hints` are the ways out, most likely first."""
+    """Base of all errors raised on purpose; `hints` are the ways out, most likely first.
+
+    `headline` is the sentence alone, and `message` also holds `detail` if there is any: further lines, such as the
+    traceback of a plugin.
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hints: Sequence[str] = ()) -> None:
-        # Messages name files, become the reasons in tables, and are printed.
-        self.message = storable(message)
-        self.hints = tuple(storable(hint) for hint in hints)
+    def __init__(self, message: str, *, hints: Sequence[str] = (), detail: str = "") -> None:
+        self.headline = for_terminal(message)
+        self.hints = tuple(map(for_terminal, hints))
+        self.detail = for_terminal(detail, lines=True)
+        self.message = f"{self.headline}\n\n{self.detail}" if detail else self.headline
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments are lost by the default pickling, and these errors cross process borders.
-        return (_rebuild, (type(self), self.message, self.hints))
+        return (_rebuild, (type(self), self.headline, self.hints, self.detail))
 
 
-def _rebuild(kind: type[DfbenchError], message: str, hints: tuple[str, ...]) -> DfbenchError:
-    return kind(message, hints=hints)
+def _rebuild(kind: type[DfbenchError], message: str, hints: tuple[str, ...], detail: str) -> DfbenchError:
+    return kind(message, hints=hints, detail=detail)
 
 
 class UsageError(DfbenchError):
@@ -62,7 +69,7 @@ class UnreadableError(DataError):
     """
 
     def __init__(self, path: PurePath, reason: str, *, line: int = 0, hints: Sequence[str] = ()) -> None:
-        self.path, self.reason, self.line = path, storable(reason), line
+        self.path, self.reason, self.line = path, for_terminal(reason), line
         super().__init__(f"{path} cannot be read: {reason}", hints=hints)
 
     def __reduce__(self) -> tuple[object, ...]:

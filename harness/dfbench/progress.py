@@ -1,4 +1,4 @@
-"""Two ways to report progress: rich bars on a terminal or log, and silence."""
+"""Two ways to report progress: rich bars on a terminal or log, and silence. All words are escaped for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dfbench.escaping import for_terminal
 from dfbench.interfaces import ProgressTask
+from dfbench.streams import inert_streams
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -47,7 +49,7 @@ class NotingProgress(SilentProgress):
         """Print one line; what was said before is not said again."""
         if message not in self._noted:
             self._noted.add(message)
-            print(message, file=sys.stderr)
+            print(for_terminal(message), file=sys.stderr)
 
 
 class RichProgress:
@@ -92,8 +94,9 @@ class RichProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        with bars:
-            identity = bars.add_task(description, total=total, rate="", note="")
+        # Within the bars: what is printed meanwhile is put above them by rich, which reads it as codes of a terminal.
+        with bars, inert_streams():
+            identity = bars.add_task(for_terminal(description), total=total, rate="", note="")
 
             console, bar = self._console, bars.tasks[0]
 
@@ -104,7 +107,7 @@ class RichProgress:
                     bars.advance(identity, count)
                     elapsed = bar.elapsed or 0.0
                     rate = f"{bar.completed / elapsed:.1f}/s" if elapsed else ""
-                    bars.update(identity, rate=rate, note=note)
+                    bars.update(identity, rate=rate, note=for_terminal(note))
                     if not console.is_terminal and elapsed >= self.told + LOG_SECONDS:
                         self.told = elapsed
                         left = "" if bar.time_remaining is None else f"{bar.time_remaining:.0f} s left"
@@ -125,7 +128,7 @@ class RichProgress:
 
 def _print(console: Console, message: str) -> None:
     """Print names of files and plugins as they are, on one line: a path that is cut in two cannot be copied."""
-    console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console.print(for_terminal(message), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def _line(bar: Task, time: str, note: str = "") -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
+from types import TracebackType
 
 from dfbench.cli.app import build_app
+from dfbench.cli.output import say, say_block
 from dfbench.errors import DfbenchError
 from dfbench.hooks.plugin_code import unexpected_error
+from dfbench.streams import inert_streams
 
 
 def main() -> None:
@@ -23,25 +27,34 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
-    try:
-        build_app()(standalone_mode=True)
-    except DfbenchError as error:
-        if debug:
-            raise
-        print_error(error)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if debug:
-            raise
-        print_error(unexpected_error(error))
-        sys.exit(1)
+        sys.excepthook = _show_traceback
+    with inert_streams():
+        try:
+            build_app()(standalone_mode=True)
+        except DfbenchError as error:
+            if debug:
+                raise
+            print_error(error)
+            sys.exit(error.exit_code)
+        except Exception as error:
+            if debug:
+                raise
+            print_error(unexpected_error(error))
+            sys.exit(1)
 
 
 def print_error(error: DfbenchError) -> None:
-    """What failed, then the ways out, on standard error."""
-    print(f"error: {error.message}", file=sys.stderr)
+    """Print what failed, then the ways out, to standard error."""
+    say(f"error: {error.headline}", error=True)
+    say_block(error.detail, indent="  | ", error=True)
     for hint in error.hints:
-        print(f"  {hint}", file=sys.stderr)
+        say(f"  {hint}", error=True)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback as Python does, escaped: what failed may be named by a stranger."""
+    with inert_streams():
+        traceback.print_exception(kind, error, trace)
 
 
 __all__ = ["main", "print_error"]

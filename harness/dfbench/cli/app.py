@@ -5,14 +5,14 @@ from __future__ import annotations
 import typer
 
 import dfbench.cli.plugins as plugins_command
-from dfbench.cli import data, doctor, explain, leaderboard, localisation, run, train
+from dfbench.cli import data, doctor, explain, leaderboard, localisation, output, run, train
 from dfbench.cli.output import WholeSummaries
 from dfbench.version import VERSION
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(VERSION)
+        output.say(VERSION)
         raise typer.Exit
 
 
@@ -48,5 +48,5 @@ def build_app() -> typer.Typer:
     from dfbench.hooks.host import Host
 
     for note in Host.load().add_commands(app):
-        typer.echo(f"warning: {note}", err=True)
+        output.say(f"warning: {note}", error=True)
     return app

@@ -33,7 +33,7 @@ def demo_command(
         "demo", Host.load().registry, load_settings(), size=size, seed=seed, progress=output.progress()
     )
     for name, root in source.roots.items():
-        typer.echo(f"{name}\t{root}")
+        output.say(name, root)
 
 
 @app.command("list")
@@ -44,7 +44,6 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Every dataset that a plugin offers: is it configured, found, complete?"""
-    import json
     from functools import partial
 
     from dfbench.cli import output
@@ -78,7 +77,7 @@ def list_command(
             }
             for one in states
         ]
-        typer.echo(json.dumps(rows, indent=1))
+        output.say_json(rows)
         return
     table = DataTable("dataset", "title", "layout", "state", "root")
     for one in states:
@@ -88,7 +87,7 @@ def list_command(
     for one in states:
         if one.state in ("BROKEN", "MISSING", "UNKNOWN"):
             hint = f" ({one.hints[0]})" if one.state == "UNKNOWN" and one.hints else ""
-            typer.echo(f"{one.name}: {one.state}: {one.reason}{hint}")
+            output.say(f"{one.name}: {one.state}: {one.reason}{hint}")
 
 
 @app.command("check")
@@ -113,7 +112,6 @@ def check_command(
     Of a dataset of several compressions, each that is on disk is checked. JSON of a named dataset is that of the first,
     with the rest as "other_compressions".
     """
-    import json
     from functools import partial
 
     from dfbench.cli import output
@@ -164,9 +162,10 @@ def check_command(
     if as_json:
         content = [one.to_json() for one in checked]
         named = {**content[0], "other_compressions": content[1:]} if dataset else {}
-        typer.echo(json.dumps(named or content, indent=1))
+        output.say_json(named or content)
     else:
-        typer.echo("\n\n".join("\n".join(one.lines()) for one in checked))
+        for number, one in enumerate(checked):
+            output.say_lines(["", *one.lines()] if number else one.lines())
     if not all(one.complete for one in checked):
         raise typer.Exit(1)
 
@@ -205,15 +204,15 @@ def add_command(
     with_corpora(replace(source, roots={**source.roots, spec.name: place}), registry)
     before = source.roots.get(spec.name)
     for state in states:
-        typer.echo("\n".join(state.lines()))
+        output.say_lines(state.lines())
     known = (spec.name, *spec.aliases)
     keys = [key for key in settings.data.roots if key.casefold() in {one.casefold() for one in known}]
     instead = f" (it was {before})" if before is not None and before != place else ""
     for key in keys or [spec.name]:  # the line of an alias is replaced, not joined by a second one
         write_root(key, place)
-        typer.echo(f"{config_path()}: {key} = {place}{instead}")
+        output.say(f"{config_path()}: {key} = {place}{instead}")
         if load_settings().data.roots.get(key) != place:
-            typer.echo(f"warning: DFBENCH_DATA__ROOTS__{key.upper()} is set and beats the file", err=True)
+            output.say(f"warning: DFBENCH_DATA__ROOTS__{key.upper()} is set and beats the file", error=True)
 
 
 @app.command("show")
@@ -274,7 +273,7 @@ def show_command(
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}", hints=("choose another --out",)
         ) from error
-    typer.echo(str(path))
+    output.say(path)
 
 
 def _usable(states: list[DatasetState]) -> list[DatasetState]:

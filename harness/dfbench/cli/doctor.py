@@ -9,17 +9,14 @@ import typer
 
 def doctor_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Check packages, devices, folders, data roots and plugins; exits with 1 if something is broken."""
-    import json
-
+    from dfbench.cli import output
     from dfbench.runs.doctor import diagnose
 
     findings = diagnose()
     if as_json:
-        typer.echo(
-            json.dumps([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings], indent=1)
-        )
+        output.say_json([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings])
     else:
         for finding in findings:
-            typer.echo(f"{finding.state:8}{finding.what}: {finding.detail}")
+            output.say(f"{finding.state:8}{finding.what}: {finding.detail}")
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)

@@ -127,7 +127,7 @@ def explain_command(
             bars.note(f"*** {opened.spec.name}: {opened.notice}")
         if excerpt is None:
             _warn_of_another_score(path.name, done.probability, facts, bars)
-        typer.echo(f"{path.name}\tP(fake) {done.probability:.3f}\t{done.folder}")
+        output.say(path.name, f"P(fake) {done.probability:.3f}", done.folder)
     if failed:
         raise CoverageError(
             f"{len(failed)} of {len(wanted)} videos could not be explained: {', '.join(failed)}",

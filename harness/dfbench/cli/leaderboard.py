@@ -64,10 +64,9 @@ def leaderboard_command(
             )
     if as_json:
         for sentence in dict.fromkeys(one for table in tables.values() for one in table.attrs["left_out"]):
-            typer.echo(f"left out: {sentence}", err=True)
-        typer.echo(
-            json.dumps({name: json.loads(table.to_json(orient="records")) for name, table in tables.items()})
-        )
+            output.say(f"left out: {sentence}", error=True)
+        rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+        output.say_json(rows, indent=None)
         return
     for name, table in tables.items():
         output.print_table(render_leaderboard(table))
@@ -82,6 +81,7 @@ def leaderboard_command(
             if out is not None:
                 raise
             # A colleague's runs may well be read-only: the board was asked for, and stands above.
-            typer.echo(f"not written: {error.message}\n  write it elsewhere: --out FOLDER", err=True)
+            output.say(f"not written: {error.message}", error=True)
+            output.say("  write it elsewhere: --out FOLDER", error=True)
         else:
-            output.console().print(f"written to {folder} (csv, parquet, md, {figure.name})", soft_wrap=True)
+            output.say(f"written to {folder} (csv, parquet, md, {figure.name})")

@@ -79,6 +79,6 @@ def localisation_command(
     if len(when):
         output.print_table(render_when(when))
     for reason in result.skipped:
-        typer.echo(f"not used: {reason}", err=True)
+        output.say(f"not used: {reason}", error=True)
     write_localisation(result, where, when, folder)  # last: where it cannot be written, it stands above
-    typer.echo(f"written to {folder}")
+    output.say(f"written to {folder}")

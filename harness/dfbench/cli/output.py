@@ -1,10 +1,19 @@
-"""Where commands print: people read standard error's bars and standard output's tables, scripts read JSON."""
+"""Where commands print: people read standard error's bars and standard output's tables, scripts read JSON.
+
+A command prints through these functions alone, so that whatever stands in a name is shown and not obeyed.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import typer
 from typer.core import TyperGroup
+
+from dfbench.escaping import for_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,8 +22,29 @@ if TYPE_CHECKING:
     from dfbench.progress import RichProgress
 
 
+# typer has a copy of click of its own or not, by its version; this is the one that it raises.
+_ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
 class WholeSummaries(TyperGroup):
-    """A group of commands whose help says what each does in a whole sentence, on several lines where there is little room."""
+    """A group of commands whose help says what each does in a whole sentence, on several lines where there is little room,
+    and whose complaints show what was typed escaped: click itself would drop some of it."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """As typer's."""
+        try:
+            return super().make_context(*arguments, **options)
+        except _ClickError as error:
+            error.message = for_terminal(error.message)
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer's."""
+        try:
+            return super().invoke(ctx)
+        except _ClickError as error:
+            error.message = for_terminal(error.message)
+            raise
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # typer's click, or click's own
         """List the commands, each with the first sentence of its help."""
@@ -27,6 +57,28 @@ class WholeSummaries(TyperGroup):
                     if command is not None and not command.hidden
                 ]
             )
+
+
+def say(*fields: object, error: bool = False) -> None:
+    """Print one line to standard output, or to standard error: `fields`, parted by tabs, in which none is left."""
+    print("\t".join(map(for_terminal, fields)), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def say_block(text: str, *, indent: str = "", error: bool = False) -> None:
+    """Print each line of a text of several lines, such as a traceback, behind `indent`."""
+    for line in text.splitlines():
+        say(f"{indent}{line}", error=error)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print lines to standard output."""
+    for line in lines:
+        say(line)
+
+
+def say_json(content: object, *, indent: int | None = 1) -> None:
+    """Print `content` as JSON in ASCII, which every program reads and no terminal obeys."""
+    print(json.dumps(content, indent=indent), flush=True)
 
 
 def console() -> Console:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.cli import output
 from dfbench.cli.output import WholeSummaries
 from dfbench.errors import PluginError, UsageError
+from dfbench.escaping import for_shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def list_plugins(
 
     records = Host.load().plugins
     if as_json:
-        typer.echo(json.dumps([_as_json(record) for record in records], indent=2))
+        output.say_json([_as_json(record) for record in records], indent=2)
     else:
         _print_records(records)
     failed = [record.name for record in records if record.status is PluginStatus.FAILED]
@@ -55,13 +55,13 @@ def new_plugin(
             hints=(f"a detector:   dfbench plugins new detector {name}",),
         )
     written = new_detector(name, folder or Path(name))
-    typer.echo(f"wrote {written}; now:")
+    output.say(f"wrote {written}; now:")
     # A bare name would be looked up on the package index, where a stranger's package may have it.
     place = written if written.is_absolute() else Path(".", written)
     shown = str(place) if place.is_absolute() else f"./{place}"
-    typer.echo(f"  pip install --no-deps --no-build-isolation {shlex.quote(shown)}")
-    typer.echo(f"  dfbench plugins check {name}")
-    typer.echo(f"  dfbench run --detector {name} --protocol cross-dataset")
+    output.say(f"  pip install --no-deps --no-build-isolation {for_shell(shown)}")
+    output.say(f"  dfbench plugins check {name}")
+    output.say(f"  dfbench run --detector {name} --protocol cross-dataset")
 
 
 @app.command("check")
@@ -71,26 +71,23 @@ def check_plugin(
     weights: Annotated[Path | None, typer.Option(help="Its weights, if it needs any.")] = None,
 ) -> None:
     """Check that a detector behaves: shapes, same score alone and in any batch, repeatability."""
-    from rich.text import Text
-
-    from dfbench.cli import output
     from dfbench.hooks.conformance import check_detector
     from dfbench.hooks.host import Host
+    from dfbench.results.terminal import styled
 
     results = check_detector(Host.load().registry.detector(name), device=device, weights=weights)
     console = output.console()
     for result in results:
-        state = Text("ok    ", style="green") if result.passed else Text("failed", style="red")
-        console.print(Text.assemble(state, f" {result.name}"), soft_wrap=True)
-        for line in result.detail.splitlines():
-            console.print(f"         {line}", soft_wrap=True)
+        state = ("ok    ", "green") if result.passed else ("failed", "red")
+        console.print(styled(state, f" {result.name}"), soft_wrap=True)
+        output.say_block(result.detail, indent=" " * 9)
     failed = sum(not result.passed for result in results)
     if failed:
         raise PluginError(
             f"detector {name!r} failed {failed} of {len(results)} checks",
             hints=("each check is described in docs/plugins.md",),
         )
-    console.print(f"detector {name!r} passed all {len(results)} checks", soft_wrap=True)
+    output.say(f"detector {name!r} passed all {len(results)} checks")
 
 
 def _as_json(record: PluginRecord) -> dict[str, object]:
@@ -107,11 +104,8 @@ def _as_json(record: PluginRecord) -> dict[str, object]:
 
 
 def _print_records(records: Sequence[PluginRecord]) -> None:
-    from rich.text import Text
-
-    from dfbench.cli import output
     from dfbench.hooks.host import EVENT_HOOKS, PluginStatus
-    from dfbench.results.terminal import DataTable
+    from dfbench.results.terminal import DataTable, styled
 
     colours = {PluginStatus.OK: "green", PluginStatus.FAILED: "red", PluginStatus.DISABLED: "yellow"}
     table = DataTable("plugin", "distribution", "status", "offers")
@@ -119,13 +113,10 @@ def _print_records(records: Sequence[PluginRecord]) -> None:
         offers = [f"{kind.words}: {', '.join(names)}" for kind, names in record.offers.items()]
         offers += [hook for hook in record.hooks if hook in EVENT_HOOKS]
         origin = f"{record.distribution} {record.version}".strip() or "(object)"
-        status = Text(record.status, style=colours[record.status])
-        shown = "\n".join(offers) if record.status is PluginStatus.OK else ""
-        table.add_row(record.name, origin, status, shown)
-    console = output.console()
-    console.print(table)
+        status = styled(record.status, style=colours[record.status])
+        table.add_row(record.name, origin, status, offers if record.status is PluginStatus.OK else "")
+    output.console().print(table)
     for record in records:
         if record.error:
-            console.print(f"{record.status} {record.name!r}: {record.error}", soft_wrap=True)
-            for line in record.traceback.splitlines():
-                console.print(f"    {line}", soft_wrap=True)
+            output.say(f"{record.status} {record.name!r}: {record.error}")
+            output.say_block(record.traceback, indent="    ")

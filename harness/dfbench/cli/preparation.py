@@ -97,13 +97,13 @@ def prepare_command(
     videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
     own = share.of(videos)
     if not own:
-        typer.echo(f"nothing to do: share {shard} of {len(videos)} videos is empty")
+        output.say(f"nothing to do: share {shard} of {len(videos)} videos is empty")
     if retry:
         before = prepared_selected(
             own, wanted, source=source, registry=registry, settings=settings, progress=bars
         )
         if all(one is None or one.status is Status.OK for one in before):
-            typer.echo(
+            output.say(
                 f"nothing to retry: {before.count(None)} of {len(own)} videos are not prepared yet, none failed"
             )
     report = prepare_selected(
@@ -117,7 +117,7 @@ def prepare_command(
         verify=verify,
     )
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
-        typer.echo(f"{status}\t{count}")
+        output.say(status, count)
     if share.count == 1:  # otherwise, others write at the same time
         everything = _labelled(selected_videos(dataset, None, compression, source, registry), labels)
         known = prepared_selected(
@@ -125,7 +125,7 @@ def prepare_command(
         )
         if done := [one for one in known if one is not None and one.status is Status.OK]:
             path = tracks_path(done[0].path, source.root_for(registry.dataset(dataset)))
-            typer.echo(f"boxes\t{write_tracks(done, path)}\t{path}")
+            output.say("boxes", write_tracks(done, path), path)
     if report.videos and not any(one.status is Status.OK for one in report.videos):
         raise RunError(
             f"none of the {len(report.videos)} videos could be prepared",
@@ -148,7 +148,6 @@ def status_command(
     weights: _Weights = None,
 ) -> None:
     """How far the preparation of a dataset is, and why videos failed; prepares nothing."""
-    import json
     from collections import Counter
 
     from dfbench.cli import output
@@ -186,20 +185,20 @@ def status_command(
         for video, one in zip(videos, found, strict=True)
     ]
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        output.say_json(rows)
         return
     for status, count in sorted(Counter(row["status"] for row in rows).items()):
-        typer.echo(f"{status}\t{count}")
+        output.say(status, count)
     counted = [one for one in found if one is not None and one.wanted_frames > 0]
     if counted:
         held, looked_at = (
             sum(one.face_frames for one in counted),
             sum(one.wanted_frames for one in counted),
         )
-        typer.echo(f"frames with the face\t{held} of {looked_at}")
+        output.say("frames with the face", f"{held} of {looked_at}")
     for video, one in zip(videos, found, strict=True):
         if one is not None and (told := _told(one)):
-            typer.echo(f"{video.video_id}\t{one.status}\t{told}")
+            output.say(video.video_id, one.status, told)
 
 
 def _told(result: PreparedResult) -> str:

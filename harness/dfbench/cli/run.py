@@ -62,6 +62,8 @@ def run_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Score DETECTOR on every test set of PROTOCOL, or on DATASET; a second identical run computes nothing."""
+    import json
+
     from dfbench.api import evaluate
     from dfbench.cli import output
     from dfbench.errors import CoverageError, UsageError
@@ -109,12 +111,12 @@ def run_command(
         tables.append(outcome.table)
         if not as_json:
             output.print_table(render_table(outcome.table, width=output.console().width))
-            output.console().print(f"stored in {outcome.folder}", soft_wrap=True)
+            output.say(f"stored in {outcome.folder}")
     merged = pd.concat(tables, ignore_index=True)
     if as_json:
         for sentence in warnings_of(merged):
-            typer.echo(f"warning: {sentence}", err=True)
-        typer.echo(merged.to_json(orient="records", indent=1))
+            output.say(f"warning: {sentence}", error=True)
+        output.say_json(json.loads(merged.to_json(orient="records")))
     if short := short_of(merged, min_coverage):
         unlisted = merged[merged["n_unlisted_real"] + merged["n_unlisted_fake"] > 0]
         raise CoverageError(

@@ -55,4 +55,4 @@ def train_command(
         devices=devices,
         nodes=nodes,
     )
-    typer.echo(str(train_detector(request, progress=output.progress())))
+    output.say(train_detector(request, progress=output.progress()))

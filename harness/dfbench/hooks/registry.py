@@ -183,7 +183,8 @@ def load_object(path: str) -> object:
         raise
     except BaseException as error:
         raise PluginError(
-            f"{path!r} cannot be imported: {one_line(error)}\n\n{plugin_traceback(error)}",
+            f"{path!r} cannot be imported: {one_line(error)}",
+            detail=plugin_traceback(error),
             hints=("look at the traceback above; `dfbench plugins list` says which plugin offers it",),
         ) from error
     for attribute in attributes.split("."):
@@ -192,7 +193,8 @@ def load_object(path: str) -> object:
         except AttributeError as error:
             close = closest(attribute, dir(found))
             raise PluginError(
-                f"{path!r} cannot be imported: {one_line(error)}\n\n{plugin_traceback(error)}",
+                f"{path!r} cannot be imported: {one_line(error)}",
+                detail=plugin_traceback(error),
                 hints=tuple(f"did you mean {one!r}?" for one in close[:1]),
             ) from error
     return found
@@ -223,10 +225,10 @@ def _skip_loader(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _failed_plugin(kind: Kind, name: str, failure: Failure) -> PluginError:
-    details = f"\n\n{failure.traceback}" if failure.traceback else ""
     offered = f"{kind.words} {name!r} is offered by plugin {failure.plugin!r}"
     return PluginError(
-        f"{offered}, which failed: {failure.reason}{details}",
+        f"{offered}, which failed: {failure.reason}",
+        detail=failure.traceback,
         hints=(f"mend or uninstall {failure.plugin!r}; `dfbench plugins list` shows every plugin",),
     )
 

@@ -132,9 +132,7 @@ def leaderboard(
 
 def render_leaderboard(board: pd.DataFrame) -> Table:
     """A board for the terminal: each cell the AUC over its interval, the best ranked of a column starred."""
-    from rich.text import Text
-
-    from dfbench.results.terminal import DataTable
+    from dfbench.results.terminal import DataTable, styled
 
     facts = board.attrs
     columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
@@ -150,7 +148,7 @@ def render_leaderboard(board: pd.DataFrame) -> Table:
         part = board[board["section"] == section]
         if len(part) and section != RANKED:
             shown.add_section()
-            shown.add_row("", Text(f"not ranked: {section}", style="italic"), *[""] * (len(columns) + 1))
+            shown.add_row("", styled(f"not ranked: {section}", style="italic"), *[""] * (len(columns) + 1))
         for index, row in zip(part.index, part.to_dict("records"), strict=True):
             cells = [_cell(row, name, starred=index in best[name]) for name in columns]
             shown.add_row(
@@ -196,7 +194,7 @@ def markdown_of(board: pd.DataFrame) -> str:
         if row["section"] != RANKED:
             entry += f" (not ranked: {row['section']})"
         lines.append(_markdown_row(["" if pd.isna(row["rank"]) else str(row["rank"]), entry, *cells]))
-    return "\n".join([*lines, "", *(f"{_as_markdown(line)}  " for line in _caption(board).split("\n")), ""])
+    return "\n".join([*lines, "", *(f"{_as_markdown(line)}  " for line in _caption(board)), ""])
 
 
 def _chosen(
@@ -361,15 +359,15 @@ def _best(board: pd.DataFrame, columns: Sequence[str]) -> dict[str, set[Any]]:
 
 
 def _cell(row: Mapping[Any, Any], name: str, *, starred: bool) -> Text:
-    from rich.text import Text
+    from dfbench.results.terminal import styled
 
     value = row[name]
     if math.isnan(value):
-        return Text("-")
+        return styled("-")
     text = f"{value:.3f}{marks(row, name)}"
-    shown = Text(f"*{text}", style="bold green") if starred else Text(text)
+    shown = (f"*{text}", "bold green") if starred else text
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return shown if math.isnan(low) else Text.assemble(shown, "\n", (f"{low:.2f}-{high:.2f}", "dim"))
+    return styled(shown) if math.isnan(low) else styled(shown, "\n", (f"{low:.2f}-{high:.2f}", "dim"))
 
 
 def marks(row: Mapping[Any, Any], name: str) -> str:
@@ -390,7 +388,7 @@ def _scored(row: Mapping[Any, Any]) -> str:
     return shown if row["scored"] == row["expected"] else f"{row['scored']}/{row['expected']} {shown}"
 
 
-def _caption(board: pd.DataFrame) -> str:
+def _caption(board: pd.DataFrame) -> list[str]:
     facts = board.attrs
     if board.empty:
         lines = ["no complete run of this protocol on this corpus"]
@@ -418,7 +416,7 @@ def _caption(board: pd.DataFrame) -> str:
     ]
     older = board[board["older_hidden"] > 0]
     lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]
-    return "\n".join([*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])])
+    return [*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])]
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

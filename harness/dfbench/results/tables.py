@@ -192,7 +192,7 @@ def _rendered(table: pd.DataFrame, left_out: Sequence[str]) -> Table:
     title = f"{entries[0]}: {table['protocol'].iloc[0]}" if len(entries) == 1 else "results"
     legend = _caption(table)
     if left_out:
-        legend += f"\nleft out for want of room: {', '.join(reversed(left_out))}"
+        legend.append(f"left out for want of room: {', '.join(reversed(left_out))}")
     shown = DataTable(heading=title, legend=legend)
     if len(entries) > 1:
         shown.data_column("entry", max_width=24)
@@ -420,7 +420,7 @@ def _count(row: Mapping[Any, Any], label: str) -> str:
     return f"{expected}" if scored == expected else f"{scored}/{expected}"
 
 
-def _caption(table: pd.DataFrame) -> str:
+def _caption(table: pd.DataFrame) -> list[str]:
     corpora = ", ".join(sorted(set(table["corpus"])))
     trained = table.loc[table["dataset"] != MEAN, "cross_dataset"]
     lines = [
@@ -437,7 +437,7 @@ def _caption(table: pd.DataFrame) -> str:
         lines.append(f"not cross-dataset, trained on it: {', '.join(inside)}")
     if MEAN not in set(table["dataset"]) and table.loc[table["manipulation"] == ALL, "auc"].isna().any():
         lines.append("no mean: not every dataset has a figure")
-    return "\n".join(lines)
+    return lines
 
 
 def _single_manipulation(table: pd.DataFrame) -> list[bool]:

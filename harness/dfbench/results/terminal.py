@@ -1,36 +1,74 @@
-"""What is printed for people, where every word may be data: a path `[id]`, a video `[/x]`, an entry `:smile:`.
+r"""What is printed for people, where every word may be data: a path `[id]`, a video `[/x]`, an entry `:smile:`, `\x1b[2J`.
 
-rich reads such words as markup, emoji codes and things to colour. Here nothing of that kind is read: strings are printed
-as they are, and what has a style says so with `rich.text.Text`.
+rich reads such words as markup, emoji codes and things to colour, and terminals obey control characters. Here nothing of
+that kind is read: strings are printed as they are, with what cannot be seen escaped, and what has a style says so with
+`styled`.
 """
 
 from __future__ import annotations
 
-from typing import IO
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
+from dfbench.escaping import for_terminal
+from dfbench.streams import beneath
+
+
+class PlainConsole(Console):
+    """A console that prints strings as they are, escaped; only its own codes reach the terminal."""
+
+    def __init__(
+        self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None
+    ) -> None:
+        file = beneath(file or (sys.stderr if stderr else sys.stdout))
+        super().__init__(stderr=stderr, file=file, width=width, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """As rich's, of the escaped text, which is one line: rich itself drops some control characters without a word."""
+        return super().render_str(for_terminal(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich's; the words of whatever it renders are escaped."""
+        for segment in super().render(renderable, options):
+            if segment.control is None and (shown := for_terminal(segment.text, lines=True)) != segment.text:
+                yield Segment(shown, segment.style)
+            else:
+                yield segment
+
 
 def plain_console(*, stderr: bool = False, file: IO[str] | None = None, width: int | None = None) -> Console:
-    """A console that prints strings as they are."""
-    return Console(stderr=stderr, file=file, width=width, markup=False, emoji=False, highlight=False)
+    """A console that prints strings as they are, escaped."""
+    return PlainConsole(stderr=stderr, file=file, width=width)
+
+
+def styled(*parts: str | tuple[str, StyleType], style: StyleType = "") -> Text:
+    r"""Text with styles, from strings and pairs of string and style, all escaped; a part that is "\n" begins a line."""
+    pairs = [(part, "") if isinstance(part, str) else part for part in parts]
+    return Text.assemble(
+        *((words if words == "\n" else for_terminal(words), one) for words, one in pairs), style=style
+    )
 
 
 class DataTable(Table):
-    """A rich table of which every string is data, printed as it is by any console.
+    """A rich table of which every string is data, printed as it is by any console, escaped.
 
-    `heading` and `legend` are its title and caption; cells that have a style are `rich.text.Text`.
+    `heading` is its title, `legend` the lines of its caption; a cell is a string, a list of lines, or made by `styled`.
     """
 
     def __init__(
-        self, *headers: str, heading: str = "", legend: str = "", min_width: int | None = None
+        self, *headers: str, heading: str = "", legend: Sequence[str] = (), min_width: int | None = None
     ) -> None:
+        lines = [legend] if isinstance(legend, str) else legend
         super().__init__(
-            title=Text(heading, style="table.title", justify="center") if heading else None,
-            caption=Text(legend, style="table.caption") if legend else None,
+            title=Text(for_terminal(heading), style="table.title", justify="center") if heading else None,
+            caption=Text("\n".join(map(for_terminal, lines)), style="table.caption") if legend else None,
             caption_justify="left",
             min_width=min_width,
         )
@@ -38,7 +76,10 @@ class DataTable(Table):
             self.data_column(header)
 
     def add_row(
-        self, *renderables: RenderableType | None, style: StyleType | None = None, end_section: bool = False
+        self,
+        *renderables: RenderableType | Sequence[str] | None,
+        style: StyleType | None = None,
+        end_section: bool = False,
     ) -> None:
         """Add a row of cells."""
         super().add_row(*map(_plain, renderables), style=style, end_section=end_section)
@@ -53,7 +94,7 @@ class DataTable(Table):
     ) -> None:
         """Add a column; its cells are folded where they are too long, unless `no_wrap`."""
         self.add_column(
-            Text(header),
+            Text(for_terminal(header)),
             justify="right" if right else "left",
             no_wrap=no_wrap,
             overflow="fold",
@@ -61,5 +102,7 @@ class DataTable(Table):
         )
 
 
-def _plain(cell: RenderableType | None) -> RenderableType | None:
-    return Text(cell) if isinstance(cell, str) else cell
+def _plain(cell: RenderableType | Sequence[str] | None) -> RenderableType | None:
+    if isinstance(cell, str):
+        return Text(for_terminal(cell))
+    return Text("\n".join(map(for_terminal, cell))) if isinstance(cell, Sequence) else cell

@@ -19,10 +19,11 @@ from dfbench.data.store import read_track
 from dfbench.data.video import probe
 from dfbench.data.video_file import VideoInfo
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
+from dfbench.escaping import for_terminal
 from dfbench.hooks.plugin_code import ToldExplainer, running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
-from dfbench.names import name_fault, shown
+from dfbench.names import shown
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.evidence import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.excerpts import Excerpt, cut_face, follow_face
@@ -117,8 +118,12 @@ def open_explainer(
     if not offered:
         raise PluginError(f"the explainer of {spec.name!r} offers no map")
     for name in offered:
-        if fault := name_fault(name):  # it becomes a file, and an array of others
-            raise PluginError(f"the explainer of {spec.name!r} offers a map {shown(name)}, which {fault}")
+        if (
+            not name.strip() or set(name) & set("/\\") or for_terminal(name) != name
+        ):  # the name of an array in a file
+            raise PluginError(
+                f"the explainer of {spec.name!r} offers a map {shown(name)}, which cannot be stored"
+            )
     for name in names:
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))

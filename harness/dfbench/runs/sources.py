@@ -118,10 +118,8 @@ def data_source(
             progress.note(f"warning: [data.roots] {key}: {' '.join((error.message, *error.hints[:1]))}")
         return with_corpora(source, registry)
     if not data:
-        progress.note(
-            f"*** No data roots in {config_path()}: using the DEMO corpora.\n"
-            "*** Rendered people: the figures say nothing about real deepfakes."
-        )
+        progress.note(f"*** No data roots in {config_path()}: using the DEMO corpora.")
+        progress.note("*** Rendered people: the figures say nothing about real deepfakes.")
     corpus = corpus_to_make(data, settings)
     return made_corpus(corpus, registry, settings, size=size, seed=seed, progress=progress)
 
