@@ -26,6 +26,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DFBENCH_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("DFBENCH_CONFIG", raising=False)
     monkeypatch.delenv("DFBENCH_SCHEDULER", raising=False)
+    monkeypatch.delenv("DFBENCH_TRUST", raising=False)
     monkeypatch.chdir(tmp_path)
 
 

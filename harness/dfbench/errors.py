@@ -54,6 +54,10 @@ class SettingsError(UsageError):
     """`dfbench.toml` or a DFBENCH_* variable cannot be read or names an unknown setting."""
 
 
+class UntrustedSettingError(SettingsError):
+    """A settings file that its user need not have written sets what could run code or send data elsewhere."""
+
+
 class PluginError(DfbenchError):
     """A plugin is broken: it cannot be imported, misspells a hook, returns the wrong type, repeats a name."""
 

@@ -9,7 +9,7 @@ ffpp = "/data/FaceForensics++"
 cache = "/scratch/dfbench"          # face store, weights, demo corpora
 runs = "runs"                       # results of runs
 face_finder = "mtcnn"               # which of `dfbench plugins list` finds faces
-scheduler = "tcp://node01:8786"     # prepare videos on this dask cluster; without it, on this machine
+scheduler = "tcp://node01:8786"     # prepare videos on this dask cluster; without it, on this machine (see `dfbench.trust`)
 video_seconds = 1800                # a video whose preparation takes longer ends as an error
 
 A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++. A folder may begin with "~".
@@ -18,8 +18,11 @@ A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++. A fo
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
@@ -27,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,8 +43,9 @@ from dfbench.text import storable
 from dfbench.untrusted import MOST_SETTINGS, decoded, parsed_toml, read_bytes, read_toml
 
 FILE_NAME = "dfbench.toml"
-OTHER_VARIABLES = ("DFBENCH_CONFIG", "DFBENCH_DISABLE_PLUGINS")  # that are no settings
+OTHER_VARIABLES = ("DFBENCH_CONFIG", "DFBENCH_DISABLE_PLUGINS", "DFBENCH_TRUST")  # that are no settings
 DEFAULT_FACE_FINDER = "mtcnn"
+LOG = logging.getLogger(__name__)  # says which file is in force; commands print it
 
 
 def own_cores() -> int:
@@ -70,10 +74,16 @@ class Settings(BaseSettings):
     data: DataSettings = Field(default_factory=DataSettings)
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("dfbench"))
     runs: Path = Path("runs")
-    workers: int = Field(default_factory=own_cores, ge=1)
+    workers: int = Field(default_factory=own_cores, ge=1, le=4096)
     face_finder: str = DEFAULT_FACE_FINDER
     scheduler: str = ""
     video_seconds: float = Field(default=1800.0, gt=0, le=1e6)
+    _scheduler_file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def scheduler_file(self) -> Path | None:
+        """The file that was found and names the scheduler; None if there is none or the user named it or the file."""
+        return self._scheduler_file
 
     @field_validator("cache", "runs")
     @classmethod
@@ -107,6 +117,8 @@ class _FileSource(TomlConfigSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found = dict(super().__call__())
         path = config_path()
+        if LOG.isEnabledFor(logging.INFO) and path.is_file():
+            LOG.info("settings: %s", _in_force(path, found))
         if "DFBENCH_CONFIG" in os.environ or path == Path(FILE_NAME):
             return found
         for name, folder in (("runs", "runs"), ("cache", None)):
@@ -122,6 +134,19 @@ class _FileSource(TomlConfigSettingsSource):
                 },
             }
         return found
+
+
+def _in_force(path: Path, content: Mapping[str, Any]) -> str:
+    """A settings file in a line: where it is, what it sets, and who else may have written it."""
+    names = ", ".join(name for name in Settings.model_fields if name in content)
+    told = f"{path.absolute()} ({f'sets {names}' if names else 'sets nothing'})"
+    return "; ".join([told, *_others(path.stat(), user=os.geteuid())])
+
+
+def _others(status: os.stat_result, *, user: int) -> list[str]:
+    """Who other than `user` can have written a file; the administrator may write to any."""
+    found = ["it belongs to another user"] if status.st_uid not in (0, user) else []
+    return found + (["anyone may write to it"] if status.st_mode & stat.S_IWOTH else [])
 
 
 def _relative_to(folder: Path, path: str) -> str:
@@ -164,7 +189,7 @@ def load_settings(**overrides: Any) -> Settings:
             hints=[f"did you mean {meant}?  (instead of {name})" for name, meant in misspelt.items()],
         )
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         lines = [_told(one["loc"], one["type"], one["msg"]) for one in error.errors()]
         raise SettingsError(
@@ -173,6 +198,15 @@ def load_settings(**overrides: Any) -> Settings:
         ) from error
     except UnreadableError as error:
         raise SettingsError(error.message, hints=("correct the file",)) from error
+    variables = {name.upper() for name in os.environ}
+    if (
+        settings.scheduler
+        and "scheduler" not in overrides
+        and "DFBENCH_SCHEDULER" not in variables
+        and not named
+    ):
+        settings._scheduler_file = config_path().absolute()
+    return settings
 
 
 def misspelt_variables() -> dict[str, str]:

@@ -10,7 +10,8 @@ from types import TracebackType
 
 from dfbench.cli.app import build_app
 from dfbench.cli.output import say, say_block
-from dfbench.errors import DfbenchError
+from dfbench.cli.settings_in_force import agreed, settings_told
+from dfbench.errors import DfbenchError, UntrustedSettingError
 from dfbench.hooks.plugin_code import unexpected_error
 from dfbench.streams import inert_streams
 
@@ -24,13 +25,12 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # a name that the terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")
-    debug = "--debug" in sys.argv
+    debug, trust = _taken("--debug"), _taken("--trust")
     if debug:
-        sys.argv.remove("--debug")
         sys.excepthook = _show_traceback
-    with inert_streams():
+    with inert_streams(), settings_told(trust=trust):
         try:
-            build_app()(standalone_mode=True)
+            _run()
         except DfbenchError as error:
             if debug:
                 raise
@@ -41,6 +41,24 @@ def main() -> None:
                 raise
             print_error(unexpected_error(error))
             sys.exit(1)
+
+
+def _taken(flag: str) -> bool:
+    """Whether the command line has a flag of all commands, which is taken from it."""
+    found = flag in sys.argv
+    if found:
+        sys.argv.remove(flag)
+    return found
+
+
+def _run() -> None:
+    """Carry out the command; once more if it was refused for a setting that the user then agrees to."""
+    try:
+        build_app()(standalone_mode=True)
+    except UntrustedSettingError as error:
+        if not agreed(error):
+            raise
+        build_app()(standalone_mode=True)
 
 
 def print_error(error: DfbenchError) -> None:

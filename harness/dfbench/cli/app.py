@@ -34,7 +34,10 @@ def build_app() -> typer.Typer:
             False, "--version", callback=_version, is_eager=True, help="Print the version."
         ),
     ) -> None:
-        """Trustworthy benchmarking of deepfake video detectors. Add --debug to any command for tracebacks."""
+        """Trustworthy benchmarking of deepfake video detectors. Add --debug to any command for tracebacks.
+
+        Add --trust to let a command use a scheduler that the dfbench.toml of a folder names.
+        """
 
     app.command("run")(run.run_command)
     app.command("train")(train.train_command)

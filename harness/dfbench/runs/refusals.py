@@ -24,6 +24,7 @@ from dfbench.runs.sources import check_corpus, configured_source, corpus_to_make
 from dfbench.runs.trained import trained_weights
 from dfbench.runs.trainers import needs_of, start_source, synthesizer_of, trainer_of
 from dfbench.runs.weights_files import check_weights_file
+from dfbench.trust import require_trusted
 from dfbench.types import VideoSelection
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ def check_preparation(registry: Registry, settings: Settings) -> None:
     if not callable(registry.load_object(finder.build)):
         raise PluginError(f"face finder '{finder.name}': {finder.build} is not callable")
     if settings.scheduler:
+        require_trusted(settings)
         check_scheduler(settings.scheduler)
 
 

@@ -24,6 +24,7 @@ from dfbench.hooks.registry import closest
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.names import name_fault, shown
 from dfbench.settings import Settings, config_path
+from dfbench.trust import require_trusted
 from dfbench.types import OFFICIAL, CorpusSpec, DatasetSpec, PrepareSpec, Video
 
 if TYPE_CHECKING:
@@ -325,6 +326,7 @@ def prepare_selected(
     `verify`: after every byte of what is there was checked."""
     from dfbench.data.prepare import prepare
 
+    require_trusted(settings)
     wanted = with_finder(spec, registry, settings)
     return prepare(
         videos,
