@@ -71,7 +71,7 @@ def write_evidence_video(
     rate = Fraction(SCORED_RATE if explanation.scored else explanation.info.rate).limit_denominator(1001)
     try:
         with (
-            av.open(str(path), "w") as container,
+            av.open(str(path.absolute()), "w") as container,
             progress.task(f"draw {explanation.path.name}, frames", len(shown)) as task,
         ):
             stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})

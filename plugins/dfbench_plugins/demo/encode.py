@@ -25,7 +25,9 @@ def write_video(path: Path, frames: U8, *, fps: int, crf: int, preset: str = "su
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with av.open(str(draft), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
+        with av.open(
+            str(draft.absolute()), "w", format="mp4", container_options={"fflags": "+bitexact"}
+        ) as container:
             stream = container.add_stream("libx264", rate=Fraction(fps))
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = "yuv420p"

@@ -67,7 +67,7 @@ def _examples(jobs: Sequence[Job], root: Path, method: str, pairs: int) -> list[
 
 def read_frame(path: Path, index: int) -> U8:
     """Frame `index` of a video, (h, w, 3) uint8 RGB. Raises IndexError if it is shorter."""
-    with av.open(str(path)) as container:
+    with av.open(str(path.absolute())) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number == index:
                 return cast(U8, frame.to_ndarray(format="rgb24"))
