@@ -12,6 +12,9 @@ face_finder = "mtcnn"               # which of `dfbench plugins list` finds face
 scheduler = "tcp://node01:8786"     # prepare videos on this dask cluster; without it, on this machine (see `dfbench.trust`)
 video_seconds = 1800                # a video whose preparation takes longer ends as an error
 
+[data]
+follow_links = true                 # in folders that are searched, also links to folders outside of the data set's root
+
 A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++. A folder may begin with "~".
 """
 
@@ -54,11 +57,12 @@ def own_cores() -> int:
 
 
 class DataSettings(BaseModel):
-    """Where the datasets are."""
+    """Where the datasets are; whether links to folders outside of a root are followed where its folders are searched."""
 
     model_config = ConfigDict(extra="forbid")
 
     roots: dict[str, Path] = Field(default_factory=dict)
+    follow_links: bool = False
 
     @field_validator("roots")
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -87,6 +89,48 @@ def test_a_changed_archive_is_listed_anew(tmp_path: Path) -> None:
 def test_names_that_lead_out_of_an_archive_are_no_frames(tmp_path: Path) -> None:
     archive = write(tmp_path / "3.zip", {"../evil/1.png": png(1), "/abs/1.png": png(1), "good/1.png": png(1)})
     assert list(archive_folders(archive)) == ["good"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+@pytest.mark.parametrize("name", ["links.tar", "links.tar.gz"])
+def test_a_frame_that_is_a_link_in_a_tar_archive_is_told(tmp_path: Path, kind: bytes, name: str) -> None:
+    archive = tmp_path / name
+    with tarfile.open(archive, "w:gz" if name.endswith("gz") else "w") as tar:
+        for inside, content in frames(2).items():
+            info = tarfile.TarInfo(inside)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        info = tarfile.TarInfo(f"{FOLDER}/2.png")
+        info.type, info.linkname = kind, f"{FOLDER}/1.png"
+        tar.addfile(info)
+    with pytest.raises(LayoutError, match=r"links.tar.*2\.png in it is a link"):
+        archive_folders(archive)
+    with pytest.raises(UndecodableVideoError, match="is a link"):
+        probe(archive / FOLDER)
+
+
+def test_a_frame_that_is_a_link_in_a_zip_archive_is_told(tmp_path: Path) -> None:
+    archive = write(tmp_path / "links.zip", frames(2))
+    with zipfile.ZipFile(archive, "a") as opened:
+        info = zipfile.ZipInfo(f"{FOLDER}/2.png")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        opened.writestr(info, "/etc/passwd")
+    with pytest.raises(LayoutError, match=r"2\.png in it is a link"):
+        archive_folders(archive)
+
+
+def test_frames_in_a_folder_are_files(tmp_path: Path) -> None:
+    folder = write(tmp_path / "video", {f"{t}.png": png(t) for t in range(3)})
+    (folder / "1.png").unlink()
+    for target, said in (("/dev/zero", "device"), (str(tmp_path), "folder"), ("pipe", "pipe")):
+        (folder / "1.png").symlink_to(target)
+        if target == "pipe":
+            os.mkfifo(folder / "pipe")
+        with pytest.raises(UndecodableVideoError, match=said):
+            list(read_frames(folder, FrameChoice("uniform", 3)))
+        (folder / "1.png").unlink()
+    (folder / "1.png").symlink_to(write(tmp_path / "elsewhere", {"1.png": png(1)}) / "1.png")
+    assert reds(folder, FrameChoice("uniform", 3)) == {0: 0, 1: 1, 2: 2}
 
 
 def test_sizes(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def _archive_bytes(archive: Path, path: Path, wanted: set[str]) -> Iterator[tupl
                     yield name, _zip_bytes(opened, known[entry])
         return
     for stream, member in _members(archive):
-        found = left.pop(_plain(member.name), None)
+        found = left.pop(_plain(member.name), None) if member.isfile() else None
         if found is None:
             continue
         _require_frame(member.name, member.size)
@@ -276,18 +276,23 @@ def _entries(archive: Path) -> Iterator[tuple[str, str]]:
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
                 if not info.is_dir():
+                    if stat.S_ISLNK(info.external_attr >> 16) and is_frame_name(info.filename):
+                        raise _linked(archive, info.filename)
                     yield _plain(info.filename), f"{info.file_size} {info.CRC:08x}"
         return
     for stream, member in _members(archive):
         digest = sha256()
-        content = stream.extractfile(member) if is_frame_name(PurePosixPath(member.name).name) else None
+        is_frame = is_frame_name(PurePosixPath(member.name).name)
+        if is_frame and not member.isfile():
+            raise _linked(archive, member.name)
+        content = stream.extractfile(member) if is_frame else None
         while content is not None and (block := content.read(BLOCK)):
             digest.update(block)
         yield _plain(member.name), digest.hexdigest()
 
 
 def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """The files in a tar archive, as long as what it inflates to is in proportion to it."""
+    """What is no folder in a tar archive, as long as what it inflates to is in proportion to it."""
     most = MAX_FRAME_BYTES + MAX_INFLATION * archive.stat().st_size
     with tarfile.open(archive, "r|*", tarinfo=TarEntry) as stream:
         for member in stream:
@@ -295,8 +300,16 @@ def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
                 raise tarfile.ReadError(
                     f"{member.name} inflates to more than {MAX_INFLATION} times the archive"
                 )
-            if member.isfile():
+            if not member.isdir():
                 yield stream, member
+
+
+def _linked(archive: Path, name: str) -> LayoutError:
+    """What to raise where a frame in an archive is a link: without it, the video would be another, and nobody would know."""
+    return LayoutError(
+        f"the archive {archive} cannot be read: {name} in it is a link, and no frame",
+        hints=("pack the files themselves, as tar --dereference --hard-dereference does",),
+    )
 
 
 def _plain(name: str) -> str:

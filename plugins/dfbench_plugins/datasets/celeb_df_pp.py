@@ -13,6 +13,7 @@ from pathlib import Path
 from dfbench import Counts, Dataset, DatasetIndex, DatasetSpec, Label, Video, storable
 from dfbench_plugins.datasets import listfiles, tree
 from dfbench_plugins.datasets.folder import FolderDataset, is_own_form
+from dfbench_plugins.datasets.walking import Walk
 
 SPEC = DatasetSpec(
     name="celeb_df_pp",
@@ -92,10 +93,15 @@ class CelebDFPP:
     def _on_disk(self, problems: list[str]) -> Iterator[str]:
         for folder in _REALS:
             yield from self._names(Path(folder), problems)
-        for kind in KINDS:
-            if (self._root / _FAKES / kind).is_dir():
-                for method in tree.listing(self._root / _FAKES / kind)[0]:
+        kinds = [kind for kind in KINDS if (self._root / _FAKES / kind).is_dir()]
+        walk = Walk(
+            self._root, [self._root / one for one in (*_REALS, *(f"{_FAKES}/{kind}" for kind in kinds))]
+        )
+        for kind in kinds:
+            for method in tree.listing(self._root / _FAKES / kind)[0]:
+                if walk.follows(self._root / _FAKES / kind / method):
                     yield from self._names(Path(_FAKES, kind, method), problems)
+        walk.close(problems, problems)
 
     def _names(self, folder: Path, problems: list[str]) -> Iterator[str]:
         for name in tree.video_files(self._place(folder.as_posix())):

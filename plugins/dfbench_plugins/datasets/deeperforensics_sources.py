@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dfbench import Counts, DatasetIndex, Label, LayoutError, Video, storable
 from dfbench_plugins.datasets import deeperforensics, listfiles, tree
+from dfbench_plugins.datasets.walking import Walk
 
 SPEC = replace(
     deeperforensics.SPEC,
@@ -47,6 +48,7 @@ class SourceVideos:
         """Reals by name, fakes in list order. Raises LayoutError if the root is wrong or the list is not there."""
         folder = deeperforensics.variant_folders(self._root, dataset=SPEC.name)[deeperforensics.STANDARD]
         problems: list[str] = []
+        notes = list(NOTES)
         listed = deeperforensics.read_lists(self._root, problems).get("test")
         if listed is None:
             raise LayoutError(
@@ -59,7 +61,7 @@ class SourceVideos:
                 hints=("download the source videos, or use deeperforensics",),
             )
         videos = [
-            *self._reals(problems),
+            *self._reals(problems, notes),
             *(
                 deeperforensics.fake(
                     SPEC.name,
@@ -77,12 +79,13 @@ class SourceVideos:
                 hints=problems[:5] or NOTES,
             )
         return DatasetIndex(
-            tuple(videos), tuple(problems), NOTES, (deeperforensics.list_files(self._root)["test"],)
+            tuple(videos), tuple(problems), tuple(notes), (deeperforensics.list_files(self._root)["test"],)
         )
 
-    def _reals(self, problems: list[str]) -> Iterator[Video]:
+    def _reals(self, problems: list[str], notes: list[str]) -> Iterator[Video]:
         top = self._root / _REALS
-        for inside, files in tree.walk(top):
+        walk = Walk(self._root, [top])
+        for inside, files in walk.below(top):
             for name in files:
                 if not name.endswith(".mp4"):
                     continue
@@ -103,3 +106,4 @@ class SourceVideos:
                     identities=(actor,),
                     group=actor,
                 )
+        walk.close(problems, notes)

@@ -24,6 +24,7 @@ from dfbench import (
 )
 from dfbench.types import OWN
 from dfbench_plugins.datasets import listfiles, tree
+from dfbench_plugins.datasets.walking import Walk
 
 SPEC = DatasetSpec(
     name="folder",
@@ -99,7 +100,9 @@ class FolderDataset:
         if lists:
             videos = list(self._listed(lists[0], problems))
         else:
-            videos = [video for half in halves for video in self._found(half, problems, notes)]
+            walk = Walk(self._root, [self._root / half for half in halves])
+            videos = [video for half in halves for video in self._found(half, walk, problems, notes)]
+            walk.close(problems, notes)
             for name in filter(is_video_name, files):
                 wrong, remedy = "lies neither in real/ nor in fake/ and is left out", "move it there"
                 problems.append(listfiles.describe(self._root, "entry", name, wrong, remedy))
@@ -144,10 +147,10 @@ class FolderDataset:
                 identities=tuple(one.strip() for one in row.get("identities", "").split(";") if one.strip()),
             )
 
-    def _found(self, word: str, problems: list[str], notes: list[str]) -> Iterator[Video]:
+    def _found(self, word: str, walk: Walk, problems: list[str], notes: list[str]) -> Iterator[Video]:
         label = _FOLDERS[word.casefold()]
         left_out = _LeftOut(self._root / word)
-        for inside, files in tree.walk(self._root / word):
+        for inside, files in walk.below(self._root / word):
             folder = PurePosixPath(word, inside)
             names = [str(folder / name) for name in files if is_video_name(name)]
             frames = [name for name in files if is_frame_name(name)]

@@ -103,19 +103,28 @@ def listing(folder: Path) -> tuple[list[str], list[str]]:
 
     Names that begin with a dot are left out. Raises LayoutError if the folder cannot be listed.
     """
+    folders, files, _ = contents(folder)
+    return folders, files
+
+
+def contents(folder: Path) -> tuple[list[str], list[str], set[str]]:
+    """List `folder`; returns what `listing` does, and the names of those that are links."""
     folders: list[str] = []
     files: list[str] = []
+    links: set[str] = set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if not entry.name.startswith("."):
                     (folders if _is_folder(entry) else files).append(entry.name)
+                    if entry.is_symlink():
+                        links.add(entry.name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise LayoutError(
             f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
         ) from error
-    return sorted(folders, key=natural_key), sorted(files, key=natural_key)
+    return sorted(folders, key=natural_key), sorted(files, key=natural_key), links
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -125,23 +134,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         OSError
     ):  # a link that leads to itself: a video that cannot be read, and no reason to give the rest up
         return False
-
-
-def walk(top: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder at and below `top`, as a path below it ("." for itself), with the names of its files.
-
-    Links are followed, but no folder is entered twice. Raises LayoutError if a folder cannot be listed.
-    """
-    waiting, entered = [Path()], set()
-    while waiting:
-        inside = waiting.pop()
-        place = (top / inside).resolve()
-        if place in entered:
-            continue
-        entered.add(place)
-        folders, files = listing(top / inside)
-        yield inside.as_posix(), files
-        waiting += [inside / name for name in reversed(folders)]
 
 
 def _near(root: Path, signs: Sequence[str]) -> Iterator[tuple[str, Path]]:

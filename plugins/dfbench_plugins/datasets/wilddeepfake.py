@@ -22,6 +22,7 @@ from dfbench import (
     natural_key,
 )
 from dfbench_plugins.datasets import listfiles, tree
+from dfbench_plugins.datasets.walking import Walk
 
 SPEC = DatasetSpec(
     name="wilddeepfake",
@@ -69,13 +70,15 @@ class WildDeepfake:
         tree.require_root(self._root, dataset=SPEC.name, signs=tuple(_FOLDERS), expected=expected)
         problems: list[str] = []
         notes = list(NOTES)
+        there = [folder for folder in _FOLDERS if (self._root / folder).is_dir()]
+        walk = Walk(self._root, [self._root / folder for folder in there])
         videos = [
             video
-            for folder in _FOLDERS
-            if (self._root / folder).is_dir()
+            for folder in there
             for shard in self._shards(self._root / folder, notes)
-            for video in self._sequences(folder, shard, problems)
+            for video in self._sequences(folder, shard, walk, problems)
         ]
+        walk.close(problems, notes)
         if not videos:
             raise listfiles.no_video(f"{expected} in {self._root} hold", problems)
         return DatasetIndex(tuple(videos), tuple(problems), tuple(notes))
@@ -92,11 +95,11 @@ class WildDeepfake:
         shards = {**packed, **unpacked}
         return [shards[name] for name in sorted(shards, key=natural_key)]
 
-    def _sequences(self, folder: str, shard: Path, problems: list[str]) -> Iterator[Video]:
+    def _sequences(self, folder: str, shard: Path, walk: Walk, problems: list[str]) -> Iterator[Video]:
         word, split = _FOLDERS[folder]
         found = set()
         try:
-            folders = _frame_folders(shard)
+            folders = _frame_folders(shard, walk)
         except LayoutError as error:
             reason = error.message if error.message.isprintable() else ascii(error.message)
             wrong = f"is left out, since it cannot be read ({reason})"
@@ -131,8 +134,8 @@ def _shard(path: Path) -> str:
     return path.name.split(".", 1)[0] if is_archive_name(path.name) else path.name
 
 
-def _frame_folders(shard: Path) -> list[str]:
+def _frame_folders(shard: Path, walk: Walk) -> list[str]:
     """The folders with frames below a shard, as paths below it, in natural order."""
     if is_archive_name(shard.name) and shard.is_file():
         return list(archive_folders(shard))
-    return [inside for inside, files in tree.walk(shard) if any(map(is_frame_name, files))]
+    return [inside for inside, files in walk.below(shard) if any(map(is_frame_name, files))]
