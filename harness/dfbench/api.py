@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.errors import CoverageWarning, StoreError, UsageError
+from dfbench.errors import CoverageWarning, UsageError
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
@@ -30,22 +30,12 @@ class RunOutcome:
 
 
 def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
-    """Score, then tabulate the stored scores; the table is made anew from them each time."""
-    from dfbench.results.tables import result_table, write_table
+    """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
+    from dfbench.results.tabulation import table_of
     from dfbench.runs.evaluation import score_detector
-    from dfbench.runs.scores import read_scores, video_scores
-    from dfbench.types import Pooling
 
     scored = score_detector(request, progress=progress)
-    videos = video_scores(read_scores(scored.folder), Pooling(scored.record["pooling"]))
-    table = result_table(videos, meta=scored.record)
-    try:
-        write_table(table, scored.folder)
-    except StoreError as error:
-        if scored.computed:
-            raise
-        # Somebody else's run may be looked at where it may not be written to.
-        progress.note(f"warning: {error.message}: the table that is stored there stays")
+    table = table_of(scored, cache=load_settings().cache, progress=progress)
     if scored.computed:
         for note in scored.host.call_run_finished(table):
             progress.note(f"warning: {note}")
@@ -155,11 +145,19 @@ def leaderboards(
     folder = Path(runs) if runs else load_settings().runs
     if dataset:
         protocol = _board_of(dataset, splits, folder)
-    found = corpora(collect(folder), protocol=protocol) if corpus is None else (corpus,)
+    collected = collect(folder)
+    found = corpora(collected, protocol=protocol) if corpus is None else (corpus,)
     if not found:
         return {"": build(folder, protocol=protocol)}  # raises: there is nothing to rank, and says what to do
     return {
-        name: build(folder, protocol=protocol, corpus=name, over_seeds=over_seeds, min_coverage=min_coverage)
+        name: build(
+            folder,
+            protocol=protocol,
+            corpus=name,
+            over_seeds=over_seeds,
+            min_coverage=min_coverage,
+            collected=collected,
+        )
         for name in found
     }
 

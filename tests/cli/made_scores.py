@@ -43,9 +43,13 @@ class _Report:
 
 
 def score_without_work(
-    monkeypatch: pytest.MonkeyPatch, *, failed: Callable[[Video], bool] = lambda _: False
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    failed: Callable[[Video], bool] = lambda _: False,
+    reason: Callable[[Video], str] = lambda _: "no face in any frame",
 ) -> None:
-    """Make every run score its videos at once, each by its number in its name; those that `failed` picks have no face."""
+    """Make every run score its videos at once, each by its number in its name; those that `failed` picks have no face, for a
+    `reason`."""
 
     def prepare(videos: Sequence[Video], *_: Any, **__: Any) -> _Report:
         return _Report([PreparedVideo(video, Status.OK, "", video.path) for video in videos])
@@ -55,7 +59,7 @@ def score_without_work(
         for one in videos:
             logit = rng.normal() + int(one.video.label)
             if failed(one.video):
-                writer.add_status(one.video, status=Status.NO_FACE, reason="no face in any frame")
+                writer.add_status(one.video, status=Status.NO_FACE, reason=reason(one.video))
             else:
                 writer.add_video(one.video, frames=np.zeros((1, 1), np.int64), logits=np.array([logit]))
 

@@ -141,7 +141,7 @@ def test_a_damaged_record_is_named_and_written_anew(
     assert f"warning: {path} is damaged" in again.err
     assert "what was scored already is kept" in again.err
     mended = json.loads(path.read_text())
-    of_sessions = dict.fromkeys(("started", "finished", "environment", "sessions"))
+    of_sessions = dict.fromkeys(("started", "finished", "environment", "sessions", "record_sha256"))
     assert {**mended, **of_sessions} == {**whole, **of_sessions}
 
 

@@ -13,14 +13,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.results.made_runs import expected, rewrite, store_run
 
 from dfbench.data.official import shortfall
+from dfbench.results.checked import OTHER_CODE, RUN_FILES
 from dfbench.results.eligibility import list_notes, too_few
 from dfbench.results.leaderboard import leaderboard
 from dfbench.results.stored import collect
-from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of, write_table
-from dfbench.runs.scores import ScoreWriter, read_scores, sigmoid, video_scores
-from dfbench.types import Label, Video
+from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of
+from dfbench.results.writing import write_parquet
+from dfbench.runs.scores import read_scores, sigmoid, video_scores
+from dfbench.runs.verification import content_of
 
 META: Mapping[str, Any] = {"detector": "net", "entry": "net (seed 0)", "protocol": "p", "corpus": "official"}
 
@@ -162,75 +165,59 @@ def test_what_is_short_is_named_once_and_warned_of() -> None:
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
     """A complete run with its scores, and no table."""
-    folder = tmp_path / "runs" / "one"
-    folder.mkdir(parents=True)
+    return of_24(tmp_path / "runs" / "one")
+
+
+def of_24(folder: Path, *, failed: int = 0, **changes: Any) -> Path:
+    """Store a run of 24 videos, of which the first `failed` have no face; returns its folder."""
     record = {
         **META,
-        "schema": 1,
-        "status": "complete",
         "detector": {"name": "net"},
-        "pooling": "mean_logit",
         "trained_on": [],
-        "datasets": {"d": {"manifest": "m"}},
         "started": "2026-01-01T00:00:00+00:00",
         "finished": "2026-01-02T00:00:00+00:00",
+        **changes,
     }
-    (folder / "run.json").write_text(json.dumps(record))
     rng = np.random.default_rng(0)
-    with ScoreWriter(folder) as writer:
-        for number in range(24):
-            label = Label(number % 2)
-            name = "swap" if label else "real"
-            video = Video("d", str(number), Path("x"), label, "test", name, "", (), str(number))
-            writer.add_video(video, frames=np.zeros((1, 1), np.int64), logits=rng.normal(size=1) + label)
-        writer.finish()
+    videos = expected("d", 24)
+    logits = {
+        ("d", video.video_id): None if number < failed else rng.normal(size=1) + int(video.label)
+        for number, video in enumerate(videos)
+    }
+    store_run(folder, record, {"d": videos}, logits, table=False, draws=2000)
     return folder
 
 
 @pytest.mark.parametrize("state", ["gone", "damaged", "of version 1", "of wrong types"])
 def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, state: str) -> None:
+    rewrite(stored, content={**content_of(stored, RUN_FILES), "measured_by": "an earlier version"})
     meta = json.loads((stored / "run.json").read_text())
     table = result_table(video_scores(read_scores(stored), "mean_logit"), meta=meta)
     path = stored / "table.parquet"
     if state == "damaged":
         path.write_bytes(b"PAR1")
     elif state != "gone":
-        from dfbench.results.writing import write_parquet
-
         bad = table.drop(columns=["n_scored_real"]) if state == "of version 1" else table.assign(n_real="x")
         write_parquet(path, bad, kind="table", version=1 if state == "of version 1" else 2)
+    rewrite(stored, content={**content_of(stored, RUN_FILES), "measured_by": "an earlier version"})
     before = path.read_bytes() if path.exists() else b""
     (run,) = collect(stored.parent)
     assert run.problem == ""
+    assert run.notes == (() if state == "gone" else (OTHER_CODE,))
     assert run.table is not None
     pd.testing.assert_frame_equal(run.table, table)
     assert (path.read_bytes() if path.exists() else b"") == before  # the runs may be somebody else's
 
 
 def test_a_run_of_nothing_takes_no_board_down(stored: Path) -> None:
-    nothing = stored.parent / "nothing"
-    nothing.mkdir()
-    record = json.loads((stored / "run.json").read_text())
-    (nothing / "run.json").write_text(json.dumps({**record, "datasets": {}}))
-    with ScoreWriter(nothing) as writer:
-        writer.finish()
+    store_run(stored.parent / "nothing", {**META, "detector": {"name": "net"}, "trained_on": []}, {}, {})
     board = leaderboard(stored.parent, protocol="p")
     assert board["run"].tolist() == ["one"]
     assert board.attrs["left_out"] == ["nothing: its table holds no dataset"]
 
 
 def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) -> None:
-    later = stored.parent / "two"
-    later.mkdir()
-    record = json.loads((stored / "run.json").read_text())
-    (later / "run.json").write_text(json.dumps({**record, "finished": "2026-02-01T00:00:00+00:00"}))
-    videos = video_scores(read_scores(stored), "mean_logit")
-    videos.loc[videos["video_id"].isin(["0", "1", "2"]), ["status", "logit", "score"]] = [
-        "missing",
-        None,
-        None,
-    ]
-    write_table(result_table(videos, meta=record), later)
+    of_24(stored.parent / "two", failed=3, finished="2026-02-01T00:00:00+00:00")
     board = leaderboard(stored.parent, protocol="p")
     assert board[["run", "rank", "older_hidden"]].to_numpy().tolist() == [["one", 1, 1]]
     board = leaderboard(stored.parent, protocol="p", min_coverage=0.5)
@@ -238,12 +225,11 @@ def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) 
     assert board[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
 
 
-@pytest.mark.parametrize("change", [{"pooling": "sum"}, {"pooling": None}, {"corpus": ""}])
+@pytest.mark.parametrize("change", [{"pooling": "sum"}, {"pooling": None}, {"entry": ""}])
 def test_a_record_of_which_no_table_can_be_made_is_a_problem_of_that_run(
     stored: Path, change: dict[str, Any]
 ) -> None:
-    record = json.loads((stored / "run.json").read_text())
-    (stored / "run.json").write_text(json.dumps({**record, **change}))
+    rewrite(stored, **change)
     (run,) = collect(stored.parent)
     assert "table cannot be made" in run.problem
     assert run.table is None

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from tests.results.made_runs import expected, store_run
 
 from dfbench.errors import RunError, StoreError
 from dfbench.results.figures import auc_figure
@@ -25,25 +26,11 @@ from dfbench.results.leaderboard import (
     write_leaderboard,
 )
 from dfbench.results.stored import collect
-from dfbench.results.tables import ALL, MEAN, result_table, write_table
-from dfbench.runs.scores import sigmoid
+from dfbench.results.tables import ALL, MEAN
+from dfbench.runs.run_file import make_folder, write_record
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, TABLE_WORDS
 
 MakeRun = Callable[..., Path]
-
-
-def videos(datasets: Sequence[str], *, shift: float) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    label = np.tile([0, 1], 20)
-    parts = []
-    for dataset in datasets:
-        logit = rng.normal(size=40) + shift * label
-        facts = {"dataset": dataset, "manipulation": np.where(label, "swap", "real"), "label": label}
-        ids = [str(number) for number in range(40)]
-        parts.append(
-            pd.DataFrame({**facts, "video_id": ids, "group": ids, "logit": logit, "score": sigmoid(logit)})
-        )
-    return pd.concat(parts, ignore_index=True).assign(status="ok", reason="")
 
 
 @pytest.fixture
@@ -55,28 +42,36 @@ def make_run(tmp_path: Path) -> MakeRun:
         datasets: Sequence[str] = ("dfdc", "dfd"),
         day: int = 1,
         folder: str = "",
-        table: bool = True,
         manifest: str = "a",
+        scores: bool = True,
+        table: bool = True,
+        flat: bool = False,
         **changes: Any,
     ) -> Path:
         record = {
-            "schema": 1,
-            "status": "complete",
             "detector": {"name": entry.partition(" ")[0]},
             "entry": entry,
             "protocol": "cross-dataset",
             "corpus": "demo",
             "trained_on": ["ffpp"],
-            "datasets": {name: {"manifest": manifest, "videos": 40} for name in datasets},
             "started": "2026-01-01T00:00:00+00:00",
             "finished": f"2026-02-{day:02d}T00:00:00+00:00",
             **changes,
         }
         path = tmp_path / "runs" / (folder or f"{entry}-{day}")
-        path.mkdir(parents=True)
-        (path / "run.json").write_text(json.dumps(record), encoding="utf-8")
-        if table:
-            write_table(result_table(videos(datasets, shift=shift), meta=record, draws=100), path)
+        if not scores:
+            make_folder(path)
+            write_record(path, {"schema": 1, "datasets": {}, **record})
+            return path
+        videos = {name: expected(name, 40, group=manifest) for name in datasets}
+        rng = np.random.default_rng(0)
+        normal = rng.normal(size=40)
+        logits = {
+            (name, video.video_id): np.array([0.0 if flat else normal[number] + shift * int(video.label)])
+            for name, rows in videos.items()
+            for number, video in enumerate(rows)
+        }
+        store_run(path, record, videos, logits, table=table)
         return path
 
     return make
@@ -151,7 +146,7 @@ def test_the_newest_run_of_an_entry_counts(make_run: MakeRun, runs: Path) -> Non
     make_run("same", shift=0.1, day=1)
     newest = make_run("same", shift=2.0, day=3)
     make_run("same", shift=0.1, day=2)
-    running = make_run("same", day=9, status="running", table=False, started="2026-02-08T00:00:00+00:00")
+    running = make_run("same", day=9, status="running", scores=False, started="2026-02-08T00:00:00+00:00")
     board = board_of(runs)
     assert board["run"].tolist() == [newest.name]
     assert board["older_hidden"].tolist() == [2]
@@ -272,17 +267,20 @@ def test_undecodable_text_is_listed_too(make_run: MakeRun, runs: Path) -> None:
     assert collect(runs)[0].problem.startswith("run.json is damaged")
 
 
-def test_a_table_that_is_absent_or_of_another_run_is_left_out(make_run: MakeRun, runs: Path) -> None:
+def test_a_run_without_scores_or_of_another_record_is_left_out(make_run: MakeRun, runs: Path) -> None:
     make_run("good")
-    make_run("empty", table=False)
+    make_run("made anew", table=False)
+    (make_run("empty") / "scores.parquet").unlink()
     foreign = make_run("foreign")
     record = json.loads((foreign / "run.json").read_text())
-    (foreign / "run.json").write_text(json.dumps({**record, "corpus": "demo", "entry": "renamed"}))
+    (foreign / "run.json").write_text(json.dumps({**record, "entry": "renamed"}))
     problems = {run.folder.name: run.problem for run in collect(runs)}
-    assert problems["good-1"] == ""
-    assert "cannot be read" in problems["empty-1"]
-    assert problems["foreign-1"] == "its table is of another entry than its run.json"
-    assert len(board_of(runs)) == 1
+    assert problems["good-1"] == problems["made anew-1"] == ""
+    assert problems["empty-1"].startswith("scores.parquet is gone")
+    assert problems["foreign-1"] == "run.json was changed since it was written"
+    board = board_of(runs)
+    assert board["entry"].tolist() == ["good", "made anew"]
+    assert [sentence.partition(":")[0] for sentence in board.attrs["left_out"]] == ["empty-1", "foreign-1"]
 
 
 def test_nothing_to_rank(make_run: MakeRun, runs: Path) -> None:
@@ -299,10 +297,7 @@ def test_nothing_to_rank(make_run: MakeRun, runs: Path) -> None:
 
 
 def test_constant_scores_are_called_out(make_run: MakeRun, runs: Path) -> None:
-    path = make_run("flat")
-    flat = videos(("dfdc", "dfd"), shift=1.0).assign(logit=0.0, score=0.5)
-    record = json.loads((path / "run.json").read_text())
-    write_table(result_table(flat, meta=record, draws=20), path)
+    make_run("flat", flat=True)
     assert "warning: flat: dfdc: constant scores; dfd: constant scores" in text_of(board_of(runs))
 
 

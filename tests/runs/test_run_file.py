@@ -11,6 +11,7 @@ from dfbench.errors import StoreError
 from dfbench.runs.run_file import (
     make_folder,
     read_record,
+    record_digest,
     refuse_unusable,
     remove_run,
     run_folders,
@@ -22,8 +23,10 @@ RECORD = {"detector": {"name": "net"}, "entry": "net \u00e9 (seed 0)"}
 
 def test_written_and_read_back(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "runs" / "a")
-    write_record(folder, RECORD)
-    assert read_record(folder) == RECORD
+    written = write_record(folder, {**RECORD, "clips": (1, Path("a")), "score": float("nan")})
+    assert written == {**RECORD, "clips": [1, "a"], "score": None, "record_sha256": record_digest(written)}
+    assert read_record(folder) == written
+    assert record_digest({**written, "entry": "other"}) != written["record_sha256"]
     assert [path.name for path in folder.iterdir()] == ["run.json"]
     assert list(run_folders(tmp_path / "runs")) == [folder]
 

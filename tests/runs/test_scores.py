@@ -16,6 +16,7 @@ from dfbench.runs.scores import (
     COLUMNS,
     MERGED,
     SHARDS,
+    SUMS,
     ScoreWriter,
     done_videos,
     read_scores,
@@ -57,7 +58,7 @@ def test_rows_survive_shards_and_merging(tmp_path: Path) -> None:
     assert before["clip"].dtype == np.int32
     path = ScoreWriter(tmp_path).finish()
     assert path == tmp_path / MERGED
-    assert [p.name for p in tmp_path.iterdir()] == [MERGED]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [MERGED, SUMS]
     pd.testing.assert_frame_equal(read_scores(tmp_path), before)
 
 

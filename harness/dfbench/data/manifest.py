@@ -6,6 +6,7 @@ or an interval, and no absolute path, so that the same data on two machines is t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,26 +35,19 @@ COLUMNS = (
     "mask_path",
 )
 FileFingerprints = Mapping[tuple[str, str], tuple[str, ...]]  # of a video, and of its mask if it has one
-_JOINT = ";"  # between the identities of a video
 
 
 def manifest_of(videos: Iterable[Video]) -> pd.DataFrame:
     r"""The table of `videos`, a row each in the given order.
 
-    Columns are the fields of Video: all of them strings (identities joined by ";", mask_path "" where there is
+    Columns are the fields of Video: all of them strings (identities as a JSON array, mask_path "" where there is
     none, backslashes in paths doubled and their bytes that are not UTF-8 as \xff) but `label`, int8. Raises
-    ManifestError if a (dataset, video_id) is repeated or an identity cannot be joined.
+    ManifestError if a (dataset, video_id) is repeated.
     """
     import pandas as pd
 
     rows = list(videos)
     refuse_duplicates(rows)
-    for video in rows:
-        if any(not one or _JOINT in one for one in video.identities):
-            raise ManifestError(
-                f"{video.dataset} {video.video_id}: identities {video.identities!r} cannot be stored",
-                hints=(f"give identities that are not empty and hold no {_JOINT!r}",),
-            )
     content: dict[str, list[str] | list[int]] = {
         "dataset": [video.dataset for video in rows],
         "video_id": [video.video_id for video in rows],
@@ -62,7 +56,7 @@ def manifest_of(videos: Iterable[Video]) -> pd.DataFrame:
         "split": [video.split for video in rows],
         "manipulation": [video.manipulation for video in rows],
         "compression": [video.compression for video in rows],
-        "identities": [_JOINT.join(video.identities) for video in rows],
+        "identities": [json.dumps(video.identities, ensure_ascii=False) for video in rows],
         "group": [video.group for video in rows],
         "mask_path": ["" if video.mask_path is None else reversible(str(video.mask_path)) for video in rows],
     }
@@ -97,13 +91,25 @@ def videos_of(manifest: pd.DataFrame) -> list[Video]:
                 split=split,
                 manipulation=manipulation,
                 compression=compression,
-                identities=tuple(identities.split(_JOINT)) if identities else (),
+                identities=_identities(identities, f"{dataset} {video_id}"),
                 group=group,
                 mask_path=Path(restored(mask)) if mask else None,
             )
         )
     refuse_duplicates(videos)
     return videos
+
+
+def _identities(text: str, video: str) -> tuple[str, ...]:
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ManifestError(
+            f"{video}: the identities are {text!r}", hints=("make the manifest with manifest_of",)
+        )
+    return tuple(found)
 
 
 def select(videos: Iterable[Video], selection: VideoSelection) -> list[Video]:

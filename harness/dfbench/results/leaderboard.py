@@ -20,12 +20,14 @@ import pandas as pd
 
 from dfbench.data.leakage import LEAK
 from dfbench.errors import RunError
+from dfbench.results.checked import OTHER_CODE
 from dfbench.results.eligibility import NONE_SCORED, TOO_FEW, is_short, share
 from dfbench.results.seeds import over_seeds as pool_seeds
 from dfbench.results.stored import RunResult, collect
 from dfbench.results.tables import CONSTANT, LEVEL, MEAN, number_with_interval
 from dfbench.results.writing import write_parquet, write_text
 from dfbench.runs.entries import with_weights
+from dfbench.runs.verification import NO_MANIFEST
 from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ SCHEMA_VERSION = 2  # 1 ranked whatever the coverage
 RANKED = "ranked"
 UNKNOWN_TRAINING = "training data unknown"
 OTHER_VIDEOS = "other list of videos"
+UNCHECKED = (NO_MANIFEST, OTHER_CODE)  # notes that the caption tells of all their entries at once
 LOW_COVERAGE = "coverage below {limit}"
 
 _CELL = {"": "float64", "_low": "float64", "_high": "float64", "_cross": "boolean", "_lists": "str"}
@@ -67,6 +70,7 @@ def leaderboard(
     corpus: str | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
+    collected: Sequence[RunResult] | None = None,
 ) -> pd.DataFrame:
     """The board of `protocol` on `corpus`, one row an entry, best mean AUC first.
 
@@ -80,10 +84,10 @@ def leaderboard(
     if every dataset has a value); coverage (the lowest), scored and expected (videos of that dataset), trained_on,
     older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol, corpus, level, datasets,
     over_seeds, min_coverage, and left_out (one sentence for each run that could not be used). `corpus` may be left out if
-    there is but one.
+    there is but one. `collected`: the runs, if `collect` returned them before.
     Raises RunError if there is no run at all, or if several corpora are there and none is named.
     """
-    runs = collect(runs_dir)
+    runs = collect(runs_dir) if collected is None else collected
     if not runs:
         raise RunError(
             f"there are no runs in {runs_dir}",
@@ -97,7 +101,8 @@ def leaderboard(
                 hints=tuple(f"dfbench leaderboard --corpus {name}" for name in found),
             )
         corpus = found[0] if found else ""
-    wanted = [run for run in runs if run.protocol == protocol and run.corpus == corpus]
+    # Where no run of the protocol can be used, each of them is named, of whatever corpus.
+    wanted = [run for run in runs if run.protocol == protocol and corpus in ("", run.corpus)]
     usable = [run for run in wanted if not run.problem]
     manifests = _reference_manifests(usable)
     chosen, hidden = _chosen(usable, manifests, min_coverage)
@@ -307,14 +312,14 @@ def _board_row(
         row[MEAN + suffix] = whole.loc[MEAN, "auc" + suffix] if has_mean else math.nan
     if complete and len(datasets) == 1:
         row |= {MEAN + suffix: row[datasets[0] + suffix] for suffix in ("", "_low", "_high")}
-    notes = {name: note for name, note in whole["note"].items() if note and name != MEAN}
+    notes = [f"{name}: {note}" for name, note in whole["note"].items() if note and name != MEAN]
     return {
         **row,
         "coverage": lowest["coverage"],
         "scored": lowest["n_scored_real"] + lowest["n_scored_fake"],
         "expected": lowest["n_real"] + lowest["n_fake"],
         "trained_on": _training_data(run),
-        "note": "; ".join(f"{name}: {note}" for name, note in notes.items()),
+        "note": "; ".join([*notes, *run.notes]),
     }
 
 
@@ -414,6 +419,9 @@ def _caption(board: pd.DataFrame) -> list[str]:
         for row in board.to_dict("records")
         if any(words in row["note"] for words in (CONSTANT, LEAK, TOO_FEW, *NONE_SCORED))
     ]
+    for note in UNCHECKED:
+        if entries := [row["entry"] for row in board.to_dict("records") if note in row["note"]]:
+            lines.append(f"{note}: {', '.join(entries)}")
     older = board[board["older_hidden"] > 0]
     lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]
     return [*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])]

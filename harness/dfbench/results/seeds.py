@@ -109,6 +109,7 @@ def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: i
         entry=entry,
         seed=None,
         finished=max(run.finished for run in runs),
+        notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         table=table.reset_index().assign(entry=entry, interval=INTERVAL)[list(first.whole().columns)],
     )
 

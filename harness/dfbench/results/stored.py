@@ -1,4 +1,4 @@
-"""Stored runs as the leaderboard reads them: `run.json` and the result table of each folder, or why not."""
+"""Stored runs as the leaderboard reads them: `run.json` of each folder and the table that its scores give, or why not."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from dfbench.errors import DataError, DfbenchError, StoreError
+from dfbench.errors import DataError, StoreError
+from dfbench.results.checked import check_run
 from dfbench.results.eligibility import list_notes
-from dfbench.results.tables import ALL, LEVEL, MEAN, read_table, result_table
+from dfbench.results.tables import ALL, MEAN
 from dfbench.runs.entries import entry_of_seeds, without_seed
 from dfbench.runs.run_file import read_record, run_folders
-from dfbench.runs.scores import any_scores, read_scores, video_scores
+from dfbench.runs.scores import any_scores
+from dfbench.settings import load_settings
 from dfbench.types import digest_of
 
 RUN_SCHEMA = 1
@@ -33,6 +35,7 @@ class RunResult:
     None where there is a problem. `complete`: it went through all its videos. `family` is the entry without its seed;
     `settings` a digest of everything else that can change a score but the seed and the weights that it gave; `weights` the
     digest of these, "" if there are none.
+    `notes`: what could not be checked of it.
     `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
     Of an unreadable run only `folder` and `problem` are known.
     """
@@ -54,6 +57,7 @@ class RunResult:
     corpora: tuple[str, ...] | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     table: pd.DataFrame | None = None
 
     def whole(self) -> pd.DataFrame:
@@ -63,15 +67,17 @@ class RunResult:
         return self.table[self.table["manipulation"] == ALL]
 
 
-def collect(runs_dir: Path) -> list[RunResult]:
-    """Every run in `runs_dir`, by folder name; a run that cannot be read is listed with its problem.
+def collect(runs_dir: Path, *, cache: Path | None = None) -> list[RunResult]:
+    """Every run in `runs_dir`, by folder name; a run that cannot be read, or was altered, is listed with its problem.
 
-    Raises StoreError if `runs_dir` is there and cannot be listed.
+    `cache`: where what comes of checking them is kept; that of the settings if None. Raises StoreError if `runs_dir` is there
+    and cannot be listed.
     """
-    return [_read_run(folder) for folder in run_folders(runs_dir)]
+    kept = cache or load_settings().cache
+    return [_read_run(folder, kept) for folder in run_folders(runs_dir)]
 
 
-def _read_run(folder: Path) -> RunResult:
+def _read_run(folder: Path, cache: Path) -> RunResult:
     try:
         record = read_record(folder)
         if record["schema"] != RUN_SCHEMA:
@@ -79,7 +85,6 @@ def _read_run(folder: Path) -> RunResult:
                 folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
             )
         trained_on = record["trained_on"]
-        stored_entry = str(record["entry"])
         entry, family, seed = _named(record)
         corpora = record.get("training_corpora")
         run = RunResult(
@@ -111,19 +116,9 @@ def _read_run(folder: Path) -> RunResult:
         return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
     if not run.complete:
         return replace(run, problem=_unfinished(folder, record))
-    return _with_table(run, record, entry=stored_entry)
-
-
-def _with_table(run: RunResult, record: Mapping[str, Any], *, entry: str) -> RunResult:
-    """A complete run with its table, or why it has none; `entry` is what the table calls it."""
-    try:
-        table = _table_of(run.folder, record)
-    except DfbenchError as error:
-        return replace(run, problem=error.message)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # of a damaged record
-        return replace(run, problem=f"its table cannot be made: {type(error).__name__}: {error}")
-    problem = _mismatch(table, replace(run, entry=entry))
-    return replace(run, problem=problem, table=None if problem else table)
+    checked = check_run(folder, record, kept=cache)
+    problem = "; ".join(checked.problems) or _mismatch(checked.table)
+    return replace(run, problem=problem, notes=checked.notes, table=None if problem else checked.table)
 
 
 def _named(record: Mapping[str, Any]) -> tuple[str, str, int | None]:
@@ -153,17 +148,6 @@ def _settings(record: Mapping[str, Any]) -> str:
     return digest_of({**scoring, "detector": detector, "recipe": training.get("recipe"), "trained": trained})
 
 
-def _table_of(folder: Path, record: Mapping[str, Any]) -> pd.DataFrame:
-    """The stored table of a run; one that is of an earlier version, damaged or gone is made anew of the scores, and not
-    stored: the runs may be somebody else's. Raises DfbenchError."""
-    try:
-        return read_table(folder / "table.parquet")
-    except StoreError:
-        if not any_scores(folder):
-            raise
-    return result_table(video_scores(read_scores(folder), str(record["pooling"])), meta=record)
-
-
 def _unfinished(folder: Path, record: Mapping[str, Any]) -> str:
     """What is known of a run that did not end, and what to do about it."""
     ways = f"give the same command again to go on, or remove {folder}"
@@ -174,18 +158,10 @@ def _unfinished(folder: Path, record: Mapping[str, Any]) -> str:
     return f"not complete; {ways}"
 
 
-def _mismatch(table: pd.DataFrame, run: RunResult) -> str:
-    """Why a table is not the one of its run.json, or ""."""
-    if set(table["level"]) - {LEVEL}:
-        return f"its table holds levels other than {LEVEL}"
-    stored = {"entry": run.entry, "protocol": run.protocol, "corpus": run.corpus}
-    for name, value in stored.items():
-        if set(table[name]) - {value}:
-            return f"its table is of another {name} than its run.json"
-    if table[(table["manipulation"] == ALL) & (table["dataset"] != MEAN)].empty:
+def _mismatch(table: pd.DataFrame | None) -> str:
+    """Why a table can be on no board, or ""."""
+    if table is None or table[(table["manipulation"] == ALL) & (table["dataset"] != MEAN)].empty:
         return "its table holds no dataset"
-    if table.duplicated(["dataset", "manipulation"]).any():
-        return "its table repeats a dataset and manipulation"
     return ""
 
 

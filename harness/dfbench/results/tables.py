@@ -121,7 +121,7 @@ def result_table(
     whole = [row for row in rows if row["manipulation"] == ALL]
     if len(whole) > 1 and all(math.isfinite(row["auc"]) for row in whole):
         rows.append({**shared, **_mean(whole, np.mean(drawn, axis=0))})
-    return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
+    return typed(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def seen_datasets(meta: Mapping[str, Any]) -> frozenset[str] | None:
@@ -156,7 +156,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if lacking:
         raise StoreError(f"{path} lacks the columns {', '.join(lacking)}", hints=("give the run again",))
     try:
-        return _typed(table)
+        return typed(table)
     except (TypeError, ValueError) as error:
         raise StoreError(
             f"{path} holds what is no result table: {error}", hints=("give the run again",)
@@ -375,7 +375,8 @@ def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[s
     }
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of a result table their types. Raises TypeError or ValueError for what is no such table."""
     return table.astype(_TYPES)
 
 

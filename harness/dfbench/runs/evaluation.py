@@ -24,14 +24,17 @@ from dfbench.hooks.host import Host
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, DetectorFactory, Progress
+from dfbench.progress import SilentProgress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
 from dfbench.runs.fairness import by_dataset, leaks_into_tests, warn_of_leaks
 from dfbench.runs.private import Redaction, redaction
 from dfbench.runs.protocols import resolve_protocol
-from dfbench.runs.provenance import file_sha256, run_identity
+from dfbench.runs.provenance import file_sha256, identity_of
 from dfbench.runs.refusals import reading_of
 from dfbench.runs.run_file import (
+    FILES,
+    MANIFEST,
     NAME,
     make_folder,
     read_record,
@@ -41,12 +44,16 @@ from dfbench.runs.run_file import (
     write_files,
     write_record,
 )
+from dfbench.runs.run_manifest import write_manifest
+from dfbench.runs.score_files import MERGED, refuse_changed
 from dfbench.runs.scores import ScoreWriter, any_scores, done_videos
 from dfbench.runs.scoring import PreparedVideo, score_videos
 from dfbench.runs.sessions import begin_session, end_session
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import Training, known_card, training_of
+from dfbench.runs.turns import turn_at
+from dfbench.runs.verification import CONTENT, content_of, record_findings
 from dfbench.runs.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.text import folder_name
@@ -57,12 +64,19 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRun:
-    """A run whose scores are complete: its folder, the content of its run.json, whether anything was computed."""
+    """A run whose scores are complete: its folder, the content of its run.json, whether anything was computed.
+
+    `asked` is the record as this request alone would begin it, whatever is stored; `expected` the videos of each dataset,
+    which lie in `roots`.
+    """
 
     folder: Path
     record: Mapping[str, Any]
     computed: bool
     host: Host
+    asked: Mapping[str, Any]
+    expected: Mapping[str, Sequence[Video]]
+    roots: tuple[Path, ...] = ()
 
 
 def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
@@ -102,26 +116,64 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         record["read_as"] = asdict(reading)
     name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
     folder = below(stage.settings.runs, name)
-    stored = {} if request.force else _stored(folder, progress)
-    if stored.get("status") == "complete":
-        progress.note(f"{spec.name}: this run is complete, nothing to compute ({folder})")
-        return ScoredRun(
-            folder, _with_lists(folder, stored, record["lists"]), computed=False, host=stage.host
-        )
-    done = set() if request.force else done_videos(folder, retry=(Status.MISSING, Status.ERROR))
-    left = {
-        dataset: [video for video in expected if (dataset, video.video_id) not in done]
-        for dataset, expected in videos.items()
-    }
+    work = _Work(folder, record, stage, card, videos, files)
+    if not request.force and (done := work.done_before(progress)) is not None:
+        return done
+    left = videos if request.force else work.left()
     # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
     # are found at once, and leave no run behind.
     detector = _build(request, stage, weights, reading) if any(left.values()) else None
-    record = begin_session(record, stored, device=choose_device(request.device), threads=compute_threads())
-    if request.force and (kept := set_aside(folder)) is not None:
+    device = choose_device(request.device)
+    if request.force and folder.exists():
+        with turn_at(folder, progress):
+            kept = set_aside(folder)
         progress.note(f"{spec.name}: computing again; the run that was there is kept in {kept}")
-    _begin(folder, record, files, stage)
-    finished = _score_into(folder, record, stage, card, detector, left)
-    return ScoredRun(folder, finished, computed=True, host=stage.host)
+    with turn_at(folder, progress):
+        # A program that had its turn before may have done all of it.
+        return work.done_before(SilentProgress()) or work.score(detector, device)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """What a request asks for, resolved: the folder and the record of its run, and the videos with their files."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    stage: Stage
+    card: DetectorCard
+    videos: Mapping[str, list[Video]]
+    files: Mapping[str, FileFingerprints]
+
+    def done_before(self, progress: Progress) -> ScoredRun | None:
+        """The run as it is stored if it is complete, else None."""
+        stored = _stored(self.folder, progress)
+        if stored.get("status") != "complete":
+            return None
+        progress.note(f"{self.stage.spec.name}: this run is complete, nothing to compute ({self.folder})")
+        return self._scored(_with_lists(self.folder, stored, self.record["lists"]), computed=False)
+
+    def left(self) -> dict[str, list[Video]]:
+        """The videos of each dataset that have no score yet. Raises StoreError if what is there was changed since."""
+        refuse_changed(self.folder, noted=CONTENT in _stored(self.folder, SilentProgress()))
+        done = done_videos(self.folder, retry=(Status.MISSING, Status.ERROR))
+        return {
+            dataset: [video for video in expected if (dataset, video.video_id) not in done]
+            for dataset, expected in self.videos.items()
+        }
+
+    def score(self, detector: Detector | None, device: str) -> ScoredRun:
+        """Score what is left; without a detector, nothing is. Raises StoreError, ScoreError."""
+        left = self.left()
+        stored = _stored(self.folder, SilentProgress())
+        record = begin_session(self.record, stored, device=device, threads=compute_threads())
+        record = _begin(self.folder, record, self.videos, self.files, self.stage)
+        finished = _score_into(self.folder, record, self.stage, self.card, detector, left)
+        return self._scored(finished, computed=True)
+
+    def _scored(self, record: Mapping[str, Any], *, computed: bool) -> ScoredRun:
+        stage = self.stage
+        roots = tuple(stage.source.roots.values())
+        return ScoredRun(self.folder, record, computed, stage.host, self.record, self.videos, roots)
 
 
 def _score_into(
@@ -144,20 +196,31 @@ def _score_into(
         _leave(folder, record, error, private_to(stage))
         raise
     ended = end_session(record)
-    finished = {**ended, "status": "complete", "finished": ended["sessions"][-1]["finished"]}
-    write_record(folder, finished)
-    return finished
+    content = content_of(folder, (MANIFEST, FILES, MERGED))
+    finished = {
+        **ended,
+        "status": "complete",
+        "finished": ended["sessions"][-1]["finished"],
+        CONTENT: content,
+    }
+    return write_record(folder, finished)
 
 
 def _begin(
-    folder: Path, record: Mapping[str, Any], files: Mapping[str, FileFingerprints], stage: Stage
-) -> None:
-    """Write down what the run is about to score."""
+    folder: Path,
+    record: Mapping[str, Any],
+    videos: Mapping[str, Sequence[Video]],
+    files: Mapping[str, FileFingerprints],
+    stage: Stage,
+) -> dict[str, Any]:
+    """Write down what the run is about to score; returns its record."""
     make_folder(folder)
-    write_record(folder, record)
+    write_manifest(folder, videos, stage.source.roots.values())
     write_files(folder, files.values())
+    written = write_record(folder, {**record, CONTENT: content_of(folder, (MANIFEST, FILES))})
     for note in stage.host.call_run_started(record):
         stage.progress.note(f"warning: {note}")
+    return written
 
 
 def _tell(training: Training, request: RunRequest, stage: Stage) -> None:
@@ -184,12 +247,11 @@ def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
 def _with_lists(folder: Path, stored: dict[str, Any], lists: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a complete run with what its lists name now, beside what they should: its videos are the same, but
     a bad line may be gone from them, and a run of an earlier version does not say."""
-    if stored.get("lists") == lists:
-        return stored
-    record = {**stored, "lists": lists}
+    if stored.get("lists") == lists or any(one.problem for one in record_findings(stored)):
+        return stored  # a record that was changed is not written anew as if it were right
     with suppress(StoreError):  # of a colleague
-        write_record(folder, record)
-    return record
+        return write_record(folder, {**stored, "lists": lists})
+    return {**stored, "lists": lists}
 
 
 def private_to(stage: Stage) -> Redaction:
@@ -315,7 +377,7 @@ def _record(
         facts.append(f"faces by {prepare.finder}")
     return {
         **scoring,
-        "identity": run_identity(**scoring),
+        "identity": identity_of(scoring),
         "status": "running",
         "entry": entry_name(spec.name, facts, seed=training.seed),
         **training.to_json(),

@@ -113,6 +113,27 @@ def run_identity(**parts: Any) -> str:
     return digest_of({name: _plain(value, name) for name, value in parts.items()})
 
 
+# The fields of a run's record that decide its scores. `margins` and `precision` stand in some records alone.
+SCORING = (
+    "schema",
+    "detector",
+    "protocol",
+    "corpus",
+    "seed",
+    "pooling",
+    "clips",
+    "prepare",
+    "datasets",
+    "margins",
+    "precision",
+)
+
+
+def identity_of(record: Mapping[str, Any]) -> str:
+    """The identity of the run with this record: the `run_identity` of its fields that decide scores. Raises TypeError."""
+    return run_identity(**{name: record[name] for name in SCORING if name in record})
+
+
 def _plain(value: Any, where: str) -> Any:  # noqa: PLR0911 # one return a kind of value
     if value is None or isinstance(value, (bool, int, str)):
         return value

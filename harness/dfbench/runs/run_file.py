@@ -18,11 +18,16 @@ from dfbench.data.folders import make_below, unmakeable, unwritable
 from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.runs.recorded_names import unusable_name
+from dfbench.runs.score_files import SUMS
 from dfbench.text import storable
+from dfbench.types import digest_of
 from dfbench.untrusted import MOST_JSON_LIST, MOST_RECORD, parsed_object, read_bytes, read_json
 
 NAME = "run.json"
 FILES = "files.json"
+MANIFEST = "manifest.parquet"
+LOCK = ".lock"
+DIGEST = "record_sha256"  # the field that says what all other fields were when the record was written
 REPLACED = "replaced"  # the folder of runs that were computed again
 _ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
 
@@ -51,9 +56,21 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write run.json, whole or not at all. Raises StoreError."""
-    _write(folder / NAME, json.dumps(record, indent=1, default=str))
+def write_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write run.json, whole or not at all, with the digest of what it says; returns it as it will be read. Raises StoreError."""
+    # A number that is none (the score of a validation that there was not) is null: JSON has no word for it.
+    plain: dict[str, Any] = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)
+    plain[DIGEST] = record_digest(plain)
+    _write(folder / NAME, json.dumps(plain, indent=1))
+    return plain
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all that a record, as `read_record` returns it, says beside its digest.
+
+    Raises ValueError, TypeError or RecursionError for what cannot have been written by `write_record`.
+    """
+    return digest_of({name: value for name, value in record.items() if name != DIGEST})
 
 
 def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
@@ -72,7 +89,9 @@ def read_files(folder: Path) -> FileFingerprints:
 
 
 def _write(path: Path, content: str) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(
+        f".{path.name}.{os.getpid()}.tmp"
+    )  # of this process: another may write at the same time
     try:
         part.write_text(content, encoding="utf-8")
         part.replace(path)
@@ -105,6 +124,7 @@ def set_aside(folder: Path) -> Path | None:
     try:
         make_below(folder.parent, kept.parent)
         folder.rename(kept)
+        (kept / LOCK).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"cannot move {folder} to {kept}: {error.strerror or error}", hints=("leave out --force",)
@@ -115,9 +135,8 @@ def set_aside(folder: Path) -> Path | None:
 def remove_run(folder: Path) -> None:
     """Remove a run of which nothing was scored: its records and its folders, which are kept if they hold anything else."""
     with suppress(OSError):
-        for name in (NAME, FILES):
-            for part in (name, name.replace(".json", ".part")):
-                (folder / part).unlink(missing_ok=True)
+        for name in (NAME, FILES, MANIFEST, SUMS, LOCK):
+            (folder / name).unlink(missing_ok=True)
         for below in [*folder.iterdir(), folder]:
             below.rmdir()
 

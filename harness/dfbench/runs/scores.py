@@ -9,11 +9,8 @@ after the last of them.
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,42 +18,51 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dfbench.data.folders import make_below
 from dfbench.errors import ScoreError, StoreError
+from dfbench.runs.score_files import (
+    ADDED_LATER,
+    COLUMNS,
+    FAILED_CLIP,
+    MERGED,
+    SCHEMA_VERSION,
+    SHARDS,
+    SUMS,
+    UNKNOWN,
+    cannot_write,
+    keep_sum_of,
+    metadata_of,
+    next_shard,
+    read_file,
+    score_schema,
+    score_table,
+    shards,
+    unmerged,
+    write_scores,
+)
 from dfbench.text import storable
 from dfbench.types import Pooling, Status, Video
 
-SCHEMA_VERSION = 1
-FAILED_CLIP = -1
-UNKNOWN = -1
-MERGED = "scores.parquet"
-SHARDS = "scores"
+__all__ = [
+    "ADDED_LATER",
+    "COLUMNS",
+    "FAILED_CLIP",
+    "MERGED",
+    "SCHEMA_VERSION",
+    "SHARDS",
+    "SUMS",
+    "UNKNOWN",
+    "ScoreWriter",
+    "any_scores",
+    "done_videos",
+    "logit",
+    "read_scores",
+    "sigmoid",
+    "video_scores",
+]
 
-_VERSION_KEY = "dfbench.scores"
-_MERGED_KEY = "dfbench.merged_shards"
-_COLUMNS: tuple[tuple[str, Any], ...] = (
-    ("dataset", pa.string()),
-    ("video_id", pa.string()),
-    ("clip", pa.int32()),  # 0, 1, ... in order; FAILED_CLIP in a status row
-    ("label", pa.int8()),  # 0 real, 1 fake
-    ("manipulation", pa.string()),
-    ("split", pa.string()),
-    ("compression", pa.string()),
-    ("group", pa.string()),  # the cluster for resampling, unique in its dataset
-    ("frames", pa.list_(pa.int32())),  # positions of the clip's frames in the video
-    ("logit", pa.float64()),  # of "fake"; NaN in a status row
-    ("prob", pa.float64()),  # sigmoid of the logit; NaN in a status row
-    ("status", pa.string()),
-    ("reason", pa.string()),
-    ("seconds", pa.float64()),  # the clip's share of the video's scoring time
-    ("face_frames", pa.int32()),  # of the wanted frames, those that hold the face; UNKNOWN if nobody counted
-    ("wanted_frames", pa.int32()),
-)
-ADDED_LATER = ("face_frames", "wanted_frames")  # columns that tables from before do not have
-COLUMNS = tuple(name for name, _ in _COLUMNS)
 _VIDEO = ["dataset", "video_id"]
 _FIXED = ["label", "manipulation", "split", "compression", "group"]
 
@@ -82,8 +88,8 @@ class ScoreWriter:
             for leftover in [*folder.glob(".*.tmp"), *(folder / SHARDS).glob(".*.tmp")]:
                 leftover.unlink()  # of a killed run
         except OSError as error:
-            raise _cannot_write(folder, error) from error
-        self._next = _next_shard(folder)
+            raise cannot_write(folder, error) from error
+        self._next = next_shard(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +160,7 @@ class ScoreWriter:
         if not self._rows:
             return
         name = f"part-{self._next:05d}.parquet"
-        _write(_table(self._rows), self._folder / SHARDS / name)
+        write_scores(score_table(self._rows), self._folder / SHARDS / name, run=self._folder)
         self._next += 1
         self._rows = []
         self._waiting = 0
@@ -164,16 +170,17 @@ class ScoreWriter:
         self.flush()
         target = self._folder / MERGED
         scores = read_scores(self._folder)
-        table = pa.Table.from_pandas(scores, schema=_schema(), preserve_index=False)
+        table = pa.Table.from_pandas(scores, schema=score_schema(), preserve_index=False)
         # The number of merged shards is stored, so that shards left by a kill between here and their removal
         # are known to be merged already.
-        _write(table.replace_schema_metadata(_metadata(merged=self._next)), target)
+        write_scores(table.replace_schema_metadata(metadata_of(merged=self._next)), target, run=self._folder)
         try:
-            for shard in _shards(self._folder):
+            for shard in shards(self._folder):
                 shard.unlink()
             (self._folder / SHARDS).rmdir()
         except OSError as error:
-            raise _cannot_write(self._folder / SHARDS, error) from error
+            raise cannot_write(self._folder / SHARDS, error) from error
+        keep_sum_of(self._folder, target)
         return target
 
     def _append(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -192,10 +199,10 @@ def read_scores(folder: Path, *, columns: Sequence[str] = COLUMNS) -> pd.DataFra
     """
     merged = folder / MERGED
     wanted = list(dict.fromkeys([*columns, *_VIDEO, "status"]))
-    tables = [_read(merged, wanted)] if merged.is_file() else []
-    tables += [_read(shard, wanted) for shard in _unmerged(folder)]
+    tables = [read_file(merged, wanted)] if merged.is_file() else []
+    tables += [read_file(shard, wanted) for shard in unmerged(folder)]
     if not tables:
-        tables = [_schema().empty_table().select(wanted)]
+        tables = [score_schema().empty_table().select(wanted)]
     scores: pd.DataFrame = pa.concat_tables([table.replace_schema_metadata() for table in tables]).to_pandas()
     if len(tables) > 1:
         part = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
@@ -212,7 +219,7 @@ def done_videos(folder: Path, *, retry: Collection[str] = ()) -> set[tuple[str, 
 
 def any_scores(folder: Path) -> bool:
     """Whether the run in `folder` has a file of scores, damaged or not."""
-    return (folder / MERGED).is_file() or bool(_shards(folder))
+    return (folder / MERGED).is_file() or bool(shards(folder))
 
 
 def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
@@ -307,96 +314,3 @@ def _row(
         "face_frames": face_frames,
         "wanted_frames": wanted_frames,
     }
-
-
-def _metadata(merged: int | None = None) -> dict[str, str]:
-    pairs = {_VERSION_KEY: str(SCHEMA_VERSION)}
-    return pairs if merged is None else {**pairs, _MERGED_KEY: str(merged)}
-
-
-def _schema() -> Any:
-    return pa.schema(list(_COLUMNS)).with_metadata(_metadata())
-
-
-def _table(rows: list[dict[str, Any]]) -> Any:
-    return pa.Table.from_pylist(rows, schema=_schema())
-
-
-def _write(table: Any, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        pq.write_table(table, temporary, compression="zstd")
-        os.replace(temporary, target)  # noqa: PTH105 # the atomic one, by its own name
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what is wrong
-            temporary.unlink(missing_ok=True)
-        raise _cannot_write(target, error) from error
-
-
-def _cannot_write(target: Path, error: OSError) -> StoreError:
-    if error.errno == errno.ENOSPC:
-        hints = (
-            f"free some space on the disk that holds {target.parent}, or set `runs` in dfbench.toml to another disk",
-            "then give the same command again: it goes on where it stopped",
-        )
-        return StoreError(f"no space left on the device while writing {target}", hints=hints)
-    return StoreError(f"cannot write {target}: {error.strerror or error}", hints=(f"check {target.parent}",))
-
-
-def _shards(folder: Path) -> list[Path]:
-    return sorted((folder / SHARDS).glob("part-*.parquet"), key=_number)
-
-
-def _number(shard: Path) -> int:
-    return int(shard.stem.removeprefix("part-"))
-
-
-def _merged_count(folder: Path) -> int:
-    merged = folder / MERGED
-    return int(_stored(merged).metadata[_MERGED_KEY.encode()]) if merged.is_file() else 0
-
-
-def _unmerged(folder: Path) -> list[Path]:
-    merged = _merged_count(folder)
-    return [shard for shard in _shards(folder) if _number(shard) >= merged]
-
-
-def _next_shard(folder: Path) -> int:
-    return max([_merged_count(folder), *(_number(shard) + 1 for shard in _shards(folder))])
-
-
-def _stored(path: Path) -> Any:
-    """The schema of a score file, once it is known to be of our version."""
-    try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, error) from error
-    version = (schema.metadata or {}).get(_VERSION_KEY.encode())
-    if version != str(SCHEMA_VERSION).encode():
-        found = "no dfbench score table" if version is None else f"of schema version {version.decode()}"
-        raise StoreError(
-            f"{path} is {found}; this dfbench reads version {SCHEMA_VERSION}",
-            hints=("use the dfbench version that wrote it, or remove the run's folder and run again",),
-        )
-    return schema
-
-
-def _read(path: Path, columns: list[str]) -> Any:
-    known = _stored(path).names
-    lacking = [name for name in columns if name in ADDED_LATER and name not in known]
-    try:
-        table = pq.read_table(
-            path, columns=[name for name in columns if name not in lacking], partitioning=None
-        )
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, error) from error
-    for name in lacking:
-        field = _schema().field(name)
-        table = table.append_column(field, pa.array([UNKNOWN] * len(table), field.type))
-    return table.select(columns)
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"{path} cannot be read: {error}", hints=(f"remove {path} and run again: its videos are scored anew",)
-    )

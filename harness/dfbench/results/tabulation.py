@@ -1,0 +1,90 @@
+"""From a scored run to its table: made of the scores, held against the videos that the run expects, and stored beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfbench.errors import DfbenchError, RunError, StoreError
+from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE, TABLE_CSV, check_run, measuring_code
+from dfbench.results.tables import ALL, result_table, write_table
+from dfbench.runs.run_file import MANIFEST, write_record
+from dfbench.runs.run_manifest import write_manifest
+from dfbench.runs.scores import read_scores, video_scores
+from dfbench.runs.verification import CONTENT, content_of, expected_problems, held_against
+from dfbench.types import Pooling
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dfbench.interfaces import Progress
+    from dfbench.runs.evaluation import ScoredRun
+
+ALTERED = "does not follow from its record"
+
+
+def table_of(scored: ScoredRun, *, cache: Path, progress: Progress) -> pd.DataFrame:
+    """The result table of a run that was scored, now or before, which is stored with it; returns the table.
+
+    A run that was altered since it was scored is held against the videos that it should have, and its table says so; it is
+    left as it is. Raises DfbenchError if no table can be made or stored.
+    """
+    folder, record = scored.folder, scored.record
+    if scored.computed:
+        table = result_table(video_scores(read_scores(folder), Pooling(record["pooling"])), meta=record)
+        _store(scored, table, cache)
+        return table
+    checked = check_run(folder, record, kept=cache)
+    altered = [one.problem for one in checked.findings if one.problem and one.check != "table"]
+    if not altered and CONTENT not in record:
+        altered = expected_problems(read_scores(folder), scored.expected)
+    if altered or checked.table is None:
+        return _held_against_record(scored, altered or list(checked.problems))
+    for problem in checked.problems:
+        progress.note(f"warning: {problem}: it is written anew")
+    if checked.problems or not _is_stored(folder, record):
+        try:
+            _store(scored, checked.table, cache)
+        except StoreError as error:
+            # Somebody else's run may be looked at where it may not be written to.
+            progress.note(f"warning: {error.message}: the table that is stored there stays")
+    return checked.table
+
+
+def _held_against_record(scored: ScoredRun, altered: list[str]) -> pd.DataFrame:
+    """The table of a run that was altered, which says so: what its scores give for the videos that were expected."""
+    name = scored.folder.name
+    try:
+        videos = video_scores(read_scores(scored.folder), Pooling(scored.asked["pooling"]))
+        meta = {**scored.record, **scored.asked}
+        table = result_table(held_against(videos, scored.expected), meta=meta)
+    except DfbenchError as error:
+        raise RunError(
+            f"{name} {ALTERED}: {'; '.join(altered)}",
+            hints=(error.message, "score it again:   --force", "look at it:       dfbench runs verify"),
+        ) from error
+    told = f"{name} {ALTERED}: {'; '.join(altered)}; it is on no board, --force scores it again"
+    whole = table["manipulation"] == ALL
+    table.loc[whole, "note"] = [f"{told}; {note}" if note else told for note in table.loc[whole, "note"]]
+    return table
+
+
+def _is_stored(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Whether the tables beside a run are those that this version made of it."""
+    content = record.get(CONTENT) or {}
+    found = content_of(folder, (TABLE, TABLE_CSV))
+    return content.get(MEASURED_BY) == measuring_code() and found == {
+        name: content.get(name) for name in (TABLE, TABLE_CSV)
+    }
+
+
+def _store(scored: ScoredRun, table: pd.DataFrame, cache: Path) -> None:
+    """Write the tables of a run, and in its record what they are; one of an earlier version gets its list of videos, too."""
+    folder, record = scored.folder, scored.record
+    write_table(table, folder)
+    if MANIFEST not in (record.get(CONTENT) or {}):
+        write_manifest(folder, scored.expected, scored.roots)
+    content = {**content_of(folder, (*RUN_FILES, TABLE_CSV)), MEASURED_BY: measuring_code()}
+    written = write_record(folder, {**record, CONTENT: content})
+    check_run(folder, written, kept=cache, made=table)  # so that the first board need not make it again

@@ -1,0 +1,104 @@
+"""Complete runs in a moment: with their list of videos, scores that nobody computed, a table, and a record that fits them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.data.manifest import file_fingerprints, fingerprints_digest, manifest_digest
+from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
+from dfbench.results.tables import result_table, write_table
+from dfbench.runs.provenance import identity_of
+from dfbench.runs.run_file import DIGEST, MANIFEST, write_files, write_record
+from dfbench.runs.run_manifest import write_manifest
+from dfbench.runs.scores import SUMS, ScoreWriter, read_scores, video_scores
+from dfbench.runs.verification import CONTENT, content_of
+from dfbench.settings import load_settings
+from dfbench.types import Label, Status, Video
+
+Logits = Mapping[tuple[str, str], NDArray[np.float64] | None]  # of a video's clips; None: it has no face
+
+
+def expected(dataset: str, count: int, *, group: str = "") -> list[Video]:
+    """So many videos, real and fake in turn, each of a person of its own (whose name begins with `group`)."""
+    return [
+        Video(
+            dataset=dataset,
+            video_id=str(number),
+            path=Path("/nowhere") / f"{number}.mp4",
+            label=Label(number % 2),
+            split="test",
+            manipulation="swap" if number % 2 else "real",
+            compression="",
+            identities=(),
+            group=f"{group}{number}",
+        )
+        for number in range(count)
+    ]
+
+
+def store_run(
+    folder: Path,
+    record: Mapping[str, Any],
+    videos: Mapping[str, Sequence[Video]],
+    logits: Logits,
+    *,
+    older: bool = False,
+    table: bool = True,
+    draws: int = 100,
+) -> dict[str, Any]:
+    """Store a run as `dfbench run` does, or as versions before there were manifests did (`older`); returns its record.
+
+    `record` stands in for what a request would say; its `datasets`, its identity and its content are worked out here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: file_fingerprints(rows) for name, rows in videos.items()}
+    datasets = {
+        name: {
+            "manifest": manifest_digest(rows),
+            "files": fingerprints_digest(files[name]),
+            "videos": len(rows),
+        }
+        for name, rows in videos.items()
+    }
+    whole = {"schema": 1, "status": "complete", "pooling": "mean_logit", **record, "datasets": datasets}
+    whole["identity"] = identity_of(whole)
+    write_files(folder, files.values())
+    with ScoreWriter(folder, every=10_000) as writer:
+        for rows in videos.values():
+            for video in rows:
+                values = logits[video.dataset, video.video_id]
+                if values is None:
+                    writer.add_status(video, status=Status.NO_FACE, reason="no face in any frame")
+                else:
+                    writer.add_video(video, frames=np.zeros((len(values), 1), np.int64), logits=values)
+        writer.finish()
+    made = result_table(video_scores(read_scores(folder), whole["pooling"]), meta=whole, draws=draws)
+    if table:
+        write_table(made, folder)
+    if older:
+        (folder / SUMS).unlink()
+        (folder / "run.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    else:
+        write_manifest(folder, videos, [Path("/nowhere")])
+        names = (MANIFEST, *RUN_FILES, TABLE_CSV)
+        whole = write_record(
+            folder, {**whole, CONTENT: {**content_of(folder, names), MEASURED_BY: measuring_code()}}
+        )
+    # Kept with this table, so that no test waits for one of 2,000 draws.
+    check_run(folder, whole, kept=load_settings().cache, made=made)
+    return whole
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Change fields of a run's record as a forger would who knows of digests: the identity and the digest fit again."""
+    record = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), **changes}
+    record.pop(DIGEST, None)
+    if "identity" not in changes:
+        record["identity"] = identity_of(record)
+    write_record(folder, record)
