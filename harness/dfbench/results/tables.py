@@ -157,7 +157,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path} lacks the columns {', '.join(lacking)}", hints=("give the run again",))
     try:
         return typed(table)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise StoreError(
             f"{path} holds what is no result table: {error}", hints=("give the run again",)
         ) from error

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfbench.errors import StoreError
+from dfbench.data.parquet import read_parquet_file
+from dfbench.errors import StoreError, UnreadableError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -30,12 +31,14 @@ def write_parquet(path: Path, frame: pd.DataFrame, *, kind: str, version: int) -
 def read_parquet(path: Path, *, kind: str, version: int) -> pd.DataFrame:
     """What `write_parquet` wrote. Raises StoreError if it is absent, damaged, or of another kind or version."""
     try:
-        table = pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path} cannot be read: {error}", hints=("give the run again",)) from error
+        table = read_parquet_file(path)
+    except UnreadableError as error:
+        raise StoreError(error.message, hints=("give the run again",)) from error
     found = (table.schema.metadata or {}).get(f"dfbench.{kind}".encode())
     if found != str(version).encode():
-        what = f"no dfbench {kind}" if found is None else f"a {kind} of version {found.decode()}"
+        what = (
+            f"no dfbench {kind}" if found is None else f"a {kind} of version {found.decode(errors='replace')}"
+        )
         raise StoreError(
             f"{path} is {what}; this dfbench reads version {version}", hints=("give the run again",)
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.data.manifest import COLUMNS, manifest_of, videos_of
-from dfbench.errors import StoreError
+from dfbench.errors import StoreError, UnreadableError
 from dfbench.runs.run_file import MANIFEST
 from dfbench.types import Video
 
@@ -50,20 +50,22 @@ def read_manifest(folder: Path) -> pd.DataFrame | None:
     Raises StoreError if it is damaged, and ManifestError if it repeats a video.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from dfbench.data.parquet import read_parquet_file
 
     path = folder / MANIFEST
     if not path.is_file():
         return None
     try:
-        table = pq.read_table(path, columns=list(COLUMNS), partitioning=None).select(list(COLUMNS))
-        if (pq.read_schema(path).metadata or {}).get(_KEY) != VERSION.encode():
+        table = read_parquet_file(path, columns=COLUMNS)
+        if (table.schema.metadata or {}).get(_KEY) != VERSION.encode():
             raise ValueError(f"it is no manifest of version {VERSION}")
         kinds = [(name, pa.int8() if name == "label" else pa.string()) for name in COLUMNS]
         frame: pd.DataFrame = table.cast(pa.schema(kinds)).to_pandas()
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (UnreadableError, ValueError, pa.ArrowException) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else error
         raise StoreError(
-            f"{path} cannot be read: {error}", hints=("score the run again:  dfbench run ... --force",)
+            f"{path} cannot be read: {reason}", hints=("score the run again:  dfbench run ... --force",)
         ) from error
     return frame
 

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfbench.data.parquet import parquet_schema, read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.untrusted import MOST_LIST, read_text
 
@@ -190,12 +191,16 @@ def _merged_count(folder: Path) -> int:
 def _stored(path: Path) -> Any:
     """The schema of a score file, once it is known to be of our version."""
     try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, error) from error
+        schema = parquet_schema(path)
+    except UnreadableError as error:
+        raise _damaged(path, error.reason) from error
     version = (schema.metadata or {}).get(_VERSION_KEY.encode())
     if version != str(SCHEMA_VERSION).encode():
-        found = "no dfbench score table" if version is None else f"of schema version {version.decode()}"
+        found = (
+            "no dfbench score table"
+            if version is None
+            else f"of schema version {version.decode(errors='replace')}"
+        )
         raise StoreError(
             f"{path} is {found}; this dfbench reads version {SCHEMA_VERSION}",
             hints=("use the dfbench version that wrote it, or remove the run's folder and run again",),
@@ -209,10 +214,17 @@ def read_file(path: Path, columns: list[str]) -> Any:
     lacking = [name for name in columns if name in ADDED_LATER and name not in known]
     there = [name for name in columns if name not in lacking]
     try:
-        table = pq.read_table(path, columns=there, partitioning=None)
-        table = table.select(there).cast(pa.schema([score_schema().field(name) for name in there]))
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        table = read_parquet_file(path, columns=there)
+        table = table.cast(pa.schema([score_schema().field(name) for name in there]))
+    except UnreadableError as error:
+        raise _damaged(path, error.reason) from error
+    except (ValueError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
+    for field in table.schema:
+        if table.column(field.name).null_count and not pa.types.is_floating(
+            field.type
+        ):  # where NaN may stand as none
+            raise _damaged(path, f"its column {field.name} has empty cells")
     for name in lacking:
         field = score_schema().field(name)
         table = table.append_column(field, pa.array([UNKNOWN] * len(table), field.type))
