@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -309,6 +310,32 @@ def test_a_corpus_file_further_inside_is_not_passed_over(root: Path, index: Data
     with pytest.raises(LayoutError, match="belong to another corpus") as caught:
         refuse_cards_inside(root, index.videos)
     assert str(folder / CORPUS_FILE) in caught.value.message
+
+
+def test_masks_that_are_not_where_the_index_says_are_missing(root: Path, index: DatasetIndex) -> None:
+    with zipfile.ZipFile(root / "masks.zip", "w") as archive:
+        archive.writestr("a/0.png", b"x")
+        archive.writestr("hollow/0.png", b"")
+    (root / "masks").mkdir()
+    (root / "masks" / "b.mp4").write_bytes(b"x")
+    fakes = [video for video in index.videos if video.label is Label.FAKE]
+    assert len(fakes) == 1
+    video = fakes[0]
+    expected = {
+        "masks.zip/a": ((), ()),
+        "masks.zip/gone": (("masks.zip/gone",), ()),
+        "masks.zip/hollow": ((), ("masks.zip/hollow",)),
+        "masks/b.mp4": ((), ()),
+        "masks/gone.mp4": (("masks/gone.mp4",), ()),
+        "nowhere/b.mp4": (("nowhere/b.mp4",), ()),
+    }
+    for name, (missing, empty) in expected.items():
+        masked = replace(video, mask_path=root / name)
+        videos = tuple(masked if one is video else one for one in index.videos)
+        inventory = check(SPEC, root, replace(index, videos=videos))
+        assert (inventory.missing, inventory.empty) == (missing, empty)
+        assert inventory.complete is not bool(missing or empty)
+        assert not inventory.extra
 
 
 def test_a_wrong_root_is_an_error(root: Path, index: DatasetIndex) -> None:

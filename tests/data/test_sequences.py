@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dfbench.data import sequences
-from dfbench.data.sequences import archive_folders, archive_of, frame_names, source_size
+from dfbench.data.sequences import archive_folders, archive_of, frame_names, packed_sizes, source_size
 from dfbench.data.video import probe, read_frames
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, VideoError
 from dfbench.types import FrameChoice
@@ -141,6 +143,50 @@ def test_sizes(tmp_path: Path) -> None:
     assert archive_of(archive / FOLDER) == archive
     assert archive_of(folder) is None
     assert source_size(tmp_path / "gone.mp4") == -1
+
+
+@pytest.mark.parametrize("name", ["3.tar.gz", "3.tar", "3.zip"])
+def test_the_sizes_of_what_is_in_an_archive_and_of_what_is_not(tmp_path: Path, name: str) -> None:
+    archive = write(tmp_path / name, {**frames(2), "3/real/hollow/0.png": b"", "3/notes/a.txt": b"a"})
+    inside = [FOLDER, "3/real/hollow", "3/real", "3/notes", "3/real/13", f"{FOLDER}/0.png"]
+    sizes = packed_sizes(archive, [archive / one for one in inside])
+    assert sizes == [len(png(0)) + len(png(1)), 0, -1, -1, -1, -1]
+    assert [source_size(archive / one) for one in inside] == [archive.stat().st_size, 0, -1, -1, -1, -1]
+
+
+def test_asking_for_sizes_lists_once_and_again_when_the_content_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = write(tmp_path / "3.tar.gz", frames(2))
+    listed: list[Path] = []
+    entries = sequences._entries
+
+    def counted(path: Path) -> Iterator[tuple[str, str, int]]:
+        listed.append(path)
+        yield from entries(path)
+
+    monkeypatch.setattr(sequences, "_entries", counted)
+    archive_folders(archive)
+    for _ in range(3):
+        assert packed_sizes(archive, [archive / FOLDER]) == [len(png(0)) + len(png(1))]
+    assert len(listed) == 1
+    seen = archive.stat()
+    write(archive, {"3/real/99/0.png": png(3)})
+    os.utime(archive, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # as a copy that keeps times
+    assert packed_sizes(archive, [archive / FOLDER]) == [-1]
+    assert len(listed) == 2
+
+
+def test_a_list_of_an_earlier_version_does_not_tell_sizes(tmp_path: Path) -> None:
+    archive = write(tmp_path / "3.zip", frames(2))
+    archive_folders(archive)
+    (kept,) = (tmp_path / "cache" / "archives").glob("*.json")
+    listed = json.loads(kept.read_text())
+    kept.write_text(json.dumps({folder: found[:2] for folder, found in listed.items()}))
+    sequences._known_listing.cache_clear()
+    sequences._sizes.clear()
+    assert packed_sizes(archive, [archive / FOLDER, archive / "x"]) == [archive.stat().st_size, -1]
+    assert archive_folders(archive) == {FOLDER: ("0.png", "1.png")}
 
 
 @pytest.mark.parametrize("name", ["3.tar.gz", "3.tar", "3.zip"])

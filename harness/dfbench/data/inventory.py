@@ -76,13 +76,13 @@ class OfficialRow:
 class Inventory:
     """What was found, at one `compression` ("" for a dataset that has only one).
 
-    `missing`, `empty` and `extra` are paths below the root, sorted. `missing`: named by a list, no such file. `empty`:
-    files of zero bytes. `extra`: videos on disk, in a folder of expected ones, that no list names; they are told, and are
-    no shortfall. `leaks`: what splits share and should not, people, source videos and files. `notes` are those of the
-    index, and what published splits share; `lists` the official files that the index was made from. `published`: there
-    are published counts; `by_card`: those of the corpus file in the root stand in their place.
-    `verified` and `unverified` are those of the dataset's spec. `inspection` is what looking into
-    the files gave, None if nobody did (`inspected`).
+    `missing`, `empty` and `extra` are paths below the root, sorted. `missing`: videos that a list names and masks that belong
+    to them, no such file, or not in its archive. `empty`: those of zero bytes, and all in an archive that cannot be read.
+    `extra`: videos on disk, in a folder of expected ones, that no list names; they are told, and are no shortfall. `leaks`:
+    what splits share and should not, people, source videos and files. `notes` are those of the index, and what published
+    splits share; `lists` the official files that the index was made from. `published`: there are published counts;
+    `by_card`: those of the corpus file in the root stand in their place. `verified` and `unverified` are those of the
+    dataset's spec. `inspection` is what looking into the files gave, None if nobody did (`inspected`).
     """
 
     dataset: str

@@ -92,10 +92,17 @@ def archive_folders(archive: Path) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class ListedFolder:
-    """A folder of an archive: the `names` of its frames, in natural order, and `content`, a digest of all their bytes."""
+    """A folder of an archive: the `names` of its frames, in natural order, and `content`, a digest of all their bytes.
+
+    `size`: how many bytes these are; None in a list of an earlier version, which does not say.
+    """
 
     names: tuple[str, ...]
     content: str
+    size: int | None = None
+
+
+_sizes: dict[str, Mapping[str, int | None]] = {}  # by the key of an archive: small, unlike the lists
 
 
 def archive_listing(archive: Path, *, anew: bool = False) -> Mapping[str, ListedFolder]:
@@ -115,24 +122,24 @@ def archive_listing(archive: Path, *, anew: bool = False) -> Mapping[str, Listed
 def _known_listing(archive: Path, kept: Path) -> Mapping[str, ListedFolder]:
     try:
         listed = read_json(kept, most=MOST_JSON_LIST, surrogates=True)
-        return {
-            str(folder): ListedFolder(tuple(str(name) for name in names), str(content))
-            for folder, (names, content) in listed.items()
+        folders = {
+            str(folder): ListedFolder(tuple(str(name) for name in names), str(content), *map(int, size))
+            for folder, (names, content, *size) in listed.items()
         }
-    except (UnreadableError, ValueError, AttributeError, TypeError):
-        pass  # not listed yet
-    folders = _list(archive)
-    _keep(kept, folders)
+    except (UnreadableError, ValueError, AttributeError, TypeError):  # not listed yet
+        folders = _list(archive)
+        _keep(kept, folders)
+    _sizes[kept.stem] = {folder: one.size for folder, one in folders.items()}
     return folders
 
 
 def _list(archive: Path) -> dict[str, ListedFolder]:
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[tuple[str, str, int]]] = {}
     try:
-        for name, content in _entries(archive):
+        for name, content, size in _entries(archive):
             inside = PurePosixPath(name)
             if is_frame_name(inside.name) and not inside.is_absolute() and ".." not in inside.parts:
-                found.setdefault(str(inside.parent), []).append((inside.name, content))
+                found.setdefault(str(inside.parent), []).append((inside.name, content, size))
     except _DAMAGE as error:
         raise LayoutError(
             f"the archive {archive} cannot be read: {error}",
@@ -141,10 +148,11 @@ def _list(archive: Path) -> dict[str, ListedFolder]:
     return {folder: _listed(found[folder]) for folder in sorted(found, key=natural_key)}
 
 
-def _listed(frames: Sequence[tuple[str, str]]) -> ListedFolder:
-    names = sorted(dict.fromkeys(name for name, _ in frames), key=natural_key)
-    lines = "\n".join(f"{name}\t{content}" for name, content in sorted(frames))
-    return ListedFolder(tuple(names), sha256(lines.encode("utf-8", "surrogateescape")).hexdigest())
+def _listed(frames: Sequence[tuple[str, str, int]]) -> ListedFolder:
+    names = sorted(dict.fromkeys(name for name, _, _ in frames), key=natural_key)
+    lines = "\n".join(f"{name}\t{content}" for name, content, _ in sorted(frames))
+    digest = sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    return ListedFolder(tuple(names), digest, sum(size for _, _, size in frames))
 
 
 def frame_names(path: Path) -> tuple[str, ...]:
@@ -179,6 +187,20 @@ def listed_folder(archive: Path, path: Path) -> ListedFolder:
     return listed
 
 
+def packed_sizes(archive: Path, paths: Sequence[Path]) -> list[int]:
+    """Bytes of the frames in each folder of `archive` that a path leads to; -1 for one that is not in it.
+
+    Where an older list does not tell those of the folder, the bytes of the archive. Costs one listing, and next to nothing
+    where the archive was listed in this process. Raises LayoutError if it cannot be read to its end.
+    """
+    known = _sizes.get(_key(archive))
+    if known is None:
+        known = {name: one.size for name, one in archive_listing(archive).items()}
+    start = len(archive.as_posix()) + 1
+    sizes = [known.get(path.as_posix()[start:], -1) for path in paths]
+    return [archive.stat().st_size if size is None else size for size in sizes]
+
+
 def read_images(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """The frames `names` of a sequence as (name, (H, W, 3) uint8 RGB), in that order, one at a time.
 
@@ -209,18 +231,24 @@ def _in_order(contents: dict[str, bytes], names: Sequence[str]) -> Iterator[tupl
 
 
 def source_size(path: Path) -> int:
-    """Bytes of what a video is read from: its file, the frames of its folder, the archive around it; -1 if absent."""
+    """Bytes of what a video is read from: its file, the frames of its folder, the archive around it; -1 if absent.
+
+    In an archive that cannot be read, a folder has 0, and so has one whose frames are empty.
+    """
     try:
         if path.is_file():
             return path.stat().st_size
         if (archive := archive_of(path)) is not None:
-            return archive.stat().st_size
+            size = packed_sizes(archive, [path])[0]
+            return archive.stat().st_size if size > 0 else size
         if not path.is_dir():
             return -1
         with os.scandir(path) as entries:
             return sum(one.stat().st_size for one in entries if is_frame_name(one.name) and one.is_file())
     except OSError:
         return -1
+    except LayoutError:
+        return 0
 
 
 def _folder_bytes(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -269,16 +297,16 @@ def _require_frame(name: str, size: int) -> None:
         raise ValueError(f"{name} claims {size} bytes, and no frame has more than {MAX_FRAME_BYTES}")
 
 
-def _entries(archive: Path) -> Iterator[tuple[str, str]]:
-    """The names of the files in an archive, each with what tells its content: of a frame in a tar archive, which is read
-    through in any case, a hash; a zip archive has checksums already."""
+def _entries(archive: Path) -> Iterator[tuple[str, str, int]]:
+    """The names of the files in an archive, each with what tells its content, and its bytes: of a frame in a tar archive,
+    which is read through in any case, a hash; a zip archive has checksums already."""
     if archive.suffix.casefold() == ".zip":
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
                 if not info.is_dir():
                     if stat.S_ISLNK(info.external_attr >> 16) and is_frame_name(info.filename):
                         raise _linked(archive, info.filename)
-                    yield _plain(info.filename), f"{info.file_size} {info.CRC:08x}"
+                    yield _plain(info.filename), f"{info.file_size} {info.CRC:08x}", info.file_size
         return
     for stream, member in _members(archive):
         digest = sha256()
@@ -288,7 +316,7 @@ def _entries(archive: Path) -> Iterator[tuple[str, str]]:
         content = stream.extractfile(member) if is_frame else None
         while content is not None and (block := content.read(BLOCK)):
             digest.update(block)
-        yield _plain(member.name), digest.hexdigest()
+        yield _plain(member.name), digest.hexdigest(), member.size
 
 
 def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -347,21 +375,34 @@ def _unreadable(path: Path, reason: object) -> UndecodableVideoError:
 
 
 def _kept(archive: Path) -> Path:
+    return load_settings().cache / "archives" / f"{_key(archive)}.json"
+
+
+def _key(archive: Path) -> str:
+    """What changes with the content of an archive, and names its list in the cache. Raises LayoutError."""
     try:
-        key = f"{archive.resolve()}\n{archive.stat().st_mtime_ns}\n{sampled_digest(archive)}"
+        seen = archive.stat()
+        state = (seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino, seen.st_dev)
+        return _key_of(archive, seen.st_mtime_ns, state)
     except (OSError, UnreadableError) as error:
         reason = error.reason if isinstance(error, UnreadableError) else error.strerror
         raise LayoutError(
             f"the archive {archive} cannot be read: {reason}", hints=("make it readable",)
         ) from error
-    name = sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    return load_settings().cache / "archives" / f"{name}.json"
+
+
+@lru_cache(maxsize=8192)
+def _key_of(archive: Path, changed: int, state: tuple[int, ...]) -> str:
+    """The key of an archive in a `state` in which the system says that nothing was written since."""
+    del state
+    key = f"{archive.resolve()}\n{changed}\n{sampled_digest(archive)}"
+    return sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 def _keep(path: Path, folders: Mapping[str, ListedFolder]) -> None:
     """A cache that cannot be written costs time and nothing else."""
     part = path.with_name(f"{path.name}.{uuid4().hex}.part")  # many machines may share a cache
-    listed = {folder: [one.names, one.content] for folder, one in folders.items()}
+    listed = {folder: [one.names, one.content, one.size] for folder, one in folders.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(listed), encoding="utf-8")

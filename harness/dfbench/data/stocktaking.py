@@ -15,7 +15,7 @@ from dfbench.data.inventory import Inventory, ListFile, OfficialRow, Row
 from dfbench.data.leakage import differ, equation, leaks_between_splits
 from dfbench.data.manifest import manifest_digest, refuse_duplicates, unknown_name
 from dfbench.data.official import apart, counts_of, published
-from dfbench.data.sequences import archive_of, source_size
+from dfbench.data.sequences import archive_of, packed_sizes, source_size
 from dfbench.errors import LayoutError, UnreadableError
 from dfbench.interfaces import DatasetIndex
 from dfbench.text import storable
@@ -39,10 +39,10 @@ def check(
 ) -> Inventory:
     """Hold `index` against the files below `dataset_root` and the published counts.
 
-    Looks at names and sizes only; nothing is decoded. `splits` restricts the check (all if empty; a split asked
-    for by name must be there). Raises LayoutError if the root is no folder or its corpus file is damaged,
-    UnknownNameError for a split that is neither listed nor one of the published counts, and ManifestError if the index
-    repeats a video.
+    Looks at names and sizes only, also in archives, of which each is listed once; nothing is decoded. `splits` restricts the
+    check (all if empty; a split asked for by name must be there). Raises LayoutError if the root is no folder or its corpus
+    file is damaged, UnknownNameError for a split that is neither listed nor one of the published counts, and ManifestError
+    if the index repeats a video.
     """
     if fault := folder_fault(dataset_root):
         raise LayoutError(
@@ -59,7 +59,11 @@ def check(
     videos = [video for video in index.videos if not splits or video.split in splits]
     named = {video.path for video in index.videos}
     files = _files(named)
+    masks = _absent_masks(videos)
+    packed, damaged = _packed_files((named | masks) - files.keys())
+    files |= packed
     sizes = {path: file.size for path, file in files.items()}
+    wanted = [*(video.path for video in videos), *masks]
     found = [video for video in videos if sizes.get(video.path, 0) > 0]
     leaks, known = _leaks(spec, index.videos, splits)
     same = [copies for copies in _same_files(index.videos, files) if not splits or _touches(copies, splits)]
@@ -77,17 +81,20 @@ def check(
             replace(row, by_list=bool(index.lists) and row.part.partition("/")[0] not in index.unlisted)
             for row in _compare(official, videos, splits)
         ),
-        missing=_below(dataset_root, (video.path for video in videos if video.path not in sizes)),
-        empty=_below(dataset_root, (video.path for video in videos if sizes.get(video.path) == 0)),
+        missing=_below(dataset_root, (path for path in wanted if path not in sizes)),
+        empty=_below(dataset_root, (path for path in wanted if sizes.get(path) == 0)),
         extra=_below(
             dataset_root,
             (
                 path
                 for path in sizes
-                if path not in named and path.suffix in suffixes and not path.name.startswith(".")
+                if path not in named
+                and path not in masks
+                and path.suffix in suffixes
+                and not path.name.startswith(".")
             ),
         ),
-        problems=index.problems,
+        problems=(*index.problems, *damaged),
         leaks=(*leaks, *(equation(copies) for copies in same if differ(copies))),
         notes=(
             *index.notes,
@@ -164,8 +171,41 @@ def _files(named: Iterable[Path]) -> dict[Path, _File]:
             raise LayoutError(
                 f"the folder {folder} cannot be listed: {reason}", hints=("make it readable",)
             ) from error
-    inside = {video: archive for video in videos - files.keys() if (archive := archive_of(video))}
-    return files | {video: _File(source_size(archive)) for video, archive in inside.items()}
+    return files
+
+
+def _packed_files(absent: Iterable[Path]) -> tuple[dict[Path, _File], list[str]]:
+    """Those of the videos and masks that are `absent` on disk which are folders of frames in an archive.
+
+    The second of the pair says of which archives nobody can tell what is in them, a sentence each: what they should hold
+    counts as empty.
+    """
+    files: dict[Path, _File] = {}
+    problems: list[str] = []
+    by_archive: dict[Path, list[Path]] = {}
+    for path in absent:
+        if (archive := archive_of(path)) is not None:
+            by_archive.setdefault(archive, []).append(path)
+    for archive, packed in by_archive.items():
+        try:
+            sizes = packed_sizes(archive, packed)
+        except LayoutError as error:
+            sizes = [0] * len(packed)
+            problems.append(f"{error.message}: {'; '.join(error.hints)}")
+        files |= {path: _File(size) for path, size in zip(packed, sizes, strict=True) if size >= 0}
+    return files, sorted(problems)
+
+
+def _absent_masks(videos: Iterable[Video]) -> set[Path]:
+    """The masks of `videos` that are in no folder on disk; one listing a folder, and no look at the files."""
+    masks = {video.mask_path for video in videos if video.mask_path is not None}
+    there: set[Path] = set()
+    for folder in {mask.parent for mask in masks}:
+        try:
+            there.update(folder / name for name in os.listdir(folder))  # noqa: PTH208 # the names alone
+        except (OSError, ValueError):
+            continue
+    return masks - there
 
 
 def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:
