@@ -12,19 +12,18 @@ import re
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from dfbench.data.file_content import BLOCK, sampled_digest
 from dfbench.data.file_kinds import is_archive_name, is_frame_name
-from dfbench.data.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry, require_size
+from dfbench.data.frame_images import DAMAGE, frame_image
+from dfbench.data.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, UnreadableError
 from dfbench.settings import load_settings
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes, read_json
@@ -32,25 +31,6 @@ from dfbench.untrusted import MOST_JSON_LIST, read_bytes, read_json
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-# what a frame is, whatever its name; Pillow would run Ghostscript for an EPS
-_KINDS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-_ANIMATED = (
-    "PNG",
-    "WEBP",
-    "TIFF",
-)  # a JPEG of several pictures holds the frame first, then what helps to show it
-_DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # grey of 16 bits, which Pillow would cut at 255
-_UNKNOWN_RANGE = ("I", "F")
-# What the readers of damaged or foreign archives raise; zlib's error is no OSError.
-_DAMAGE: tuple[type[Exception], ...] = (
-    *(OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
-    *(
-        NotImplementedError,
-        RuntimeError,
-        UnreadableError,
-    ),  # compression methods that Python lacks, encrypted entries
-)
 
 
 def archive_of(path: Path) -> Path | None:
@@ -140,7 +120,7 @@ def _list(archive: Path) -> dict[str, ListedFolder]:
             inside = PurePosixPath(name)
             if is_frame_name(inside.name) and not inside.is_absolute() and ".." not in inside.parts:
                 found.setdefault(str(inside.parent), []).append((inside.name, content, size))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise LayoutError(
             f"the archive {archive} cannot be read: {error}",
             hints=("it is cut short or damaged: download it again",),
@@ -216,9 +196,9 @@ def read_images(path: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray
             else _in_order(dict(_archive_bytes(archive, path, left)), names)
         )
         for name, content in source:
-            yield name, _image(content, path / name)
+            yield name, frame_image(content, path / name)
             left.discard(name)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UndecodableVideoError(
             f"{path}: a frame cannot be read ({error})", hints=("it is damaged: download it again",)
         ) from error
@@ -342,36 +322,6 @@ def _linked(archive: Path, name: str) -> LayoutError:
 
 def _plain(name: str) -> str:
     return name.removeprefix("./")
-
-
-def _image(content: bytes, path: Path) -> NDArray[np.uint8]:
-    import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    unreadable: tuple[type[Exception], ...] = (
-        *(SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning),
-        *_DAMAGE,
-    )
-    try:
-        with Image.open(BytesIO(content), formats=_KINDS) as image:
-            require_size(path, *image.size)
-            if image.format in _ANIMATED and (count := getattr(image, "n_frames", 1)) > 1:
-                raise ValueError(f"an animation of {count} pictures and no frame")
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in _DEEP:
-                return np.repeat((np.asarray(upright) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-            if upright.mode in _UNKNOWN_RANGE:
-                raise ValueError("grey of more than 16 bits, of which nobody knows what is white")
-            plain = upright.convert("RGBA") if "transparency" in upright.info else upright
-            return np.asarray(plain.convert("RGB"), dtype=np.uint8)
-    except UnidentifiedImageError as error:
-        raise _unreadable(path, f"neither {', '.join(_KINDS[:-1])} nor {_KINDS[-1]}") from error
-    except unreadable as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, reason: object) -> UndecodableVideoError:
-    return UndecodableVideoError(f"{path}: not a readable image ({reason})", hints=("download it again",))
 
 
 def _kept(archive: Path) -> Path:
