@@ -44,7 +44,8 @@ def read_card(root: Path, without: str = OFFICIAL) -> tuple[str, dict[str, Count
     if not isinstance(name, str) or name_fault(name):
         raise _damaged(path, f'"corpus" is {shown(name)}, which {name_fault(name)}')
     if meant := _posing_as(name):
-        raise _damaged(path, f'"corpus" is {name!a}, and {meant!a} is the name of data without such a file')
+        like = "" if name.casefold() == meant else f" which reads like {meant!a},"
+        raise _damaged(path, f'"corpus" is {name!a},{like} the name of data without such a file')
     if official is None:
         return name, None
     if not isinstance(official, dict):
