@@ -11,13 +11,13 @@ import json
 import math
 import os
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench import DetectorCard, StoreError, UsageError, WeightsError
+from dfbench.escaping import for_shell
 from dfbench_fakestormer.recipe import RELEASED_FRAMES, Recipe, load_recipe, parse_recipe
 from dfbench_fakestormer.released_files import WAYS_OUT, read_released, require_file
 
@@ -185,7 +185,7 @@ def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = No
                 f"{path} carries its own recipe, '{recipe.label()}', and cannot be scored by --recipe {name}",
                 hints=(
                     "leave out --recipe",
-                    f"or train by that recipe: dfbench train --detector fakestormer --recipe {name}",
+                    f"or train by that recipe: dfbench train --detector fakestormer --recipe {for_shell(name)}",
                 ),
             )
     return parse_recipe({**recipe.model_dump(), **changes}) if changes else recipe
@@ -277,7 +277,7 @@ def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> t
         fields.append(f"--set clips_per_video={clips}")
     return (
         "if the authors' code made it, say how: dfbench run --detector fakestormer"
-        f" --weights {shlex.quote(str(origin))} " + " ".join([f"--recipe {base.name}", *fields]),
+        f" --weights {for_shell(origin)} " + " ".join([f"--recipe {base.name}", *fields]),
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, StoreError, UsageError
+from dfbench.csv_text import csv_of
 from dfbench.data.clips import read_clips
 from dfbench.data.folders import below, require_below
 from dfbench.errors import UnreadableError
@@ -132,7 +133,7 @@ def measure_mends(
         progress.note(f"{mend.name}: {difference.point:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]")
     table = pd.DataFrame(rows)
     name = "-".join(["mends", *(switches and [mend.name for mend in chosen])])
-    write_atomic(_folder(stage) / f"{name}.csv", table.to_csv(index=False).encode())
+    write_atomic(_folder(stage) / f"{name}.csv", csv_of(table).encode())
     return table
 
 

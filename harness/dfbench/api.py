@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.errors import CoverageWarning, UsageError
+from dfbench.escaping import for_terminal
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
@@ -65,7 +66,7 @@ def run(
     request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
     table = evaluate(request, progress=progress or SilentProgress()).table
     for sentence in warnings_of(table):
-        warnings.warn(sentence, CoverageWarning, stacklevel=2)
+        warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=2)
     return table
 
 

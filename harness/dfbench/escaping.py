@@ -39,7 +39,7 @@ _KEYS = frozenset("#*0123456789")
 # Spreadsheets compute what begins so, also behind blanks, behind what they take for a separator, and in wide letters.
 _FORMULA = re.compile(r"(^|;)(?=[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 # What Markdown programs, and GitHub's above all, make links, mentions, references or formulas of, however it is escaped.
-_LIVELY = re.compile(r"://|www\.|mailto:|xmpp:|[@$]|#[0-9]|\bGH-[0-9]", re.IGNORECASE)
+_LIVELY = re.compile(r"(?<![\w/])//|://|www\.|mailto:|xmpp:|[@$]|#[0-9]|\bGH-[0-9]", re.IGNORECASE)
 _MARKDOWN_SIGNS = re.compile(r"[\\`*\[\]~^]|(?<![^\W_])_|_(?![^\W_])|^[#+=:\-](?=\s|\W|$)|(?<=^[0-9])[.)]")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -90,7 +90,7 @@ def for_markdown(text: object) -> str:
     # Not every Markdown program knows backslashes before these; all know HTML's own escapes.
     marked = _MARKDOWN_SIGNS.sub(lambda found: f"\\{found[0]}", plain)
     marked = re.sub(r"&(?=[#\w])", "&amp;", marked)
-    return marked.replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
+    return marked.replace("<", "&lt;").replace(">", "&gt;").replace("|", r"\|")
 
 
 def for_csv(text: object) -> str:
@@ -99,12 +99,13 @@ def for_csv(text: object) -> str:
     return for_terminal(_FORMULA.sub(r"\1'", str(text)))
 
 
-def for_figure(text: object, *, letters: int = _FIGURE_LETTERS) -> str:
-    """Return `text` as a label, with its middle left out where it has more than so many `letters`.
+def for_figure(text: object, *, letters: int = _FIGURE_LETTERS, lines: bool = False) -> str:
+    """Return `text` as a label, with its middle left out where it has more than so many `letters`; line ends and tabs stay
+    with `lines`.
 
     That a `$` begins no formula is seen to by who draws it (`dfbench.results.plotting`).
     """
-    shown = for_terminal(text, lines=True)
+    shown = for_terminal(text, lines=lines)
     half = letters // 2
     return shown if len(shown) <= letters else f"{shown[:half]}\u2026{shown[len(shown) - half :]}"
 

@@ -20,7 +20,6 @@ A root is also a variable: DFBENCH_DATA__ROOTS__FFPP=/data/FaceForensics++. A fo
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -42,6 +41,7 @@ from pydantic_settings import (
 )
 
 from dfbench.errors import AbsentError, SettingsError, UnreadableError
+from dfbench.escaping import for_toml
 from dfbench.text import storable
 from dfbench.untrusted import MOST_SETTINGS, decoded, parsed_toml, read_bytes, read_toml
 
@@ -252,7 +252,7 @@ def write_root(dataset: str, root: Path) -> Path:
             f"the name of {root} is not UTF-8, so that {path} cannot hold it",
             hints=(f"rename the folder, or set DFBENCH_DATA__ROOTS__{dataset.upper()}",),
         )
-    line = f"{_toml_key(dataset)} = {_toml_string(str(root))}"
+    line = f"{_toml_key(dataset)} = {for_toml(root)}"
     by_hand = (f"add to {path} by hand:  [data.roots]  {line}",)
     try:
         text = decoded(path, read_bytes(path, most=MOST_SETTINGS))
@@ -287,7 +287,7 @@ def write_root(dataset: str, root: Path) -> Path:
 def _with_line(text: str, key: str, line: str) -> str:
     """`text` with `line` in its section [data.roots], in the place of the line of `key` if there is one."""
     end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines()
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     header = re.compile(r"\s*\[\s*data\s*\.\s*roots\s*\]\s*(#.*)?")
     start = next((number for number, one in enumerate(lines) if header.fullmatch(one)), None)
     if start is None:
@@ -304,8 +304,4 @@ def _with_line(text: str, key: str, line: str) -> str:
 
 
 def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_string(key)
-
-
-def _toml_string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else for_toml(key)

@@ -52,7 +52,7 @@ def new_plugin(
     if kind != "detector":
         raise UsageError(
             f"there is no template for a {kind!r}",
-            hints=(f"a detector:   dfbench plugins new detector {name}",),
+            hints=(f"a detector:   dfbench plugins new detector {for_shell(name)}",),
         )
     written = new_detector(name, folder or Path(name))
     output.say(f"wrote {written}; now:")
@@ -60,8 +60,8 @@ def new_plugin(
     place = written if written.is_absolute() else Path(".", written)
     shown = str(place) if place.is_absolute() else f"./{place}"
     output.say(f"  pip install --no-deps --no-build-isolation {for_shell(shown)}")
-    output.say(f"  dfbench plugins check {name}")
-    output.say(f"  dfbench run --detector {name} --protocol cross-dataset")
+    output.say(f"  dfbench plugins check {for_shell(name)}")
+    output.say(f"  dfbench run --detector {for_shell(name)} --protocol cross-dataset")
 
 
 @app.command("check")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.escaping import for_shell
+
 if TYPE_CHECKING:
     from dfbench.data.outcomes import PreparedResult
     from dfbench.hooks.registry import Registry
@@ -129,7 +131,7 @@ def prepare_command(
     if report.videos and not any(one.status is Status.OK for one in report.videos):
         raise RunError(
             f"none of the {len(report.videos)} videos could be prepared",
-            hints=(f"see why:   dfbench data status {dataset} --detector {detector}",),
+            hints=(f"see why:   dfbench data status {for_shell(dataset)} --detector {for_shell(detector)}",),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dfbench.escaping import for_shell
 from dfbench.types import COVERAGE_LIMIT
 
 
@@ -123,7 +124,7 @@ def run_command(
             f"fewer than {share(min_coverage)} of the expected videos were scored: {'; '.join(short)}",
             hints=(
                 *(
-                    f"its lists name too few: dfbench data check {name}"
+                    f"its lists name too few: dfbench data check {for_shell(name)}"
                     for name in dict.fromkeys(unlisted["dataset"])
                     if name != MEAN
                 ),

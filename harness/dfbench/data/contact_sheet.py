@@ -10,6 +10,7 @@ import numpy as np
 from dfbench.data.outcomes import PreparedResult
 from dfbench.data.sequences import source_size
 from dfbench.data.store import read_faces
+from dfbench.escaping import for_terminal
 from dfbench.types import Label, Status, Video
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ def contact_sheet(results: Sequence[PreparedResult], *, columns: int) -> Image:
 
     Below a face stand its label and split, and its video_id. Raises StoreError if a face file is damaged.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageFont
+
+    from dfbench.drawing import draw_on
 
     rows = -(-len(results) // columns)
     wide, high = TILE + 2 * _GAP, TILE + _CAPTION + 2 * _GAP
     sheet = Image.new("RGB", (columns * wide, max(1, rows) * high), "white")
-    draw = ImageDraw.Draw(sheet)
+    draw = draw_on(sheet)
     font = ImageFont.load_default(11)
     for number, result in enumerate(results):
         x, y = number % columns * wide + _GAP, number // columns * high + _GAP
@@ -76,8 +79,8 @@ def _face(result: PreparedResult) -> Image:
 
 
 def _fitted(text: str, measure: Callable[[str], float]) -> str:
-    """`text`, cut in its middle until it is no wider than a tile."""
-    shown = text
+    """`text`, escaped, cut in its middle until it is no wider than a tile."""
+    shown = text = for_terminal(text)
     kept = len(text)
     while measure(shown) > TILE and kept > 4:
         kept -= 1

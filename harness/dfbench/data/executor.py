@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dfbench.data.process import OwnProcess, process_of_this_thread
 from dfbench.errors import RunError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.interfaces import Progress
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def _check_file(scheduler: str) -> None:
     if scheduler.endswith(".json") and not Path(scheduler).is_file():
         raise RunError(
             f"no scheduler file at {scheduler}",
-            hints=(f"start the scheduler first: dask scheduler --scheduler-file {scheduler}",),
+            hints=(
+                f"start the scheduler first: dask scheduler --scheduler-file {for_shell(Path(scheduler))}",
+            ),
         )
 
 

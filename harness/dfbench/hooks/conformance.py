@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.errors import LayoutError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.hooks.registry import load_object, one_line, plugin_traceback
 from dfbench.interfaces import Dataset, DatasetIndex, Detector, Evidence, Explainer, Synthesizer
 from dfbench.types import (
@@ -63,7 +64,7 @@ def check_detector(
     if spec.needs_weights and weights is None:
         raise UsageError(
             f"detector {spec.name!r} cannot be checked without weights",
-            hints=(f"dfbench plugins check {spec.name} --weights PATH/TO/WEIGHTS",),
+            hints=(f"dfbench plugins check {for_shell(spec.name)} --weights PATH/TO/WEIGHTS",),
         )
 
     def build() -> Detector:

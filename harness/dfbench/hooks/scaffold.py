@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from dfbench.errors import StoreError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
 
@@ -30,7 +31,9 @@ def new_detector(name: str, folder: Path, *, host: Host | None = None) -> Path:
     if folder.exists() or folder.is_symlink():
         raise UsageError(
             f"{folder} exists already",
-            hints=(f"write elsewhere:   dfbench plugins new detector {name} --folder ANOTHER_FOLDER",),
+            hints=(
+                f"write elsewhere:   dfbench plugins new detector {for_shell(name)} --folder ANOTHER_FOLDER",
+            ),
         )
     class_name = "".join(part.capitalize() for part in name.split("_")) + "Detector"
     values = {"name": name, "dashed": name.replace("_", "-").strip("-"), "class_name": class_name}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dfbench.errors import RunError
+from dfbench.escaping import for_shell
 from dfbench.results.stored import collect
 from dfbench.runs.single_dataset import is_test_of, is_test_on
 
@@ -20,13 +21,13 @@ def board_of_dataset(runs_dir: Path, dataset: str, splits: Sequence[str] = ()) -
     if len(found) == 1:
         return found[0]
     if not found:
-        others = [f"there are runs of:  --protocol {name}" for name in sorted(known)]
+        others = [f"there are runs of:  --protocol {for_shell(name)}" for name in sorted(known)]
         on = f" on {'+'.join(splits)}" if splits else " alone"
         raise RunError(
             f"there are no runs of dataset {dataset!r}{on} in {runs_dir}",
-            hints=(*others, f"make one: dfbench run --detector fakestormer --dataset {dataset}"),
+            hints=(*others, f"make one: dfbench run --detector fakestormer --dataset {for_shell(dataset)}"),
         )
     raise RunError(
         f"there are runs of several parts of dataset {dataset!r}, each with a board of its own",
-        hints=tuple(f"dfbench leaderboard --protocol {name}" for name in found),
+        hints=tuple(f"dfbench leaderboard --protocol {for_shell(name)}" for name in found),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dfbench.results.evidence_pictures import DISCLAIMER, LOUD, heading, warning, wrapped
-from dfbench.results.writing import write_whole
+from dfbench.results.plotting import new_figure, save_figure
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.runs.scores import sigmoid
 from dfbench.types import EvidenceMap
@@ -25,7 +25,7 @@ _INK, _MUTED, _FAKE, _CLIPS = "#1b1f24", "#66707b", "#b3361f", "#1f6feb"
 def write_timeline(path: Path, explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap) -> None:
     """Draw the figure to `path`, whose suffix says the format. Raises StoreError."""
     figure = timeline_figure(explanation, opened, kind)
-    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=DPI, facecolor="white"))
+    save_figure(figure, path, dpi=DPI)
 
 
 def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: EvidenceMap) -> Figure:
@@ -74,8 +74,6 @@ def timeline_figure(explanation: Explanation, opened: OpenExplainer, kind: Evide
 
 def _headed_figure(title: str, facts: str, *, loud: str) -> Figure:
     """A figure with these texts at its top, wrapped, and as much room below them whatever their length."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     texts = []
@@ -87,8 +85,7 @@ def _headed_figure(title: str, facts: str, *, loud: str) -> Figure:
         top += LEADING * size * POINT * len(lines)
     height = PANELS + top
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - top / height))
-    figure = Figure(figsize=(WIDTH, height), layout=layout)
-    FigureCanvasAgg(figure)
+    figure = new_figure(WIDTH, height, layout=layout)
     for above, written, size, colour, bold in texts:
         figure.text(
             0.01,

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from dfbench.drawing import draw_on
+from dfbench.escaping import for_terminal
 from dfbench.runs.evidence import LARGE
 from dfbench.runs.explaining import Explanation, OpenExplainer
 from dfbench.runs.scores import sigmoid
@@ -116,7 +118,8 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def wrapped(text: str, *, width: float, size: int, bold: bool = False) -> list[str]:
-    """Text as lines of at most `width` pixels in this font; words are broken where one alone is wider."""
+    """Text, escaped, as lines of at most `width` pixels in this font; words are broken where one alone is wider."""
+    text = for_terminal(text)
     letters, lines = len(text), [text]
     while letters > 1 and max(font(size, bold=bold).getlength(line) for line in lines) > width:
         letters -= 1
@@ -144,7 +147,7 @@ def _lines(paragraphs: Sequence[tuple[str, int, str, bool]], *, width: int) -> I
             placed.append((height, line, colour, font(size, bold=bold)))
             height += round(1.45 * size)
     picture = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(picture)
+    draw = draw_on(picture)
     for top, line, colour, face in placed:
         draw.text((0, top), line, fill=colour, font=face)
     return picture
@@ -219,7 +222,7 @@ def contact_sheet(
     sheet = Image.new("RGB", (width, head + bands * band + below.height + 5), PAPER)
     sheet.paste(top, (EDGE, 10))
     sheet.paste(below, (EDGE, head + bands * band))
-    draw = ImageDraw.Draw(sheet)
+    draw = draw_on(sheet)
     for number, row in enumerate(rows):
         x = EDGE + (number % columns) * (side + EDGE)
         y = head + (number // columns) * band

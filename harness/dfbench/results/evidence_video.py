@@ -14,8 +14,9 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from dfbench.drawing import draw_on
 from dfbench.errors import StoreError
 from dfbench.interfaces import Progress
 from dfbench.results.evidence_pictures import (
@@ -109,7 +110,7 @@ def _still(explanation: Explanation, opened: OpenExplainer, drawn: Sequence[Draw
     picture = Image.new("RGB", (width, height + height % 2), PAPER)
     picture.paste(heading, (EDGE, 10))
     picture.paste(below, (EDGE, curve_top + STRIP + 8))
-    draw = ImageDraw.Draw(picture)
+    draw = draw_on(picture)
     if named:
         for left, text in zip(lefts, ("face", *map(_name, drawn)), strict=True):
             draw.text((left, top - 22), text, fill=INK, font=font(14, bold=True))
@@ -155,7 +156,7 @@ def _frame(
     still: _Still, explanation: Explanation, drawn: Sequence[Drawn], row: int | None, frame: int
 ) -> Image.Image:
     picture, top = still.picture.copy(), still.top
-    draw = ImageDraw.Draw(picture)
+    draw = draw_on(picture)
     if row is None:
         for left in still.lefts:
             draw.rectangle([left, top, left + SIDE - 1, top + SIDE - 1], fill="#8a929b")

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from dfbench.errors import RunError
+from dfbench.escaping import for_figure
 from dfbench.results.leaderboard import RANKED, marks
+from dfbench.results.plotting import new_figure, save_figure
 from dfbench.results.tables import MEAN
-from dfbench.results.writing import write_whole
 
 _INK = "#1b1f24"
 _MUTED = "#8a929b"
@@ -25,17 +26,12 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
     Dots are video AUCs, bars their 95 % intervals, the dashed line is chance; an entry that is not ranked is hollow.
     Entries stand in the order of the board. Raises RunError for an empty board, StoreError if it cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if board.empty:
         raise RunError("an empty leaderboard has no figure")
     names = list(board.attrs["datasets"])
     if len(names) > 1 and board[MEAN].notna().any():
         names.append(MEAN)
-    # A figure of its own canvas: pyplot would keep global state and could open a window.
-    figure = Figure(figsize=(2.6 + 2.1 * len(names), 1.35 + 0.5 * len(board)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(2.6 + 2.1 * len(names), 1.35 + 0.5 * len(board), layout="constrained")
     panels = figure.subplots(1, len(names), sharey=True, sharex=True, squeeze=False)[0]
     low, high = _limits(board, names)
     height = np.arange(len(board))[::-1]
@@ -67,7 +63,7 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
                 (low + high) / 2, height[row], "no value", ha="center", va="center", fontsize=8, color=_MUTED
             )
         bold = "bold" if name == MEAN else "normal"
-        panel.set_title(name, fontsize=10, color=_INK, fontweight=bold, pad=8, parse_math=False)
+        panel.set_title(for_figure(name, letters=40), fontsize=10, color=_INK, fontweight=bold, pad=8)
         panel.set_xlim(low, high)
         panel.grid(axis="x", color="#e6e8eb", linewidth=0.8)
         panel.set_axisbelow(True)
@@ -76,15 +72,14 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
             panel.spines[side].set_visible(False)
         panel.spines["bottom"].set_color("#c9ced4")
     panels[0].set_ylim(-0.6, len(board) - 0.3)
-    entries = ["\n".join(textwrap.wrap(entry, 30)) for entry in board["entry"]]
-    panels[0].set_yticks(height, entries, parse_math=False)  # a $ in a name is no formula
+    entries = ["\n".join(textwrap.wrap(for_figure(entry), 30)) for entry in board["entry"]]
+    panels[0].set_yticks(height, entries)
     facts = board.attrs
     figure.suptitle(
-        f"{facts['protocol']} on the {facts['corpus']} corpus",
+        for_figure(f"{facts['protocol']} on the {facts['corpus']} corpus"),
         fontsize=11.5,
         color=_INK,
         fontweight="bold",
-        parse_math=False,
     )
     legend = "" if ranked.all() else ", hollow: not ranked"
     used = {mark for row in records for name in names for mark in marks(row, name)}
@@ -93,7 +88,7 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
     figure.supxlabel(
         f"{facts['level']} AUC with 95 % interval (dashed: chance{legend})", fontsize=8.5, color=_MUTED
     )
-    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=160, facecolor="white"))
+    save_figure(figure, path, dpi=160)
     return path
 
 

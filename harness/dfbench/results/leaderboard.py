@@ -9,7 +9,6 @@ rank. What is left out is said, with its reason.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,10 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dfbench.csv_text import csv_of
 from dfbench.data.leakage import LEAK
 from dfbench.errors import RunError
+from dfbench.escaping import for_shell
+from dfbench.results import markdown
 from dfbench.results.checked import OTHER_CODE
 from dfbench.results.eligibility import NONE_SCORED, TOO_FEW, is_short, share
+from dfbench.results.markdown import Own
 from dfbench.results.seeds import over_seeds as pool_seeds
 from dfbench.results.stored import RunResult, collect
 from dfbench.results.tables import CONSTANT, LEVEL, MEAN, number_with_interval
@@ -91,14 +94,14 @@ def leaderboard(
     if not runs:
         raise RunError(
             f"there are no runs in {runs_dir}",
-            hints=(f"make one: dfbench run --detector fakestormer --protocol {protocol}",),
+            hints=(f"make one: dfbench run --detector fakestormer --protocol {for_shell(protocol)}",),
         )
     if corpus is None:
         found = corpora(runs, protocol=protocol)
         if len(found) > 1:
             raise RunError(
                 f"runs on different corpora cannot share a leaderboard: {', '.join(found)}",
-                hints=tuple(f"dfbench leaderboard --corpus {name}" for name in found),
+                hints=tuple(f"dfbench leaderboard --corpus {for_shell(name)}" for name in found),
             )
         corpus = found[0] if found else ""
     # Where no run of the protocol can be used, each of them is named, of whatever corpus.
@@ -171,7 +174,7 @@ def write_leaderboard(board: pd.DataFrame, folder: Path) -> tuple[Path, Path, Pa
     facts = {name: board.attrs[name] for name in ("protocol", "corpus", "level")}
     flat = board.assign(**facts)
     flat.attrs = {}
-    write_text(csv, flat.to_csv(index=False, lineterminator="\n"))
+    write_text(csv, csv_of(flat))
     write_parquet(parquet, flat, kind="leaderboard", version=SCHEMA_VERSION)
     write_text(markdown, markdown_of(board))
     return csv, parquet, markdown
@@ -182,24 +185,28 @@ def markdown_of(board: pd.DataFrame) -> str:
     facts = board.attrs
     columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
     best = _best(board, columns)
-    where = _as_markdown(f"{facts['protocol']} on the {facts['corpus']} corpus")
-    lines = [f"### {where}: {facts['level']} AUC [95 %]", ""]
-    lines += [
-        _markdown_row(["#", "entry", *map(_as_markdown, columns), "scored"]),
-        _markdown_row(["--:", "---", *["--:"] * (len(columns) + 1)]),
-    ]
+    rows = []
     for index, row in zip(board.index, board.to_dict("records"), strict=True):
         cells = []
         for name in columns:
-            text = number_with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-            text = f"**{text}**" if index in best[name] else text
-            cells.append(text + marks(row, name))
-        cells.append(_scored(row))
-        entry = _as_markdown(str(row["entry"]))
+            number = number_with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+            cells.append(Own(f"{f'**{number}**' if index in best[name] else number}{marks(row, name)}"))
+        entry = markdown.written(row["entry"])
         if row["section"] != RANKED:
-            entry += f" (not ranked: {row['section']})"
-        lines.append(_markdown_row(["" if pd.isna(row["rank"]) else str(row["rank"]), entry, *cells]))
-    return "\n".join([*lines, "", *(f"{_as_markdown(line)}  " for line in _caption(board)), ""])
+            entry += f" (not ranked: {markdown.written(row['section'])})"
+        rank = "" if pd.isna(row["rank"]) else str(row["rank"])
+        rows.append([rank, Own(entry), *cells, Own(_scored(row))])
+    where = f"{facts['protocol']} on the {facts['corpus']} corpus"
+    text = [
+        markdown.heading(where, Own(": "), facts["level"], Own(" AUC [95 %]")),
+        "",
+        *markdown.table(
+            [Own("#"), "entry", *columns, "scored"], rows, right=[True, False, *[True] * (len(columns) + 1)]
+        ),
+        "",
+        *markdown.lines(_caption(board)),
+    ]
+    return "\n".join([*text, ""])
 
 
 def _chosen(
@@ -425,12 +432,3 @@ def _caption(board: pd.DataFrame) -> list[str]:
     older = board[board["older_hidden"] > 0]
     lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]
     return [*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])]
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _as_markdown(name: str) -> str:
-    """A name from outside, with what Markdown would read as links, tags, emphasis or code taken literally."""
-    return re.sub(r"([\\`*\[\]<>])", r"\\\1", " ".join(name.split()))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dfbench.csv_text import csv_of
+from dfbench.escaping import for_terminal
 from dfbench.metrics.uncertainty import Interval, mean_interval
 from dfbench.results.writing import write_text
 from dfbench.runs.localisation import CENTRE, Localisation
@@ -88,10 +90,10 @@ def write_localisation(result: Localisation, where: pd.DataFrame, when: pd.DataF
         ("where_videos", per_video),
         ("when_videos", per_splice),
     ):
-        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        write_text(folder / f"{name}.csv", csv_of(table))
     for name, table in (("where", where), ("when", when)):
         write_text(folder / f"{name}.json", table.to_json(orient="records", indent=1))
-    write_text(folder / "skipped.txt", "".join(f"{one}\n" for one in result.skipped))
+    write_text(folder / "skipped.txt", "".join(f"{for_terminal(one)}\n" for one in result.skipped))
 
 
 def render_where(where: pd.DataFrame, target: str) -> Table:

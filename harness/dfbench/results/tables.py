@@ -17,6 +17,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from dfbench.csv_text import csv_of
 from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
 from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
@@ -144,7 +145,7 @@ def _foreign_training(meta: Mapping[str, Any]) -> str:
 def write_table(table: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
     """Write `table.csv` and `table.parquet` to `folder`; each whole or not at all. Raises StoreError."""
     csv, parquet = folder / "table.csv", folder / "table.parquet"
-    write_text(csv, table.to_csv(index=False, lineterminator="\n"))
+    write_text(csv, csv_of(table))
     write_parquet(parquet, table, kind="table", version=SCHEMA_VERSION)
     return csv, parquet
 

@@ -24,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dfbench.children import safe_environment
 from dfbench.errors import RunError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.runs.launchers import Started, started
 from dfbench.settings import own_cores
 from dfbench.types import World
@@ -136,7 +137,7 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
             ),
         )
     if nodes > 1:
-        command = " ".join(["dfbench", *arguments])
+        command = " ".join(["dfbench", *map(for_shell, arguments)])
         raise UsageError(
             f"--nodes {nodes}: processes on other machines cannot be started from here",
             hints=(

@@ -20,6 +20,7 @@ from dfbench.data.manifest import (
     manifest_digest,
 )
 from dfbench.errors import PluginError, StoreError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.hooks.host import Host
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import one_line
@@ -331,7 +332,7 @@ def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Rea
     if not isinstance(detector, Detector):
         raise PluginError(
             f"detector '{stage.spec.name}': {stage.spec.build} made a {type(detector).__name__} without score()",
-            hints=(f"see:   dfbench plugins check {stage.spec.name}",),
+            hints=(f"see:   dfbench plugins check {for_shell(stage.spec.name)}",),
         )
     return detector
 

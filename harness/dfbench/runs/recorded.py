@@ -9,6 +9,7 @@ from typing import Any
 
 from dfbench.data.folders import below
 from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsError
+from dfbench.escaping import for_shell
 from dfbench.hooks.registry import Registry, closest
 from dfbench.interfaces import Progress
 from dfbench.runs.cards import Reading
@@ -113,7 +114,8 @@ def video_of(
     if len(datasets) != 1:
         if datasets:
             raise UnknownNameError(
-                f"{name!r} is in several datasets", hints=(f"say --video {datasets[0]}/{name}",)
+                f"{name!r} is in several datasets",
+                hints=(f"say --video {for_shell(f'{datasets[0]}/{name}')}",),
             )
         close = closest(name, sorted({*names, *scores["video_id"]}), count=4)
         hints = (f"did you mean {' or '.join(close)}?",) if close else ("its scores.parquet lists them",)

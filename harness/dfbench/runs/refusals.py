@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from dfbench.data.executor import check_scheduler
 from dfbench.data.manifest import compression_of, unknown_name
 from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.cards import Reading, card_of
@@ -259,7 +260,7 @@ def reading_of(request: RunRequest, spec: DetectorSpec) -> Reading:
                 f"--set {name}=... cannot change weights that are given with --weights",
                 hints=(
                     f"what may be set for them: {able}" if able else f"leave out --set {name}=...",
-                    f"or train: dfbench train --detector {spec.name} --set {name}=...",
+                    f"or train: dfbench train --detector {for_shell(spec.name)} --set {for_shell(name)}=...",
                     *(["or, if they carry no recipe, name it: --recipe NAME"] * spec.recipe_for_weights),
                 ),
             )

@@ -17,6 +17,7 @@ from dfbench.errors import (
     UndecodableVideoError,
     VideoError,
 )
+from dfbench.escaping import for_shell
 from dfbench.interfaces import Progress
 from dfbench.runs.recorded import RecordedRun
 from dfbench.runs.run_file import read_files
@@ -76,7 +77,10 @@ def scored_faces(
 
 def _again(video: Video) -> tuple[str, str]:
     """What to do where a run's clips cannot be had again."""
-    return "run again, and explain that run", f"or explain the file:   dfbench explain {video.path}"
+    return (
+        "run again, and explain that run",
+        f"or explain the file:   dfbench explain {for_shell(video.path)}",
+    )
 
 
 def _made_again(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dfbench.errors import UsageError
+from dfbench.escaping import for_shell
 from dfbench.types import DatasetSpec, ProtocolSpec, Video, VideoSelection
 
 STANDARD = "test"
@@ -62,7 +63,7 @@ def dataset_protocol(
     if not splits and len(chosen) > 1:
         raise UsageError(
             f"{spec.name} has several splits, and none is called {STANDARD!r}: {', '.join(found)}",
-            hints=(f"say which one to test:  --split {found[0]}",),
+            hints=(f"say which one to test:  --split {for_shell(found[0])}",),
         )
     return ProtocolSpec(
         name=protocol_name(spec.name, chosen, "" if on_disk in spec.compressions[:1] else on_disk),

@@ -19,6 +19,7 @@ from dfbench.data.folders import folder_fault, require_below
 from dfbench.data.manifest import refuse_unfit
 from dfbench.data.worker_finder import watched
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.hooks.plugin_code import plugin_error, running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
@@ -212,7 +213,7 @@ def no_root(spec: DatasetSpec) -> SettingsError:
     """The error for a dataset that is asked for by name and has no root."""
     return SettingsError(
         f"no root is configured for dataset '{spec.name}'",
-        hints=(f"say where it is:   dfbench data add {spec.name} /path/to/it",),
+        hints=(f"say where it is:   dfbench data add {for_shell(spec.name)} /path/to/it",),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import os
@@ -17,6 +16,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from dfbench.csv_text import csv_of_rows
 from dfbench.errors import RunError, StoreError
 from dfbench.interfaces import ProgressTask
 from dfbench.types import World
@@ -174,7 +174,7 @@ class Record(pl.Callback):
             gainless = self._plan.patience * self._plan.validate_every * self._plan.steps
             self.ended = trainer.should_stop = step - self.best_step >= gainless
         if trainer.is_global_zero:
-            write_atomic(self._folder / LOG, _csv(self._rows).encode())
+            write_atomic(self._folder / LOG, csv_of_rows(self._rows).encode())
         trainer.save_checkpoint(self._folder / LAST)
 
     def _seconds(self) -> float:
@@ -221,12 +221,3 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def _number(values: Mapping[str, Tensor], name: str) -> float:
     value = values.get(f"{name}_step", values.get(name))
     return math.nan if value is None else float(value)
-
-
-def _csv(rows: list[dict[str, float]]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -11,6 +11,7 @@ from typing import Any
 from dfbench.data.folders import below, make_below, unwritable
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
+from dfbench.escaping import for_shell
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import (
     ChecksStart,
@@ -42,9 +43,9 @@ def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> 
     untrained = WeightsError(
         f"no trained weights for detector '{spec.name}' on {train.dataset}",
         hints=(
-            f"train them:            dfbench train --detector {spec.name} --protocol {request.protocol}",
+            f"train them:            dfbench train --detector {for_shell(spec.name)} --protocol {for_shell(request.protocol)}",
             "or use given ones:     dfbench run ... --weights PATH/TO/checkpoint",
-            f"or those of the demo:  dfbench train --detector {spec.name} --data demo (prints their path)"
+            f"or those of the demo:  dfbench train --detector {for_shell(spec.name)} --data demo (prints their path)"
             if request.dataset
             else "or try the demo data:  dfbench run ... --data demo",
         ),

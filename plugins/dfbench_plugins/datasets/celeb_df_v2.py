@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from dfbench import CORPUS_FILE, Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
+from dfbench.escaping import for_shell
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -93,7 +94,9 @@ class CelebDF:
             raise LayoutError(
                 f"{self._root} is {self._other.title}, not {self._spec.title}: {path.name} names {real} real "
                 f"and {len(test) - real} fake test videos",
-                hints=(f"configure it as that:  dfbench data add {self._other.name} {self._root}",),
+                hints=(
+                    f"configure it as that:  dfbench data add {for_shell(self._other.name)} {for_shell(self._root)}",
+                ),
             )
 
     def _listed(self, path: Path, problems: list[str]) -> tuple[list[Video], set[str]]:

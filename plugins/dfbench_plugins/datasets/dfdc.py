@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, folder_fault
+from dfbench.escaping import for_shell
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(
@@ -105,7 +106,7 @@ class DeepfakeDetectionChallenge:
         if folder_fault(self._root):
             return
         if (self._root / _PREVIEW).is_file():
-            yield f"{_PREVIEW} is that of the preview, another dataset:  dfbench data add dfdcp {self._root}"
+            yield f"{_PREVIEW} is that of the preview, another dataset:  dfbench data add dfdcp {for_shell(self._root)}"
         parts = (glob.rpartition("/")[2] for glob in _PARTS)
         if (self._root / _JSON).is_file() and not any(map(self._root.absolute().match, parts)):
             yield (

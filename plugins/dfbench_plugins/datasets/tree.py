@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dfbench import LayoutError, MissingCompressionError, folder_fault, natural_key
 from dfbench.data.manifest import compression_of as compression_of  # noqa: PLC0414 - offered as tree.compression_of
+from dfbench.escaping import for_shell
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
 
@@ -56,7 +57,10 @@ def require_compression(
         return
     others = [one for one in offered if any((source / one / "videos").is_dir() for source in sources)]
     there = f"there are videos in: {', '.join(others)}" if others else "nor in any other compression"
-    hints = [f"use --compression {one} (of `dfbench run`: --train-compression {one})" for one in others]
+    hints = [
+        f"use --compression {for_shell(one)} (of `dfbench run`: --train-compression {for_shell(one)})"
+        for one in others
+    ]
     hints.append(f"download the {compression} videos to {sources[0] / compression / 'videos'}")
     raise MissingCompressionError(f"{root} holds no {compression} videos of {dataset} ({there})", hints=hints)
 
