@@ -15,6 +15,7 @@ import av
 from av.video.frame import PictureType
 
 from dfbench.data.packet_index import PacketIndex, packets_from_start
+from dfbench.data.streams import decoder_of
 
 WORTH_SEEKING = 0.8  # of the frames that decoding through costs
 SEEK_FRAMES = 3  # what one seek costs, in decoded frames
@@ -56,8 +57,8 @@ def counted(
     """
     left = iter(wanted)
     goal = next(left, None)
-    packets = packets_from_start(container, stream, index)
-    for position, (frame, damaged) in enumerate(_judged(f for packet in packets for f in packet.decode())):
+    packets, decode = packets_from_start(container, stream, index), decoder_of(stream)
+    for position, (frame, damaged) in enumerate(_judged(f for packet in packets for f in decode(packet))):
         if position == goal:
             if damaged:
                 raise damage(position)
@@ -140,9 +141,7 @@ def _decoded(
     start: int | None,
 ) -> Iterator[av.VideoFrame]:
     """What comes out of the decoder, but for frames that nothing refers to and that are none of `goals`."""
-    drops = (
-        stream.codec_context.name != "vp8"
-    )  # whose later frames may look different without them, if it is damaged
+    decode = decoder_of(stream)
     for packet in packets:
         if start is not None and packet.size:
             if packet.pts != start or not packet.is_keyframe:
@@ -150,11 +149,9 @@ def _decoded(
             start = None
         # The decoder drops frames that nothing refers to: what the others look like does not change. While it may, that of
         # H.264 also passes over headers that it cannot read, so that it may only where nothing is referred to.
-        may_drop = (
-            drops and not packet.is_keyframe and packet.pts not in goals and packet.pts not in referred_to
-        )
+        may_drop = not packet.is_keyframe and packet.pts not in goals and packet.pts not in referred_to
         stream.codec_context.skip_frame = "NONREF" if may_drop else "DEFAULT"
-        yield from packet.decode()
+        yield from decode(packet)
 
 
 def _judged(frames: Iterator[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, bool]]:

@@ -15,6 +15,7 @@ from itertools import pairwise
 import av
 
 from dfbench.data.h264 import PictureNumbers
+from dfbench.data.streams import decoder_of
 
 HEAD = 4  # frames at the start that must come out of the decoder as the packets announce them
 _VP8_SHOWN = 0x10
@@ -63,11 +64,12 @@ class _Head:
     decoders begin with whatever comes, and make up what it refers to.
     """
 
-    def __init__(self, first: av.Packet, codec: str) -> None:
+    def __init__(self, first: av.Packet, stream: av.VideoStream) -> None:
         self.frames: list[av.VideoFrame] = []
         self.is_damaged = False
-        self.waits = not first.is_keyframe and codec != "h264"
+        self.waits = not first.is_keyframe and stream.codec_context.name != "h264"
         self._seen_key = False
+        self._decode = decoder_of(stream)
 
     @property
     def is_full(self) -> bool:
@@ -76,7 +78,7 @@ class _Head:
     def take(self, packet: av.Packet) -> None:
         self._seen_key = self._seen_key or packet.is_keyframe
         try:
-            for frame in packet.decode():
+            for frame in self._decode(packet):
                 if self.frames or not self.waits or frame.key_frame:
                     self.frames.append(frame)
                     self.waits = self.waits and self._seen_key
@@ -110,7 +112,7 @@ def index_packets(container: av.container.InputContainer, stream: av.VideoStream
     )
     reorders = stream.codec_context.has_b_frames  # before decoding, which may raise it
     for packet in container.demux(stream):
-        head = head or _Head(packet, stream.codec_context.name)
+        head = head or _Head(packet, stream)
         if packet.size:
             if numbers is not None:
                 is_lossy = numbers.is_behind_a_loss(bytes(packet)) or is_lossy
@@ -229,9 +231,10 @@ def count_frames(
         0  # `waited`: packets before the first frame; `held`: frames behind the last packet
     )
     first: av.VideoFrame | None = None
+    decode = decoder_of(stream)
     try:
         for packet in packets_from_start(container, stream, index):
-            frames = packet.decode()
+            frames = decode(packet)
             fed += bool(packet.size) and not packet.is_discard
             held = 0 if packet.size else held + len(frames)
             if frames and first is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
 from av.stream import Disposition
@@ -17,6 +19,9 @@ _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 _PARTS = (
     Disposition.dependent | Disposition.multilayer
 )  # tiles of a still image, depth or alpha beside a view
+
+
+Decode = Callable[[av.Packet], list[av.VideoFrame]]
 
 
 def open_container(path: Path) -> av.container.InputContainer:
@@ -74,6 +79,24 @@ def open_stream(
     stream.codec_context.thread_type = "FRAME"
     stream.codec_context.thread_count = threads
     return stream
+
+
+def decoder_of(stream: av.VideoStream) -> Decode:
+    """Return what makes frames of the packets of a stream, beginning at a key frame; of an empty packet, those still waiting.
+
+    FFmpeg's own decoder of VP8 leaves parts of a damaged frame unwritten and says nothing: there stands whatever frame had
+    the same memory before, and that depends on which frames the caller still holds. libvpx writes every pixel, always alike.
+    """
+    if stream.codec_context.name != "vp8":
+        return _decode
+    decoder = av.CodecContext.create("libvpx", "r")
+    decoder.options = DECODER_OPTIONS
+    decoder.thread_count = 1
+    return cast("Decode", decoder.decode)
+
+
+def _decode(packet: av.Packet) -> list[av.VideoFrame]:
+    return cast("list[av.VideoFrame]", packet.decode())
 
 
 def _shown(streams: list[av.VideoStream], path: Path) -> av.VideoStream:

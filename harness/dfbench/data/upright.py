@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -13,7 +14,8 @@ AS_STORED: Turn = (1, 0, 0, 1)
 
 def turn_of(frame: av.VideoFrame) -> Turn:
     """How a frame says that it is to be turned and mirrored, in quarters; the file, or the frame alone, may say so."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    # `frame.side_data` would refer to the frame and the frame to it: its memory would be free only when Python looks for circles.
+    matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if matrix is None:
         return AS_STORED
     # `rotation` would not tell a mirrored image.
