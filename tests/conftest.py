@@ -27,6 +27,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DFBENCH_CONFIG", raising=False)
     monkeypatch.delenv("DFBENCH_SCHEDULER", raising=False)
     monkeypatch.delenv("DFBENCH_TRUST", raising=False)
+    monkeypatch.setattr("dfbench.hooks.waiting.SLOW_SECONDS", 600.0)  # a busy machine is not told of
     monkeypatch.chdir(tmp_path)
 
 

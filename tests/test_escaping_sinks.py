@@ -37,8 +37,10 @@ SINKS = {
     "stderr.write": set(),
     "logging": {
         "runs/training.py",  # it silences Lightning
-        "dfbench/settings.py",  # what it logs,
-        "cli/settings_in_force.py",  # is printed here, by `say`
+        "dfbench/settings.py",  # what these log,
+        "hooks/manners.py",
+        "hooks/waiting.py",
+        "cli/log.py",  # is printed here, by `say`
     },
     "print_exception": {"cli/__init__.py"},
     "print_exc": set(),

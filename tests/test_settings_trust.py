@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from tests.cli.command import Dfbench, frame, in_process, write
 
-from dfbench.cli import settings_in_force
+from dfbench.cli import log
 from dfbench.errors import UntrustedSettingError
 from dfbench.settings import Settings, _others, load_settings
 from dfbench.trust import require_trusted
@@ -67,7 +67,7 @@ def test_it_is_used_with_trust_for_that_command_alone(dfbench: Dfbench, data: Pa
 def test_at_a_terminal_it_is_asked_about(
     dfbench: Dfbench, data: Path, monkeypatch: pytest.MonkeyPatch, answer: str, expected: str
 ) -> None:
-    monkeypatch.setattr(settings_in_force, "at_terminal", lambda: True)
+    monkeypatch.setattr(log, "at_terminal", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda text, *, err: err and ASKED in text and answer == "y\n")
     ended = dfbench(*SHOW)
     assert expected in ended.err
@@ -76,7 +76,7 @@ def test_at_a_terminal_it_is_asked_about(
 
 
 def test_no_question_is_asked_where_nobody_can_answer() -> None:
-    assert not settings_in_force.at_terminal()
+    assert not log.at_terminal()
 
 
 def test_what_the_user_said_is_trusted(

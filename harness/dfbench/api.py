@@ -32,10 +32,12 @@ class RunOutcome:
 
 def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
+    from dfbench.hooks.manners import generators_kept
     from dfbench.results.tabulation import table_of
     from dfbench.runs.evaluation import score_detector
 
-    scored = score_detector(request, progress=progress)
+    with generators_kept():
+        scored = score_detector(request, progress=progress)
     table = table_of(scored, cache=load_settings().cache, progress=progress)
     if scored.computed:
         for note in scored.host.call_run_finished(table):

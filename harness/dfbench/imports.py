@@ -24,12 +24,18 @@ from dfbench.search_path import make_safe
 
 WATCHED = ("cv2", "matplotlib", "torch")
 ELSEWHERE = "/"
+_FIRST: dict[str, int] = {}
 
 
 def watch_imports(names: Sequence[str] = WATCHED) -> None:
     """Import the modules `names` away from the working folder, whoever asks for them, and tidy the environment after each."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder(names))
+
+
+def first_threads() -> int:
+    """How many threads torch had when it was imported; 0 if that was not watched."""
+    return _FIRST.get("threads", 0)
 
 
 class _Finder:
@@ -72,6 +78,8 @@ class _Elsewhere(Loader):
                 self._loader.exec_module(module)
         finally:
             make_safe(os.environ, safe_path=False)
+        if module.__name__ == "torch":
+            _FIRST["threads"] = module.get_num_threads()
 
 
 @contextmanager

@@ -6,11 +6,13 @@ import io
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from types import TracebackType
 
 from dfbench.cli.app import build_app
+from dfbench.cli.json_output import standard_output_kept
+from dfbench.cli.log import agreed, log_shown
 from dfbench.cli.output import say, say_block
-from dfbench.cli.settings_in_force import agreed, settings_told
 from dfbench.errors import DfbenchError, UntrustedSettingError
 from dfbench.hooks.plugin_code import unexpected_error
 from dfbench.streams import inert_streams
@@ -28,7 +30,8 @@ def main() -> None:
     debug, trust = _taken("--debug"), _taken("--trust")
     if debug:
         sys.excepthook = _show_traceback
-    with inert_streams(), settings_told(trust=trust):
+    owned = standard_output_kept() if "--json" in sys.argv else nullcontext()
+    with owned, inert_streams(), log_shown(trust=trust):
         try:
             _run()
         except DfbenchError as error:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from dfbench.hooks import specs
+from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import (
     Failure,
     Kind,
@@ -35,6 +36,7 @@ from dfbench.hooks.registry import (
     plugin_traceback,
 )
 from dfbench.hooks.spec_faults import detector_fault
+from dfbench.hooks.waiting import named_if_slow
 from dfbench.names import name_fault, shown
 from dfbench.types import (
     COLUMN_ENDS,
@@ -56,7 +58,8 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = specs.PROJECT
 DISABLE_VARIABLE = "DFBENCH_DISABLE_PLUGINS"
-_OWN_DISTRIBUTION = "dfbench-harness"
+OWN_DISTRIBUTION = "dfbench-harness"
+MOST_OFFERS = 10_000  # of a plugin; a generator that does not end would take all memory
 
 OFFER_HOOKS: Mapping[str, tuple[Kind, type[Spec]]] = {
     "dfbench_datasets": (Kind.DATASET, DatasetSpec),
@@ -85,12 +88,13 @@ class PluginRecord:
     `distribution` and `version` are empty for plugins handed over as objects. `offers`: names by kind; of a
     failed plugin those that it would have offered, as far as they are known. `hooks`: the names of the hooks
     that it implements. `error`: the reason on one line, `traceback`: the plugin's own part of it; both empty if
-    all is well.
+    all is well. `module` is the one that the hooks are in, or were to be.
     """
 
     name: str
     distribution: str = ""
     version: str = ""
+    module: str = ""
     status: PluginStatus = PluginStatus.OK
     offers: Mapping[Kind, tuple[str, ...]] = field(default_factory=dict)
     hooks: tuple[str, ...] = ()
@@ -109,7 +113,14 @@ class _Source:
     name: str
     distribution: str
     version: str
+    module: str
     load: Callable[[], object]
+
+    @property
+    def words(self) -> str:
+        """The plugin as notes name it: `plugin 'name' (distribution 1.0)`."""
+        where = f"{self.distribution} {self.version}".strip()
+        return f"plugin {self.name!r}" + (f" ({where})" if where else "")
 
 
 @dataclass(slots=True)
@@ -177,7 +188,11 @@ class Host:
             if disabled & {source.name, source.distribution}:
                 loaded.append((_disabled_record(source), None))
                 continue
-            loading = _load_one(source, owners.get(source.name), offers)
+            with (
+                named_if_slow(lambda source=source: f"{source.words} to be loaded"),  # type: ignore[misc]
+                kept(lambda source=source: source.words, "when it was loaded", generators=True),  # type: ignore[misc]
+            ):
+                loading = _load_one(source, owners.get(source.name), offers)
             owners.setdefault(source.name, source)
             if not loading.problems:
                 offers.update((key, offer) for offer in loading.offers for key in keys_of(offer))
@@ -234,7 +249,9 @@ def _call_listener(loading: _Loading, hook: str, arguments: dict[str, Any]) -> t
 
 def _try(loading: _Loading, work: Callable[[], object], what: str) -> tuple[str, ...]:
     trial = _Loading(loading.source, loading.manager)
-    trial.attempt(work, what)
+    words = loading.source.words
+    with named_if_slow(lambda: words), kept(lambda: words, "when it was called", generators=True):
+        trial.attempt(work, what)
     return tuple(f"plugin {loading.source.name!r}: {problem}" for problem in trial.problems)
 
 
@@ -254,7 +271,7 @@ def _installed_sources() -> list[_Source]:
     sources = [_entry_source(entry, details) for entry in entry_points(group=ENTRY_POINT_GROUP)]
 
     def order(source: _Source) -> tuple[bool, str, str]:
-        return (source.distribution != _OWN_DISTRIBUTION, source.distribution, source.name)
+        return (source.distribution != OWN_DISTRIBUTION, source.distribution, source.name)
 
     return sorted(sources, key=order)
 
@@ -262,11 +279,11 @@ def _installed_sources() -> list[_Source]:
 def _entry_source(entry: EntryPoint, details: dict[int, tuple[str, str]]) -> _Source:
     dist = entry.dist
     if dist is None:
-        return _Source(entry.name, "", "", entry.load)
+        return _Source(entry.name, "", "", entry.module, entry.load)
     if id(dist) not in details:  # reading the metadata file is the slow part, and six of the entries are ours
         metadata = dist.metadata
         details[id(dist)] = (metadata["Name"] or "", metadata["Version"] or "")
-    return _Source(entry.name, *details[id(dist)], entry.load)
+    return _Source(entry.name, *details[id(dist)], entry.module, entry.load)
 
 
 def _object_sources(plugins: Iterable[object]) -> Iterator[_Source]:
@@ -275,7 +292,8 @@ def _object_sources(plugins: Iterable[object]) -> Iterator[_Source]:
         name = str(getattr(plugin, "__name__", type(plugin).__name__))
         seen[name] += 1
         unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
-        yield _Source(unique, "", "", lambda plugin=plugin: plugin)  # type: ignore[misc] # mypy cannot infer it
+        module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+        yield _Source(unique, "", "", module, lambda plugin=plugin: plugin)  # type: ignore[misc] # mypy cannot infer it
 
 
 def _load_one(source: _Source, owner: _Source | None, taken: Mapping[tuple[Kind, str], Offer]) -> _Loading:
@@ -348,6 +366,8 @@ def _collect(loading: _Loading, hook: str) -> None:
             raise _WrongUseError(f"{hook} returned None, {wanted}: is `return` missing?")
         for result in results:
             for spec in _specs_in(result, hook, spec_type):
+                if len(loading.offers) >= MOST_OFFERS:
+                    raise _WrongUseError(f"{hook} offers more than {MOST_OFFERS} things: does it end?")
                 loading.offers.append(Offer(kind, spec, loading.source.name))
                 if problem := _spec_problem(spec):
                     loading.problems.append(f"{hook}: {kind.words} {spec.name!r} {problem}")
@@ -439,6 +459,7 @@ def _record(loading: _Loading) -> PluginRecord:
         name=source.name,
         distribution=source.distribution,
         version=source.version,
+        module=source.module,
         status=PluginStatus.FAILED if loading.problems else PluginStatus.OK,
         offers=group_names((one.kind, one.spec.name) for one in named),
         hooks=loading.hooks,
@@ -452,6 +473,7 @@ def _disabled_record(source: _Source) -> PluginRecord:
         name=source.name,
         distribution=source.distribution,
         version=source.version,
+        module=source.module,
         status=PluginStatus.DISABLED,
         error=f"disabled by {DISABLE_VARIABLE}",
     )

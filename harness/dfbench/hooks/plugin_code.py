@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from dfbench.errors import DfbenchError, PluginError
+from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.specs import PROJECT
+from dfbench.hooks.waiting import named_if_slow
 from dfbench.types import (
     CorpusSpec,
     DatasetSpec,
@@ -42,15 +44,22 @@ DEBUG = "the whole traceback:  the same command with --debug"
 
 
 @contextmanager
-def running(spec: Spec, doing: str) -> Iterator[None]:
+def running(spec: Spec, doing: str, *, slow: bool = False) -> Iterator[None]:
     """Run code of the plugin that offers `spec`. Raises PluginError for what it raises, unless that is an error of ours.
 
-    A call of `sys.exit` counts: the command would else end without a word, and perhaps as if all were well.
+    A call of `sys.exit` counts: the command would else end without a word, and perhaps as if all were well. What it changed of
+    this process is put back; where it takes long, it is named, unless it is `slow` by nature and shows its progress.
 
     `doing` completes "detector 'x' failed ...", as in "to score dfdc/a.mp4".
     """
+    when = f"when asked {doing}" if doing.startswith("to ") else doing
+
+    def told() -> str:
+        return f"{_offered(spec)} ({when})"
+
     try:
-        yield
+        with nullcontext() if slow else named_if_slow(told), kept(lambda: _offered(spec), when):
+            yield
     except DfbenchError:
         raise
     except (Exception, SystemExit) as error:
@@ -59,13 +68,16 @@ def running(spec: Spec, doing: str) -> Iterator[None]:
 
 def plugin_error(spec: Spec, doing: str, error: BaseException) -> PluginError:
     """The error that tells of an exception in the code of the plugin that offers `spec`."""
-    kind = _KINDS.get(type(spec), "offer")
-    plugin = plugin_of(spec.build.partition(":")[0])
-    offered = f", of plugin {plugin}," if plugin else ""
     return PluginError(
-        f"{kind} '{spec.name}'{offered} failed {doing}: {one_line(error)}",
+        f"{_offered(spec)} failed {doing}: {one_line(error)}",
         hints=(*place_of(error), DEBUG, GOES_ON),
     )
+
+
+def _offered(spec: Spec) -> str:
+    """What a plugin offers, and which plugin: `detector 'x', of plugin 'y' (z 1.0),`."""
+    plugin = plugin_of(spec.build.partition(":")[0])
+    return f"{_KINDS.get(type(spec), 'offer')} '{spec.name}'" + (f", of plugin {plugin}," if plugin else "")
 
 
 def unexpected_error(error: Exception) -> DfbenchError:
@@ -130,5 +142,5 @@ class ToldExplainer:
 
     def explain(self, clips: Tensor, names: Sequence[str]) -> Evidence:
         """As `Explainer.explain`. Raises PluginError."""
-        with running(self._spec, "to explain clips"):
+        with running(self._spec, "to explain clips", slow=True):
             return self._explainer.explain(clips, names)

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from dfbench.errors import PluginError, UnknownNameError
+from dfbench.hooks.manners import kept
+from dfbench.hooks.waiting import named_if_slow
 from dfbench.types import (
     CorpusSpec,
     DatasetSpec,
@@ -177,8 +179,13 @@ def load_object(path: str) -> object:
             hints=('a spec\'s `build` is written "package.module:Name"',),
         )
     module_name, _, attributes = path.partition(":")
+    told = f"{path!r} to be imported"
     try:
-        found: object = importlib.import_module(module_name)
+        with (
+            named_if_slow(lambda: told),
+            kept(lambda: f"importing {path!r}", "of this process", generators=True),
+        ):
+            found: object = importlib.import_module(module_name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -307,6 +307,7 @@ def _score_datasets(
             writer=writer,
             progress=stage.progress,
             description=f"score {dataset} with {stage.spec.name}",
+            who=f"detector '{stage.spec.name}'",
         )
         writer.flush()
 

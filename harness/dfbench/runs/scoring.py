@@ -19,6 +19,7 @@ import numpy as np
 
 from dfbench.data.clips import read_clips
 from dfbench.errors import DfbenchError, ScoreError, StoreError, VideoError
+from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import DEBUG, GOES_ON, place_of
 from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, Progress
@@ -56,8 +57,9 @@ def score_videos(
     writer: ScoreWriter,
     progress: Progress,
     description: str,
+    who: str = "the detector",
 ) -> None:
-    """Score `videos` and write a row for each clip, or a status row.
+    """Score `videos` and write a row for each clip, or a status row; `who` is the detector, in what is said of it.
 
     A video that makes the detector raise, or for which it returns something that is no score, ends as an error with the
     reason. Raises ScoreError when that happens alike to MAX_FAILURES videos in a row: the detector is broken then.
@@ -67,6 +69,7 @@ def score_videos(
     keep_freed_memory()
     ready = [one for one in videos if one.status is Status.OK]
     failures = _Failures()
+    watched = kept(lambda: who, "while it scored", quick=True)
     with progress.task(description, len(videos)) as task:
         for one in videos:
             if one.status is not Status.OK:
@@ -84,7 +87,8 @@ def score_videos(
                     )
                 else:
                     begun = time.perf_counter()
-                    logits, reason, cause = _attempt(detector, batch)
+                    with watched:
+                        logits, reason, cause = _attempt(detector, batch)
                     seconds = time.perf_counter() - begun
                     if logits is None:
                         writer.add_status(one.video, status=Status.ERROR, reason=reason, seconds=seconds)

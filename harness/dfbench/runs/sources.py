@@ -20,8 +20,10 @@ from dfbench.data.manifest import refuse_unfit
 from dfbench.data.worker_finder import watched
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
 from dfbench.escaping import for_shell
+from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import plugin_error, running
 from dfbench.hooks.registry import closest
+from dfbench.hooks.waiting import named_if_slow
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.names import name_fault, shown
 from dfbench.settings import Settings, config_path
@@ -231,7 +233,7 @@ def made_corpus(
         )
     folder = require_below(settings.cache / "corpora", settings.cache / "corpora" / label)
     write = cast("Callable[..., object]", registry.load_object(spec.build))
-    with running(spec, "to write its files"), safe_children():
+    with running(spec, "to write its files", slow=True), safe_children():
         roots = write(folder, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
 
@@ -257,12 +259,12 @@ def dataset_index(
         with _told_apart(spec, root):
             dataset = cast("Dataset", factory(root, compression=compression, **more))
             index = dataset.index()
+            refuse_unfit(index, spec.name)
     except OSError as error:  # a folder without permission, a share that went stale: no fault of the dataset
         raise LayoutError(
             f"{spec.name} at {root} cannot be read: {error.filename or ''}: {error.strerror or error}",
             hints=("make it readable, or mount the disk again",),
         ) from error
-    refuse_unfit(index, spec.name)
     refuse_cards_inside(root, index.videos)
     return index
 
@@ -270,8 +272,13 @@ def dataset_index(
 @contextmanager
 def _told_apart(spec: DatasetSpec, root: Path) -> Iterator[None]:
     """Errors of the system are let through; what else is raised is told as an error of the dataset's plugin."""
+    words = f"dataset '{spec.name}'"
     try:
-        yield
+        with (
+            named_if_slow(lambda: f"{words}, which reads {root}"),
+            kept(lambda: words, f"when asked to read {root}", generators=True),
+        ):
+            yield
     except (DfbenchError, OSError):
         raise
     except Exception as error:

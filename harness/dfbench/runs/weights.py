@@ -12,6 +12,7 @@ from dfbench.data.folders import below, make_below, unwritable
 from dfbench.data.manifest import files_digest, manifest_digest
 from dfbench.errors import RunError, WeightsError
 from dfbench.escaping import for_shell
+from dfbench.hooks.manners import generators_kept
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import (
     ChecksStart,
@@ -131,7 +132,8 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
     if started() is None:  # alone, whatever a scheduler's variables say
         if request.devices * request.nodes > 1:
             return _train_in_processes(request, progress=progress, stage=stage)
-        return _train(request, World(), progress=progress, stage=stage)
+        with generators_kept():
+            return _train(request, World(), progress=progress, stage=stage)
     from dfbench.runs.distributed import current_world, joined
 
     world = current_world(request.devices, request.nodes)
@@ -214,7 +216,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         "train_compression": train.compression or next(iter(dataset.compressions), ""),
     }
     session = training_session(folder, device=device, threads=compute_threads(), writes=world.first)
-    with session as sessions, running(stage.spec, "to train"):
+    with session as sessions, running(stage.spec, "to train", slow=True):
         provenance |= sessions
         returned: object = trainer.fit(
             TrainingRequest(

@@ -1,4 +1,4 @@
-"""What commands say of the settings file that they obey, and ask about it."""
+"""What commands say while they run: which settings file they obey, and which plugin changes or keeps what is not its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import typer
 from dfbench.cli.output import say
 from dfbench.errors import UntrustedSettingError
 from dfbench.escaping import for_terminal
-from dfbench.settings import LOG
 from dfbench.streams import beneath
 from dfbench.trust import TRUST
+
+LOG = logging.getLogger("dfbench")
 
 
 class _Once(logging.Handler):
@@ -30,15 +31,18 @@ class _Once(logging.Handler):
         message = record.getMessage()
         if message not in self._said:
             self._said.add(message)
-            say(message, error=True)
+            warning = record.levelno >= logging.WARNING
+            say(f"warning: {message}" if warning else message, error=True)
 
 
 @contextmanager
-def settings_told(*, trust: bool) -> Iterator[None]:
-    """Tell, during the body, which settings file is in force once it is read; with `trust`, obey its scheduler, too."""
-    handler, level, before = _Once(), LOG.level, os.environ.get(TRUST)
+def log_shown(*, trust: bool) -> Iterator[None]:
+    """Show dfbench's log during the body, each line once; with `trust`, obey the scheduler of a settings file, too."""
+    handler, before = _Once(), os.environ.get(TRUST)
+    level, propagate = LOG.level, LOG.propagate
     LOG.addHandler(handler)
     LOG.setLevel(logging.INFO)
+    LOG.propagate = False  # a plugin or library that sets logging up would show it a second time
     if trust:
         os.environ[TRUST] = "1"
     try:
@@ -46,6 +50,7 @@ def settings_told(*, trust: bool) -> Iterator[None]:
     finally:
         LOG.removeHandler(handler)
         LOG.setLevel(level)
+        LOG.propagate = propagate
         os.environ.pop(TRUST, None)
         if before is not None:
             os.environ[TRUST] = before
