@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench import DetectorCard, StoreError, UsageError, WeightsError
+from dfbench.errors import UnreadableError
 from dfbench.escaping import for_shell
+from dfbench_fakestormer.headers import Header as Header  # noqa: PLC0414 - offered with what reads and writes it
+from dfbench_fakestormer.headers import parsed_header
 from dfbench_fakestormer.recipe import RELEASED_FRAMES, Recipe, load_recipe, parse_recipe
-from dfbench_fakestormer.released_files import WAYS_OUT, read_released, require_file
+from dfbench_fakestormer.released_files import WAYS_OUT, read_released, read_safetensors, require_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +31,7 @@ if TYPE_CHECKING:
 
 FORMAT = "dfbench-fakestormer"
 VERSION = "1"
-# Recipe fields that files written before they came do not have; base_c23 has them without effect.
-ADDED_LATER = (
-    *("validation_fakes", "validation_view", "best_by", "patience"),
-    *("retry", "resume", "test_margins", "accumulate", "compile", "crop", "synthesizer_options"),
-)
+MOST_GRID = 512  # positions of another grid are resized, which reads all of them
 PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
 # Recipe fields that the authors' checkpoints were trained with, whatever else a recipe says.
 READ_BY = ("temporal_token", "embed_order", "derivative", "crop")
@@ -41,16 +40,6 @@ SCORED_BY = (
     *("frames", "size", "patch", "width", "depth", "heads", "mlp_ratio", "temporal_token", "embed_order"),
     *("clips_per_video", "clip_margin", "crop", "test_margins"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a weights file says of itself. `trained_on`: names of datasets, sorted; `provenance`: JSON-ready."""
-
-    recipe: Recipe
-    trained_on: tuple[str, ...]
-    train_compression: str
-    provenance: Mapping[str, Any]
 
 
 def network_config(recipe: Recipe) -> ModelConfig:
@@ -89,9 +78,9 @@ def read_header(path: Path) -> Header:
 
     require_file(path)
     try:
-        with safe_open(path, framework="np") as file:
+        with safe_open(path.absolute(), framework="np") as file:
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}", hints=WAYS_OUT) from error
     if metadata.get("format") != FORMAT:
         raise WeightsError(
@@ -106,17 +95,11 @@ def read_header(path: Path) -> Header:
             ),
         )
     try:
-        return Header(
-            recipe=parse_recipe(
-                {name: getattr(load_recipe("base_c23"), name) for name in ADDED_LATER}
-                | json.loads(metadata["recipe"])
-            ),
-            trained_on=tuple(json.loads(metadata["trained_on"])),
-            train_compression=metadata["train_compression"],
-            provenance=json.loads(metadata["provenance"]),
-        )
-    except (KeyError, ValueError, UsageError) as error:
+        return parsed_header(path, metadata)
+    except (KeyError, UsageError) as error:
         raise WeightsError(f"the header of {path} is damaged: {error}", hints=WAYS_OUT) from error
+    except UnreadableError as error:
+        raise WeightsError(f"the header of {path} is damaged: {error.reason}", hints=WAYS_OUT) from error
 
 
 def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: str = "") -> DetectorCard:
@@ -144,7 +127,7 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
         )
     header = read_header(weights)
     start = header.provenance.get("start")
-    identity = header.provenance.get("identity", {})
+    identity = header.provenance.get("identity") or {}
     return DetectorCard(
         clips=read_by.clips(),
         trained_on=frozenset(header.trained_on),
@@ -153,7 +136,7 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
         margins=read_by.margins(),
         details={"recipe": read_by.model_dump(mode="json"), "provenance": dict(header.provenance)},
         corpora=_corpora(identity.get("corpus"), start),
-        seed=identity.get("seed", header.provenance.get("training", {}).get("seed")),
+        seed=identity.get("seed", (header.provenance.get("training") or {}).get("seed")),
     )
 
 
@@ -221,9 +204,7 @@ def load_network(
     read_by = recipe_of(path, recipe, changes)
     if path.suffix in PICKLES:
         return network_from(read_released(path), read_by, origin=path, resize=bool(recipe)), read_by
-    from safetensors.torch import load_file
-
-    return network_from(load_file(path), read_by, origin=path), read_by
+    return network_from(read_safetensors(path), read_by, origin=path), read_by
 
 
 def network_from(
@@ -335,7 +316,7 @@ def _is_grid(positions: Tensor, *, like: Tensor) -> bool:
     """Whether they are those of a square grid, (1, 1 + n, D) with the D of `like`."""
     if positions.ndim != 3 or positions.shape[0] != 1 or positions.shape[2] != like.shape[2]:
         return False
-    return positions.shape[1] == 1 + _grid(positions) ** 2 > 1
+    return positions.shape[1] == 1 + _grid(positions) ** 2 > 1 and _grid(positions) <= MOST_GRID
 
 
 def _grid(positions: Tensor) -> int:
@@ -348,6 +329,13 @@ def require_finite(state: Mapping[str, Tensor], *, origin: Path) -> None:
     import torch
 
     for key, value in state.items():
+        if (
+            value.is_complex()
+            or value.is_quantized
+            or value.layout != torch.strided
+            or value.device.type != "cpu"
+        ):
+            raise WeightsError(f"{origin} holds {key} as no plain numbers", hints=WAYS_OUT)
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(f"{origin} holds NaN or infinite weights, first in {key}", hints=WAYS_OUT)
 

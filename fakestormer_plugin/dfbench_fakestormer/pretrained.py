@@ -23,7 +23,7 @@ from dfbench_fakestormer.checkpoints import (
     fitted,
     require_finite,
 )
-from dfbench_fakestormer.released_files import read_released
+from dfbench_fakestormer.released_files import first_line, read_released, read_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,13 +79,7 @@ def _read(how: str, path: Path) -> Mapping[str, Tensor]:
         )
     if path.suffix in PICKLES:
         return read_released(path)
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+    return read_safetensors(path)
 
 
 def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
@@ -95,14 +89,14 @@ def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
         raise UsageError(
             f"timm has no model {model!r}", hints=("for example: timm:vit_base_patch16_224.mae=FILE",)
         )
-    if path.suffix != ".safetensors":  # timm takes anything else for a pickle, whatever it is called
-        read_released(path)  # refuses what could run code, which timm might not
+    # timm takes anything but this suffix for a pickle, whatever it is called; ours refuse what could run code, or is damaged.
+    (read_safetensors if path.suffix == ".safetensors" else read_released)(path)
     try:
         built = timm.create_model(
             model, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, num_classes=0
         )
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"timm cannot load {path} as {model}: {str(error).splitlines()[0]}") from error
+    except (RuntimeError, ValueError, KeyError, OSError, TypeError, AttributeError, IndexError) as error:
+        raise WeightsError(f"timm cannot load {path} as {model}: {first_line(error)}") from error
     state: Mapping[str, Tensor] = built.state_dict()
     return state
 

@@ -16,12 +16,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dfbench import ClipSpec, FrameChoice, PrepareSpec, Sampling, UnknownNameError, UsageError
+from dfbench_fakestormer.sizes import size_fault
 
 RECIPES = ("base_c23", "base_c0", "base_c40", "released", "small", "demo")
 EXTENDS = "extends"
 # Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
 RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
+MANY = 10**9  # of anything; what would not fit into memory is refused by `sizes` long before
 RELEASED_FRAMES = 32  # that the released test script scores of a video, whatever the length of its clips
+_SHOWN = 80
 
 
 class Recipe(BaseModel):
@@ -32,13 +35,13 @@ class Recipe(BaseModel):
     name: str
 
     # The network; `model.ModelConfig` explains the fields.
-    frames: int = Field(ge=1)
-    size: int = Field(ge=8)
-    patch: int = Field(ge=2)
-    width: int = Field(ge=8)
-    depth: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    mlp_ratio: float = Field(gt=0)
+    frames: int = Field(ge=1, le=MANY)
+    size: int = Field(ge=8, le=MANY)
+    patch: int = Field(ge=2, le=MANY)
+    width: int = Field(ge=8, le=MANY)
+    depth: int = Field(ge=1, le=MANY)
+    heads: int = Field(ge=1, le=MANY)
+    mlp_ratio: float = Field(gt=0, le=1000)
     drop_path: float = Field(ge=0, lt=1)
     head_dropout: float = Field(ge=0, lt=1)
     stem: Literal["patch", "conv"]
@@ -46,7 +49,7 @@ class Recipe(BaseModel):
     embed_order: Literal["released", "mended"]
 
     # Clips when scoring: how many a video, and how far a crop reaches beyond the face box.
-    clips_per_video: int = Field(ge=1)
+    clips_per_video: int = Field(ge=1, le=MANY)
     clip_margin: float = Field(ge=0, le=0.5)
     # "mended": crops are squares of the frame. "released": they have the shape of the face box, and the network sees
     # faces compressed along their longer side.
@@ -55,13 +58,13 @@ class Recipe(BaseModel):
     # Clips when training. A video's first `train_frames` frames are stored; crops that reach `train_margin` beyond
     # the face box, `train_crop` px wide, are what the synthesizer works on. A clip's frames are `train_stride`
     # frames apart. `train_clips` clips a video and epoch (0: all there are).
-    train_frames: int = Field(ge=1)
+    train_frames: int = Field(ge=1, le=MANY)
     train_margin: float = Field(ge=0, le=0.5)
-    train_crop: int = Field(ge=16)
-    train_stride: int = Field(ge=1)
-    train_clips: int = Field(ge=0)
-    detect_every: int = Field(ge=1)
-    validation_clips: int = Field(ge=1)
+    train_crop: int = Field(ge=16, le=MANY)
+    train_stride: int = Field(ge=1, le=MANY)
+    train_clips: int = Field(ge=0, le=MANY)
+    detect_every: int = Field(ge=1, le=MANY)
+    validation_clips: int = Field(ge=1, le=MANY)
     synthesizer: str
     synthesizer_options: str = Field(
         pattern=r"^(\w+=\w+(,\w+=\w+)*)?$"
@@ -73,7 +76,7 @@ class Recipe(BaseModel):
     validation_fakes: Literal["pseudo", "real"]
     validation_view: Literal["mended", "released"]
     best_by: Literal["video_auc", "clip_accuracy"]
-    patience: int = Field(ge=0)
+    patience: int = Field(ge=0, le=MANY)
     # "released": a sample that fails hands its draws to the next; a training that goes on has lost Adam's moments and
     # its schedule; the crop margin when scoring depends on the dataset.
     retry: Literal["mended", "released"]
@@ -108,21 +111,21 @@ class Recipe(BaseModel):
 
     # The schedule. "ramp_decay" by epochs (`lr_boost`, `start_decay`), "warmup_cosine" by steps (`warmup_steps`).
     schedule: Literal["ramp_decay", "warmup_cosine"]
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MANY)
     lr_boost: float = Field(gt=0)
     start_decay: float = Field(ge=1)
-    warmup_steps: int = Field(ge=0)
-    frozen_epochs: int = Field(ge=0)  # at the start, the backbone is not trained
+    warmup_steps: int = Field(ge=0, le=MANY)
+    frozen_epochs: int = Field(ge=0, le=MANY)  # at the start, the backbone is not trained
 
     # One sample is one real and one fake clip. `batch` counts the samples of a step, on all devices together; each
     # device takes its share in `accumulate` parts, one after the other. `precision` "64" is for comparing two ways to
     # train, which rounding drives apart otherwise. `compile`: a backend of torch.compile.
-    batch: int = Field(ge=1)
-    accumulate: int = Field(ge=1)
+    batch: int = Field(ge=1, le=MANY)
+    accumulate: int = Field(ge=1, le=MANY)
     precision: Literal["64", "32", "bf16", "fp16"]
     compile: Literal["none", "inductor", "aot_eager"]
-    validate_every: int = Field(ge=1)  # epochs
-    checkpoint_steps: int = Field(ge=1)
+    validate_every: int = Field(ge=1, le=MANY)  # epochs
+    checkpoint_steps: int = Field(ge=1, le=MANY)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -142,6 +145,8 @@ class Recipe(BaseModel):
             raise ValueError(
                 'validation_view = "released" augments pseudo-fakes; with real ones use "mended"'
             )
+        if fault := size_fault(self):
+            raise ValueError(f"it asks for {fault}")
         return self
 
     def label(self, stored: Recipe | None = None) -> str:
@@ -243,12 +248,18 @@ def parse_recipe(fields: Mapping[str, Any]) -> Recipe:
         return Recipe.model_validate(dict(fields))
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in one['loc']) or 'recipe'}: {one['msg']} (got {one['input']!r})"
+            f"{'.'.join(str(part) for part in one['loc']) or 'recipe'}: {one['msg']} (got {_cut(one['input'])})"
             if one["loc"]
             else one["msg"]
             for one in error.errors()
         ]
         raise UsageError("the recipe cannot be used: " + "; ".join(lines)) from error
+
+
+def _cut(value: object) -> str:
+    """`value` as it was given, in no more than 80 characters."""
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def _did_you_mean(word: str, known: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,11 @@ WAYS_OUT = (
 )
 # Where people keep the state dict in what they save, and what wrappers of a network put before each of its names.
 _STATES = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
+# What torch and pickle raise for what is no checkpoint, or one that claims tensors that its bytes cannot be.
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(AssertionError, OverflowError, MemoryError, ImportError, UnicodeError, zipfile.BadZipFile),
+)
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.")
 
 
@@ -28,6 +34,20 @@ def require_file(path: Path) -> None:
     if not path.exists():
         raise WeightsError(f"there is no weights file {path}", hints=WAYS_OUT)
     check_weights_file(path)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises WeightsError if it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    require_file(path)
+    try:
+        return load_file(path.absolute())
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} is not a readable safetensors file: {first_line(error)}", hints=WAYS_OUT
+        ) from error
 
 
 def read_released(path: Path) -> dict[str, Tensor]:
@@ -46,7 +66,8 @@ def read_released(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             # Torch warns of unusual pickles before it refuses them; the refusal is what counts.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            _require_stored(path)
+            content = torch.load(path.absolute(), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "unsupported" not in str(error).lower():
             raise WeightsError(
@@ -62,7 +83,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
                 f"  torch.save(torch.load({str(path)!r}, weights_only=False)['state_dict'], 'weights.pth')",
             ),
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise WeightsError(
             f"{path} is not a readable checkpoint: {first_line(error)}", hints=WAYS_OUT
         ) from error
@@ -75,6 +96,16 @@ def read_released(path: Path) -> dict[str, Tensor]:
             hints=WAYS_OUT,
         )
     return _unwrapped(state)
+
+
+def _require_stored(path: Path) -> None:
+    """Raise BadZipFile if a checkpoint holds what is compressed: torch compresses nothing, and would inflate anything."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > info.compress_size:
+                raise zipfile.BadZipFile(f"{info.filename} in it is compressed, as torch does not do it")
 
 
 def _state_in(content: object) -> dict[str, Any] | None:

@@ -30,6 +30,10 @@ CROPPING = 1  # how stored faces become the clips that a detector sees: which fr
 OFFICIAL = "official"  # the corpus of data as their owners publish them
 OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
 FEW_FACES = 0.5  # share of the wanted frames of a video below which it is noted that its face is seldom there
+MOST_FRAMES = 10**6  # of one video: eleven hours at 25 a second
+MOST_CLIP_BYTES = 16 * 2**30  # of the clips of one video, which are cut at once
+MOST_STORED_BYTES = 64 * 2**30  # of the crops of one video
+MOST_MARGIN = 10
 STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
 FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
 REAL = "real"  # the manipulation of a real video
@@ -151,6 +155,19 @@ class FrameChoice:
     length: int = 1
     clip: int = 0
 
+    def fault(self) -> str:
+        """Why no frames can be chosen so, as a clause; "" if they can."""
+        fields: Mapping[str, Any] = asdict(self)  # of a stranger's code, of whatever types
+        for name, least in (("count", 1), ("length", 1), ("clip", 0)):
+            value = fields[name]
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                return f"{name} is {value!r}, not a whole number from {least} on"
+        if fields["how"] not in ("uniform", "runs", "first"):
+            return f"how is {fields['how']!r}, none of uniform, runs and first"
+        if max(self.count * self.length, self.clip) > MOST_FRAMES:
+            return f"count and length ask for {self.count} x {self.length} frames, and at most {MOST_FRAMES} are taken"
+        return ""
+
     @property
     def clip_length(self) -> int:
         """How many frames make a clip."""
@@ -186,8 +203,12 @@ class ClipSpec:
                 return f"{name} is {value!r}, not a whole number from 1 on"
         if not isinstance(fields["sampling"], Sampling):
             return f"sampling is {fields['sampling']!r}, not a Sampling"
-        if not isinstance(fields["margin"], (int, float)) or not fields["margin"] >= 0:
-            return f"margin is {fields['margin']!r}, not a number from 0 on"
+        if not isinstance(fields["margin"], (int, float)) or not 0 <= fields["margin"] <= MOST_MARGIN:
+            return f"margin is {fields['margin']!r}, not a number from 0 to {MOST_MARGIN}"
+        if self.frames * self.per_video > MOST_FRAMES:
+            return f"frames and per_video ask for {self.frames} x {self.per_video} frames: at most {MOST_FRAMES} are taken"
+        if (size := self.frames * self.per_video * 3 * self.size**2) > MOST_CLIP_BYTES:
+            return f"clips of one video take {size} bytes, and at most {MOST_CLIP_BYTES} are taken"
         return ""
 
     def frame_choice(self) -> FrameChoice:
@@ -218,6 +239,23 @@ class PrepareSpec:
     detect_every: int = 1
     finder_version: str = ""
     tracking: int = TRACKING
+
+    def fault(self) -> str:
+        """Why nothing can be prepared so, as a clause; "" if it can."""
+        fields: Mapping[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if not isinstance(fields["frames"], FrameChoice):
+            return f"frames are {fields['frames']!r}, not a FrameChoice"
+        if fault := self.frames.fault():
+            return f"frames cannot be chosen: {fault}"
+        for name in ("max_size", "detect_every"):
+            value = fields[name]
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                return f"{name} is {value!r}, not a whole number from 1 on"
+        if not isinstance(fields["margin"], (int, float)) or not 0 <= fields["margin"] <= MOST_MARGIN:
+            return f"margin is {fields['margin']!r}, not a number from 0 to {MOST_MARGIN}"
+        if (size := self.frames.count * self.frames.length * 3 * self.max_size**2) > MOST_STORED_BYTES:
+            return f"crops of one video take {size} bytes, and at most {MOST_STORED_BYTES} are kept"
+        return ""
 
     def digest(self) -> str:
         """Twelve hex digits that change with any field, and with the format of the store's files."""

@@ -10,6 +10,7 @@ from dfbench.errors import PluginError, UnknownNameError, UsageError, WeightsErr
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory, TrainingNeeds
+from dfbench.types import PrepareSpec
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -44,6 +45,13 @@ def needs_of(spec: DetectorSpec, trainer: Trainer) -> TrainingNeeds:
         raise PluginError(
             f"detector '{spec.name}': needs() of its trainer returned {type(needs).__name__}, not TrainingNeeds"
         )
+    for name in ("prepare", "prepare_validation"):
+        wanted: object = getattr(needs, name)
+        fault = wanted.fault() if isinstance(wanted, PrepareSpec) else f"it is {wanted!r}, not a PrepareSpec"
+        if fault:
+            raise PluginError(
+                f"detector '{spec.name}': needs() of its trainer returned {name}, of which {fault}"
+            )
     return needs
 
 

@@ -20,6 +20,7 @@ from dfbench.csv_text import csv_of_rows
 from dfbench.errors import RunError, StoreError
 from dfbench.interfaces import ProgressTask
 from dfbench.types import World
+from dfbench.untrusted import require_regular
 
 Precision = Literal["64", "32", "bf16", "fp16"]
 VALIDATION = "val_"  # begins the names of values that come from validation
@@ -199,13 +200,19 @@ def rounds_done(last: Path) -> int:
     """How many rounds the checkpoint has behind it; 0 where there is none. Raises StoreError if it is damaged."""
     if not last.is_file():
         return 0
-    return int(read_checkpoint(last)["epoch"]) + 1
+    epoch = read_checkpoint(last).get("epoch")
+    if not isinstance(epoch, int) or epoch < -1:
+        raise StoreError(
+            f"the checkpoint {last} is damaged: its epoch is {epoch!r}",
+            hints=(f"delete the folder {last.parent} and train again",),
+        )
+    return epoch + 1
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's content, on the CPU, without running what is in it. Raises StoreError if it is damaged."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(require_regular(path), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged zip or pickle raises anything
         raise StoreError(
             f"the checkpoint {path} is damaged: {error}",
