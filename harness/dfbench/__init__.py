@@ -82,7 +82,7 @@ from dfbench.types import (
 from dfbench.version import VERSION
 
 if TYPE_CHECKING:
-    from dfbench.api import leaderboard, run, scores, train
+    from dfbench.api import export_runs, leaderboard, list_runs, run, scores, train, verify_runs
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.corpus_card import CORPUS_FILE
     from dfbench.data.faces import lost, others_than, with_others
@@ -100,10 +100,13 @@ __version__ = VERSION
 
 # Reached through __getattr__, because what is behind them imports pandas, OpenCV or torch.
 _LAZY = {
+    "export_runs": "dfbench.api",
     "leaderboard": "dfbench.api",
+    "list_runs": "dfbench.api",
     "run": "dfbench.api",
     "scores": "dfbench.api",
     "train": "dfbench.api",
+    "verify_runs": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
     "lost": "dfbench.data.faces",
@@ -208,6 +211,7 @@ __all__ = [
     "cut_crops",
     "cut_landmarks",
     "digest_of",
+    "export_runs",
     "fit_module",
     "folder_fault",
     "gathered",
@@ -218,6 +222,7 @@ __all__ = [
     "is_video_name",
     "landmark_file",
     "leaderboard",
+    "list_runs",
     "lost",
     "natural_key",
     "others_than",
@@ -228,5 +233,6 @@ __all__ = [
     "scores",
     "storable",
     "train",
+    "verify_runs",
     "with_others",
 ]

@@ -165,6 +165,45 @@ def leaderboards(
     }
 
 
+def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
+    """The stored runs, a row each: run, entry, protocol, corpus, status, started, finished, problem. Raises StoreError."""
+    import pandas as pd
+
+    from dfbench.runs.listing import ListedRun, listed_runs
+
+    found = listed_runs(Path(runs) if runs else load_settings().runs)
+    return pd.DataFrame([one.to_json() for one in found], columns=list(ListedRun("").to_json())).astype("str")
+
+
+def verify_runs(*runs: Path | str, progress: Progress | None = None) -> pd.DataFrame:
+    """Check that runs follow from their records, and from the data where these are at hand.
+
+    `runs`: names or folders of runs, or folders of runs; all that are stored if none is given. Returns a row each: run,
+    folder, state ("follows", "no manifest", "unfinished", "does not follow" or "unreadable"), checked, problems, notes. It is
+    no proof against a forger. Raises UnknownNameError, StoreError.
+    """
+    from dfbench.hooks.host import Host
+    from dfbench.results.verified import folders_of, table_of, verify
+
+    settings, registry = load_settings(), Host.load().registry
+    shown = progress or SilentProgress()
+    folders = folders_of([str(one) for one in runs], settings)
+    return table_of([verify(one, registry=registry, settings=settings, progress=shown) for one in folders])
+
+
+def export_runs(target: Path | str, *runs: Path | str) -> list[Path]:
+    """Copy complete runs to the new folder `target`, without what their readers need not know; returns the copies.
+
+    `runs` as in `verify_runs`; what was left out stands in the record of each copy. Raises UsageError, RunError, StoreError.
+    """
+    from dfbench.results.exporting import export_runs as export
+    from dfbench.results.verified import folders_of
+
+    settings = load_settings()
+    exported = export(folders_of([str(one) for one in runs], settings), Path(target), settings)
+    return [one.copy for one in exported]
+
+
 def _board_of(dataset: str, splits: Sequence[str], runs: Path) -> str:
     from dfbench.hooks.host import Host
     from dfbench.results.dataset_boards import board_of_dataset

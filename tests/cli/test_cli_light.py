@@ -43,7 +43,17 @@ def test_scoring_does_not_wait_for_lightning() -> None:
 def test_help_names_every_command() -> None:
     ended = dfbench("--help")
     assert ended.returncode == 0
-    for command in ("run", "train", "explain", "localisation", "leaderboard", "doctor", "data", "plugins"):
+    for command in (
+        "run",
+        "train",
+        "explain",
+        "localisation",
+        "leaderboard",
+        "runs",
+        "doctor",
+        "data",
+        "plugins",
+    ):
         assert command in ended.stdout
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 import dfbench.cli.plugins as plugins_command
+import dfbench.cli.runs as runs_command
 from dfbench.cli import data, doctor, explain, leaderboard, localisation, output, run, train
 from dfbench.cli.output import WholeSummaries
 from dfbench.version import VERSION
@@ -47,6 +48,7 @@ def build_app() -> typer.Typer:
     app.command("doctor")(doctor.doctor_command)
     app.add_typer(data.app, name="data")
     app.add_typer(plugins_command.app, name="plugins")
+    app.add_typer(runs_command.app, name="runs")
 
     from dfbench.hooks.host import Host
 

@@ -110,9 +110,11 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     record = _record(request, stage, card, sha, training, videos, files)
     record["training_warning"] = training.notice(stage.registry)
     private = private_to(stage)
-    record["lists"] = {dataset: private.value(listing.to_json()) for dataset, (_, listing) in listed.items()}
+    record["lists"] = {
+        dataset: private.value(listing.to_json(), messages=True) for dataset, (_, listing) in listed.items()
+    }
     if leaks:
-        record["leaks"] = private.value(by_dataset(leaks))
+        record["leaks"] = private.value(by_dataset(leaks), messages=True)
     if reading.recipe:
         record["read_as"] = asdict(reading)
     name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"

@@ -37,28 +37,38 @@ class Redaction:
     words: tuple[tuple[str, str], ...] = field(default=())
 
     def text(self, text: str) -> str:
+        """What is left of a message: folders as `paths` leaves them, and no name of the machine or its user."""
+        text = self.paths(text)
+        for word, instead in self.words:
+            if word in text:
+                text = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", instead, text)
+        return text
+
+    def paths(self, text: str) -> str:
         """Replace known folders by what they are, cut other absolute paths to the name of the file; returns the rest as it is."""
         if "/" in text:
             for folder, instead in self.folders:
                 text = _without(text, folder, instead)
             text = _QUOTED.sub(rf"\g<quote>{_SOMEWHERE}\g<name>\g<quote>", text)
             text = _BARE.sub(_SOMEWHERE, text)
-        for word, instead in self.words:
-            if word in text:
-                text = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", instead, text)
         return text
 
-    def value(self, value: Any) -> Any:
-        """Redact every text in a JSON value, and leave out what tells the build of a kernel; names of fields stay."""
+    def value(self, value: Any, *, messages: bool = False) -> Any:
+        """Redact every text in a JSON value, and leave out what tells the build of a kernel; names of fields stay.
+
+        Where they are no `messages` but values (a corpus may be called as the user is), paths alone are redacted.
+        """
         if isinstance(value, str):
-            return self.text(value)
+            return self.text(value) if messages else self.paths(value)
         if isinstance(value, Mapping):
             return {
-                key: _system(item) if key == "platform" and isinstance(item, str) else self.value(item)
+                key: _system(item)
+                if key == "platform" and isinstance(item, str)
+                else self.value(item, messages=messages)
                 for key, item in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self.value(item) for item in value]
+            return [self.value(item, messages=messages) for item in value]
         return value
 
 

@@ -27,12 +27,17 @@ def write_manifest(folder: Path, videos: Mapping[str, Sequence[Video]], roots: I
 
     Their paths are relative to that of `roots` which they lie in; of a file elsewhere the name alone is told.
     """
+    known = sorted({str(root.absolute()) for root in roots}, key=len, reverse=True)
+    rows = [_placed(video, known) for of_dataset in videos.values() for video in of_dataset]
+    write_table_of_videos(folder, manifest_of(rows))
+
+
+def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
+    """Write the manifest of a run, whole or not at all. Raises StoreError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    known = sorted({str(root.absolute()) for root in roots}, key=len, reverse=True)
-    rows = [_placed(video, known) for of_dataset in videos.values() for video in of_dataset]
-    table = pa.Table.from_pandas(manifest_of(rows), preserve_index=False)
+    table = pa.Table.from_pandas(manifest, preserve_index=False)
     target = folder / MANIFEST
     temporary = folder / f".{MANIFEST}.tmp"
     try:

@@ -1,0 +1,57 @@
+"""What it costs a board to check the runs that it is made of. No timed assertions: compare the two with one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.benchmarks.conftest import InTurns
+from tests.results.made_runs import expected, store_run
+
+from dfbench.results.stored import collect
+from dfbench.results.tables import read_table
+from dfbench.runs.run_file import read_record, run_folders
+
+RUNS, FULL_RUNS = 6, 60  # with --full-depth
+VIDEOS = 500  # of each of two datasets
+
+
+@pytest.fixture(scope="module")
+def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of runs, and the cache in which what came of checking them is kept."""
+    root = tmp_path_factory.mktemp("boards")
+    videos = {name: expected(name, VIDEOS) for name in ("dfdc", "dfd")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DFBENCH_CACHE", str(root / "cache"))
+        full = request.config.getoption("--full-depth", default=False)
+        for number in range(FULL_RUNS if full else RUNS):
+            rng = np.random.default_rng(number)
+            record = {
+                "detector": {"name": "net", "weights_sha256": f"{number:064x}"},
+                "entry": f"net {number}",
+                "protocol": "p",
+                "corpus": "demo",
+                "trained_on": ["ffpp"],
+                "started": "2026-01-01T00:00:00+00:00",
+                "finished": "2026-01-02T00:00:00+00:00",
+            }
+            logits = {
+                (name, one.video_id): rng.normal(size=4) + int(one.label)
+                for name, rows in videos.items()
+                for one in rows
+            }
+            store_run(root / "runs" / f"run-{number}", record, videos, logits)
+    return root / "runs", root / "cache"
+
+
+def test_checked_runs_of_a_board(in_turns: InTurns, stored: tuple[Path, Path]) -> None:
+    runs, cache = stored
+
+    def taken_at_their_word() -> None:
+        for folder in run_folders(runs):
+            read_record(folder)
+            read_table(folder / "table.parquet")
+
+    found = in_turns(lambda: collect(runs, cache=cache), rounds=5, unchecked=taken_at_their_word)
+    assert {one.problem for one in found} == {""}
