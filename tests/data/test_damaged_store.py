@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 import zipfile
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -94,3 +96,95 @@ def face_file() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         write_faces(Path(folder) / "a.faces", StoredFaces(crops, boxes, track))
         return (Path(folder) / "a.faces").read_bytes()
+
+
+def rewritten(
+    path: Path, entries: Mapping[str, bytes] | None = None, *, kind: int = zipfile.ZIP_STORED, **named: bytes
+) -> Path:
+    """The face file `face_file`, with other entries (named without their suffix) and another compression, at `path`."""
+    with zipfile.ZipFile(io.BytesIO(face_file())) as source, zipfile.ZipFile(path, "w", kind) as target:
+        for info in source.infolist():
+            target.writestr(
+                info.filename, {**named, **(entries or {})}.get(Path(info.filename).stem, source.read(info))
+            )
+    return path
+
+
+def arrays(**changes: object) -> bytes:
+    """The arrays of `face_file` with others in their place; None leaves one out."""
+    with zipfile.ZipFile(io.BytesIO(face_file())) as source:
+        found = dict(np.load(io.BytesIO(source.read("track.npz"))))
+    content = io.BytesIO()
+    np.savez(content, **{name: one for name, one in {**found, **changes}.items() if one is not None})
+    return content.getvalue()
+
+
+def claiming(shape: str, dtype: str = "<f8") -> bytes:
+    """The arrays of `face_file`, of which the scores are said to be of a shape that they do not have."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    npy = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(16)
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(arrays())) as source, zipfile.ZipFile(content, "w") as target:
+        for info in source.infolist():
+            target.writestr(info.filename, npy if info.filename == "scores.npy" else source.read(info))
+    return content.getvalue()
+
+
+def declared(width: int, height: int) -> bytes:
+    """The header of a lossless WebP that says that it is this large."""
+    bits = (width - 1) | (height - 1) << 14
+    return (
+        b"RIFF"
+        + bytes([40, 0, 0, 0])
+        + b"WEBPVP8L"
+        + bytes([20, 0, 0, 0])
+        + b"/"
+        + bits.to_bytes(4, "little")
+        + bytes(16)
+    )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda path: rewritten(path, track=arrays(boxes=np.zeros((2, 3), np.float32))),
+        lambda path: rewritten(path, track=arrays(boxes=np.zeros(0, np.float32))),
+        lambda path: rewritten(path, track=arrays(frame_indices=np.array(["0", "1"]))),
+        lambda path: rewritten(path, track=arrays(frame_size=np.array(5))),
+        lambda path: rewritten(path, track=arrays(seen=np.zeros((1, 16)))),
+        lambda path: rewritten(path, track=arrays(landmark_kind=np.array(1))),
+        lambda path: rewritten(path, track=arrays(quality=None)),
+        lambda path: rewritten(path, track=claiming("(10**12,)")),
+        lambda path: rewritten(path, track=claiming("(1000000000000,)")),
+        lambda path: rewritten(path, track=claiming("(-2,)")),
+        lambda path: rewritten(path, track=claiming(f"({'9' * 5000},)")),
+        lambda path: rewritten(path, track=claiming("(2,)", "|O")),
+        lambda path: rewritten(path, track=b"no zip"),
+        lambda path: rewritten(path, origin=b"[]"),
+        lambda path: rewritten(path, origin=b"null"),
+        lambda path: rewritten(path, origin=b'{"source": 1}'),
+        lambda path: rewritten(path, origin=b'{"face_frames": 1e400}'),
+        lambda path: rewritten(path, origin=b'{"face_frames": "many"}'),
+        lambda path: rewritten(path, origin=b"[" * 10**5),
+        lambda path: rewritten(path, {"000000": declared(16384, 16384)}),
+        lambda path: rewritten(path, {"000000": declared(8, 8)}),
+        lambda path: rewritten(path, {"000000": b""}),
+        lambda path: rewritten(path, kind=zipfile.ZIP_DEFLATED),
+    ],
+)
+def test_a_face_file_of_another_shape_is_damaged(made: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = made(tmp_path / "a.faces")
+    with pytest.raises(StoreError, match=r"a\.faces is damaged"):
+        read_faces(path)
+
+
+def test_what_is_no_file_is_no_face_file(tmp_path: Path) -> None:
+    for target in ("/dev/zero", str(tmp_path), "pipe"):
+        path = tmp_path / "a.faces"
+        path.symlink_to(target)
+        if target == "pipe":
+            os.mkfifo(tmp_path / "pipe")
+        assert read_origin(path, whole=True) is None
+        with pytest.raises(StoreError, match=r"a\.faces is damaged"):
+            read_faces(path)
+        path.unlink()

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dfbench.data.face_checks import (
+    MOST_CROP_BYTES,
+    MOST_TRACK_BYTES,
+    entry_bytes,
+    require_crop,
+    track_arrays,
+)
 from dfbench.data.folders import below
-from dfbench.errors import StoreError
+from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.types import FaceTrack, Video
+from dfbench.untrusted import MOST_SETTINGS, parsed_object, require_regular
 
 SUFFIX = ".faces"
 IRRELEVANT = "irrelevant"
@@ -39,7 +47,8 @@ _ORIGIN = "origin.json"
 # What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(IndexError, OverflowError, MemoryError, RecursionError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, UnreadableError),
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -176,9 +185,7 @@ def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
     with _reading(path) as archive:
         stored = _arrays(archive)
         rows = list(range(len(stored["frame_indices"]))) if frames is None else [int(one) for one in frames]
-        return _faces(
-            stored, rows, [_decode(archive.read(_entry(row)), path) for row in rows], _origin(archive)
-        )
+        return _faces(stored, rows, [_decode(_crop(archive, row), path) for row in rows], _origin(archive))
 
 
 def read_track(path: Path) -> StoredFaces:
@@ -191,12 +198,12 @@ def read_track(path: Path) -> StoredFaces:
 @contextmanager
 def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(require_regular(path)) as archive:
             yield archive
-    except FileNotFoundError as error:
+    except AbsentError as error:
         raise StoreError(f"{path}: no such face file", hints=("prepare the dataset again",)) from error
     except _DAMAGE as error:
-        removed = not isinstance(error, OSError) and _removed(path)
+        removed = not isinstance(error, OSError) and path.is_file() and _removed(path)
         hint = "it was deleted; the next run makes it anew" if removed else "the next run makes it anew"
         raise StoreError(f"{path} is damaged: {error}", hints=(hint,)) from error
 
@@ -212,12 +219,16 @@ def _removed(path: Path) -> bool:
 
 
 def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
-    arrays = np.load(io.BytesIO(archive.read(_TRACK)), allow_pickle=False)
-    return {name: arrays[name] for name in arrays.files}
+    return track_arrays(entry_bytes(archive, _TRACK, most=MOST_TRACK_BYTES))
 
 
 def _origin(archive: zipfile.ZipFile) -> Origin:
-    return Origin(**json.loads(archive.read(_ORIGIN)))
+    content = entry_bytes(archive, _ORIGIN, most=MOST_SETTINGS)
+    origin = Origin(**parsed_object(Path(str(archive.filename)), content))
+    for known in fields(Origin):
+        if type(getattr(origin, known.name)) is not type(known.default):
+            raise ValueError(f"its {known.name} is {getattr(origin, known.name)!r}")
+    return origin
 
 
 def _faces(
@@ -263,11 +274,13 @@ def read_origin(path: Path, *, whole: bool) -> Origin | None:
     With `whole`, every checksum in it is compared; otherwise those of its tracks, and no crop is read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(require_regular(path)) as archive:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                return None  # which would be inflated
             if whole and archive.testzip() is not None:
                 return None
             if not whole:
-                archive.read(_TRACK)
+                entry_bytes(archive, _TRACK, most=MOST_TRACK_BYTES)
             return _origin(archive)
     except _DAMAGE:
         return None
@@ -282,6 +295,12 @@ def _encode(crop: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
     Image.fromarray(crop).save(out, "webp", lossless=True, quality=0, method=0)
     return out.getvalue()
+
+
+def _crop(archive: zipfile.ZipFile, row: int) -> bytes:
+    webp = entry_bytes(archive, _entry(row), most=MOST_CROP_BYTES)
+    require_crop(webp)
+    return webp
 
 
 def _decode(webp: bytes, path: Path) -> NDArray[np.uint8]:
