@@ -130,7 +130,8 @@ def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: st
     identity = header.provenance.get("identity") or {}
     return DetectorCard(
         clips=read_by.clips(),
-        trained_on=frozenset(header.trained_on),
+        # These weights come of a training, whatever their header leaves out.
+        trained_on=frozenset(header.trained_on) or None,
         train_compression=header.train_compression,
         recipe=read_by.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
         margins=read_by.margins(),

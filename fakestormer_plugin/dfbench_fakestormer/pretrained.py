@@ -63,7 +63,8 @@ def start_from(net: FakeSTormerNet, source: str) -> Start:
     if any(key.startswith("backbone.") for key in state):
         says = _whole(net, state, path)
         card = describe(path)  # raises WeightsError without a header
-        return Start(says, card.trained_on or frozenset(), card.corpora)
+        # What nobody knows stays unknown in the header of what begins with it: no dataset is called so.
+        return Start(says, card.trained_on or frozenset({"unknown"}), card.corpora)
     if any(key.startswith("encoder.") for key in state):
         state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
     return Start(_image_transformer(net, state, path))

@@ -442,6 +442,8 @@ class DetectorCard:
     margins of single datasets, by name, where a released method has others than that of `clips`. `corpora`: which
     corpora the datasets of `trained_on` were of ("official", "demo"; None = unknown), `seed`: that of the training
     (None = unknown). Of weights that dfbench trained it knows all of these itself, if the card does not say.
+    Datasets may be called by aliases and in other spellings. dfbench itself fills in `unknown`: the names in `trained_on`
+    that no installed dataset bears.
     """
 
     clips: ClipSpec
@@ -453,6 +455,7 @@ class DetectorCard:
     margins: Mapping[str, float] = field(default_factory=dict)
     corpora: frozenset[str] | None = None
     seed: int | None = None
+    unknown: frozenset[str] = frozenset()
 
     def bad_margin(self) -> str:
         """What is wrong with a margin beyond the stored crops, whose edge would be repeated; "" if nothing is."""

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from tests.fakestormer.tiny import TINY
 
 from dfbench import StoreError, UnknownNameError, UsageError, WeightsError
@@ -92,6 +94,20 @@ def test_the_header_says_which_corpora_were_seen(
     card = describe(weights)
     assert card.corpora == corpora
     assert card.seed == seed
+
+
+def test_a_header_that_names_no_training_data_is_not_believed_to_have_none(weights: Path) -> None:
+    rewritten(weights, trained_on="[]")
+    assert describe(weights).trained_on is None
+    rewritten(weights, trained_on='["CDF2", "mystery"]')
+    assert describe(weights).trained_on == frozenset({"CDF2", "mystery"})  # dfbench finds out which these are
+
+
+def rewritten(weights: Path, **metadata: str) -> None:
+    """Write a weights file anew with other entries of its header."""
+    with safe_open(weights, framework="pt") as file:
+        header = file.metadata()
+    save_file(load_file(weights), weights, {**header, **metadata})
 
 
 def test_a_full_disk_leaves_nothing_behind(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,6 +220,8 @@ def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: P
     assert card.trained_on == frozenset({"ffpp", "celeb_df_v2"})
     assert (card.corpora, card.seed) == (frozenset({"official", "demo"}), 1)
     assert f"from other.safetensors@{file_sha256(path)[:8]}" in card.recipe
+    write_weights(path, other, Header(recipe, (), "c23", {}))
+    assert start_from(FakeSTormerNet(network_config(recipe)), str(path)).trained_on == {"unknown"}
     headless = tmp_path / "headless.safetensors"
     save_file(other, headless)
     with pytest.raises(WeightsError, match="was not written by dfbench"):

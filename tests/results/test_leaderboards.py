@@ -27,7 +27,8 @@ from dfbench.results.leaderboard import (
 )
 from dfbench.results.stored import collect
 from dfbench.results.tables import ALL, MEAN
-from dfbench.runs.run_file import make_folder, write_record
+from dfbench.runs.run_file import DIGEST, make_folder, write_record
+from dfbench.runs.verification import CONTENT
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, TABLE_WORDS
 
 MakeRun = Callable[..., Path]
@@ -246,6 +247,52 @@ def test_training_on_a_tested_dataset_is_marked(make_run: MakeRun, runs: Path) -
     assert board["dfdc_cross"].tolist() == [True]
     assert "\u2020 trained on this dataset" in text_of(board)
     assert markdown_of(board).count("\u2020") == 3  # the cell, the mean, the caption
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "shown", "crosses", "section"),
+    [
+        (["DFDC", "FF++"], "dfdc+ffpp", [False, True], "ranked"),
+        (["ffpp/c23", " dfdc "], "dfdc+ffpp", [False, True], "ranked"),
+        (["mystery"], "unknown", [None, None], "training data unknown"),
+        (["mystery", "DeepFakeDetection"], "dfd+unknown", [None, False], "training data unknown"),
+        ([""], "unknown", [None, None], "training data unknown"),
+        ([], "nothing", [True, True], "ranked"),
+    ],
+)
+def test_training_data_of_a_record_are_found_under_any_name(
+    make_run: MakeRun,
+    runs: Path,
+    trained_on: list[str],
+    shown: str,
+    crosses: list[bool | None],
+    section: str,
+) -> None:
+    folder = make_run("net", trained_on=trained_on)
+    record = json.loads((folder / "run.json").read_text())
+    if len(trained_on) > 1:  # without a digest, nobody knows whether all names were known
+        del record[DIGEST], record[CONTENT]
+        (folder / "run.json").write_text(json.dumps({**record, "training_unknown": []}))
+    (row,) = board_of(runs).to_dict("records")
+    assert (row["trained_on"], row["section"]) == (shown, section)
+    assert [
+        None if pd.isna(row[f"{name}_cross"]) else row[f"{name}_cross"] for name in ("dfdc", "dfd")
+    ] == crosses
+    assert ("trained on what no dataset here is called" in row["note"]) == ("unknown" in shown)
+
+
+@pytest.mark.parametrize("field", ["trained_on", "training_corpora"])
+def test_training_data_that_are_no_list_of_names_leave_a_run_out(
+    make_run: MakeRun, runs: Path, field: str
+) -> None:
+    make_run("good")
+    folder = make_run("bad")
+    record = json.loads((folder / "run.json").read_text())
+    for value in ("ffpp", {"ffpp": 1}, 3, [3], [None], [["ffpp"]], True):
+        (folder / "run.json").write_text(json.dumps({**record, field: value}))
+        (bad,) = [run for run in collect(runs) if run.problem]
+        assert bad.problem == (f"run.json is damaged: its {field} is {value!a}, and no list of names")
+    assert board_of(runs)["entry"].tolist() == ["good"]
 
 
 @pytest.mark.parametrize(

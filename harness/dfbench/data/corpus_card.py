@@ -43,7 +43,7 @@ def read_card(root: Path, without: str = OFFICIAL) -> tuple[str, dict[str, Count
     name, official = content.get("corpus"), content.get("official")
     if not isinstance(name, str) or name_fault(name):
         raise _damaged(path, f'"corpus" is {shown(name)}, which {name_fault(name)}')
-    if meant := _posing_as(name):
+    if meant := posing_as(name):
         like = "" if name.casefold() == meant else f" which reads like {meant!a},"
         raise _damaged(path, f'"corpus" is {name!a},{like} the name of data without such a file')
     if official is None:
@@ -75,7 +75,7 @@ def refuse_cards_inside(root: Path, videos: Iterable[Video]) -> None:
             )
 
 
-def _posing_as(name: str) -> str:
+def posing_as(name: str) -> str:
     """The name of data without a corpus file that `name` could be taken for; "" if it can be for none."""
     words = [_seen(word) for word in re.split(r"[_.+-]+", name)]
     if _seen(OFFICIAL) in (*words, "".join(words)):

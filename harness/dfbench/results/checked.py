@@ -54,6 +54,7 @@ _MEASURES = (
     "dfbench.results.checked",
     "dfbench.results.eligibility",
     "dfbench.results.tables",
+    "dfbench.results.training_marks",
     "dfbench.runs.scores",
     "dfbench.runs.verification",
 )

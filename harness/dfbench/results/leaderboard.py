@@ -299,7 +299,7 @@ def _board_row(
     whole = run.whole().set_index("dataset")
     row: dict[str, Any] = {"entry": run.entry, "detector": whole["detector"].iloc[0]}
     row["section"] = RANKED
-    if run.trained_on is None:
+    if run.trained_on is None or run.unknown:
         row["section"] = UNKNOWN_TRAINING
     if not _agrees(run, manifests):
         row["section"] = OTHER_VIDEOS
@@ -334,7 +334,10 @@ def _training_data(run: RunResult) -> str:
     """What an entry was trained on, with the corpora where they are others than the board's: `ffpp of demo`."""
     if not run.trained_on:
         return "unknown" if run.trained_on is None else "nothing"
-    what = "+".join(run.trained_on)
+    known = [name for name in run.trained_on if name not in run.unknown]
+    what = "+".join([*known, *(["unknown"] if run.unknown else [])])
+    if not known:
+        return what
     return what if run.corpora in (None, (run.corpus,)) else f"{what} of {'+'.join(run.corpora or ())}"
 
 

@@ -12,16 +12,21 @@ from typing import Any
 import pandas as pd
 
 from dfbench.errors import DataError, StoreError
+from dfbench.hooks.host import Host
+from dfbench.names import shown
 from dfbench.results.checked import check_run
 from dfbench.results.eligibility import list_notes
 from dfbench.results.tables import ALL, MEAN
+from dfbench.results.training_marks import marked_anew
 from dfbench.runs.entries import entry_of_seeds, without_seed
-from dfbench.runs.run_file import read_record, run_folders
+from dfbench.runs.run_file import DIGEST, read_record, run_folders
 from dfbench.runs.scores import any_scores
+from dfbench.runs.training_names import UNKNOWN, DatasetNames, recorded_training
 from dfbench.settings import load_settings
 from dfbench.types import digest_of
 
 RUN_SCHEMA = 1
+NO_DATASET = "trained on what no dataset here is called"
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
@@ -30,11 +35,11 @@ _NO_TIME = datetime.min.replace(tzinfo=UTC)
 class RunResult:
     """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
 
-    `trained_on` None means unknown; `manifests` gives the digest of the list of videos of each dataset; `lists` says of
-    each what is amiss with its lists, "" if nothing is, as in a run of an earlier version, which does not say; `table` is
-    None where there is a problem. `complete`: it went through all its videos. `family` is the entry without its seed;
-    `settings` a digest of everything else that can change a score but the seed and the weights that it gave; `weights` the
-    digest of these, "" if there are none.
+    `trained_on` None means unknown, and `unknown` are the names in it that no dataset bears; `manifests` gives the digest of
+    the list of videos of each dataset; `lists` says of each what is amiss with its lists, "" if nothing is, as in a run of an
+    earlier version, which does not say; `table` is None where there is a problem. `complete`: it went through all its videos.
+    `family` is the entry without its seed; `settings` a digest of everything else that can change a score but the seed and
+    the weights that it gave; `weights` the digest of these, "" if there are none.
     `notes`: what could not be checked of it.
     `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
     Of an unreadable run only `folder` and `problem` are known.
@@ -54,6 +59,7 @@ class RunResult:
     started: datetime = _NO_TIME
     finished: datetime = _NO_TIME
     trained_on: tuple[str, ...] | None = None
+    unknown: tuple[str, ...] = ()
     corpora: tuple[str, ...] | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
@@ -74,17 +80,29 @@ def collect(runs_dir: Path, *, cache: Path | None = None) -> list[RunResult]:
     and cannot be listed.
     """
     kept = cache or load_settings().cache
-    return [_read_run(folder, kept) for folder in run_folders(runs_dir)]
+    names = _DatasetNames()
+    return [_read_run(folder, kept, names) for folder in run_folders(runs_dir)]
 
 
-def _read_run(folder: Path, cache: Path) -> RunResult:
+class _DatasetNames:
+    """The names of the installed datasets, found out once, if any run needs them: plugins are loaded for it."""
+
+    def __init__(self) -> None:
+        self._names: DatasetNames | None = None
+
+    def __call__(self) -> DatasetNames:
+        self._names = self._names or DatasetNames(Host.load().registry)
+        return self._names
+
+
+def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
     try:
         record = read_record(folder)
         if record["schema"] != RUN_SCHEMA:
             return RunResult(
                 folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
             )
-        trained_on = record["trained_on"]
+        training = recorded_training(record, names, as_written=DIGEST in record)
         entry, family, seed = _named(record)
         corpora = record.get("training_corpora")
         run = RunResult(
@@ -100,7 +118,8 @@ def _read_run(folder: Path, cache: Path) -> RunResult:
             complete=record["status"] == "complete",
             started=_time(record.get("started") or ""),
             finished=_time(record.get("finished") or record.get("started") or ""),
-            trained_on=None if trained_on is None else tuple(sorted(trained_on)),
+            trained_on=None if training is None else training.datasets,
+            unknown=() if training is None else training.unknown,
             corpora=None if corpora is None else tuple(sorted(corpora)),
             lists={name: "; ".join(list_notes(listing)) for name, listing in record.get("lists", {}).items()},
             manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
@@ -118,7 +137,13 @@ def _read_run(folder: Path, cache: Path) -> RunResult:
         return replace(run, problem=_unfinished(folder, record))
     checked = check_run(folder, record, kept=cache)
     problem = "; ".join(checked.problems) or _mismatch(checked.table)
-    return replace(run, problem=problem, notes=checked.notes, table=None if problem else checked.table)
+    if problem or checked.table is None:
+        return replace(run, problem=problem, notes=checked.notes)
+    notes = [*checked.notes, *(f"{NO_DATASET}: {shown(name)}" for name in run.unknown)]
+    trained_on = None if run.trained_on is None else list(run.trained_on)
+    meta = {**record, "trained_on": trained_on, UNKNOWN: run.unknown}
+    table = marked_anew(checked.table, meta, mean=MEAN)
+    return replace(run, notes=tuple(notes), table=table)
 
 
 def _named(record: Mapping[str, Any]) -> tuple[str, str, int | None]:

@@ -22,6 +22,7 @@ from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
 from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
 from dfbench.results.eligibility import FEWEST_VIDEOS, is_short, list_notes, scored_of, too_few
+from dfbench.results.training_marks import is_cross
 from dfbench.results.writing import read_parquet, write_parquet, write_text
 from dfbench.types import FEW_FACES
 
@@ -88,14 +89,13 @@ def result_table(
     Raises UsageError if `meta` lacks something.
     """
     shared = _shared(meta)
-    trained_on = seen_datasets(meta)
     rows: list[dict[str, Any]] = []
     drawn: list[NDArray[np.float64]] = []
     by_dataset = dict(iter(videos.groupby("dataset", sort=False, observed=True)))
     for dataset in dict.fromkeys([*meta.get("datasets", {}), *by_dataset]):
         of_dataset = by_dataset.get(dataset, videos.iloc[:0])
         listing = (meta.get("lists") or {}).get(dataset) or {}
-        cross = None if trained_on is None else dataset not in trained_on
+        cross = is_cross(dataset, meta)
         for manipulation, part in _parts(of_dataset):
             # An only manipulation repeats the whole dataset, to the last digit of its interval.
             if manipulation == ALL or len(part) < len(of_dataset):
@@ -123,17 +123,6 @@ def result_table(
     if len(whole) > 1 and all(math.isfinite(row["auc"]) for row in whole):
         rows.append({**shared, **_mean(whole, np.mean(drawn, axis=0))})
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)))
-
-
-def seen_datasets(meta: Mapping[str, Any]) -> frozenset[str] | None:
-    """The datasets of a run's own corpus that its detector was trained on; None if that is unknown.
-
-    A dataset of the same name in another corpus is another one. Where the corpora are unknown, all count.
-    """
-    trained_on, corpora = meta.get("trained_on"), meta.get("training_corpora")
-    if trained_on is None:
-        return None
-    return frozenset(trained_on if corpora is None or meta["corpus"] in corpora else ())
 
 
 def _foreign_training(meta: Mapping[str, Any]) -> str:

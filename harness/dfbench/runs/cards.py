@@ -50,4 +50,15 @@ def card_of(
         )
     if fault := card.clips.fault():
         raise PluginError(f"detector '{spec.name}': {spec.describe} returned clips whose {fault}")
+    for name in ("trained_on", "corpora"):
+        value: object = getattr(card, name)
+        if value is not None and not _are_names(value):
+            raise PluginError(
+                f"detector '{spec.name}': {spec.describe} returned {name} {value!a}",
+                hints=("a frozenset of names is meant, or None where they are unknown",),
+            )
     return card
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, frozenset) and all(isinstance(one, str) for one in value)

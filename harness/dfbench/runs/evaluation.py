@@ -53,6 +53,7 @@ from dfbench.runs.sessions import begin_session, end_session
 from dfbench.runs.sources import prepare_selected, with_finder
 from dfbench.runs.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.trained import Training, known_card, training_of
+from dfbench.runs.training_names import UNKNOWN, named_card
 from dfbench.runs.turns import turn_at
 from dfbench.runs.verification import CONTENT, content_of, record_findings
 from dfbench.runs.weights import find_weights
@@ -97,6 +98,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         weights = find_weights(request, stage, stored=True)
     sha = file_sha256(weights) if weights is not None else ""
     card = known_card(card_of(spec, stage.registry, weights, reading), weights, sha)
+    card = named_card(card, stage.registry)
     if problem := card.bad_margin():
         raise UsageError(
             f"detector '{spec.name}': {problem}",
@@ -385,6 +387,7 @@ def _record(
         "status": "running",
         "entry": entry_name(spec.name, facts, seed=training.seed),
         **training.to_json(),
+        UNKNOWN: list(training.unknown),
         "train_compression": card.train_compression,
         "training": private_to(stage).value(dict(card.details)),
     }

@@ -32,6 +32,7 @@ from dfbench.runs.refusals import require_explainer
 from dfbench.runs.scored_faces import ScoredFaces
 from dfbench.runs.stage import choose_device
 from dfbench.runs.trained import NOTHING_KNOWN, Training, known_card, training_of
+from dfbench.runs.training_names import named_card
 from dfbench.runs.weights_files import check_weights_file
 from dfbench.types import DetectorCard, DetectorSpec, EvidenceMap
 
@@ -128,7 +129,7 @@ def open_explainer(
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))
     sha = file_sha256(weights) if weights is not None else ""
-    card = known_card(card_of(spec, registry, weights, reading), weights, sha)
+    card = named_card(known_card(card_of(spec, registry, weights, reading), weights, sha), registry)
     training = training_of(card, given=weights is not None, seed=seed)
     wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
     return OpenExplainer(

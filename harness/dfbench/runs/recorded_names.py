@@ -8,12 +8,19 @@ from typing import Any
 from dfbench.names import name_fault, shown
 from dfbench.runs.single_dataset import test_of
 
+_LISTS = ("trained_on", "training_corpora")
+
 
 def unusable_name(record: Mapping[str, Any]) -> str:
     """Say which name in the content of a run.json is none, as a clause; returns "" if all that are there are names.
 
-    What is absent is not missed here. Names of splits and of videos are free text, which no path is made of as it stands.
+    What is absent is not missed here. Names of splits and of videos are free text, which no path is made of as it stands,
+    and so are those of datasets that a detector says it was trained on: of these, the type alone counts.
     """
+    for what in _LISTS:
+        names = record.get(what)
+        if names is not None and not (isinstance(names, list) and all(isinstance(one, str) for one in names)):
+            return f"its {what} is {shown(names)}, and no list of names"
     for what, name in _names(record):
         if fault := name_fault(name):
             return f"{what} is {shown(name)}, which {fault}"
@@ -21,18 +28,15 @@ def unusable_name(record: Mapping[str, Any]) -> str:
 
 
 def _names(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    yield from ((f"its {what}", record[what]) for what in ("corpus",) if what in record)
-    protocol = record.get("protocol", "p")
-    yield "its protocol", test_of(protocol) or protocol if isinstance(protocol, str) else protocol
+    if "corpus" in record:
+        yield "its corpus", record["corpus"]
+    if "protocol" in record:
+        protocol = record["protocol"]
+        yield "its protocol", (test_of(protocol) or protocol) if isinstance(protocol, str) else protocol
     detector, prepare, datasets = (record.get(what) for what in ("detector", "prepare", "datasets"))
     if isinstance(detector, dict) and "name" in detector:
         yield "its detector", detector["name"]
     if isinstance(prepare, dict) and "finder" in prepare:
         yield "its face finder", prepare["finder"]
     yield from (("one of its datasets", name) for name in (datasets if isinstance(datasets, dict) else ()))
-    corpora = record.get("training_corpora")
-    if corpora is not None and not isinstance(corpora, list):
-        yield "what it was trained on", corpora
-    yield from (
-        ("a corpus that it was trained on", name) for name in corpora or () if isinstance(corpora, list)
-    )
+    yield from (("a corpus that it was trained on", name) for name in record.get("training_corpora") or ())

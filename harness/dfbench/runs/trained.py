@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfbench.data.folders import below, require_below
 from dfbench.errors import PluginError, StoreError, UnreadableError
+from dfbench.names import shown
 from dfbench.runs.sessions import begin_session, end_session, sessions_of
 from dfbench.types import OFFICIAL, DetectorCard, DetectorSpec
 from dfbench.untrusted import MOST_RECORD, read_object
@@ -31,7 +32,7 @@ class Training:
     """The training behind a detector. None means unknown; a detector that needs none has empty `datasets`.
 
     `corpora` are those that the datasets were of. `seed`: of the training, or without weights, that of the command.
-    `given`: whether there are weights at all.
+    `given`: whether there are weights at all. `unknown`: those of `datasets` that no dataset here is called.
     """
 
     datasets: tuple[str, ...] | None
@@ -39,6 +40,7 @@ class Training:
     corpora: tuple[str, ...] | None
     seed: int | None
     given: bool
+    unknown: tuple[str, ...] = ()
 
     def words(self, corpus: str) -> str:
         """What it was trained on, for the name of an entry on `corpus`: `ffpp/c23 of the demo corpus`.
@@ -47,13 +49,24 @@ class Training:
         """
         if self.datasets == ():
             return ""
-        what = "/".join(one for one in ("+".join(self.datasets or ()), self.compression) if one)
+        known = [one for one in self.datasets or () if one not in self.unknown]
+        told = "+".join([*known, *(["unknown data"] if self.unknown else [])])
+        what = "/".join(one for one in (told, self.compression) if one)
         if self.corpora == (OFFICIAL,) == (corpus,) or (self.corpora is None and not (what and self.given)):
             return what
         return f"{what} {self._of()}" if what else f"trained on data {self._of()}"
 
     def notice(self, registry: Registry) -> str:
-        """What a reader of its scores must know of the corpora, as a clause; "" if there is nothing to warn of."""
+        """What a reader of its scores must know of the training, as a clause; "" if there is nothing to warn of."""
+        return "; ".join(filter(None, (self._unnamed(), self._rendered(registry))))
+
+    def _unnamed(self) -> str:
+        if not self.unknown:
+            return ""
+        names = ", ".join(shown(one) for one in self.unknown)
+        return f"it says that it was trained on {names}, as no dataset here is called: it may know what is tested"
+
+    def _rendered(self, registry: Registry) -> str:
         if not self.given or self.datasets == ():
             return ""
         if self.corpora is None:
@@ -117,6 +130,7 @@ def training_of(card: DetectorCard, *, given: bool, seed: int) -> Training:
         corpora=None if card.corpora is None else tuple(sorted(card.corpora)),
         seed=card.seed if given else seed,
         given=given,
+        unknown=tuple(sorted(card.unknown)),
     )
 
 
