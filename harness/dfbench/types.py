@@ -41,7 +41,7 @@ REAL = "real"  # the manipulation of a real video
 TABLE_WORDS = frozenset({"all", "mean", REAL})
 COLUMN_WORDS = TABLE_WORDS | {
     *("rank", "entry", "detector", "section", "mean_low", "mean_high", "coverage", "scored", "expected"),
-    *("trained_on", "older_hidden", "note", "run", "protocol", "corpus", "level"),
+    *("trained_on", "plugins", "older_hidden", "note", "run", "protocol", "corpus", "level"),
 }
 COLUMN_ENDS = (
     "_low",

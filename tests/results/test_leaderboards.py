@@ -392,3 +392,24 @@ def test_a_figure_that_cannot_be_written(make_run: MakeRun, runs: Path, tmp_path
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot write"):
         auc_figure(board_of(runs), tmp_path / "file" / "board.png")
+
+
+def test_numbers_by_plugins_of_others_are_marked_and_told(make_run: MakeRun, runs: Path) -> None:
+    plugin = {
+        "name": "p",
+        "distribution": "their-plugin",
+        "version": "2.0",
+        "sha256": "ab" * 32,
+        "offers": [],
+    }
+    make_run("ours", shift=0.5)
+    make_run("theirs", shift=2.0, plugins=[plugin])
+    make_run("broken", plugins=["their-plugin"])
+    board = board_of(runs)
+    words = "their-plugin 2.0 [abababababab]"
+    assert board[["entry", "plugins"]].to_numpy().tolist() == [["theirs", words], ["ours", ""]]
+    text = text_of(board)
+    assert text.count("\u00a7") == 4  # two datasets, their mean, and what it means
+    assert f"\u00a7 by plugins that are not part of dfbench: {words}" in " ".join(text.split())
+    assert "\u00a7 by plugins that are not part of dfbench: their-plugin 2.0" in markdown_of(board)
+    assert any("broken-1: run.json is damaged" in one for one in board.attrs["left_out"])

@@ -85,6 +85,7 @@ def auc_figure(board: pd.DataFrame, path: Path) -> Path:
     used = {mark for row in records for name in names for mark in marks(row, name)}
     legend += ", \u2020: trained on it" if "\u2020" in used else ""
     legend += ", \u2021: lists not as published" if "\u2021" in used else ""
+    legend += ", \u00a7: others' plugins" if "\u00a7" in used else ""
     figure.supxlabel(
         f"{facts['level']} AUC with 95 % interval (dashed: chance{legend})", fontsize=8.5, color=_MUTED
     )

@@ -55,6 +55,7 @@ _LAST = (
     "scored",
     "expected",
     "trained_on",
+    "plugins",
     "older_hidden",
     "note",
     "run",
@@ -84,10 +85,10 @@ def leaderboard(
     Columns: rank (<NA> outside the section "ranked"), entry, detector, section; for each dataset D: D, D_low and
     D_high (video AUC with its 95 % interval, NaN if there is none), D_cross (was it not trained on it; <NA> if
     unknown) and D_lists (how its lists differ from what was published, "" if they do not); mean, mean_low, mean_high (only
-    if every dataset has a value); coverage (the lowest), scored and expected (videos of that dataset), trained_on,
-    older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol, corpus, level, datasets,
-    over_seeds, min_coverage, and left_out (one sentence for each run that could not be used). `corpus` may be left out if
-    there is but one. `collected`: the runs, if `collect` returned them before.
+    if every dataset has a value); coverage (the lowest), scored and expected (videos of that dataset), trained_on, plugins (of
+    others, that took part), older_hidden (other runs of the same entry), note, run (folder name). `attrs` holds protocol,
+    corpus, level, datasets, over_seeds, min_coverage, and left_out (one sentence for each run that could not be used).
+    `corpus` may be left out if there is but one. `collected`: the runs, if `collect` returned them before.
     Raises RunError if there is no run at all, or if several corpora are there and none is named.
     """
     runs = collect(runs_dir) if collected is None else collected
@@ -326,6 +327,7 @@ def _board_row(
         "scored": lowest["n_scored_real"] + lowest["n_scored_fake"],
         "expected": lowest["n_real"] + lowest["n_fake"],
         "trained_on": _training_data(run),
+        "plugins": ", ".join(run.plugins),
         "note": "; ".join([*notes, *run.notes]),
     }
 
@@ -357,7 +359,7 @@ def _ordered(rows: list[dict[str, Any]], datasets: Sequence[str], sections: Sequ
     board = pd.DataFrame(rows, columns=[*_FIRST, *cells, *_LAST])
     kinds = {"rank": "Int64", "coverage": "float64"}
     kinds |= dict.fromkeys(("older_hidden", "scored", "expected"), "int64")
-    kinds |= dict.fromkeys(("entry", "detector", "section", "trained_on", "note", "run"), "str")
+    kinds |= dict.fromkeys(("entry", "detector", "section", "trained_on", "plugins", "note", "run"), "str")
     kinds |= {name + suffix: kind for name in datasets for suffix, kind in _CELL.items()}
     kinds |= dict.fromkeys(("mean", "mean_low", "mean_high"), "float64")
     return board.astype(kinds)
@@ -387,10 +389,12 @@ def _cell(row: Mapping[Any, Any], name: str, *, starred: bool) -> Text:
 
 def marks(row: Mapping[Any, Any], name: str) -> str:
     """Mark a cell, or a mean by the cells that it stands for; returns a dagger where the entry was trained on the dataset
-    that is tested, and a double dagger where its lists are not as they were published."""
+    that is tested, a double dagger where its lists are not as they were published, and a section sign where plugins took part
+    that are not part of dfbench."""
     cells = [name] if name != MEAN else [key.removesuffix("_lists") for key in row if _is_lists(key)]
     trained = any(not pd.isna(row[f"{one}_cross"]) and not row[f"{one}_cross"] for one in cells)
-    return "\u2020" * trained + "\u2021" * any(row[f"{one}_lists"] for one in cells)
+    lists = any(row[f"{one}_lists"] for one in cells)
+    return "\u2020" * trained + "\u2021" * lists + "\u00a7" * bool(row.get("plugins"))
 
 
 def _is_lists(column: object) -> bool:
@@ -422,6 +426,8 @@ def _caption(board: pd.DataFrame) -> list[str]:
         lines.append("\u2020 trained on this dataset: not a cross-dataset result")
     for name in facts["datasets"]:
         lines += [f"\u2021 {name}: {note}" for note in dict.fromkeys(board[f"{name}_lists"]) if note]
+    if others := list(filter(None, dict.fromkeys(board.get("plugins", ())))):
+        lines.append(f"\u00a7 by plugins that are not part of dfbench: {'; '.join(others)}")
     if board["mean"].isna().any():
         lines.append("no mean, no rank: not every dataset has a value")
     lines += [

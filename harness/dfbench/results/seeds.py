@@ -110,6 +110,7 @@ def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: i
         seed=None,
         finished=max(run.finished for run in runs),
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
+        plugins=tuple(dict.fromkeys(plugin for run in runs for plugin in run.plugins)),
         table=table.reset_index().assign(entry=entry, interval=INTERVAL)[list(first.whole().columns)],
     )
 

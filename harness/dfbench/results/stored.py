@@ -13,6 +13,7 @@ import pandas as pd
 
 from dfbench.errors import DataError, StoreError
 from dfbench.hooks.host import Host
+from dfbench.hooks.third_party import in_words
 from dfbench.names import shown
 from dfbench.results.checked import check_run
 from dfbench.results.eligibility import list_notes
@@ -40,7 +41,7 @@ class RunResult:
     earlier version, which does not say; `table` is None where there is a problem. `complete`: it went through all its videos.
     `family` is the entry without its seed; `settings` a digest of everything else that can change a score but the seed and
     the weights that it gave; `weights` the digest of these, "" if there are none.
-    `notes`: what could not be checked of it.
+    `notes`: what could not be checked of it; `plugins`: those of others that took part.
     `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
     Of an unreadable run only `folder` and `problem` are known.
     """
@@ -64,6 +65,7 @@ class RunResult:
     manifests: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
     table: pd.DataFrame | None = None
 
     def whole(self) -> pd.DataFrame:
@@ -123,6 +125,7 @@ def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
             corpora=None if corpora is None else tuple(sorted(corpora)),
             lists={name: "; ".join(list_notes(listing)) for name, listing in record.get("lists", {}).items()},
             manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
+            plugins=in_words(record),
         )
     except StoreError as error:
         return RunResult(folder, error.message.replace(f"{folder}{os.sep}", "", 1))

@@ -24,11 +24,13 @@ from dfbench.escaping import for_shell
 from dfbench.hooks.host import Host
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import one_line
+from dfbench.hooks.third_party import changed_since, joined
 from dfbench.interfaces import Detector, DetectorFactory, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.cards import Reading, card_of
 from dfbench.runs.entries import entry_name
 from dfbench.runs.fairness import by_dataset, leaks_into_tests, warn_of_leaks
+from dfbench.runs.plugins_used import plugins_used
 from dfbench.runs.private import Redaction, redaction
 from dfbench.runs.protocols import resolve_protocol
 from dfbench.runs.provenance import file_sha256, identity_of
@@ -115,6 +117,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     record["lists"] = {
         dataset: private.value(listing.to_json(), messages=True) for dataset, (_, listing) in listed.items()
     }
+    record["plugins"] = plugins_used(stage, videos, finder=record["prepare"]["finder"])
     if leaks:
         record["leaks"] = private.value(by_dataset(leaks), messages=True)
     if reading.recipe:
@@ -155,6 +158,10 @@ class _Work:
         if stored.get("status") != "complete":
             return None
         progress.note(f"{self.stage.spec.name}: this run is complete, nothing to compute ({self.folder})")
+        for name in changed_since(stored.get("plugins"), self.record["plugins"]):
+            progress.note(
+                f"warning: plugin {name!r} has changed since this run was scored: --force scores it again"
+            )
         return self._scored(_with_lists(self.folder, stored, self.record["lists"]), computed=False)
 
     def left(self) -> dict[str, list[Video]]:
@@ -171,6 +178,7 @@ class _Work:
         left = self.left()
         stored = _stored(self.folder, SilentProgress())
         record = begin_session(self.record, stored, device=device, threads=compute_threads())
+        record["plugins"] = joined(stored.get("plugins"), record["plugins"])
         record = _begin(self.folder, record, self.videos, self.files, self.stage)
         finished = _score_into(self.folder, record, self.stage, self.card, detector, left)
         return self._scored(finished, computed=True)

@@ -1,0 +1,147 @@
+"""Plugins that are not part of dfbench and that took part in a run: which, in what version, and a hash of their code.
+
+A plugin runs as its user and can change any number, so that a number says whose code made it. The hash tells one state of that
+code from another. It is no proof: a plugin could tell anything of itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from dfbench.hooks.host import OWN_DISTRIBUTION, Host
+from dfbench.hooks.registry import Kind
+from dfbench.types import DetectorSpec, Spec
+
+MOST_FILES = 20_000
+WHOLE_BYTES = 16 * 2**20  # of a larger file, such as weights in a package: its size, and as much of its ends
+_BUILT = ("build", "describe", "explain", "trainer")
+
+
+def third_parties(host: Host, used: Iterable[tuple[Kind, str]]) -> list[dict[str, Any]]:
+    """The plugins of others that offer what was `used`, ready for JSON, by name: name, distribution, version, sha256, offers.
+
+    `sha256` is that of the files of the packages that their code is in, "" if these cannot be read. Names that nobody offers
+    are passed over.
+    """
+    offers: dict[str, list[tuple[Kind, Spec]]] = {}
+    for kind, name in dict.fromkeys(used):
+        if (offer := host.registry.offer(kind, name)) is not None:
+            offers.setdefault(offer.plugin, []).append((kind, offer.spec))
+    return [
+        {
+            "name": record.name,
+            "distribution": record.distribution,
+            "version": record.version,
+            "sha256": code_sha256([record.module, *_modules(spec for _, spec in offers[record.name])]),
+            "offers": [f"{kind.words} {spec.name}" for kind, spec in offers[record.name]],
+        }
+        for record in sorted(host.plugins, key=lambda one: one.name)
+        if record.name in offers and record.distribution != OWN_DISTRIBUTION
+    ]
+
+
+def joined(*parts: Any) -> list[dict[str, Any]]:
+    """The plugins of several sessions of a run as one list, each state of each once; what is no such list is passed over."""
+    found: list[dict[str, Any]] = []
+    for part in parts:
+        for one in part if isinstance(part, list) else ():
+            if isinstance(one, dict) and one not in found:
+                found.append(one)
+    return found
+
+
+def in_words(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The plugins in the record of a run as a board names them: `name 1.0 [hash]`; () of a run of an earlier version.
+
+    Raises TypeError or KeyError for what is no list of them.
+    """
+    return tuple(
+        f"{one['distribution'] or one['name']} {one['version'] or '(no version)'} [{str(one['sha256'])[:12] or 'unread'}]"
+        for one in record.get("plugins") or ()
+    )
+
+
+def changed_since(before: Any, now: Any) -> list[str]:
+    """The names of the plugins in the list `now` whose code was another in each session of `before`."""
+    states: dict[str, set[str]] = {}
+    for one in joined(before):
+        states.setdefault(str(one.get("name")), set()).add(str(one.get("sha256")))
+    return [
+        one["name"] for one in joined(now) if one["sha256"] not in states.get(one["name"], {one["sha256"]})
+    ]
+
+
+def code_sha256(modules: Iterable[str]) -> str:
+    """SHA-256 (hex) of the names and contents of all files of the packages that `modules` are in; of a module without a
+    package, of its file. Compiled files do not count. "" if there are none, too many, or they cannot be read."""
+    try:
+        files = sorted(
+            {found for root in dict.fromkeys(filter(None, map(_root, modules))) for found in _files(root)}
+        )
+        return _digest(tuple(files)) if 0 < len(files) <= MOST_FILES else ""
+    except OSError:
+        return ""
+
+
+def _modules(specs: Iterable[Spec]) -> Iterator[str]:
+    for spec in specs:
+        for name in _BUILT if isinstance(spec, DetectorSpec) else _BUILT[:1]:
+            yield str(getattr(spec, name, "")).partition(":")[0]
+
+
+def _root(module: str) -> Path | None:
+    """The folder of the package that a module is in, or its file where it is in none; a namespace is no package."""
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        name = ".".join(parts[:count])
+        found: Any = sys.modules.get(name)
+        file = getattr(found, "__file__", None)
+        if found is None:
+            with suppress(Exception):  # a parent that cannot be imported
+                found = importlib.util.find_spec(name)
+                file = found.origin if found is not None and found.has_location else None
+        if file:
+            path = Path(file)
+            return path.parent if path.name.startswith("__init__.") else path
+    return None
+
+
+def _files(root: Path) -> Iterator[tuple[str, str, int, int]]:
+    """Name below the parent of `root`, path, size and time of each file at or below it. Raises OSError."""
+    names = [str(root)]
+    if root.is_dir():
+        names = []
+        for folder, below, files in os.walk(root):
+            below[:] = [one for one in below if one != "__pycache__"]
+            names += [os.path.join(folder, one) for one in files if not one.endswith((".pyc", ".pyo"))]  # noqa: PTH118
+            if len(names) > MOST_FILES:
+                break
+    for name in names:
+        status = os.stat(name)  # noqa: PTH116 - of thousands
+        if stat.S_ISREG(status.st_mode):
+            yield (os.path.relpath(name, root.parent), name, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)  # by size and time of every file
+def _digest(files: tuple[tuple[str, str, int, int], ...]) -> str:
+    whole = hashlib.sha256()
+    for name, path, size, _ in files:
+        content = hashlib.sha256()
+        with open(path, "rb") as stream:  # noqa: PTH123 - of thousands
+            if size <= WHOLE_BYTES:
+                content.update(stream.read(size))
+            else:
+                content.update(stream.read(WHOLE_BYTES // 2))
+                stream.seek(-WHOLE_BYTES // 2, os.SEEK_END)
+                content.update(stream.read())
+        whole.update(f"{name!r} {size} {content.hexdigest()}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,57 @@
+"""A run that a plugin of others made says so in its record, and its numbers on every board."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Dfbench, frame, write
+
+import dfbench as package
+from dfbench.hooks.third_party import code_sha256
+from dfbench.results.leaderboard import markdown_of
+
+RUN = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Videos of one frame."""
+    files = {f"{('real', 'fake')[n % 2]}/v{n}/1.png": frame(10 * n) for n in range(4)}
+    root = write(tmp_path / "own", files)
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(root))
+    return root
+
+
+def record_of(runs: Path) -> dict[str, object]:
+    (path,) = runs.glob("*/run.json")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.usefixtures("probe")
+def test_a_plugin_of_others_stands_in_the_record_and_marks_the_board(
+    dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Path(os.environ["DFBENCH_RUNS"])
+    ended = dfbench(*RUN)
+    assert ended.code == 0, ended.err
+    sha = code_sha256(["tests.probe"])
+    assert record_of(runs)["plugins"] == [
+        {
+            "name": "probe",
+            "distribution": "probe-plugin",
+            "version": "0.1",
+            "sha256": sha,
+            "offers": ["detector probe", "face finder probe_finder"],
+        }
+    ]
+    board = package.leaderboard(dataset="folder", corpus="own")
+    assert board["plugins"].tolist() == [f"probe-plugin 0.1 [{sha[:12]}]"]
+    assert "\u00a7 by plugins that are not part of dfbench: probe-plugin 0.1" in markdown_of(board)
+    monkeypatch.setattr("dfbench.hooks.third_party._digest", lambda _: "0" * 64)
+    assert (
+        "warning: plugin 'probe' has changed since this run was scored: --force scores it again"
+        in dfbench(*RUN).err
+    )

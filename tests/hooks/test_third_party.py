@@ -1,0 +1,125 @@
+"""Which plugins of others took part, in which version, and by which code: told, hashed, and told apart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Install
+
+from dfbench.hooks import third_party
+from dfbench.hooks.host import Host
+from dfbench.hooks.registry import Kind
+from dfbench.hooks.third_party import changed_since, code_sha256, in_words, joined, third_parties
+
+OFFERS = """
+import dfbench
+@dfbench.hookimpl
+def dfbench_detectors():
+    return [dfbench.DetectorSpec(name={name!r}, summary="", build={build!r}, trained_on=frozenset())]
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path of modules, with the package `my_code_of_test`."""
+    folder = tmp_path / "site"
+    (folder / "my_code_of_test" / "__pycache__").mkdir(parents=True)
+    (folder / "my_code_of_test" / "__init__.py").write_text("")
+    (folder / "my_code_of_test" / "net.py").write_text("class Net: ...\n")
+    (folder / "my_code_of_test" / "__pycache__" / "net.pyc").write_bytes(b"compiled")
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+def test_bundled_plugins_are_nobody_elses() -> None:
+    host = Host.load()
+    used = [(kind, name) for kind in Kind for name in host.registry.names(kind)]
+    assert third_parties(host, used) == []
+
+
+def test_a_plugin_of_others_that_took_part_is_told_with_its_version_and_code(install: Install) -> None:
+    install("mine_of_test", OFFERS.format(name="mine", build="mine_of_test:Net"), distribution="mine-plugin")
+    install("idle_of_test", OFFERS.format(name="idle", build="idle_of_test:Net"))
+    host = Host.load()
+    (found,) = third_parties(
+        host, [(Kind.DETECTOR, "MINE"), (Kind.DETECTOR, "chance"), (Kind.PROTOCOL, "no")]
+    )
+    assert found == {
+        "name": "mine_of_test",
+        "distribution": "mine-plugin",
+        "version": "0.1",
+        "sha256": code_sha256(["mine_of_test"]),
+        "offers": ["detector mine"],
+    }
+    assert len(found["sha256"]) == 64
+    assert in_words({"plugins": [found]}) == (f"mine-plugin 0.1 [{found['sha256'][:12]}]",)
+
+
+def test_a_plugin_handed_over_as_an_object_is_somebody_elses_too(site: Path) -> None:
+    from dfbench import DetectorSpec, hookimpl
+
+    class Local:
+        @hookimpl
+        def dfbench_detectors(self) -> list[DetectorSpec]:
+            return [
+                DetectorSpec(
+                    name="local", summary="", build="my_code_of_test.net:Net", trained_on=frozenset()
+                )
+            ]
+
+    (found,) = third_parties(Host.load([Local()]), [(Kind.DETECTOR, "local")])
+    assert (found["name"], found["distribution"], found["version"]) == ("Local", "", "")
+    own = Path(__file__)
+    assert found["sha256"] == code_sha256([__name__, "my_code_of_test.net"]) != code_sha256([__name__])
+    assert in_words({"plugins": [found]})[0].startswith("Local (no version) [")
+    assert own.is_file()
+
+
+def test_the_hash_is_that_of_all_files_of_the_package(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = site / "my_code_of_test"
+    first = code_sha256(["my_code_of_test.net"])
+    assert first == code_sha256(["my_code_of_test", "my_code_of_test.net"])
+    (package / "__pycache__" / "net.pyc").write_bytes(b"compiled anew")
+    os.utime(package / "net.py", ns=(1, 1))
+    assert code_sha256(["my_code_of_test"]) == first  # neither is content
+    (package / "weights.bin").write_bytes(bytes(100))
+    second = code_sha256(["my_code_of_test"])
+    monkeypatch.setattr(third_party, "WHOLE_BYTES", 20)
+    third_party._digest.cache_clear()
+    large = code_sha256(["my_code_of_test"])
+    (package / "weights.bin").write_bytes(bytes(99) + b"\x01")
+    assert len({first, second, code_sha256(["my_code_of_test"]), large}) == 4
+    (package / "net.py").rename(package / "other.py")
+    assert code_sha256(["my_code_of_test"]) not in (first, second, large)
+
+
+@pytest.mark.parametrize("modules", [["sys"], ["no_such_module_of_test"], [""], []])
+def test_what_has_no_files_has_no_hash(modules: list[str]) -> None:
+    assert code_sha256(modules) == ""
+
+
+def test_pipes_in_a_package_are_not_read_and_too_many_files_are_not_hashed(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(site / "my_code_of_test" / "pipe")
+    assert len(code_sha256(["my_code_of_test"])) == 64
+    monkeypatch.setattr(third_party, "MOST_FILES", 1)
+    assert code_sha256(["my_code_of_test"]) == ""
+
+
+def state(name: str, sha: str) -> dict[str, Any]:
+    return {"name": name, "distribution": "", "version": "1", "sha256": sha, "offers": []}
+
+
+def test_states_of_several_sessions_are_kept_and_changes_seen() -> None:
+    one, two, other = state("a", "1" * 64), state("a", "2" * 64), state("b", "3" * 64)
+    assert joined(None, [one], [one, other], [two]) == [one, other, two]
+    assert joined("x", 3, ["y"], {}) == []
+    assert changed_since([one], [two, other]) == ["a"]
+    assert changed_since([one, two], [two]) == []
+    assert changed_since(None, [one]) == []
+    assert in_words({"plugins": [one, two]}) == ("a 1 [111111111111]", "a 1 [222222222222]")
+    assert in_words({}) == ()
