@@ -15,6 +15,7 @@ from dfbench.errors import StoreError, UsageError
 from dfbench.escaping import for_shell
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
+from dfbench.names import name_fault, shown
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _EXAMPLE = "dfbench plugins new detector my_detector"
@@ -73,6 +74,10 @@ def _check_name(name: str, host: Host) -> None:
         raise UsageError(
             f"{name!r} cannot name a detector: lower-case letters, digits and _ only, beginning with a letter",
             hints=(f"for example:   {_EXAMPLE}",),
+        )
+    if fault := name_fault(name):
+        raise UsageError(
+            f"{shown(name)} cannot name a detector: it {fault}", hints=(f"for example:   {_EXAMPLE}",)
         )
     offer = host.registry.offer(Kind.DETECTOR, name)
     if offer is not None:

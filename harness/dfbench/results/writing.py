@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfbench.data.folders import cleared
 from dfbench.data.parquet import read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
 
@@ -51,7 +52,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
+        write(cleared(temporary))
         os.replace(temporary, path)  # noqa: PTH105 # the atomic one, by its own name
     except OSError as error:
         with suppress(OSError):  # the folder itself may be what is wrong

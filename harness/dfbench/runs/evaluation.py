@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from dfbench.data.folders import below
+from dfbench.data.folders import below, require_below
 from dfbench.data.manifest import (
     FileFingerprints,
     file_fingerprints,
@@ -123,7 +123,7 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     if reading.recipe:
         record["read_as"] = asdict(reading)
     name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
-    folder = below(stage.settings.runs, name)
+    folder = require_below(stage.settings.runs, below(stage.settings.runs, name))
     work = _Work(folder, record, stage, card, videos, files)
     if not request.force and (done := work.done_before(progress)) is not None:
         return done

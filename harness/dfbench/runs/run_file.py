@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dfbench.data.folders import make_below, unmakeable, unwritable
+from dfbench.data.folders import cleared, make_below, unmakeable, unwritable
 from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.runs.recorded_names import unusable_name
@@ -93,7 +93,7 @@ def _write(path: Path, content: str) -> None:
         f".{path.name}.{os.getpid()}.tmp"
     )  # of this process: another may write at the same time
     try:
-        part.write_text(content, encoding="utf-8")
+        cleared(part).write_text(content, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         with suppress(OSError):  # the folder itself may be what is wrong

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dfbench.data.folders import cleared
 from dfbench.data.manifest import COLUMNS, manifest_of, videos_of
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.runs.run_file import MANIFEST
@@ -41,7 +42,7 @@ def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
     target = folder / MANIFEST
     temporary = folder / f".{MANIFEST}.tmp"
     try:
-        pq.write_table(table.replace_schema_metadata({_KEY: VERSION}), temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata({_KEY: VERSION}), cleared(temporary), compression="zstd")
         temporary.replace(target)
     except OSError as error:
         raise StoreError(

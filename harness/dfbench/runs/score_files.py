@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dfbench.data.folders import cleared
 from dfbench.data.parquet import parquet_schema, read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.untrusted import MOST_LIST, read_text
@@ -76,7 +77,9 @@ def write_scores(table: Any, target: Path, *, run: Path) -> None:
     """Write a score file of the run in the folder `run`, whole or not at all, and note its SHA-256. Raises StoreError."""
     temporary = target.with_name(f".{target.name}.tmp")
     try:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, cleared(temporary), compression="zstd")
+        if (run / SUMS).is_symlink():  # ours is a file
+            cleared(run / SUMS)
         # Before the file has its name: a file that is there is always noted.
         with (run / SUMS).open("a", encoding="utf-8") as sums:
             sums.write(f"{_sha256(temporary)}  {target.relative_to(run).as_posix()}\n")
@@ -91,7 +94,9 @@ def keep_sum_of(run: Path, path: Path) -> None:
     """Keep of the noted sums that of one file: the shards that were merged into it are gone. Raises StoreError."""
     temporary = run / f".{SUMS}.tmp"
     try:
-        temporary.write_text(f"{_sha256(path)}  {path.relative_to(run).as_posix()}\n", encoding="utf-8")
+        cleared(temporary).write_text(
+            f"{_sha256(path)}  {path.relative_to(run).as_posix()}\n", encoding="utf-8"
+        )
         temporary.replace(run / SUMS)
     except OSError as error:
         raise cannot_write(run / SUMS, error) from error

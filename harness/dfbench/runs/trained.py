@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.data.folders import below, require_below
+from dfbench.data.folders import below, cleared, require_below
 from dfbench.errors import PluginError, StoreError, UnreadableError
 from dfbench.names import shown
 from dfbench.runs.sessions import begin_session, end_session, sessions_of
@@ -212,7 +212,7 @@ def _noted(weights: Path, sha256: str) -> Mapping[str, Any]:
 def _write(folder: Path, note: Mapping[str, Any]) -> None:
     part = folder / f"{TRAINING_FILE}.part"
     try:
-        part.write_text(json.dumps(note, indent=1, default=str), encoding="utf-8")
+        cleared(part).write_text(json.dumps(note, indent=1, default=str), encoding="utf-8")
         part.replace(folder / TRAINING_FILE)
     except OSError as error:
         raise StoreError(

@@ -1,0 +1,70 @@
+"""Links in a stranger's folder of runs, under the names of files that dfbench is about to write: they lead nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dfbench.data.folders import cleared
+from dfbench.data.manifest import manifest_of
+from dfbench.errors import StoreError
+from dfbench.results.writing import write_text
+from dfbench.runs.run_file import write_files, write_record
+from dfbench.runs.run_manifest import write_table_of_videos
+from dfbench.runs.score_files import SUMS, keep_sum_of, score_table, write_scores
+from dfbench.runs.trained import note_training
+
+WRITERS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "text": (
+        lambda run: write_text(run / "leaderboard.csv", "x"),
+        (".leaderboard.tmp.csv", "leaderboard.csv"),
+    ),
+    "record": (
+        lambda run: write_record(run, {"detector": {"name": "net"}}),
+        (f".run.json.{os.getpid()}.tmp", "run.json"),
+    ),
+    "files": (lambda run: write_files(run, []), (f".files.json.{os.getpid()}.tmp", "files.json")),
+    "manifest": (
+        lambda run: write_table_of_videos(run, manifest_of([])),
+        (".manifest.parquet.tmp", "manifest.parquet"),
+    ),
+    "scores": (
+        lambda run: write_scores(score_table([]), run / "scores.parquet", run=run),
+        (".scores.parquet.tmp", "scores.parquet", SUMS),
+    ),
+    "sums": (lambda run: keep_sum_of(run, run / "other"), (f".{SUMS}.tmp", SUMS)),
+    "training": (
+        lambda run: note_training(run, run / "other", {}),
+        ("dfbench-training.json.part", "dfbench-training.json"),
+    ),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_what_a_link_leads_to_is_never_written(tmp_path: Path, writer: str) -> None:
+    write, names = WRITERS[writer]
+    run, victim = tmp_path / "run", tmp_path / "victim"
+    run.mkdir()
+    (run / "other").write_bytes(b"other")
+    write(run)
+    made = {path.name for path in run.iterdir()} - {"other"}
+    assert made <= set(names)  # the names that this test plants are those that are written
+    victim.write_bytes(b"mine")
+    for name in names:
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(victim)
+    write(run)
+    assert victim.read_bytes() == b"mine"
+    assert not any(path.is_symlink() for path in run.iterdir())
+    assert {path.name for path in run.iterdir()} - {"other"} == made
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / ".a.tmp.csv").mkdir()
+    with pytest.raises(StoreError, match="cannot write"):
+        write_text(tmp_path / "a.csv", "x")
+    with pytest.raises(OSError, match=r"directory|permitted"):
+        cleared(tmp_path)
