@@ -6,6 +6,7 @@ import html
 import io
 import os
 import pickle
+import re
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from dfbench import DfbenchError
 from dfbench.cli import print_error
@@ -29,6 +31,7 @@ from dfbench.escaping import (
     for_terminal,
     for_toml,
 )
+from dfbench.progress import RichProgress
 from dfbench.streams import InertStream, beneath, inert_streams
 
 EVERYDAY = (
@@ -184,6 +187,25 @@ def test_streams_escape_whatever_is_printed(capsys: pytest.CaptureFixture[str]) 
     captured = capsys.readouterr()
     assert captured.out == "a\\x1b[2J\tb\nc\\u202e\n"
     assert captured.err == "\\x1b[31m\n"
+
+
+def test_bars_of_a_terminal_obey_nothing_that_is_printed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "\x1b]8;;http://x\x1b\\a\x1b[31m\u202e"
+    text = io.StringIO()
+    bars = RichProgress(Console(file=text, width=200, force_terminal=True))
+    streams = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    with bars.task(words, 2) as task:
+        task.advance(1, note=words)
+        bars.note(words)
+        print(words)
+        print(words, file=sys.stderr)
+    assert (sys.stdout, sys.stderr) == streams
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())  # rich's own codes
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert shown.count(r"\x1b]8;;http://x\x1b\a\x1b[31m\u202e") >= 5
 
 
 def test_a_stream_is_as_the_one_beneath() -> None:

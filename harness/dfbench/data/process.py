@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any, TypeVar, cast
 
 from dfbench.children import safe_children
+from dfbench.streams import inert_streams
 
 T = TypeVar("T")
 SERVER = "dfbench.data.server"
@@ -187,6 +188,7 @@ def process_of_this_thread() -> OwnProcess:
     return _KEPT.process
 
 
+@inert_streams()
 def _serve(link: Connection, memory: int) -> None:
     """Do what comes, one after the other, on one core: the other cores have processes of their own."""
     import cv2

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from dfbench.errors import RunError, StoreError, UsageError
+from dfbench.escaping import for_shell
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.private import Redaction, redaction
@@ -49,7 +50,7 @@ def export_runs(folders: Sequence[Path], target: Path, settings: Settings) -> li
         run = (target / NAME).is_file()
         raise UsageError(
             f"{target} is {'a run itself' if run else 'there already'}: runs are copied to a new folder",
-            hints=(f"dfbench runs export NEW_FOLDER {target if run else 'RUN'}",),
+            hints=(f"dfbench runs export NEW_FOLDER {for_shell(target if run else 'RUN')}",),
         )
     names = [folder.resolve().name for folder in folders]
     if twice := [name for name in names if names.count(name) > 1]:
