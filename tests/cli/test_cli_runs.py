@@ -57,6 +57,16 @@ def change_scores(run: Path, **changes: Any) -> None:
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), run / "scores.parquet")
 
 
+def without_manifest(run: Path, **changes: Any) -> None:
+    """Make a run one of an earlier version."""
+    record = {**read_record(run), **changes}
+    for name in ("content", "record_sha256"):
+        record.pop(name)
+    for name in ("manifest.parquet", "scores.sha256"):
+        (run / name).unlink()
+    (run / "run.json").write_text(json.dumps(record))
+
+
 def test_runs_are_listed(dfbench: Dfbench, runs: Path, run: Path) -> None:
     (runs / "damaged").mkdir()
     (runs / "damaged" / "run.json").write_text("{")
@@ -152,12 +162,14 @@ def test_labels_and_files_are_compared_with_the_data_at_hand(
     (verified,) = json.loads(dfbench("runs", "verify", "--json").out)
     assert verified["state"] == "follows"
     assert verified["notes"] == ["celeb_df_v2 at hand has other files than were scored: Celeb-real/id3_0000"]
+    listed.write_text("\n".join(whole.splitlines()[1:]))
+    without_manifest(run)
+    assert "says otherwise of Celeb-real/id0_0000 (split)" in dfbench("runs", "verify").out
+    listed.write_text(whole)
     monkeypatch.delenv("DFBENCH_DATA__ROOTS__CELEB_DF_V2")
     (verified,) = json.loads(dfbench("runs", "verify", "--json").out)
-    assert verified["state"] == "follows"
-    assert verified["notes"] == [
-        "the data are not at hand: labels and groups are those that the manifest says"
-    ]
+    assert verified["state"] == "no manifest"
+    assert verified["notes"][1:] == ["the data are not at hand: labels and groups are as the run has them"]
 
 
 def test_an_exported_run_follows_and_tells_nothing_of_the_machine(
@@ -168,7 +180,7 @@ def test_an_exported_run_follows_and_tells_nothing_of_the_machine(
     assert ended.code == 0, ended.err
     copy = tmp_path / "given" / run.name
     assert f"wrote {copy}" in ended.out
-    for what in ("the paths of videos and masks", "1 file that are no part of a run"):
+    for what in ("the paths of videos and masks", "what is no part of a run: 1 in its folder"):
         assert f"left out: {what}" in ended.out
     assert sorted(file.name for file in copy.iterdir()) == [
         "files.json",
@@ -197,13 +209,9 @@ def test_a_run_of_an_earlier_version_is_exported_without_its_folders(
     dfbench: Dfbench, run: Path, tmp_path: Path
 ) -> None:
     change_scores(run, reason=f"/home/{USER}/celeb/1.mp4 on {HOST}")
-    record = read_record(run)
     kernel = {"platform": f"Linux-{KERNEL}-x86_64-with-glibc2.36", "python": "3.11"}
-    sessions = [{**one, "environment": kernel} for one in record["sessions"]]
-    for name in ("content", "record_sha256"):
-        record.pop(name)
-    (run / "manifest.parquet").unlink()
-    (run / "run.json").write_text(json.dumps({**record, "environment": kernel, "sessions": sessions}))
+    sessions = [{**one, "environment": kernel} for one in read_record(run)["sessions"]]
+    without_manifest(run, environment=kernel, sessions=sessions)
     assert dfbench("runs", "export", tmp_path / "given").code == 0
     copy = tmp_path / "given" / run.name
     for secret in (HOST, USER, KERNEL):

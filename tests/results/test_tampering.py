@@ -18,7 +18,7 @@ from tests.results.made_runs import expected, rewrite, store_run
 
 from dfbench.results import checked as checking
 from dfbench.results.checked import OTHER_CODE, RUN_FILES, check_run
-from dfbench.results.leaderboard import leaderboard, render_leaderboard
+from dfbench.results.leaderboard import leaderboard, markdown_of, render_leaderboard
 from dfbench.results.stored import collect
 from dfbench.results.tables import read_table, result_table, write_table
 from dfbench.results.terminal import plain_console
@@ -301,6 +301,39 @@ def test_nothing_is_checked_twice_and_anything_changed_is(
     assert len(made) == 2
     (tmp_path / "a file").write_text("")
     assert check_run(runs / "run", read_record(runs / "run"), kept=tmp_path / "a file").problems == ()
+
+
+@pytest.mark.parametrize("name", ["run.json", "scores.parquet", "manifest.parquet", "files.json"])
+def test_bytes_that_changed_in_any_place_are_noticed(runs: Path, name: str) -> None:
+    path = runs / "run" / name
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        changed = bytearray(whole)
+        place = int(rng.integers(len(whole)))
+        if rng.integers(3) == 0:
+            del changed[place:]
+        else:
+            changed[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(changed)
+        assert {run.folder.name: bool(run.problem) for run in collect(runs)} == {"honest": False, "run": True}
+
+
+def test_a_board_in_markdown_names_no_folder(runs: Path) -> None:
+    (runs / "honest" / "run.json").write_text("{")
+    change_record(runs / "run", status="failed", error="no power")
+    board = leaderboard(runs, protocol="p")
+    assert any(str(runs) in sentence for sentence in board.attrs["left_out"])
+    assert "left out: run: failed: no power" in markdown_of(board)
+    assert str(runs) not in markdown_of(board)
+
+
+def test_a_record_that_plays_an_earlier_version_beside_sums_is_noticed(runs: Path) -> None:
+    record = read_record(runs / "run")
+    kept = {name: value for name, value in record.items() if name not in (CONTENT, "record_sha256")}
+    (runs / "run" / "run.json").write_text(json.dumps(kept))
+    (sentence,) = leaderboard(runs, protocol="p").attrs["left_out"]
+    assert "does not say what the files beside it were" in sentence
 
 
 @pytest.mark.parametrize(

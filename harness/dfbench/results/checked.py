@@ -24,7 +24,7 @@ from dfbench.errors import DataError, DfbenchError, StoreError, UnreadableError
 from dfbench.results.tables import COLUMNS, read_table, result_table, typed
 from dfbench.results.writing import write_text
 from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, record_digest
-from dfbench.runs.score_files import MERGED, shards
+from dfbench.runs.score_files import MERGED, SUMS, shards
 from dfbench.runs.scores import video_scores
 from dfbench.runs.verification import (
     CONTENT,
@@ -94,7 +94,7 @@ def check_run(
     """
     try:
         found = content_of(folder, RUN_FILES)
-        beside = [shard.name for shard in shards(folder)]
+        beside = [*(shard.name for shard in shards(folder)), (folder / SUMS).exists()]
         key = digest_of([measuring_code(), record.get(DIGEST), record_digest(record), found, beside])
     except (DataError, TypeError, ValueError, RecursionError) as error:
         message = error.message if isinstance(error, DfbenchError) else f"{type(error).__name__}: {error}"
@@ -111,7 +111,7 @@ def check_run(
 def _check(
     folder: Path, record: Mapping[str, Any], found: Mapping[str, str], made: pd.DataFrame | None
 ) -> Checked:
-    findings = [*record_findings(record), *file_findings(record, found)]
+    findings = [*record_findings(record), *file_findings(folder, record, found)]
     try:
         of_list, manifest = list_findings(folder, record)
         of_scores, scores = score_findings(folder, record, manifest)
@@ -122,7 +122,13 @@ def _check(
             made = result_table(video_scores(scores, Pooling(record["pooling"])), meta=record)
     except DfbenchError as error:
         return Checked((*findings, Finding("scores", error.message)))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # of a record that is no run's
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # of what is no run's
         return Checked(
             (*findings, Finding("table", f"its table cannot be made: {type(error).__name__}: {error}"))
         )

@@ -18,7 +18,7 @@ from dfbench.escaping import for_shell
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.private import Redaction, redaction
-from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, NAME, make_folder, read_record, write_record
+from dfbench.runs.run_file import DIGEST, FILES, LOCK, MANIFEST, NAME, make_folder, read_record, write_record
 from dfbench.runs.run_manifest import read_manifest, write_table_of_videos
 from dfbench.runs.score_files import MERGED, metadata_of, score_schema, write_scores
 from dfbench.runs.scores import SUMS, read_scores, video_scores
@@ -89,9 +89,9 @@ def _copy(folder: Path, copy: Path, record: Mapping[str, Any], private: Redactio
         write_table_of_videos(copy, manifest.assign(path="", mask_path=""))
         left_out.append("the paths of videos and masks")
     _copy_file(folder / FILES, copy / FILES)
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (*_COPIED, SUMS))
+    others = sorted(path.name for path in folder.iterdir() if path.name not in (*_COPIED, SUMS, LOCK))
     if others:
-        left_out.append(f"{len(others)} {'file' if len(others) == 1 else 'files'} that are no part of a run")
+        left_out.append(f"what is no part of a run: {len(others)} in its folder")
     videos = video_scores(read_scores(copy), Pooling(record["pooling"]))
     write_table(result_table(videos, meta=told), copy)
     left_out = list(dict.fromkeys(left_out))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,9 @@ from dfbench.results.stored import RunResult, collect
 from dfbench.results.tables import CONSTANT, LEVEL, MEAN, number_with_interval
 from dfbench.results.writing import write_parquet, write_text
 from dfbench.runs.entries import with_weights
+from dfbench.runs.private import redaction
 from dfbench.runs.verification import NO_MANIFEST
+from dfbench.settings import load_settings
 from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
@@ -182,8 +184,9 @@ def write_leaderboard(board: pd.DataFrame, folder: Path) -> tuple[Path, Path, Pa
 
 
 def markdown_of(board: pd.DataFrame) -> str:
-    """A board as a Markdown table with its caption."""
+    """A board as a Markdown table with its caption, in which no folder of this machine is named."""
     facts = board.attrs
+    private = redaction(load_settings())
     columns = [*facts["datasets"], MEAN] if len(facts["datasets"]) > 1 else list(facts["datasets"])
     best = _best(board, columns)
     rows = []
@@ -205,7 +208,7 @@ def markdown_of(board: pd.DataFrame) -> str:
             [Own("#"), "entry", *columns, "scored"], rows, right=[True, False, *[True] * (len(columns) + 1)]
         ),
         "",
-        *markdown.lines(_caption(board)),
+        *markdown.lines(_caption(board, told=private.text)),
     ]
     return "\n".join([*text, ""])
 
@@ -407,7 +410,8 @@ def _scored(row: Mapping[Any, Any]) -> str:
     return shown if row["scored"] == row["expected"] else f"{row['scored']}/{row['expected']} {shown}"
 
 
-def _caption(board: pd.DataFrame) -> list[str]:
+def _caption(board: pd.DataFrame, *, told: Callable[[str], str] = str) -> list[str]:
+    """The lines below a board; `told` takes from what was left out that which its readers need not know."""
     facts = board.attrs
     if board.empty:
         lines = ["no complete run of this protocol on this corpus"]
@@ -440,4 +444,4 @@ def _caption(board: pd.DataFrame) -> list[str]:
             lines.append(f"{note}: {', '.join(entries)}")
     older = board[board["older_hidden"] > 0]
     lines += [f"{row['entry']}: other runs hidden: {row['older_hidden']}" for row in older.to_dict("records")]
-    return [*lines, *(f"left out: {sentence}" for sentence in facts["left_out"])]
+    return [*lines, *(f"left out: {told(sentence)}" for sentence in facts["left_out"])]

@@ -6,6 +6,7 @@ videos is compared with the data set that it was made of. It is no proof against
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,9 +22,10 @@ from dfbench.runs.recorded import RecordedRun, open_run, source_of
 from dfbench.runs.run_file import NAME, read_files, read_record, run_folders
 from dfbench.runs.run_manifest import expected_videos, read_manifest
 from dfbench.runs.score_files import changed_files
+from dfbench.runs.scores import read_scores
 from dfbench.runs.sources import configured_source, index_at, with_corpora
 from dfbench.runs.verification import CONTENT, Finding, content_of, has_content, record_findings
-from dfbench.types import Video
+from dfbench.types import Label, Video
 from dfbench.untrusted import MOST_RECORD, read_bytes
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from dfbench.settings import Settings
 
 DATA = "data"
-_FACTS = ("label", "manipulation", "split", "compression", "identities", "group")
+_SCORED_FACTS = ("label", "manipulation", "split", "compression", "group")
+_FACTS = (*_SCORED_FACTS, "identities")
 _NAMED = 3  # videos that a sentence names
 
 
@@ -98,7 +101,7 @@ def verify(folder: Path, *, registry: Registry, settings: Settings, progress: Pr
         return _unfinished(folder, record)
     checked = check_run(folder, record)
     findings = [*checked.findings, *_csv_finding(folder, record, checked)]
-    notes = list(checked.notes)
+    notes = [*checked.notes, *_name_note(folder, record)]
     if not checked.problems:
         of_data, told = _data_findings(folder, record, registry, settings, progress)
         findings += of_data
@@ -124,6 +127,16 @@ def table_of(verified: Sequence[Verified]) -> pd.DataFrame:
     return pd.DataFrame(
         [{**row, **{name: "; ".join(row[name]) for name in columns[3:]}} for row in rows], columns=columns
     ).astype("str")
+
+
+def _name_note(folder: Path, record: Mapping[str, Any]) -> list[str]:
+    """Whether a folder is called as a run of another identity is: it was renamed, or its record is of another run."""
+    named = re.search(r"-([0-9a-f]{12})$", folder.name)
+    if named is None or str(record.get("identity")).startswith(named[1]):
+        return []
+    return [
+        f"its folder is called as the run of another identity, which is {str(record.get('identity'))[:12]} now"
+    ]
 
 
 def _unfinished(folder: Path, record: Mapping[str, Any]) -> Verified:
@@ -162,21 +175,32 @@ def _data_findings(
 ) -> tuple[list[Finding], list[str]]:
     """Compare the list of videos with the data sets at hand; returns what was found, and what is only to be known."""
     try:
-        manifest = read_manifest(folder)
-        if manifest is None:
-            return [], []
         source = _source_at_hand(RecordedRun(folder, record), registry, settings, progress)
         if source is None:
-            return [], ["the data are not at hand: labels and groups are those that the manifest says"]
+            return [], ["the data are not at hand: labels and groups are as the run has them"]
+        manifest = read_manifest(folder)
+        facts = _FACTS if manifest is not None else _SCORED_FACTS
+        expected = _scored(folder) if manifest is None else expected_videos(manifest)
         findings: list[Finding] = []
         notes: list[str] = []
-        for name, videos in expected_videos(manifest).items():
-            problem, told = _compared(name, videos, read_files(folder), source, registry)
+        for name, videos in expected.items():
+            problem, told = _compared(name, videos, facts, read_files(folder), source, registry)
             findings.append(Finding(DATA, problem))
             notes += told
     except DfbenchError as error:
         return [], [f"the data cannot be compared: {error.message}"]
     return findings, notes
+
+
+def _scored(folder: Path) -> dict[str, list[Video]]:
+    """The videos of each dataset as the scores of a run tell of them, which has no manifest; without their people."""
+    found: dict[str, list[Video]] = {}
+    names = ["dataset", "video_id", "label", "split", "manipulation", "compression", "group"]
+    for row in read_scores(folder, columns=names).drop_duplicates(names).to_dict("records"):
+        facts = {str(name): row[name] for name in names if name != "label"}
+        video = Video(**facts, label=Label(row["label"]), path=Path(), identities=())
+        found.setdefault(video.dataset, []).append(video)
+    return found
 
 
 def _source_at_hand(
@@ -200,11 +224,15 @@ def _source_at_hand(
 def _compared(
     name: str,
     videos: Sequence[Video],
+    compared: Sequence[str],
     files: Mapping[tuple[str, str], tuple[str, ...]],
     source: DataSource,
     registry: Registry,
 ) -> tuple[str, list[str]]:
-    """What the data set at hand says otherwise of the videos of a run, and of which it has another file or none."""
+    """What the data set at hand says otherwise of the videos of a run, and of which it has another file or none.
+
+    `compared`: the fields of a video that the run tells.
+    """
     spec = registry.dataset(name)
     here: dict[tuple[str, str], Video] = {}
     for compression in dict.fromkeys(video.compression for video in videos):
@@ -219,7 +247,7 @@ def _compared(
             absent.append(video.video_id)
             continue
         found.append(other)
-        facts = [fact for fact in _FACTS if getattr(video, fact) != getattr(other, fact)]
+        facts = [fact for fact in compared if getattr(video, fact) != getattr(other, fact)]
         differs += [f"{video.video_id} ({', '.join(facts)})"] * bool(facts)
     changed = [
         video_id

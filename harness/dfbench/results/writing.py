@@ -43,13 +43,18 @@ def read_parquet(path: Path, *, kind: str, version: int) -> pd.DataFrame:
         raise StoreError(
             f"{path} is {what}; this dfbench reads version {version}", hints=("give the run again",)
         )
-    frame: pd.DataFrame = table.to_pandas()
+    try:
+        # Without what the file says of pandas: types are given by whoever reads it, and nothing else is obeyed.
+        frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
+    except (ValueError, TypeError, LookupError, pa.ArrowException) as error:
+        raise StoreError(f"{path} is damaged: {error}", hints=("give the run again",)) from error
     return frame
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a temporary file and rename it to `path`. Raises StoreError; a full disk gets its hint."""
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    # Of this process: another may write the same file at the same time.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(cleared(temporary))

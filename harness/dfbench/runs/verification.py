@@ -21,7 +21,16 @@ from dfbench.errors import DfbenchError, StoreError
 from dfbench.runs.provenance import file_sha256, identity_of
 from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, NAME, read_files, record_digest
 from dfbench.runs.run_manifest import expected_videos, read_manifest
-from dfbench.runs.score_files import ADDED_LATER, COLUMNS, FAILED_CLIP, MERGED, SHARDS, UNKNOWN, unmerged
+from dfbench.runs.score_files import (
+    ADDED_LATER,
+    COLUMNS,
+    FAILED_CLIP,
+    MERGED,
+    SHARDS,
+    SUMS,
+    UNKNOWN,
+    unmerged,
+)
 from dfbench.runs.scores import read_scores, sigmoid
 from dfbench.types import Status, Video
 
@@ -68,12 +77,14 @@ def record_findings(record: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("record", f"{NAME} says what no run can: {error}")
 
 
-def file_findings(record: Mapping[str, Any], found: Mapping[str, str]) -> Iterator[Finding]:
+def file_findings(folder: Path, record: Mapping[str, Any], found: Mapping[str, str]) -> Iterator[Finding]:
     """Check that the lists and scores beside a record are the files that it was written for.
 
-    `found`: what `content_of` returned. The tables are not looked at: they are made anew of the scores.
+    `found`: what `content_of` returned of the run in `folder`. The tables are not looked at: they are made anew of the scores.
     """
     if not has_content(record):
+        if (folder / SUMS).exists():  # which only versions leave whose records have content
+            yield Finding("record", f"{NAME} does not say what the files beside it were")
         return
     noted = record.get(CONTENT)
     if not isinstance(noted, Mapping):
