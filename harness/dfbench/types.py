@@ -240,7 +240,7 @@ class PrepareSpec:
     finder_version: str = ""
     tracking: int = TRACKING
 
-    def fault(self) -> str:
+    def fault(self) -> str:  # noqa: PLR0911 # one return a fault
         """Why nothing can be prepared so, as a clause; "" if it can."""
         fields: Mapping[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if not isinstance(fields["frames"], FrameChoice):
@@ -251,6 +251,8 @@ class PrepareSpec:
             value = fields[name]
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 return f"{name} is {value!r}, not a whole number from 1 on"
+        if not isinstance(fields["finder"], str) or not isinstance(fields["finder_version"], str):
+            return f"finder is {fields['finder']!r} of version {fields['finder_version']!r}, not two texts"
         if not isinstance(fields["margin"], (int, float)) or not 0 <= fields["margin"] <= MOST_MARGIN:
             return f"margin is {fields['margin']!r}, not a number from 0 to {MOST_MARGIN}"
         if (size := self.frames.count * self.frames.length * 3 * self.max_size**2) > MOST_STORED_BYTES:

@@ -62,7 +62,7 @@ def explain_command(
     from dfbench.runs.excerpts import Excerpt
     from dfbench.runs.explaining import open_explainer
     from dfbench.runs.launchers import refuse_several
-    from dfbench.runs.recorded import open_run, reading_of, weights_of
+    from dfbench.runs.recorded import open_run, reading_of, scored_by, weights_of
     from dfbench.runs.refusals import check_explaining
     from dfbench.runs.sources import face_finder
     from dfbench.settings import load_settings
@@ -76,7 +76,7 @@ def explain_command(
         recorded = open_run(run, settings)
         spec = _detector_of(recorded, detector, registry)
         weights, reading = weights_of(recorded, settings, weights), reading_of(recorded)
-        seed, finder_name = int(recorded.record.get("seed", 0)), str(recorded.record["prepare"]["finder"])
+        seed, finder_name = scored_by(recorded)
         wanted = _of_run(recorded, video or [], registry, settings, bars)
     else:
         spec = _detector(detector, registry)

@@ -24,7 +24,7 @@ from typing import Any
 import dfbench
 from dfbench.errors import DataError, UnreadableError
 from dfbench.types import digest_of
-from dfbench.untrusted import open_regular
+from dfbench.untrusted import open_regular, require_regular
 from dfbench.version import VERSION
 
 PACKAGES = (
@@ -92,9 +92,10 @@ def git_state(file: Path) -> dict[str, Any] | None:
     return {"commit": commit.strip(), "dirty": bool(status.strip())}
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex. Raises DataError if it cannot be read."""
+def file_sha256(path: Path, *, most: int | None = None) -> str:
+    """SHA-256 of a file's bytes, in hex. Raises DataError if it cannot be read, or has more than `most` bytes."""
     try:
+        require_regular(path, most=most)
         with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from dfbench.runs.scores import read_scores, video_scores
 from dfbench.runs.sources import DataSource, data_source, index_at
 from dfbench.runs.trained import trained_weights
 from dfbench.settings import Settings
-from dfbench.types import Status, Video
+from dfbench.types import Pooling, Status, Video
 
 WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt")
 
@@ -30,6 +31,30 @@ class RecordedRun:
 
     folder: Path
     record: Mapping[str, Any]
+
+
+@contextmanager
+def fields_of(run: RecordedRun, *names: str) -> Iterator[Mapping[str, Any]]:
+    """Give the record of a run to a block that reads its fields `names`.
+
+    Raises StoreError, which names the record and the fields, for whatever a field of another kind makes the block raise.
+    """
+    try:
+        yield run.record
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StoreError(
+            f"{run.folder / NAME} is damaged: {' and '.join(names)} cannot be used ({type(error).__name__}: {error})",
+            hints=("run again, and name that run",),
+        ) from error
+
+
+def scored_by(run: RecordedRun) -> tuple[int, str]:
+    """The seed of the run's command, and the face finder of its faces. Raises StoreError."""
+    with fields_of(run, "seed", "prepare") as record:
+        seed, finder = record.get("seed", 0), record["prepare"]["finder"]
+        if not isinstance(seed, int) or not isinstance(finder, str):
+            raise TypeError(f"{seed!r}, {finder!r}"[:80])
+        return seed, finder
 
 
 def open_run(name: str, settings: Settings) -> RecordedRun:
@@ -55,7 +80,8 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
 
     Raises WeightsError if `given` is another file, or none is found.
     """
-    wanted = str(run.record["detector"].get("weights_sha256", ""))
+    with fields_of(run, "detector") as record:
+        detector, wanted = str(record["detector"]["name"]), str(record["detector"].get("weights_sha256", ""))
     if given is not None:
         if wanted and given.is_file() and file_sha256(given) != wanted:
             raise WeightsError(
@@ -68,7 +94,6 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
         return given
     if not wanted:
         return None
-    detector = str(run.record["detector"]["name"])
     folder = below(settings.cache / "weights", detector)
     loose = [path for pattern in WEIGHTS for path in sorted(folder.glob(f"*/{pattern}"))]  # of older versions
     for path in dict.fromkeys([*trained_weights(settings.cache, detector), *loose]):
@@ -81,13 +106,20 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
 
 
 def reading_of(run: RecordedRun) -> Reading:
-    """How the run read its weights."""
-    return Reading(**run.record.get("read_as", {}))
+    """How the run read its weights. Raises StoreError."""
+    with fields_of(run, "read_as") as record:
+        reading = Reading(**record.get("read_as", {}))
+        if not isinstance(reading.recipe, str) or not all(
+            isinstance(one, str) for pair in reading.changes.items() for one in pair
+        ):
+            raise TypeError(f"{reading}"[:80])
+        return reading
 
 
 def source_of(run: RecordedRun, registry: Registry, settings: Settings, progress: Progress) -> DataSource:
     """The data that the run was made on, by the name of its corpus."""
-    corpus = str(run.record["corpus"])
+    with fields_of(run, "corpus") as record:
+        corpus = str(record["corpus"])
     for name in registry.names("corpus"):
         for size in registry.corpus(name).sizes:
             if corpus in (f"{name}-{size}", name if size == registry.corpus(name).sizes[0] else ""):
@@ -120,7 +152,9 @@ def video_of(
         close = closest(name, sorted({*names, *scores["video_id"]}), count=4)
         hints = (f"did you mean {' or '.join(close)}?",) if close else ("its scores.parquet lists them",)
         raise UnknownNameError(f"run {run.folder.name} has no video {name!r}", hints=hints)
-    row = video_scores(chosen, str(run.record["pooling"])).iloc[0]
+    with fields_of(run, "pooling") as record:
+        pooling = Pooling(record["pooling"])
+    row = video_scores(chosen, pooling).iloc[0]
     spec = registry.dataset(datasets[0])
     # The row's compression is what the dataset was indexed at; a dataset without compressions says "".
     compression = str(row["compression"]) if row["compression"] in spec.compressions else None

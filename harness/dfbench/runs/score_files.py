@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from dfbench.data.folders import cleared
 from dfbench.data.parquet import parquet_schema, read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
-from dfbench.untrusted import MOST_LIST, read_text
+from dfbench.untrusted import MOST_LIST, open_regular, read_text, require_regular
 
 SCHEMA_VERSION = 1
 FAILED_CLIP = -1
@@ -147,7 +147,8 @@ def _sums_of(run: Path) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    require_regular(path, most=2**30)
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

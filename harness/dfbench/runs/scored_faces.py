@@ -19,7 +19,7 @@ from dfbench.errors import (
 )
 from dfbench.escaping import for_shell
 from dfbench.interfaces import Progress
-from dfbench.runs.recorded import RecordedRun
+from dfbench.runs.recorded import RecordedRun, fields_of
 from dfbench.runs.run_file import read_files
 from dfbench.runs.sources import DataSource, prepare_selected, prepared_as, with_finder
 from dfbench.settings import Settings
@@ -62,7 +62,10 @@ def scored_faces(
             f"{video.path}: its {what} is not the one that it had when run {run.folder.name} scored it",
             hints=_again(video),
         )
-    spec, clips = _prepare_spec(run.record), _clips(run.record, video.dataset)
+    with fields_of(run, "prepare", "clips", "margins") as record:
+        spec, clips = _prepare_spec(record), _clips(record, video.dataset)
+        if fault := spec.fault() or clips.fault():
+            raise ValueError(fault)
     if clips.cropping != CROPPING:
         raise StoreError(
             f"clips are cut in another way now than when run {run.folder.name} scored them",

@@ -53,9 +53,12 @@ class Finding:
     problem: str = ""
 
 
+MOST_FILE = 2**30  # bytes of a file of a run: a hundred times the scores of the largest data set
+
+
 def content_of(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """SHA-256 (hex) of those files of a run that are there, by name. Raises DataError."""
-    return {name: file_sha256(folder / name) for name in names if (folder / name).is_file()}
+    return {name: file_sha256(folder / name, most=MOST_FILE) for name in names if (folder / name).is_file()}
 
 
 def has_content(record: Mapping[str, Any]) -> bool:
