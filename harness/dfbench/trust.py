@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dfbench.errors import UntrustedSettingError
 from dfbench.names import shown
-from dfbench.settings import Settings
+
+if TYPE_CHECKING:
+    from dfbench.settings import (
+        Settings,  # which takes a tenth of a second to import, and every command imports this
+    )
 
 TRUST = "DFBENCH_TRUST"  # set to 1 by --trust, also for the processes of a training
 

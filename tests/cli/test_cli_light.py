@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "pandas", "cv2", "lightning", "matplotlib", "av", "distributed", "dask")
+HEAVY = ("torch", "pandas", "cv2", "lightning", "matplotlib", "av", "distributed", "dask", "numpy.random")
 
 
 def dfbench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -54,6 +54,7 @@ RUDE: dict[str, Callable[[], object]] = {
 def test_what_a_plugin_changes_is_put_back_and_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
+    np.random.get_state()  # noqa: NPY002 - NumPy imports the module only now
     before, states = Surroundings(), Generators()
     watched = kept(lambda: "plugin 'rude'", "when it was called", generators=True)
     for _ in range(2):

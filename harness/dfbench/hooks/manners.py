@@ -185,8 +185,8 @@ class Generators:
 
     def __init__(self) -> None:
         self._python = random.getstate()
-        numpy, torch = _loaded("numpy", "random"), _loaded("torch", "get_rng_state")
-        self._numpy = None if numpy is None else numpy.random.get_state()
+        numpy, torch = _loaded("numpy.random", "get_state"), _loaded("torch", "get_rng_state")
+        self._numpy = None if numpy is None else numpy.get_state()
         self._torch = None if torch is None else torch.get_rng_state()
 
     def put_back(self) -> list[str]:
@@ -196,10 +196,10 @@ class Generators:
             random.setstate(self._python)
             found.append("Python's random state")
         if self._numpy is not None:
-            numpy = sys.modules["numpy"]
-            now = numpy.random.get_state()
+            numpy = sys.modules["numpy.random"]
+            now = numpy.get_state()
             if now[2:] != self._numpy[2:] or (now[1] != self._numpy[1]).any():
-                numpy.random.set_state(self._numpy)
+                numpy.set_state(self._numpy)
                 found.append("NumPy's random state")
         if self._torch is not None:
             torch = sys.modules["torch"]
