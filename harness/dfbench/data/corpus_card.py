@@ -61,7 +61,8 @@ def refuse_cards_inside(root: Path, videos: Iterable[Video]) -> None:
 
     What lies in that folder belongs to another corpus, which would be counted to the one of `root`.
     """
-    folders = {video.path.parent for video in videos}
+    # As text, since there are thousands.
+    folders = map(Path, {str(video.path).rpartition(os.sep)[0] for video in videos})
     inside = {above for folder in folders for above in (folder, *folder.parents) if root in above.parents}
     for folder in sorted(inside):
         path = folder / CORPUS_FILE

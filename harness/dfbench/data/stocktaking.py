@@ -198,14 +198,18 @@ def _packed_files(absent: Iterable[Path]) -> tuple[dict[Path, _File], list[str]]
 
 def _absent_masks(videos: Iterable[Video]) -> set[Path]:
     """The masks of `videos` that are in no folder on disk; one listing a folder, and no look at the files."""
-    masks = {video.mask_path for video in videos if video.mask_path is not None}
-    there: set[Path] = set()
-    for folder in {mask.parent for mask in masks}:
-        try:
-            there.update(folder / name for name in os.listdir(folder))  # noqa: PTH208 # the names alone
-        except (OSError, ValueError):
-            continue
-    return masks - there
+    there: dict[str, set[str]] = {}
+    absent = set()
+    for mask in [video.mask_path for video in videos if video.mask_path is not None]:
+        folder, _, name = str(mask).rpartition(os.sep)  # as text, since there are thousands
+        if folder not in there:
+            try:
+                there[folder] = set(os.listdir(folder or "."))  # noqa: PTH208 # the names alone
+            except (OSError, ValueError):
+                there[folder] = set()
+        if name not in there[folder]:
+            absent.add(mask)
+    return absent
 
 
 def _rows(videos: Sequence[Video], found: Sequence[Video]) -> tuple[Row, ...]:

@@ -143,9 +143,10 @@ def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
     if problem or checked.table is None:
         return replace(run, problem=problem, notes=checked.notes)
     notes = [*checked.notes, *(f"{NO_DATASET}: {shown(name)}" for name in run.unknown)]
-    trained_on = None if run.trained_on is None else list(run.trained_on)
-    meta = {**record, "trained_on": trained_on, UNKNOWN: run.unknown}
-    table = marked_anew(checked.table, meta, mean=MEAN)
+    table, trained_on = checked.table, None if run.trained_on is None else list(run.trained_on)
+    found = {"trained_on": trained_on, UNKNOWN: list(run.unknown)}
+    if found != {"trained_on": record["trained_on"], UNKNOWN: record.get(UNKNOWN, [])}:
+        table = marked_anew(table, {**record, **found}, mean=MEAN)  # made by other names
     return replace(run, notes=tuple(notes), table=table)
 
 
