@@ -71,7 +71,8 @@ def for_terminal(text: object, *, lines: bool = False) -> str:
     where every line is marked as a stranger's.
     """
     shown = str(text)
-    if shown.isprintable() and (shown.isascii() or not _UNSEEN_LETTERS.search(shown)):
+    words = shown.replace("\n", "").replace("\t", "") if lines else shown
+    if words.isprintable() and (words.isascii() or not _UNSEEN_LETTERS.search(words)):
         return shown
     if lines:
         shown = shown.replace("\r\n", "\n")

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from dfbench.errors import DataError, StoreError
+from dfbench.escaping import for_terminal
 from dfbench.hooks.host import Host
 from dfbench.hooks.third_party import in_words
 from dfbench.names import shown
@@ -128,7 +129,7 @@ def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
             plugins=in_words(record),
         )
     except StoreError as error:
-        return RunResult(folder, error.message.replace(f"{folder}{os.sep}", "", 1))
+        return RunResult(folder, error.message.replace(for_terminal(f"{folder}{os.sep}"), "", 1))
     except (
         KeyError,
         TypeError,

@@ -37,10 +37,11 @@ class PlainConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich's; the words of whatever it renders are escaped."""
         for segment in super().render(renderable, options):
-            if segment.control is None and (shown := for_terminal(segment.text, lines=True)) != segment.text:
-                yield Segment(shown, segment.style)
+            text = segment.text
+            if segment.control is not None or text == "\n" or (text.isascii() and text.isprintable()):
+                yield segment  # most are: this is asked once for each level of a table
             else:
-                yield segment
+                yield Segment(for_terminal(text, lines=True), segment.style)
 
 
 def plain_console(*, stderr: bool = False, file: IO[str] | None = None, width: int | None = None) -> Console:
