@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -365,3 +366,22 @@ def test_scores_survive_inference_tensors() -> None:
     with torch.inference_mode():
         spec = DetectorSpec(name="x", summary="", build=f"{__name__}:Sound", clips=ClipSpec(2, 16))
         assert failed(check_detector(spec)) == []
+
+
+class Wanderer:
+    """Leaves another working folder behind."""
+
+    def __init__(self, *, weights: object, device: str, seed: int) -> None:
+        os.chdir("/")
+
+    def score(self, clips: torch.Tensor) -> torch.Tensor:
+        return clips.float().mean(dim=(1, 2, 3, 4))
+
+
+def test_a_plugin_that_changes_the_process_is_told_while_it_is_checked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = DetectorSpec(name="w", summary="", build=f"{__name__}:Wanderer", clips=ClipSpec(2, 16))
+    assert all(result.passed for result in check_detector(spec))
+    assert "the plugin changed the working folder in the check 'builds': put back" in caplog.messages
+    assert Path.cwd() == tmp_path

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dfbench.errors import LayoutError, UsageError
 from dfbench.escaping import for_shell
+from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import load_object, one_line, plugin_traceback
 from dfbench.interfaces import Dataset, DatasetIndex, Detector, Evidence, Explainer, Synthesizer
 from dfbench.types import (
@@ -242,7 +243,8 @@ def check_synthesizer(
 def _check(name: str, find_problem: Callable[[], str]) -> CheckResult:
     """Run one check, a function that returns what is wrong or nothing."""
     try:
-        problem = find_problem()
+        with kept(lambda: "the plugin", f"in the check {name!r}"):
+            problem = find_problem()
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what the author wants to read
         problem = f"{one_line(error)}\n{plugin_traceback(error)}"
     return CheckResult(name, not problem, problem)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import dfbench
+from dfbench.children import safe_children
 from dfbench.errors import DataError, UnreadableError
 from dfbench.types import digest_of
 from dfbench.untrusted import open_regular, require_regular
@@ -52,18 +53,19 @@ def environment(*, device: str = "", threads: int | None = None) -> dict[str, An
     unless dfbench runs from a checkout. A package that is not installed is left out, and so is what tells the machine from
     others of its kind: its name, its user, the build of its kernel.
     """
-    return {
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": cpu_model(),
-        "dfbench": VERSION,
-        "packages": _versions(),
-        "git": git_state(Path(dfbench.__file__)),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device,
-        "threads": threads,
-        "cpus": os.cpu_count(),
-    }
+    with safe_children():  # git and uname
+        return {
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "cpu": cpu_model(),
+            "dfbench": VERSION,
+            "packages": _versions(),
+            "git": git_state(Path(dfbench.__file__)),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "device": device,
+            "threads": threads,
+            "cpus": os.cpu_count(),
+        }
 
 
 @cache
