@@ -102,15 +102,24 @@ def archive_listing(archive: Path, *, anew: bool = False) -> Mapping[str, Listed
 def _known_listing(archive: Path, kept: Path) -> Mapping[str, ListedFolder]:
     try:
         listed = read_json(kept, most=MOST_JSON_LIST, surrogates=True)
-        folders = {
-            str(folder): ListedFolder(tuple(str(name) for name in names), str(content), *map(int, size))
-            for folder, (names, content, *size) in listed.items()
-        }
+        folders = {folder: _kept_folder(*facts) for folder, facts in listed.items()}
     except (UnreadableError, ValueError, AttributeError, TypeError):  # not listed yet
         folders = _list(archive)
         _keep(kept, folders)
     _sizes[kept.stem] = {folder: one.size for folder, one in folders.items()}
     return folders
+
+
+def _kept_folder(names: list[str], content: str, *size: int) -> ListedFolder:
+    """A folder as the cache says it. Raises TypeError, ValueError for what is no such thing."""
+    if (
+        not isinstance(names, list)
+        or not names
+        or not isinstance(content, str)
+        or not all(map(is_frame_name, names))
+    ):
+        raise ValueError(f"{content!r} is no folder of frames"[:80])
+    return ListedFolder(tuple(names), content, *map(int, size))
 
 
 def _list(archive: Path) -> dict[str, ListedFolder]:
