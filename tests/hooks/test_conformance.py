@@ -372,6 +372,7 @@ class Wanderer:
     """Leaves another working folder behind."""
 
     def __init__(self, *, weights: object, device: str, seed: int) -> None:
+        del weights, device, seed
         os.chdir("/")
 
     def score(self, clips: torch.Tensor) -> torch.Tensor:
