@@ -157,3 +157,17 @@ def test_python_options_that_are_wrong_are_refused_by_name(options: dict[str, An
     assert said in caught.value.message
     if "devcie" in options:
         assert "did you mean 'device'?" in caught.value.hints
+
+
+@pytest.mark.parametrize("arguments", [("plugins", "list", "--json"), ("data", "list", "--no-check")])
+def test_a_reader_that_is_gone_ends_a_command_quietly(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        ended = subprocess.run(
+            [sys.executable, "-c", "from dfbench.cli import main; main()", *arguments],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
 
@@ -20,12 +20,15 @@ def standard_output_kept() -> Iterator[None]:
     stream.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
-    with open(kept, "w", encoding=stream.encoding, errors=stream.errors) as own:  # noqa: PTH123 - a descriptor
-        sys.stdout = own
-        try:
-            yield
-        finally:
-            sys.stdout = stream
+    own = open(kept, "w", encoding=stream.encoding, errors=stream.errors)  # noqa: PTH123, SIM115 - a descriptor, closed below
+    sys.stdout = own
+    try:
+        yield
+    finally:
+        sys.stdout = stream
+        with suppress(OSError):  # nobody reads it any more: who wrote was told, as every line is flushed
             own.flush()
-            stream.flush()  # what was printed to it went to standard error
-            os.dup2(kept, 1)
+        stream.flush()  # what was printed to it went to standard error
+        os.dup2(kept, 1)
+        with suppress(OSError):
+            own.close()
