@@ -48,6 +48,9 @@ _OTHERS = (  # what a file begins with that is not text in UTF-8
 )
 # A string of JSON, closed or not: neither branch can match what the other does, so that the time is linear.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
+# What a number that is too large must hold; a call for each number would double the time of the parser.
+_DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
+_NO_MARKS = bytes(sorted(set(range(256)) - set(b'[]{}"')))
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Pairs = Callable[[list[tuple[str, Any]]], Any]
@@ -172,10 +175,9 @@ def parsed_json(path: Path, raw: bytes | str, *, pairs: Pairs | None = None, sur
         raise UnreadableError(path, f"{name} is no number of JSON")
 
     text = decoded(path, content)
+    numbers: dict[str, Any] = {"parse_int": whole, "parse_float": real} if _may_be_large(content) else {}
     try:
-        parsed = json.loads(
-            text, object_pairs_hook=pairs, parse_int=whole, parse_float=real, parse_constant=constant
-        )
+        parsed = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, **numbers)
     except json.JSONDecodeError as error:
         raise UnreadableError(path, f"it is not JSON ({error})", line=error.lineno) from error
     except (ValueError, RecursionError) as error:
@@ -213,7 +215,11 @@ def _require_shallow(path: Path, raw: bytes) -> None:
     """Raise UnreadableError if brackets stand more than MOST_DEPTH deep: what goes through them later calls itself."""
     if raw.count(b"[") + raw.count(b"{") <= MOST_DEPTH:
         return
-    brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    if b"\\" in raw:
+        brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    else:  # every other part between quotes is a string, and two quotes in a row change nothing: many times as quick
+        marks = raw.translate(None, _NO_MARKS).replace(b'""', b"")
+        brackets = b"".join(marks.split(b'"')[::2])
     for _ in range(MOST_DEPTH):
         inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if not inner:
@@ -226,6 +232,12 @@ def _require_shallow(path: Path, raw: bytes) -> None:
             break
         brackets = inner
     raise UnreadableError(path, f"its brackets are more than {MOST_DEPTH} deep")
+
+
+def _may_be_large(raw: bytes) -> bool:
+    """Whether there may be a number in `raw` that has more than 64 bits, or is infinite as a float."""
+    plain = raw.translate(_DIGITS)
+    return any(sign in plain for sign in (b"0" * 19, b"0e0", b"0e+", b"0e-"))
 
 
 def _require_encodable(path: Path, content: Any) -> None:
