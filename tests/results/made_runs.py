@@ -14,9 +14,9 @@ from dfbench.data.manifest import file_fingerprints, fingerprints_digest, manife
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.provenance import identity_of
-from dfbench.runs.run_file import DIGEST, MANIFEST, write_files, write_record
+from dfbench.runs.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
 from dfbench.runs.run_manifest import write_manifest
-from dfbench.runs.scores import SUMS, ScoreWriter, read_scores, video_scores
+from dfbench.runs.scores import ScoreWriter, read_scores, video_scores
 from dfbench.runs.verification import CONTENT, content_of
 from dfbench.settings import load_settings
 from dfbench.types import Label, Status, Video

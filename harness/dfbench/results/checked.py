@@ -23,8 +23,8 @@ import pandas as pd
 from dfbench.errors import DataError, DfbenchError, StoreError, UnreadableError
 from dfbench.results.tables import COLUMNS, read_table, result_table, typed
 from dfbench.results.writing import write_text
-from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, record_digest
-from dfbench.runs.score_files import MERGED, SUMS, shards
+from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, SUMS, record_digest
+from dfbench.runs.score_files import MERGED, shards
 from dfbench.runs.scores import video_scores
 from dfbench.runs.verification import (
     CONTENT,

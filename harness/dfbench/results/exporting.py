@@ -18,10 +18,20 @@ from dfbench.escaping import for_shell
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.private import Redaction, redaction
-from dfbench.runs.run_file import DIGEST, FILES, LOCK, MANIFEST, NAME, make_folder, read_record, write_record
+from dfbench.runs.run_file import (
+    DIGEST,
+    FILES,
+    LOCK,
+    MANIFEST,
+    NAME,
+    SUMS,
+    make_folder,
+    read_record,
+    write_record,
+)
 from dfbench.runs.run_manifest import read_manifest, write_table_of_videos
 from dfbench.runs.score_files import MERGED, metadata_of, score_schema, write_scores
-from dfbench.runs.scores import SUMS, read_scores, video_scores
+from dfbench.runs.scores import read_scores, video_scores
 from dfbench.runs.verification import CONTENT, content_of
 from dfbench.settings import Settings
 from dfbench.types import Pooling

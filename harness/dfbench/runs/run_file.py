@@ -18,12 +18,12 @@ from dfbench.data.folders import cleared, make_below, unmakeable, unwritable
 from dfbench.data.manifest import FileFingerprints
 from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.runs.recorded_names import unusable_name
-from dfbench.runs.score_files import SUMS
 from dfbench.text import storable
 from dfbench.types import digest_of
 from dfbench.untrusted import MOST_JSON_LIST, MOST_RECORD, parsed_object, read_bytes, read_json
 
 NAME = "run.json"
+SUMS = "scores.sha256"  # beside the scores, which `score_files` reads and writes
 FILES = "files.json"
 MANIFEST = "manifest.parquet"
 LOCK = ".lock"

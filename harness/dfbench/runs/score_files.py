@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from dfbench.data.folders import cleared
 from dfbench.data.parquet import parquet_schema, read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
+from dfbench.runs.run_file import SUMS
 from dfbench.untrusted import MOST_LIST, open_regular, read_text, require_regular
 
 SCHEMA_VERSION = 1
@@ -28,7 +29,6 @@ FAILED_CLIP = -1
 UNKNOWN = -1
 MERGED = "scores.parquet"
 SHARDS = "scores"
-SUMS = "scores.sha256"
 
 _SUM = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>\S+)")
 _SHARD = re.compile(r"part-[0-9]{5,9}\.parquet")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dfbench.data.folders import make_below
 from dfbench.errors import ScoreError, StoreError
+from dfbench.runs.run_file import SUMS
 from dfbench.runs.score_files import (
     ADDED_LATER,
     COLUMNS,
@@ -29,7 +30,6 @@ from dfbench.runs.score_files import (
     MERGED,
     SCHEMA_VERSION,
     SHARDS,
-    SUMS,
     UNKNOWN,
     cannot_write,
     keep_sum_of,

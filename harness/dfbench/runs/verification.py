@@ -19,7 +19,7 @@ import pandas as pd
 from dfbench.data.manifest import fingerprints_digest, manifest_digest, manifest_of
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.runs.provenance import file_sha256, identity_of
-from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, NAME, read_files, record_digest
+from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, NAME, SUMS, read_files, record_digest
 from dfbench.runs.run_manifest import expected_videos, read_manifest
 from dfbench.runs.score_files import (
     ADDED_LATER,
@@ -27,7 +27,6 @@ from dfbench.runs.score_files import (
     FAILED_CLIP,
     MERGED,
     SHARDS,
-    SUMS,
     UNKNOWN,
     unmerged,
 )
