@@ -97,9 +97,10 @@ class Recipe(BaseModel):
     temporal_weight: float = Field(ge=0)
     temperature: float = Field(gt=0)
 
-    # The optimiser. "sam_adam": Adam with coupled weight decay around a sharpness-aware step; "adamw": AdamW alone.
+    # The optimiser. "sam_adam": Adam with coupled weight decay around a sharpness-aware step; "adamw": AdamW alone;
+    # "muon": Muon for weight matrices, AdamW for the rest (`muon.MuonAdamW`).
     # `sam_running_stats`: whether batch norms count a batch "once" or, as released, "twice".
-    optimizer: Literal["sam_adam", "adamw"]
+    optimizer: Literal["sam_adam", "adamw", "muon"]
     lr: float = Field(gt=0)
     beta1: float = Field(ge=0, lt=1)
     beta2: float = Field(ge=0, lt=1)

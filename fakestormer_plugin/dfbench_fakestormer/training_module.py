@@ -23,6 +23,7 @@ from dfbench_fakestormer.detector import normalise
 from dfbench_fakestormer.losses import Losses, LossWeights, Targets, combined_loss
 from dfbench_fakestormer.memory import close_gaps
 from dfbench_fakestormer.model import FakeSTormerNet, Output
+from dfbench_fakestormer.muon import MuonAdamW
 from dfbench_fakestormer.recipe import Recipe
 from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
 from dfbench_fakestormer.schedule import ramp_decay, warmup_cosine
@@ -86,10 +87,12 @@ class TrainingModule(pl.LightningModule):
         return self._validation
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with coupled weight decay, as released, or AdamW; all parameters in one group."""
+        """Adam with coupled weight decay, as released, or AdamW, all parameters in one group; or Muon beside AdamW."""
         recipe = self._recipe
-        kind = torch.optim.Adam if recipe.optimizer == "sam_adam" else torch.optim.AdamW
         betas = (recipe.beta1, recipe.beta2)
+        if recipe.optimizer == "muon":
+            return MuonAdamW(self.net, lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
+        kind = torch.optim.Adam if recipe.optimizer == "sam_adam" else torch.optim.AdamW
         return kind(self.net.parameters(), lr=recipe.lr, betas=betas, weight_decay=recipe.weight_decay)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:

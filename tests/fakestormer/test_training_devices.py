@@ -132,7 +132,8 @@ with joined(world):
 def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     faces = make_faces(tmp_path)
     cases = {
-        "adamw": SHORT,
+        "adamw": SHORT | {"optimizer": "adamw"},
+        "muon": SHORT | {"optimizer": "muon"},
         "sam": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05"},
         "parts": SHORT | {"optimizer": "sam_adam", "sam_rho": "0.05", "accumulate": "2", "stem": "patch"},
         "resumed": SHORT | {"epochs": "2"},
@@ -227,7 +228,7 @@ def test_other_machines_are_left_to_a_scheduler() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
+@pytest.mark.parametrize("optimizer", ["muon", "sam_adam"])
 def test_fp16_scales_the_loss_and_resumes_exactly(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:

@@ -127,7 +127,7 @@ def test_progress_shows_losses_samples_a_second_and_time_to_go(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("optimizer", "workers", "ema"), [("adamw", 0, "0"), ("sam_adam", 0, "0.9"), ("adamw", 1, "0")]
+    ("optimizer", "workers", "ema"), [("adamw", 0, "0"), ("sam_adam", 0, "0.9"), ("muon", 1, "0")]
 )
 def test_interrupted_and_resumed_is_uninterrupted(
     faces: Faces,
