@@ -245,18 +245,19 @@ def test_the_main_face_of_a_file_is_searched_for_in_all_of_it(
 
 
 @pytest.mark.parametrize(
-    ("part", "field", "said"),
+    ("part", "field", "other", "said"),
     [
-        ("prepare", "finder_version", "faces are found in another way now"),
-        ("clips", "cropping", "clips are cut in another way now"),
+        ("prepare", "finder_version", "0", "faces are found in another way now"),
+        ("clips", "cropping", 0, "clips are cut in another way now"),
     ],
 )
 def test_what_cannot_be_had_as_the_run_had_it_is_not_explained(
-    people: Path, dfbench: Dfbench, tmp_path: Path, part: str, field: str, said: str
+    people: Path, dfbench: Dfbench, tmp_path: Path, part: str, field: str, other: object, said: str
 ) -> None:
     run = run_of(dfbench, tmp_path)
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    (run / "run.json").write_text(json.dumps({**record, part: {**record[part], field: 0}}), encoding="utf-8")
+    changed = {**record, part: {**record[part], field: other}}
+    (run / "run.json").write_text(json.dumps(changed), encoding="utf-8")
     ended = dfbench("explain", "--run", run.name, "--video", f"actors/{REAL}")
     assert ended.code == 1
     assert said in ended.err

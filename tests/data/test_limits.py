@@ -151,7 +151,7 @@ def test_a_huge_frame_file_is_not_read(tmp_path: Path) -> None:
     path = pack(tmp_path / "plain", b"")
     with (path / "1.png").open("wb") as sparse:
         sparse.truncate(MAX_FRAME_BYTES + 1)
-    with in_little_memory(), pytest.raises(UndecodableVideoError, match=r"1\.png claims 268435457 bytes"):
+    with in_little_memory(), pytest.raises(UndecodableVideoError, match=r"1\.png .*268435457 bytes"):
         read(path)
 
 

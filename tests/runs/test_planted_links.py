@@ -20,7 +20,7 @@ from dfbench.runs.trained import note_training
 WRITERS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "text": (
         lambda run: write_text(run / "leaderboard.csv", "x"),
-        (".leaderboard.tmp.csv", "leaderboard.csv"),
+        (f".leaderboard.{os.getpid()}.tmp.csv", "leaderboard.csv"),
     ),
     "record": (
         lambda run: write_record(run, {"detector": {"name": "net"}}),
@@ -63,7 +63,7 @@ def test_what_a_link_leads_to_is_never_written(tmp_path: Path, writer: str) -> N
 
 
 def test_a_folder_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / ".a.tmp.csv").mkdir()
+    (tmp_path / f".a.{os.getpid()}.tmp.csv").mkdir()
     with pytest.raises(StoreError, match="cannot write"):
         write_text(tmp_path / "a.csv", "x")
     with pytest.raises(OSError, match=r"directory|permitted"):
