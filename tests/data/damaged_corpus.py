@@ -85,7 +85,7 @@ def damaged_videos(stage: ToyStage) -> Iterator[Damage]:
     (folder / "loop.mp4").symlink_to("loop.mp4")
     yield Damage("loop", folder / "loop.mp4", undecodable, "Too many levels of symbolic links")
     os.mkfifo(folder / "pipe.mp4")
-    yield Damage("pipe", folder / "pipe.mp4", undecodable, "the file is empty")
+    yield Damage("pipe", folder / "pipe.mp4", undecodable, "it is a named pipe")
     yield Damage("too long", folder / f"{'n' * 252}.mp4", undecodable, "File name too long")
     yield Damage("missing", folder / "missing.mp4", Status.MISSING, "no such file")
 
@@ -97,7 +97,7 @@ def damaged_videos(stage: ToyStage) -> Iterator[Damage]:
     yield Damage("packed", folder / "frames.zip" / "a", undecodable, "declares frames of 12000x12000")
     (folder / "frames.mp4").mkdir()
     os.mkfifo(folder / "frames.mp4" / "1.png")
-    yield Damage("pipes", folder / "frames.mp4", undecodable, "1.png is no file")
+    yield Damage("pipes", folder / "frames.mp4", undecodable, "1.png cannot be read: it is a named pipe")
 
 
 def allow(folders: list[Path], mode: int) -> None:

@@ -105,7 +105,7 @@ def test_damage_gives_the_same_pixels_whatever_is_held_and_however_often(tmp_pat
 
 
 def count_frames() -> int:
-    return sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    return sum(type(one) is av.VideoFrame for one in gc.get_objects())
 
 
 def test_a_frame_is_freed_when_nobody_holds_it_though_its_turn_was_asked() -> None:

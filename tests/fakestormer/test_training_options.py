@@ -174,8 +174,9 @@ def test_released_resuming_forgets_the_moments_and_the_schedule(
             trainer.fit(request(faces, tmp_path))
     trainer.fit(request(faces, tmp_path))
     rates = [float(row["lr"]) for row in rows_of(tmp_path / "log.csv")]
-    assert rates[2:] == pytest.approx([3e-3] * 4)  # the constructor's, for the rest of the training
-    assert rates[:2] != pytest.approx([3e-3] * 2)
+    given = load_recipe("demo").lr
+    assert rates[2:] == pytest.approx([given] * 4)  # the constructor's, for the rest of the training
+    assert rates[:2] != pytest.approx([given] * 2)
     outcome = read_header(tmp_path / "weights.safetensors").provenance["training"]
     assert outcome["resumed_at"] == [4]
 

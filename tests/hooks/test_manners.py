@@ -39,7 +39,7 @@ RUDE: dict[str, Callable[[], object]] = {
     "the working folder": lambda: os.chdir("/"),
     "the standard streams": lambda: setattr(sys, "stdout", None),
     "the filters of warnings": lambda: warnings.simplefilter("ignore"),
-    "what signals do": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    "what signals do": lambda: signal.signal(signal.SIGINT, lambda *_: None),
     "torch's number of threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
     "torch's default type": lambda: torch.set_default_dtype(torch.float64),
     "whether torch keeps gradients": lambda: torch.set_grad_enabled(False),
