@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from dfbench.errors import PluginError, UnknownNameError
-from dfbench.hooks.manners import kept
+from dfbench.hooks.manners import generators_kept, kept
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.types import (
     CorpusSpec,
@@ -182,8 +182,9 @@ def load_object(path: str) -> object:
     told = f"{path!r} to be imported"
     try:
         with (
-            named_if_slow(lambda: told),
-            kept(lambda: f"importing {path!r}", "of this process", generators=True),
+            named_if_slow(lambda: told, patience=2),  # torch alone may take five seconds from a cold disk
+            kept(lambda: f"importing {path!r}", "of this process"),
+            generators_kept(),  # libraries draw from them while they are imported: no fault of the plugin's
         ):
             found: object = importlib.import_module(module_name)
     except KeyboardInterrupt:

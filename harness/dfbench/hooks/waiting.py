@@ -21,11 +21,14 @@ _THREADS: list[threading.Thread] = []
 
 
 @contextmanager
-def named_if_slow(what: Callable[[], str]) -> Iterator[None]:
-    """Run the body; while it lasts, say what is waited for after 5 seconds, and again after four times as long each time."""
+def named_if_slow(what: Callable[[], str], *, patience: float = 1) -> Iterator[None]:
+    """Run the body; while it lasts, say what is waited for after 5 seconds, and again after four times as long each time.
+
+    With `patience`, after so many times 5 seconds.
+    """
     now = time.monotonic()
     number = next(_NUMBERS)
-    _ACTIVE[number] = (now, now + SLOW_SECONDS, what)
+    _ACTIVE[number] = (now, now + patience * SLOW_SECONDS, what)
     if not _THREADS or not _THREADS[-1].is_alive():
         _THREADS[:] = [threading.Thread(target=_watch, name="dfbench-waiting", daemon=True)]
         _THREADS[0].start()
