@@ -76,7 +76,7 @@ def test_names_are_prepared_and_scored(dfbench: Dfbench, tmp_path: Path) -> None
     assert dfbench("run", "-d", "chance", "--only", "celeb_df_v2")[0] == 3
     (table,) = load_settings().runs.rglob("scores.parquet")
     (reason,) = pd.read_parquet(table)["reason"]
-    assert reason.startswith(f"{tmp_path}/videos \\xfe/Celeb-real/id0_0000.mp4: ")
+    assert reason.startswith("Celeb-real/id0_0000.mp4: ")  # below the root, whose folder is nobody's affair
 
 
 @pytest.mark.parametrize("folder", ["CACHE", "RUNS"])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.settings import Settings
+from dfbench.text import storable
 
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<folder>/[^'"\n]*/)(?P<name>[^/'"\n]*)(?P=quote)""")
 _BARE = re.compile(r"""(?<![\w.<>~/…])/(?:[^\s/'"<>|;,()\[\]]+/)+""")
@@ -87,7 +88,8 @@ def redaction(settings: Settings, roots: Iterable[Path] = ()) -> Redaction:
         with suppress(OSError, RuntimeError):
             for spelling in (folder.absolute(), folder.resolve()):
                 if len(spelling.parts) > 1:
-                    folders.setdefault(str(spelling), instead)
+                    for spelt in (str(spelling), storable(str(spelling))):  # as messages have it
+                        folders.setdefault(spelt, instead)
     longest_first = sorted(folders.items(), key=lambda one: len(one[0]), reverse=True)
     return Redaction(tuple(longest_first), tuple(_names()))
 
