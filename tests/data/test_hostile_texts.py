@@ -22,7 +22,7 @@ from dfbench.runs.trained import TRAINING_FILE, finished_weights
 from dfbench.settings import load_settings, write_root
 from dfbench_plugins.datasets import celeb_df_v2, dfdc, ffpp_splits, folder, listfiles
 
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _ffpp(path: Path) -> None:
