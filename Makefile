@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests run in so many processes, each of which takes up to 4 GB. Benchmarks run once then, untimed: `make benchmark` times them.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --benchmark-disable
 STAMP := $(VENV)/.installed
 # An editable install of several roots is found by an import hook, which type checkers do not run: they read this file of paths.
 SOURCES := harness plugins fakestormer_plugin baselines
@@ -24,10 +27,10 @@ demo: install
 	$(BIN)/dfbench demo-figures
 
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: install
 	$(BIN)/ruff check .
