@@ -22,7 +22,12 @@ def index_of(root: Path) -> DatasetIndex:
 def unpack(root: Path, folder: str, *, keep: bool) -> None:
     archive = root / folder / "3.tar.gz"
     with tarfile.open(archive) as opened:
-        opened.extractall(root / folder, filter="data")
+        for member in opened.getmembers():  # `extractall` has a filter only from Python 3.11.4 on
+            content = opened.extractfile(member)
+            if content is not None:
+                target = root / folder / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.read())
     if not keep:
         archive.unlink()
 
