@@ -33,29 +33,12 @@ SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
-_Setting = tuple[str, Callable[[Any], Any], Callable[[Any, Any], object]]
-# Of torch: what it is called, how to read it, how to set it.
-_TORCH: tuple[_Setting, ...] = (
-    (
-        "torch's number of threads",
-        lambda torch: torch.get_num_threads(),
-        lambda torch, n: torch.set_num_threads(n),
-    ),
-    (
-        "torch's default type",
-        lambda torch: torch.get_default_dtype(),
-        lambda torch, one: torch.set_default_dtype(one),
-    ),
-    (
-        "whether torch keeps gradients",
-        lambda torch: torch.is_grad_enabled(),
-        lambda torch, on: torch.set_grad_enabled(on),
-    ),
-    (
-        "torch's default device",
-        lambda torch: torch.get_default_device(),
-        lambda torch, one: torch.set_default_device(one),
-    ),
+# Of torch: what it is called, and the functions that read and set it.
+_TORCH = (
+    ("torch's number of threads", "get_num_threads", "set_num_threads"),
+    ("torch's default type", "get_default_dtype", "set_default_dtype"),
+    ("whether torch keeps gradients", "is_grad_enabled", "set_grad_enabled"),
+    ("torch's default device", "get_default_device", "set_default_device"),
 )
 
 
@@ -124,7 +107,7 @@ class Surroundings:
         self._torchs = _TORCH[:3] if quick else _TORCH
         self._handlers = [signal.getsignal(one) for one in self._signals]
         torch = _loaded("torch", "get_default_device")
-        self._torch = None if torch is None else [read(torch) for _, read, _ in self._torchs]
+        self._torch = None if torch is None else [getattr(torch, read)() for _, read, _ in self._torchs]
 
     def put_back(self) -> list[str]:
         """Undo what was changed since; returns what that was, in words."""
@@ -172,8 +155,8 @@ class Surroundings:
             before = [first_threads() or torch.get_num_threads(), torch.float32, True, torch.device("cpu")]
         found = []
         for (name, read, assign), value in zip(self._torchs, before, strict=False):
-            if read(torch) != value:
-                assign(torch, value)
+            if getattr(torch, read)() != value:
+                getattr(torch, assign)(value)
                 found.append(name)
         return found
 
