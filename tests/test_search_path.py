@@ -13,7 +13,7 @@ from tests.cli.command import frame, write
 
 import dfbench
 from dfbench.children import safe_children, safe_environment
-from dfbench.data import process as processes
+from dfbench.data.preparing import process as processes
 from dfbench.imports import watch_imports
 from dfbench.search_path import is_program, safe_variables, without_working_folder
 

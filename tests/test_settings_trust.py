@@ -24,7 +24,7 @@ SHOW = ("data", "show", "folder")
 @pytest.fixture
 def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
     monkeypatch.delenv("DFBENCH_TRUST", raising=False)
-    monkeypatch.setattr("dfbench.data.executor.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("dfbench.data.preparing.executor.CONNECT_SECONDS", 0.2)
     return in_process(monkeypatch, capsys)
 
 

@@ -34,7 +34,7 @@ def dfbench_commands(cli: typer.Typer) -> None:
         """Train with and without each mend, and compare the video AUC on the validation set's fakes."""
         from dfbench.cli import output
         from dfbench.results.terminal import DataTable
-        from dfbench.runs.recipes import parse_overrides
+        from dfbench.runs.planning.recipes import parse_overrides
         from dfbench_fakestormer.mends import measure_mends
 
         table = measure_mends(

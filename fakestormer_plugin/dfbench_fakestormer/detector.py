@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dfbench import ScoreError, UsageError, WeightsError
-from dfbench.runs.devices import resolve_device
+from dfbench.training.devices import resolve_device
 from dfbench_fakestormer.checkpoints import load_network, network_config
 from dfbench_fakestormer.memory import in_parts
 from dfbench_fakestormer.model import FakeSTormerNet

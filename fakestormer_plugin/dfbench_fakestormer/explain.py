@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dfbench import Evidence, EvidenceMap, UsageError, WeightsError
-from dfbench.runs.devices import resolve_device
+from dfbench.training.devices import resolve_device
 from dfbench_fakestormer.attribution import (
     attention_rollout,
     integrated_gradients,

@@ -24,10 +24,10 @@ from dfbench.data.folders import below, require_below
 from dfbench.errors import UnreadableError
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds, paired_bootstrap_draws
-from dfbench.runs.sources import prepare_selected
-from dfbench.runs.stage import RunRequest, Stage, open_stage
-from dfbench.runs.training_record import write_atomic
-from dfbench.runs.weights import train_detector, training_folder
+from dfbench.runs.planning.sources import prepare_selected
+from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
+from dfbench.runs.trainings.weights import train_detector, training_folder
+from dfbench.training.record import write_atomic
 from dfbench.untrusted import MOST_RECORD, read_object
 from dfbench_fakestormer.checkpoints import load_network, read_header
 from dfbench_fakestormer.detector import FakeSTormer

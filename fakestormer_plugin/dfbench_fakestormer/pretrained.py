@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from dfbench import UsageError, WeightsError
-from dfbench.runs.trainers import start_source
+from dfbench.runs.trainings.trainers import start_source
 from dfbench_fakestormer.checkpoints import (
     PICKLES,
     describe,

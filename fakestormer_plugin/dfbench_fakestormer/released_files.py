@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench import WeightsError
-from dfbench.runs.weights_files import check_weights_file
+from dfbench.runs.trainings.weights_files import check_weights_file
 
 if TYPE_CHECKING:
     from torch import Tensor

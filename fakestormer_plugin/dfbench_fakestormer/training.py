@@ -26,12 +26,12 @@ from dfbench import (
     World,
 )
 from dfbench.data.clips import clip_positions
-from dfbench.runs.devices import resolve_device
-from dfbench.runs.provenance import file_sha256
-from dfbench.runs.trainers import start_source
-from dfbench.runs.training import FitResult, fit_module
-from dfbench.runs.training_record import BEST, LAST, FitPlan
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.trainers import start_source
 from dfbench.settings import own_cores
+from dfbench.training.devices import resolve_device
+from dfbench.training.loop import FitResult, fit_module
+from dfbench.training.record import BEST, LAST, FitPlan
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
     ClipStream,

@@ -34,6 +34,7 @@ from dfbench.errors import (
     WeightsError,
 )
 from dfbench.hooks.specs import hookimpl
+from dfbench.identity import canonical_json, digest_of
 from dfbench.interfaces import (
     ChecksStart,
     ChoosesClips,
@@ -52,49 +53,54 @@ from dfbench.interfaces import (
     TrainingNeeds,
     TrainingRequest,
 )
-from dfbench.text import storable
-from dfbench.types import (
-    ClipSpec,
+from dfbench.specs import (
     CorpusSpec,
-    Counts,
     DatasetSpec,
     DetectorCard,
     DetectorSpec,
     EvidenceMap,
     FaceFinderSpec,
+    ProtocolSpec,
+    SynthesizerSpec,
+    VideoSelection,
+)
+from dfbench.text import storable
+from dfbench.types import (
+    ClipSpec,
+    Counts,
     Faces,
     FaceTrack,
     FrameChoice,
     Label,
     Pooling,
     PrepareSpec,
-    ProtocolSpec,
     PseudoFake,
     Sampling,
     Status,
-    SynthesizerSpec,
     Video,
-    VideoSelection,
     World,
-    canonical_json,
-    digest_of,
 )
 from dfbench.version import VERSION
 
 if TYPE_CHECKING:
     from dfbench.api import export_runs, leaderboard, list_runs, run, scores, train, verify_runs
     from dfbench.data.clips import cut_crops, cut_landmarks
-    from dfbench.data.corpus_card import CORPUS_FILE
-    from dfbench.data.faces import lost, others_than, with_others
-    from dfbench.data.file_kinds import is_archive_name, is_companion_name, is_frame_name, is_video_name
+    from dfbench.data.datasets.corpus_card import CORPUS_FILE
+    from dfbench.data.faces.landmarks import landmark_file
+    from dfbench.data.faces.tracking import lost, others_than, with_others
     from dfbench.data.folders import folder_fault
-    from dfbench.data.landmarks import landmark_file
-    from dfbench.data.sequences import archive_folders, natural_key
-    from dfbench.data.store import StoredFaces, read_faces, read_track
-    from dfbench.runs.devices import resolve_device
-    from dfbench.runs.distributed import gathered
-    from dfbench.runs.training import FitResult, fit_module
-    from dfbench.runs.training_record import FitPlan
+    from dfbench.data.images.file_kinds import (
+        is_archive_name,
+        is_companion_name,
+        is_frame_name,
+        is_video_name,
+    )
+    from dfbench.data.images.sequences import archive_folders, natural_key
+    from dfbench.data.store.face_files import StoredFaces, read_faces, read_track
+    from dfbench.training.devices import resolve_device
+    from dfbench.training.distributed import gathered
+    from dfbench.training.loop import FitResult, fit_module
+    from dfbench.training.record import FitPlan
 
 __version__ = VERSION
 
@@ -109,26 +115,26 @@ _LAZY = {
     "verify_runs": "dfbench.api",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
-    "lost": "dfbench.data.faces",
-    "others_than": "dfbench.data.faces",
-    "with_others": "dfbench.data.faces",
+    "lost": "dfbench.data.faces.tracking",
+    "others_than": "dfbench.data.faces.tracking",
+    "with_others": "dfbench.data.faces.tracking",
     "folder_fault": "dfbench.data.folders",
-    "archive_folders": "dfbench.data.sequences",
-    "CORPUS_FILE": "dfbench.data.corpus_card",
-    "is_archive_name": "dfbench.data.file_kinds",
-    "is_companion_name": "dfbench.data.file_kinds",
-    "is_frame_name": "dfbench.data.file_kinds",
-    "is_video_name": "dfbench.data.file_kinds",
-    "natural_key": "dfbench.data.sequences",
-    "landmark_file": "dfbench.data.landmarks",
-    "StoredFaces": "dfbench.data.store",
-    "read_faces": "dfbench.data.store",
-    "read_track": "dfbench.data.store",
-    "gathered": "dfbench.runs.distributed",
-    "FitPlan": "dfbench.runs.training_record",
-    "FitResult": "dfbench.runs.training",
-    "fit_module": "dfbench.runs.training",
-    "resolve_device": "dfbench.runs.devices",
+    "archive_folders": "dfbench.data.images.sequences",
+    "CORPUS_FILE": "dfbench.data.datasets.corpus_card",
+    "is_archive_name": "dfbench.data.images.file_kinds",
+    "is_companion_name": "dfbench.data.images.file_kinds",
+    "is_frame_name": "dfbench.data.images.file_kinds",
+    "is_video_name": "dfbench.data.images.file_kinds",
+    "natural_key": "dfbench.data.images.sequences",
+    "landmark_file": "dfbench.data.faces.landmarks",
+    "StoredFaces": "dfbench.data.store.face_files",
+    "read_faces": "dfbench.data.store.face_files",
+    "read_track": "dfbench.data.store.face_files",
+    "gathered": "dfbench.training.distributed",
+    "FitPlan": "dfbench.training.record",
+    "FitResult": "dfbench.training.loop",
+    "fit_module": "dfbench.training.loop",
+    "resolve_device": "dfbench.training.devices",
 }
 
 

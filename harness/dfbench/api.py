@@ -18,7 +18,7 @@ from dfbench.types import COVERAGE_LIMIT
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dfbench.runs.stage import RunRequest
+    from dfbench.runs.planning.stage import RunRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
     from dfbench.hooks.manners import generators_kept
     from dfbench.results.tabulation import table_of
-    from dfbench.runs.evaluation import score_detector
+    from dfbench.runs.scoring.evaluation import score_detector
 
     with generators_kept():
         scored = score_detector(request, progress=progress)
@@ -56,14 +56,14 @@ def run(
 ) -> pd.DataFrame:
     """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
 
-    `options` are the other fields of `dfbench.runs.stage.RunRequest`: data, only, weights, seed, device, precision,
+    `options` are the other fields of `dfbench.runs.planning.stage.RunRequest`: data, only, weights, seed, device, precision,
     size, recipe, train_compression, force; and dataset, splits, compression, to test a dataset alone, such as your own
     videos (`run("chance", dataset="folder")`). The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning)
     of what the table's notes say: of videos that are missing or that the lists do not name, and of figures that rest on
     too few. Raises DfbenchError.
     """
     from dfbench.results.tables import warnings_of
-    from dfbench.runs.stage import request_of
+    from dfbench.runs.planning.stage import request_of
 
     request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
     table = evaluate(request, progress=progress or SilentProgress()).table
@@ -81,8 +81,8 @@ def train(
     **options: Any,
 ) -> Path:
     """Train `detector` on the training set of `protocol`; returns the path of its weights. Options as in `run`."""
-    from dfbench.runs.stage import request_of
-    from dfbench.runs.weights import train_detector
+    from dfbench.runs.planning.stage import request_of
+    from dfbench.runs.trainings.weights import train_detector
 
     request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
     return train_detector(request, progress=progress or SilentProgress())
@@ -92,10 +92,10 @@ def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
     """Read the raw scores of a run: a row a clip, and a row with its reason for each video that could not be scored.
 
     `run` is what `dfbench.run` returned, or the folder or name of a stored run. The columns are described in
-    `dfbench.runs.scores`. Raises UnknownNameError, StoreError, and UsageError for a table that names no run.
+    `dfbench.runs.scoring.score_table`. Raises UnknownNameError, StoreError, and UsageError for a table that names no run.
     """
-    from dfbench.runs.recorded import open_run
-    from dfbench.runs.scores import read_scores
+    from dfbench.runs.records.recorded import open_run
+    from dfbench.runs.scoring.score_table import read_scores
 
     name = run if isinstance(run, (str, Path)) else run.attrs.get("run", "")
     if not name:
@@ -121,7 +121,7 @@ def leaderboard(
     the official one, and with `dataset` the only one that there is. With `over_seeds`, entries that differ in their seed
     alone are one row. Entries whose coverage is below `min_coverage` are not ranked.
     """
-    from dfbench.results.leaderboard import leaderboard as build
+    from dfbench.results.boards.leaderboard import leaderboard as build
 
     folder = Path(runs) if runs else load_settings().runs
     if dataset:
@@ -141,9 +141,9 @@ def leaderboards(
     min_coverage: float = COVERAGE_LIMIT,
 ) -> dict[str, pd.DataFrame]:
     """The leaderboard of every corpus that has runs, by corpus name; or of one. `dataset` and `splits` as in `leaderboard`."""
-    from dfbench.results.leaderboard import corpora
-    from dfbench.results.leaderboard import leaderboard as build
-    from dfbench.results.stored import collect
+    from dfbench.results.boards.leaderboard import corpora
+    from dfbench.results.boards.leaderboard import leaderboard as build
+    from dfbench.results.boards.stored import collect
 
     folder = Path(runs) if runs else load_settings().runs
     if dataset:
@@ -169,7 +169,7 @@ def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
     """The stored runs, a row each: run, entry, protocol, corpus, status, started, finished, problem. Raises StoreError."""
     import pandas as pd
 
-    from dfbench.runs.listing import ListedRun, listed_runs
+    from dfbench.runs.records.listing import ListedRun, listed_runs
 
     found = listed_runs(Path(runs) if runs else load_settings().runs)
     return pd.DataFrame([one.to_json() for one in found], columns=list(ListedRun("").to_json())).astype("str")
@@ -206,6 +206,6 @@ def export_runs(target: Path | str, *runs: Path | str) -> list[Path]:
 
 def _board_of(dataset: str, splits: Sequence[str], runs: Path) -> str:
     from dfbench.hooks.host import Host
-    from dfbench.results.dataset_boards import board_of_dataset
+    from dfbench.results.boards.dataset_boards import board_of_dataset
 
     return board_of_dataset(runs, Host.load().registry.dataset(dataset).name, splits)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from dfbench.specs import EvidenceMap
 from dfbench.text import storable
-from dfbench.types import ClipSpec, EvidenceMap, Faces, PrepareSpec, PseudoFake, Video, World
+from dfbench.types import ClipSpec, Faces, PrepareSpec, PseudoFake, Video, World
 
 if TYPE_CHECKING:
     import numpy as np

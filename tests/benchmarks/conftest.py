@@ -22,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tests.photographs import photographs
 
 from dfbench import FaceTrack, StoredFaces
-from dfbench.data.store import write_faces
+from dfbench.data.store.face_files import write_faces
 from dfbench_fakestormer.clipdata import start_worker
 from dfbench_fakestormer.synthesis.landmarks import reorder_forehead
 

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.store import read_track
-from dfbench.data.video import read_frames
-from dfbench.data.video_faces import sharpness
+from dfbench.data.decoding.video import read_frames
+from dfbench.data.faces.video_faces import sharpness
+from dfbench.data.store.face_files import read_track
 from dfbench.hooks.host import Host
 from dfbench.metrics.point import auc
 from dfbench.progress import SilentProgress
-from dfbench.runs.sources import data_source, dataset_index, prepare_selected
+from dfbench.runs.planning.sources import data_source, dataset_index, prepare_selected
 from dfbench.settings import load_settings
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 from dfbench_fakestormer.recipe import load_recipe

@@ -15,9 +15,9 @@ from dfbench.hooks.host import Host
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import mean_interval
 from dfbench.progress import SilentProgress
-from dfbench.runs.excerpts import Excerpt
-from dfbench.runs.explaining import explain_excerpt, open_explainer
-from dfbench.runs.sources import data_source, dataset_index, face_finder
+from dfbench.runs.evidence.excerpts import Excerpt
+from dfbench.runs.evidence.explaining import explain_excerpt, open_explainer
+from dfbench.runs.planning.sources import data_source, dataset_index, face_finder
 from dfbench.settings import load_settings
 from dfbench_plugins.demo.truth import forged_frames
 

@@ -17,9 +17,9 @@ import pandas as pd
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import paired_bootstrap_draws, percentile_interval
 from dfbench.progress import SilentProgress
-from dfbench.runs.evaluation import score_detector
-from dfbench.runs.scores import read_scores, video_scores
-from dfbench.runs.stage import RunRequest
+from dfbench.runs.planning.stage import RunRequest
+from dfbench.runs.scoring.evaluation import score_detector
+from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.types import Status
 
 

@@ -9,9 +9,9 @@ import pytest
 from tests.benchmarks.conftest import InTurns
 from tests.results.made_runs import expected, store_run
 
-from dfbench.results.stored import collect
+from dfbench.results.boards.stored import collect
 from dfbench.results.tables import read_table
-from dfbench.runs.run_file import read_record, run_folders
+from dfbench.runs.records.run_file import read_record, run_folders
 
 RUNS, FULL_RUNS = 6, 60  # with --full-depth
 VIDEOS = 500  # of each of two datasets

@@ -19,7 +19,7 @@ from tests.benchmarks.conftest import InTurns
 from tests.benchmarks.plain_network import plain_forward
 from torch import Tensor
 
-from dfbench.runs.devices import keep_freed_memory
+from dfbench.training.devices import keep_freed_memory
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
 from dfbench_fakestormer.memory import close_gaps

@@ -20,14 +20,14 @@ from tests.benchmarks.talking_head import FRAMES, write_head
 from tests.data.test_long_videos import repeat
 
 from dfbench import FrameChoice, Label, PrepareSpec, Status, StoredFaces, Video
-from dfbench.data import video_faces
-from dfbench.data.decoding import is_worth_seeking
-from dfbench.data.faces import MainFace, follow, overlap
-from dfbench.data.packet_index import index_packets
-from dfbench.data.prepare import prepare
-from dfbench.data.store import read_track, write_faces
-from dfbench.data.video import probe, read_frames, wanted_indices
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.decoding.frame_readers import is_worth_seeking
+from dfbench.data.decoding.packet_index import index_packets
+from dfbench.data.decoding.video import probe, read_frames, wanted_indices
+from dfbench.data.faces import video_faces
+from dfbench.data.faces.tracking import MainFace, follow, overlap
+from dfbench.data.faces.video_faces import prepare_video
+from dfbench.data.preparing.prepare import prepare
+from dfbench.data.store.face_files import read_track, write_faces
 from dfbench.progress import SilentProgress
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 

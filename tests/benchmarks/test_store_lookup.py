@@ -11,10 +11,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench import FaceTrack, StoredFaces
+from dfbench.data.datasets.manifest import files_digest
 from dfbench.data.fingerprints import content_digest, fingerprint
-from dfbench.data.manifest import files_digest
-from dfbench.data.prepare import prepared
-from dfbench.data.store import Origin, face_path, read_faces, write_faces
+from dfbench.data.preparing.prepare import prepared
+from dfbench.data.store.face_files import Origin, face_path, read_faces, write_faces
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 

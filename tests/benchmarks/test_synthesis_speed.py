@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dfbench.data.store import read_faces
+from dfbench.data.store.face_files import read_faces
 from dfbench_fakestormer.clipdata import Library, sample_settings
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.synthesis import build

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from tests.cli.command import write
 
-from dfbench.runs import evaluation
-from dfbench.runs.scores import ScoreWriter
-from dfbench.runs.scoring import PreparedVideo
+from dfbench.runs.scoring import evaluation
+from dfbench.runs.scoring.score_table import ScoreWriter
+from dfbench.runs.scoring.score_videos import PreparedVideo
 from dfbench.types import Status, Video
 
 TEST_LIST = "List_of_testing_videos.txt"

@@ -15,12 +15,12 @@ from tests.cli.made_scores import celeb, score_without_work
 
 import dfbench as public
 from dfbench.progress import SilentProgress
-from dfbench.results.stored import collect
-from dfbench.runs import evaluation
-from dfbench.runs.run_file import read_record, write_record
-from dfbench.runs.run_manifest import read_manifest
-from dfbench.runs.scores import ScoreWriter, read_scores
-from dfbench.runs.turns import turn_at
+from dfbench.results.boards.stored import collect
+from dfbench.runs.records.run_file import read_record, write_record
+from dfbench.runs.records.run_manifest import read_manifest
+from dfbench.runs.records.turns import turn_at
+from dfbench.runs.scoring import evaluation
+from dfbench.runs.scoring.score_table import ScoreWriter, read_scores
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
 

@@ -14,7 +14,8 @@ from tests.cli.made_scores import celeb, score_without_work
 from tests.data.unprivileged import obeying
 
 from dfbench.errors import RunError, ScoreError
-from dfbench.runs import evaluation, stage
+from dfbench.runs.planning import stage
+from dfbench.runs.scoring import evaluation
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.cli.command import Dfbench, frame, write
 from tests.data.unprivileged import obeying
 
-from dfbench.data.contact_sheet import TILE
+from dfbench.data.datasets.contact_sheet import TILE
 from dfbench.settings import load_settings
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dfbench.results.evidence_pictures import BAR, EDGE
-from dfbench.results.evidence_video import SIDE
+from dfbench.results.evidence.pictures import BAR, EDGE
+from dfbench.results.evidence.video import SIDE
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe

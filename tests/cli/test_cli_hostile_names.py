@@ -12,8 +12,8 @@ from tests.cli.command import Dfbench, write
 from tests.cli.made_scores import celeb, score_without_work
 
 from dfbench.errors import StoreError
-from dfbench.results.stored import collect
-from dfbench.runs.recorded import open_run
+from dfbench.results.boards.stored import collect
+from dfbench.runs.records.recorded import open_run
 from dfbench.settings import load_settings
 
 NAMES = ["/../../../X", "official"]  # tests/data/test_inventory.py has more

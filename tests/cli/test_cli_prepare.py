@@ -138,7 +138,7 @@ def test_show_writes_what_the_suffix_says_or_refuses(dfbench: Dfbench, own: Path
 def test_every_preparation_goes_to_the_scheduler_of_the_settings(
     dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dfbench.data.executor.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("dfbench.data.preparing.executor.CONNECT_SECONDS", 0.3)
     monkeypatch.setenv("DFBENCH_SCHEDULER", "tcp://127.0.0.1:9")
     assert dfbench("data", "add", "folder", str(own)).code == 0
     ended = dfbench("data", "show", "folder")

@@ -13,7 +13,7 @@ from tests.cli.command import in_process, write
 
 from dfbench import ProtocolSpec, VideoSelection, hookimpl
 from dfbench.hooks.host import Host
-from dfbench.runs import evaluation
+from dfbench.runs.scoring import evaluation
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe

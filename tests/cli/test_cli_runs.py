@@ -18,9 +18,9 @@ from tests.cli.made_scores import celeb, score_without_work
 
 import dfbench as public
 from dfbench.errors import UsageError
-from dfbench.results.stored import collect
-from dfbench.runs.run_file import read_record, write_record
-from dfbench.runs.scores import read_scores
+from dfbench.results.boards.stored import collect
+from dfbench.runs.records.run_file import read_record, write_record
+from dfbench.runs.scoring.score_table import read_scores
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
 HOST, USER, KERNEL = "gpu-17.secret.example", "mallory", "6.1.0-18-secret"

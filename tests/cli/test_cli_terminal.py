@@ -20,7 +20,7 @@ from dfbench import UsageError
 from dfbench.cli import output
 from dfbench.results.tables import render_table, result_table
 from dfbench.results.terminal import plain_console
-from dfbench.runs.scores import sigmoid
+from dfbench.runs.scoring.score_table import sigmoid
 
 NUMBER = re.compile(r"\d\.\d{3} \[\d\.\d\d, \d\.\d\d\]")
 

@@ -11,7 +11,7 @@ from tests.cli.command import Dfbench, frame, write
 
 import dfbench as package
 from dfbench.hooks.third_party import code_sha256
-from dfbench.results.leaderboard import markdown_of
+from dfbench.results.boards.leaderboard import markdown_of
 
 RUN = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
 

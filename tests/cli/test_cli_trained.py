@@ -11,8 +11,8 @@ from tests.cli.command import Dfbench, frame, write
 from tests.cli.toy_lab import CUT, FITTED, FOUND, Lab
 
 from dfbench.hooks.host import Host
-from dfbench.runs.recorded import open_run, weights_of
-from dfbench.runs.trained import TRAINING_FILE
+from dfbench.runs.records.recorded import open_run, weights_of
+from dfbench.runs.trainings.trained import TRAINING_FILE
 from dfbench.settings import load_settings
 
 TASK = ("-d", "lab", "-p", "own-splits")

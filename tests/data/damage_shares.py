@@ -13,7 +13,7 @@ import av
 import numpy as np
 from tests.data.test_decoding import COUNT, KINDS, Kind, write
 
-from dfbench.data.video import read_frames
+from dfbench.data.decoding.video import read_frames
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 

@@ -20,7 +20,7 @@ from tests.data.streams import declared_png, h264_stream
 from tests.data.toy_stage import SPEC, ToyStage, grey_video, toy_stage
 from tests.data.unprivileged import obey_permissions
 
-from dfbench.data.prepare import prepare
+from dfbench.data.preparing.prepare import prepare
 from dfbench.progress import SilentProgress
 from dfbench.text import storable
 from dfbench.types import Label, Status, Video

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.data.test_decoding import moving
 
-from dfbench.data.video import probe, read_frames
+from dfbench.data.decoding.video import probe, read_frames
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 

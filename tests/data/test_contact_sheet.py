@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfbench.data.contact_sheet import at_hand, choose
+from dfbench.data.datasets.contact_sheet import at_hand, choose
 from dfbench.types import Label, Video
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dfbench.data.clips import crop_outline, cut_crops
 from dfbench.data.coordinates import crop_boxes, cut_region, peak, to_frame, to_map
-from dfbench.data.faces import MainFace
-from dfbench.data.video_faces import crop_track
+from dfbench.data.faces.tracking import MainFace
+from dfbench.data.faces.video_faces import crop_track
 from dfbench.types import FrameChoice, PrepareSpec
 
 places = st.floats(-500, 500, allow_nan=False)

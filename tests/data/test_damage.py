@@ -9,7 +9,7 @@ import pytest
 from tests.data.damage_shares import shares
 from tests.data.test_decoding import KINDS, Kind, write
 
-from dfbench.data.video import read_frames, read_range
+from dfbench.data.decoding.video import read_frames, read_range
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 

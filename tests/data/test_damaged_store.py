@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench.data.fingerprints import fingerprint
-from dfbench.data.outcomes import known_outcome, store_failure
-from dfbench.data.store import StoredFaces, read_faces, read_origin, write_faces
+from dfbench.data.preparing.outcomes import known_outcome, store_failure
+from dfbench.data.store.face_files import StoredFaces, read_faces, read_origin, write_faces
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Label, Status, Video
 

@@ -11,7 +11,7 @@ from tests.data.test_zoo import ALL, Seen
 from tests.data.zoo import copy
 from tests.data.zoo_specimens import SPECIMENS
 
-from dfbench.data.video import read_frames
+from dfbench.data.decoding.video import read_frames
 from dfbench.types import FrameChoice
 
 BY_NAME = {specimen.name: specimen for specimen in SPECIMENS}

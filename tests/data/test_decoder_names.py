@@ -10,10 +10,10 @@ import pytest
 from tests.data.conftest import WriteVideo
 
 from dfbench import FrameChoice
-from dfbench.data.completeness import announced_bytes
+from dfbench.data.decoding.streams import open_container, open_stream
+from dfbench.data.decoding.truncation import announced_bytes
+from dfbench.data.decoding.video import probe, read_frames
 from dfbench.data.fingerprints import content_digest
-from dfbench.data.streams import open_container, open_stream
-from dfbench.data.video import probe, read_frames
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 
 NAMES = (

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data.decoding import (
+from dfbench.data.decoding.frame_readers import (
     UntrustedTimesError,
     counted,
     groups_of,
@@ -24,8 +24,8 @@ from dfbench.data.decoding import (
     seeking,
     through,
 )
-from dfbench.data.packet_index import PacketIndex, index_packets
-from dfbench.data.video import probe, read_frames, read_positions
+from dfbench.data.decoding.packet_index import PacketIndex, index_packets
+from dfbench.data.decoding.video import probe, read_frames, read_positions
 from dfbench.types import FrameChoice
 
 COUNT = 48

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data.faces import MAX_GAP, SHORT_PAUSE, MainFace, follow, held_rows, link
+from dfbench.data.faces.tracking import MAX_GAP, SHORT_PAUSE, MainFace, follow, held_rows, link
 from dfbench.types import Faces
 
 LONG_PAUSE = SHORT_PAUSE + 1

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from tests.data.toy_stage import SPEC, ToyStage, grey_video, toy_stage
 
-from dfbench.data import prepare
+from dfbench.data.datasets.manifest import files_digest
+from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.fingerprints import fingerprint
-from dfbench.data.manifest import files_digest
-from dfbench.data.outcomes import PreparedResult
-from dfbench.data.store import read_faces
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.preparing import prepare
+from dfbench.data.preparing.outcomes import PreparedResult
+from dfbench.data.store.face_files import read_faces
 from dfbench.errors import MissingVideoError, VideoError
 from dfbench.progress import SilentProgress
 from dfbench.types import Status, Video

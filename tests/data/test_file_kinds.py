@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dfbench.data.file_kinds import (
+from dfbench.data.decoding.video import probe, read_frames
+from dfbench.data.images.file_kinds import (
     COMPANION_SUFFIXES,
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -19,7 +20,6 @@ from dfbench.data.file_kinds import (
     is_frame_name,
     is_video_name,
 )
-from dfbench.data.video import probe, read_frames
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.data import sequences
 from dfbench.data.file_content import BETWEEN, ENDS, PLACES, sampled_digest
 from dfbench.data.fingerprints import (
     ABSENT,
@@ -28,6 +27,7 @@ from dfbench.data.fingerprints import (
     fingerprints,
     list_archives_anew,
 )
+from dfbench.data.images import sequences
 from dfbench.errors import LayoutError, MissingVideoError, UnreadableError
 
 READ_WHOLE = 2 * ENDS + PLACES * BETWEEN

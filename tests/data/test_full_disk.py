@@ -12,9 +12,9 @@ SCRIPT = """
 import json, resource, signal, sys
 from pathlib import Path
 import numpy as np
-from dfbench.data.outcomes import PreparedResult
-from dfbench.data.store import StoredFaces, read_faces, write_faces
-from dfbench.data.tracks import write_tracks
+from dfbench.data.preparing.outcomes import PreparedResult
+from dfbench.data.store.face_files import StoredFaces, read_faces, write_faces
+from dfbench.data.store.box_table import write_tracks
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Label, Status, Video
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.zoo import Coding, packets_of
 
-from dfbench.data.h264 import PictureNumbers
+from dfbench.data.decoding.h264 import PictureNumbers
 
 OPTIONS = {
     "plain": {"bf": "0", "g": "24"},

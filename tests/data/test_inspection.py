@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from tests.data.test_decoding import moving
 
-from dfbench.data import inspection
-from dfbench.data.inspection import inspect
+from dfbench.data.datasets import inspection
+from dfbench.data.datasets.inspection import inspect
 from dfbench.progress import SilentProgress
 from dfbench.types import Label, Video
 
@@ -105,7 +105,7 @@ def test_what_nobody_foresaw_is_told_of_its_file(tmp_path: Path, monkeypatch: py
     def strange(*_: object) -> Iterator[object]:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("dfbench.data.video.read_frames", strange)
+    monkeypatch.setattr("dfbench.data.decoding.video.read_frames", strange)
     assert inspection._look(tmp_path / "a") == f"{tmp_path}/a: RecursionError: too deep"
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.data.corpus_card import CORPUS_FILE, corpus_name, refuse_cards_inside
-from dfbench.data.manifest import manifest_digest
-from dfbench.data.stocktaking import check
+from dfbench.data.datasets.corpus_card import CORPUS_FILE, corpus_name, refuse_cards_inside
+from dfbench.data.datasets.manifest import manifest_digest
+from dfbench.data.datasets.stocktaking import check
 from dfbench.errors import LayoutError, UnknownNameError
 from dfbench.interfaces import DatasetIndex
-from dfbench.types import Counts, DatasetSpec, Label, Video
+from dfbench.specs import DatasetSpec
+from dfbench.types import Counts, Label, Video
 
 SPEC = DatasetSpec(
     name="sample",

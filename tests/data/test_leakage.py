@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfbench.data.leakage import Leak, first_few, leaks, leaks_between_splits, shared_videos
+from dfbench.data.datasets.leakage import Leak, first_few, leaks, leaks_between_splits, shared_videos
 from dfbench.types import Label, Video
 
 

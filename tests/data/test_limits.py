@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from tests.data.streams import declared_png, h264_stream
 
-from dfbench.data.limits import MAX_FRAME_BYTES, MAX_PIXELS, MAX_SIDE, require_size
-from dfbench.data.sequences import archive_folders
-from dfbench.data.video import read_frames
+from dfbench.data.decoding.video import read_frames
+from dfbench.data.images.limits import MAX_FRAME_BYTES, MAX_PIXELS, MAX_SIDE, require_size
+from dfbench.data.images.sequences import archive_folders
 from dfbench.errors import LayoutError, UndecodableVideoError
 from dfbench.types import FrameChoice
 
@@ -53,7 +53,7 @@ def test_8k_is_allowed(size: tuple[int, int]) -> None:
 PROBED = """
 import resource, sys
 from pathlib import Path
-from dfbench.data.video import read_frames
+from dfbench.data.decoding.video import read_frames
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 for name in sys.argv[1:]:

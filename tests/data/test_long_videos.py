@@ -20,8 +20,8 @@ PREPARE = """
 import json, resource, sys
 from pathlib import Path
 import numpy as np
-from dfbench.data.store import read_track
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.store.face_files import read_track
+from dfbench.data.faces.video_faces import prepare_video
 from dfbench.types import Faces, FrameChoice, Label, PrepareSpec, Video
 
 class InTheMiddle:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dfbench.data.clips import clip_positions
-from dfbench.data.faces import Track
-from dfbench.data.main_track import clips_filled, ranked, seen_inside, weight
-from dfbench.data.store import read_faces
-from dfbench.data.video import wanted_indices
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.decoding.video import wanted_indices
+from dfbench.data.faces.main_track import clips_filled, ranked, seen_inside, weight
+from dfbench.data.faces.tracking import Track
+from dfbench.data.faces.video_faces import prepare_video
+from dfbench.data.store.face_files import read_faces
 from dfbench.errors import NoFaceError
 from dfbench.types import ClipSpec, Faces, FrameChoice, Label, PrepareSpec, Sampling, Video
 

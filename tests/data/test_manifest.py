@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.data.manifest import (
+from dfbench.data.datasets.manifest import (
     COLUMNS,
     files_digest,
     manifest_digest,
@@ -21,7 +21,8 @@ from dfbench.data.manifest import (
 )
 from dfbench.errors import ManifestError, UnknownNameError
 from dfbench.interfaces import DatasetIndex
-from dfbench.types import TABLE_WORDS, Label, Video, VideoSelection
+from dfbench.specs import VideoSelection
+from dfbench.types import TABLE_WORDS, Label, Video
 
 
 def video(video_id: str, *, split: str = "test", manipulation: str = "real") -> Video:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.test_decoding import Kind, write
 
-from dfbench.data.video import probe, read_frames, read_range
+from dfbench.data.decoding.video import probe, read_frames, read_range
 from dfbench.errors import VideoError
 from dfbench.types import FrameChoice
 

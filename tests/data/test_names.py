@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfbench import Dataset, DatasetIndex, Label, LayoutError, SettingsError, UndecodableVideoError, Video
+from dfbench.data.datasets.manifest import manifest_digest, manifest_of, videos_of
+from dfbench.data.datasets.stocktaking import check
+from dfbench.data.decoding.video import probe
 from dfbench.data.fingerprints import UNREADABLE, fingerprint
-from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
-from dfbench.data.outcomes import known_outcome, store_failure
-from dfbench.data.sequences import archive_of, is_sequence, source_size
-from dfbench.data.stocktaking import check
-from dfbench.data.video import probe
-from dfbench.runs.scores import ScoreWriter, read_scores
+from dfbench.data.images.sequences import archive_of, is_sequence, source_size
+from dfbench.data.preparing.outcomes import known_outcome, store_failure
+from dfbench.runs.scoring.score_table import ScoreWriter, read_scores
 from dfbench.settings import write_root
 from dfbench.text import restored, reversible, storable
 from dfbench.types import Status

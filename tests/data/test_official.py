@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfbench.data.official import (
+from dfbench.data.datasets.official import (
     Listing,
     counts_of,
     left_out,
@@ -17,7 +17,8 @@ from dfbench.data.official import (
     published,
 )
 from dfbench.errors import LayoutError
-from dfbench.types import Counts, DatasetSpec, Label, Video, VideoSelection
+from dfbench.specs import DatasetSpec, VideoSelection
+from dfbench.types import Counts, Label, Video
 
 OFFICIAL = {
     "train": Counts(72, 288),

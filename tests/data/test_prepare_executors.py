@@ -21,16 +21,16 @@ import torch
 from tests.data.toy_stage import SPEC, ToyStage, expected, toy_stage
 from torch import Tensor
 
-from dfbench.data import executor, prepare
-from dfbench.data.executor import LocalExecutor, open_executor
 from dfbench.data.fingerprints import fingerprint
-from dfbench.data.outcomes import sweep_leftovers
-from dfbench.data.process import OwnProcess, memory_of_this_job
-from dfbench.data.shard import Shard, parse_shard
-from dfbench.data.store import read_faces
+from dfbench.data.preparing import executor, prepare
+from dfbench.data.preparing.executor import LocalExecutor, open_executor
+from dfbench.data.preparing.outcomes import sweep_leftovers
+from dfbench.data.preparing.process import OwnProcess, memory_of_this_job
+from dfbench.data.preparing.shard import Shard, parse_shard
+from dfbench.data.store.face_files import read_faces
 from dfbench.errors import PluginError, RunError, StoreError, UsageError
 from dfbench.progress import SilentProgress
-from dfbench.runs.scoring import PreparedVideo, score_videos
+from dfbench.runs.scoring.score_videos import PreparedVideo, score_videos
 from dfbench.types import ClipSpec, Status
 
 COUNT = 8

@@ -19,11 +19,11 @@ from tests.data.streams import h264_stream
 from tests.data.toy_stage import SPEC, ToyStage, expected, toy_stage
 from tests.data.unprivileged import obey_permissions
 
-from dfbench.data.outcomes import store_failure
-from dfbench.data.prepare import PrepareReport
-from dfbench.data.store import read_faces
-from dfbench.data.video import probe, read_frames
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.decoding.video import probe, read_frames
+from dfbench.data.faces.video_faces import prepare_video
+from dfbench.data.preparing.outcomes import store_failure
+from dfbench.data.preparing.prepare import PrepareReport
+from dfbench.data.store.face_files import read_faces
 from dfbench.errors import DfbenchError, LayoutError, StoreError, UndecodableVideoError
 from dfbench.interfaces import FaceFinder
 from dfbench.types import Status

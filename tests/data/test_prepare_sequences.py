@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from dfbench.data.datasets.manifest import files_digest
 from dfbench.data.fingerprints import fingerprint
-from dfbench.data.manifest import files_digest
-from dfbench.data.prepare import prepare
-from dfbench.data.store import read_faces
+from dfbench.data.preparing.prepare import prepare
+from dfbench.data.store.face_files import read_faces
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 

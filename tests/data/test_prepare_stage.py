@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dfbench.data import store
 from dfbench.data.clips import clip_positions, cut_crops, cut_landmarks, read_clips
+from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.fingerprints import content_digest, fingerprint
-from dfbench.data.prepare import MAX_THREADS, prepare, threads_of_each
-from dfbench.data.store import face_path, read_faces, read_origin
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.preparing.prepare import MAX_THREADS, prepare, threads_of_each
+from dfbench.data.store import face_files as store
+from dfbench.data.store.face_files import face_path, read_faces, read_origin
 from dfbench.errors import NoFaceError, StoreError, TooShortError
 from dfbench.progress import SilentProgress
 from dfbench.types import ClipSpec, Faces, FrameChoice, Label, PrepareSpec, Sampling, Status, Video
@@ -202,7 +202,7 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
 SCRIPT = """
 import sys
 from pathlib import Path
-from dfbench.data.prepare import MAX_THREADS, prepare, threads_of_each
+from dfbench.data.preparing.prepare import MAX_THREADS, prepare, threads_of_each
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Video
 root = Path(sys.argv[1])

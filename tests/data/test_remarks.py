@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.data.zoo import COUNT, SIZE, Coding, encode, number_in, packets_of
 
-from dfbench.data.video import read_frames
+from dfbench.data.decoding.video import read_frames
 from dfbench.types import FrameChoice
 
 X264 = {"preset": "veryfast", "g": "12", "bf": "0"}

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dfbench.data import sequences
-from dfbench.data.sequences import archive_folders, archive_of, frame_names, packed_sizes, source_size
-from dfbench.data.video import probe, read_frames
+from dfbench.data.decoding.video import probe, read_frames
+from dfbench.data.images import sequences
+from dfbench.data.images.sequences import archive_folders, archive_of, frame_names, packed_sizes, source_size
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, VideoError
 from dfbench.types import FrameChoice
 

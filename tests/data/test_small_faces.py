@@ -12,9 +12,9 @@ from PIL import Image
 from tests import photographs
 
 from dfbench import Faces, FrameChoice, Label, PrepareSpec, Video
-from dfbench.data.faces import with_others
-from dfbench.data.store import StoredFaces, read_track
-from dfbench.data.video_faces import prepare_video
+from dfbench.data.faces.tracking import with_others
+from dfbench.data.faces.video_faces import prepare_video
+from dfbench.data.store.face_files import StoredFaces, read_track
 from dfbench_plugins.face_finders.mtcnn import Mtcnn, MtcnnOfVideo
 
 WriteVideo = Callable[..., Path]

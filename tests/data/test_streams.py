@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from dfbench.data.video import probe, read_frames, read_positions, read_range
+from dfbench.data.decoding.video import probe, read_frames, read_positions, read_range
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data.video import probe, read_frames, wanted_indices
+from dfbench.data.decoding.video import probe, read_frames, wanted_indices
 from dfbench.errors import MissingVideoError, UndecodableVideoError
 from dfbench.types import FrameChoice
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data import video_faces
+from dfbench.data.datasets.manifest import files_digest
+from dfbench.data.faces import video_faces
+from dfbench.data.faces.video_faces import WantedFrames, look, prepare_video, sharpness
 from dfbench.data.fingerprints import fingerprint
-from dfbench.data.manifest import files_digest
-from dfbench.data.outcomes import PreparedResult, known_outcome
-from dfbench.data.store import read_faces
-from dfbench.data.video_faces import WantedFrames, look, prepare_video, sharpness
+from dfbench.data.preparing.outcomes import PreparedResult, known_outcome
+from dfbench.data.store.face_files import read_faces
 from dfbench.types import Faces, FrameChoice, Label, PrepareSpec, Video
 
 WriteVideo = Callable[..., Path]

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from tests.data.zoo_specimens import SPECIMENS
 
-from dfbench.data.streams import decoder_of, open_container, open_stream
-from dfbench.data.upright import turn_of
-from dfbench.data.video import read_frames
+from dfbench.data.decoding.streams import decoder_of, open_container, open_stream
+from dfbench.data.decoding.upright import turn_of
+from dfbench.data.decoding.video import read_frames
 from dfbench.types import FrameChoice
 
 Decode = Callable[[av.Packet], list[av.VideoFrame]]

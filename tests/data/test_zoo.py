@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tests.data.zoo import number_in, painted
 from tests.data.zoo_specimens import SPECIMENS, Specimen
 
-from dfbench.data import video_file
-from dfbench.data.packet_index import PacketIndex, index_packets
-from dfbench.data.video import probe, read_frames, read_positions, read_range
+from dfbench.data.decoding import video_file
+from dfbench.data.decoding.packet_index import PacketIndex, index_packets
+from dfbench.data.decoding.video import probe, read_frames, read_positions, read_range
 from dfbench.errors import UndecodableVideoError
 from dfbench.types import FrameChoice
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dfbench.data.prepare import PrepareReport, prepare
+from dfbench.data.preparing.prepare import PrepareReport, prepare
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 

@@ -15,8 +15,8 @@ from tests.fakestormer.training_faces import OVERRIDES, Faces, request
 from torch import Tensor
 
 from dfbench import UsageError, WeightsError
-from dfbench.runs.provenance import file_sha256
-from dfbench.runs.weights import _start_identity
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.weights import _start_identity
 from dfbench_fakestormer.checkpoints import Header, describe, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.pretrained import start_from

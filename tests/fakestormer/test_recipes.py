@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dfbench import ChoosesClips, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
-from dfbench.runs.scored_clips import scored_clips
-from dfbench.runs.stage import RunRequest
+from dfbench.runs.planning.scored_clips import scored_clips
+from dfbench.runs.planning.stage import RunRequest
 from dfbench_fakestormer.mends import MENDS
 from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recipe, released_margin
 from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader
 
 from dfbench import FitPlan
 from dfbench.progress import SilentProgress
-from dfbench.runs.training import fit_module
-from dfbench.runs.training_record import LAST, LOG, read_checkpoint
+from dfbench.training.loop import fit_module
+from dfbench.training.record import LAST, LOG, read_checkpoint
 from dfbench_fakestormer import memory, training_module
 from dfbench_fakestormer.checkpoints import network_config
 from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch

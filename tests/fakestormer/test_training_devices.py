@@ -28,7 +28,7 @@ from tests.fakestormer.training_faces import (
 )
 
 from dfbench import UsageError, World
-from dfbench.runs.distributed import launch
+from dfbench.training.distributed import launch
 from dfbench_fakestormer import training_module
 from dfbench_fakestormer.checkpoints import read_header
 from dfbench_fakestormer.losses import Losses, combined_loss
@@ -98,7 +98,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from dfbench.runs.distributed import current_world, joined
+from dfbench.training.distributed import current_world, joined
 from dfbench_fakestormer.training import make_trainer
 from dfbench_fakestormer.training_module import TrainingModule
 from tests.fakestormer import training_faces as t

@@ -39,7 +39,7 @@ from dfbench import (
     progress,
 )
 from dfbench.progress import RichProgress, SilentProgress
-from dfbench.runs import training_record
+from dfbench.training import record as training_record
 from dfbench_fakestormer import training, training_module
 from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
 from dfbench_fakestormer.clipdata import ClipStream, successive_starts

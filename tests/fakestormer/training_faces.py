@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from dfbench import FaceFile, FaceTrack, Label, StoredFaces, TrainingRequest, Video
-from dfbench.data.store import write_faces
+from dfbench.data.store.face_files import write_faces
 from dfbench.progress import SilentProgress
 from dfbench_fakestormer.checkpoints import load_network
 from dfbench_fakestormer.synthesis import build as build_synthesizer

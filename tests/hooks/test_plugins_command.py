@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dfbench import PluginError, UsageError
-from dfbench.cli.plugins import app
+from dfbench.cli.commands.plugins import app
 
 Install = Callable[..., None]
 BROKEN = "import no_such_module_anywhere"

@@ -10,7 +10,7 @@ import pytest
 
 from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection
 from dfbench.hooks.host import Host
-from dfbench.runs.protocols import lint_protocol, resolve_protocol, with_own_names
+from dfbench.runs.planning.protocols import lint_protocol, resolve_protocol, with_own_names
 from dfbench_plugins.datasets import dfbench_datasets
 from dfbench_plugins.protocols import dfbench_protocols
 

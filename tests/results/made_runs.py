@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.manifest import file_fingerprints, fingerprints_digest, manifest_digest
+from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest, manifest_digest
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
-from dfbench.runs.provenance import identity_of
-from dfbench.runs.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
-from dfbench.runs.run_manifest import write_manifest
-from dfbench.runs.scores import ScoreWriter, read_scores, video_scores
-from dfbench.runs.verification import CONTENT, content_of
+from dfbench.runs.records.provenance import identity_of
+from dfbench.runs.records.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
+from dfbench.runs.records.run_manifest import write_manifest
+from dfbench.runs.records.verification import CONTENT, content_of
+from dfbench.runs.scoring.score_table import ScoreWriter, read_scores, video_scores
 from dfbench.settings import load_settings
 from dfbench.types import Label, Status, Video
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dfbench.errors import RunError
-from dfbench.results import dataset_boards
-from dfbench.results.dataset_boards import board_of_dataset
-from dfbench.results.stored import RunResult
+from dfbench.results.boards import dataset_boards
+from dfbench.results.boards.dataset_boards import board_of_dataset
+from dfbench.results.boards.stored import RunResult
 
 Known = Callable[..., None]
 

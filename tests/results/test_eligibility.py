@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.results.made_runs import expected, rewrite, store_run
 
-from dfbench.data.official import shortfall
+from dfbench.data.datasets.official import shortfall
+from dfbench.results.boards.leaderboard import leaderboard
+from dfbench.results.boards.stored import collect
 from dfbench.results.checked import OTHER_CODE, RUN_FILES
 from dfbench.results.eligibility import list_notes, too_few
-from dfbench.results.leaderboard import leaderboard
-from dfbench.results.stored import collect
 from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of
 from dfbench.results.writing import write_parquet
-from dfbench.runs.scores import read_scores, sigmoid, video_scores
-from dfbench.runs.verification import content_of
+from dfbench.runs.records.verification import content_of
+from dfbench.runs.scoring.score_table import read_scores, sigmoid, video_scores
 
 META: Mapping[str, Any] = {"detector": "net", "entry": "net (seed 0)", "protocol": "p", "corpus": "official"}
 

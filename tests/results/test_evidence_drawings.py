@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from dfbench import ClipSpec, DetectorSpec, Evidence, EvidenceMap
-from dfbench.data.video_file import VideoInfo
+from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.progress import SilentProgress
-from dfbench.results.evidence_figures import timeline_figure
-from dfbench.results.evidence_pictures import (
+from dfbench.results.evidence.figures import timeline_figure
+from dfbench.results.evidence.pictures import (
     BAR,
     EDGE,
     caption,
@@ -27,11 +27,11 @@ from dfbench.results.evidence_pictures import (
     warning,
     wrapped,
 )
-from dfbench.results.evidence_video import SIDE, write_evidence_video
-from dfbench.runs.cards import Reading
-from dfbench.runs.evidence import TrackEvidence, windows_of
-from dfbench.runs.explaining import Explanation, OpenExplainer
-from dfbench.types import DetectorCard
+from dfbench.results.evidence.video import SIDE, write_evidence_video
+from dfbench.runs.evidence.explaining import Explanation, OpenExplainer
+from dfbench.runs.evidence.windows import TrackEvidence, windows_of
+from dfbench.runs.planning.cards import Reading
+from dfbench.specs import DetectorCard
 
 HEAT = EvidenceMap("heat", "how hot it is", unit="degrees", span=(0.0, 1.0))
 MOVES = EvidenceMap("moves", "what changes", unit="logit", signed=True, temporal=True)

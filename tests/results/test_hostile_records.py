@@ -25,13 +25,13 @@ from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
 from dfbench.progress import SilentProgress
 from dfbench.results import checked
-from dfbench.results.leaderboard import corpora, leaderboard, markdown_of, render_leaderboard
-from dfbench.results.stored import collect
+from dfbench.results.boards.leaderboard import corpora, leaderboard, markdown_of, render_leaderboard
+from dfbench.results.boards.stored import collect
 from dfbench.results.tables import result_table
-from dfbench.runs import scored_faces
-from dfbench.runs.provenance import identity_of
-from dfbench.runs.recorded import RecordedRun, open_run, reading_of, scored_by, source_of, weights_of
-from dfbench.runs.run_file import DIGEST, read_files, read_record, write_record
+from dfbench.runs.evidence import scored_faces
+from dfbench.runs.records.provenance import identity_of
+from dfbench.runs.records.recorded import RecordedRun, open_run, reading_of, scored_by, source_of, weights_of
+from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
 from dfbench.settings import load_settings
 
 GOOD, BAD = "good", "bad"

@@ -21,14 +21,14 @@ from rich.console import Console
 from tests.hostile import NAMES, seen_raw
 
 from dfbench.csv_text import csv_of, csv_of_rows
-from dfbench.data.contact_sheet import contact_sheet
-from dfbench.data.outcomes import PreparedResult
+from dfbench.data.datasets.contact_sheet import contact_sheet
+from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.drawing import draw_on
 from dfbench.escaping import for_markdown, for_terminal
 from dfbench.results import markdown
-from dfbench.results.evidence_pictures import wrapped
-from dfbench.results.figures import auc_figure
-from dfbench.results.leaderboard import RANKED, markdown_of, render_leaderboard, write_leaderboard
+from dfbench.results.boards.figures import auc_figure
+from dfbench.results.boards.leaderboard import RANKED, markdown_of, render_leaderboard, write_leaderboard
+from dfbench.results.evidence.pictures import wrapped
 from dfbench.results.plotting import new_figure, save_figure
 from dfbench.results.tables import render_table, result_table
 from dfbench.results.terminal import plain_console

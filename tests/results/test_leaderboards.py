@@ -14,8 +14,8 @@ from rich.console import Console
 from tests.results.made_runs import expected, store_run
 
 from dfbench.errors import RunError, StoreError
-from dfbench.results.figures import auc_figure
-from dfbench.results.leaderboard import (
+from dfbench.results.boards.figures import auc_figure
+from dfbench.results.boards.leaderboard import (
     OTHER_VIDEOS,
     RANKED,
     UNKNOWN_TRAINING,
@@ -25,10 +25,10 @@ from dfbench.results.leaderboard import (
     render_leaderboard,
     write_leaderboard,
 )
-from dfbench.results.stored import collect
+from dfbench.results.boards.stored import collect
 from dfbench.results.tables import ALL, MEAN
-from dfbench.runs.run_file import DIGEST, make_folder, write_record
-from dfbench.runs.verification import CONTENT
+from dfbench.runs.records.run_file import DIGEST, make_folder, write_record
+from dfbench.runs.records.verification import CONTENT
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, TABLE_WORDS
 
 MakeRun = Callable[..., Path]

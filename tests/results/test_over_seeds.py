@@ -12,9 +12,9 @@ import pytest
 from tests.results.made_runs import store_run
 
 from dfbench.metrics.point import auc
-from dfbench.results.leaderboard import leaderboard, markdown_of
-from dfbench.runs.entries import entry_name, entry_of_seeds, with_weights, without_seed
-from dfbench.runs.scores import read_scores, video_scores
+from dfbench.results.boards.leaderboard import leaderboard, markdown_of
+from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
+from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.types import Label, Video
 
 MakeSeed = Callable[..., Path]

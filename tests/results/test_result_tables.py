@@ -25,7 +25,7 @@ from dfbench.results.tables import (
     warnings_of,
     write_table,
 )
-from dfbench.runs.scores import sigmoid
+from dfbench.runs.scoring.score_table import sigmoid
 
 META: Mapping[str, Any] = {
     "detector": {"name": "frame", "version": "1"},

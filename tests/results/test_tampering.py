@@ -17,14 +17,14 @@ import pytest
 from tests.results.made_runs import expected, rewrite, store_run
 
 from dfbench.results import checked as checking
+from dfbench.results.boards.leaderboard import leaderboard, markdown_of, render_leaderboard
+from dfbench.results.boards.stored import collect
 from dfbench.results.checked import OTHER_CODE, RUN_FILES, check_run
-from dfbench.results.leaderboard import leaderboard, markdown_of, render_leaderboard
-from dfbench.results.stored import collect
 from dfbench.results.tables import read_table, result_table, write_table
 from dfbench.results.terminal import plain_console
-from dfbench.runs.run_file import read_record
-from dfbench.runs.run_manifest import read_manifest
-from dfbench.runs.verification import CONTENT, NO_MANIFEST, content_of
+from dfbench.runs.records.run_file import read_record
+from dfbench.runs.records.run_manifest import read_manifest
+from dfbench.runs.records.verification import CONTENT, NO_MANIFEST, content_of
 
 RECORD = {
     "detector": {"name": "net", "weights_sha256": "ab"},

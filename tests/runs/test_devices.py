@@ -10,7 +10,7 @@ import sys
 SCRIPT = """
 import resource, sys
 import torch
-from dfbench.runs.devices import keep_freed_memory
+from dfbench.training.devices import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def use():

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from dfbench import Evidence, EvidenceMap, Label, Pooling, ScoreError, TooShortError, Video
 from dfbench.progress import SilentProgress
-from dfbench.results.evidence_pictures import Scale, overlay, scale_of
-from dfbench.results.localisation import render_when, render_where, summarise, write_localisation
-from dfbench.runs.evidence import gather, pooled_logit, standard_maps, windows_of
-from dfbench.runs.localisation import CENTRE, Localisation, _partner, on_grid
-from dfbench.runs.scores import sigmoid
+from dfbench.results.evidence.localisation import render_when, render_where, summarise, write_localisation
+from dfbench.results.evidence.pictures import Scale, overlay, scale_of
+from dfbench.runs.evidence.localisation import CENTRE, Localisation, _partner, on_grid
+from dfbench.runs.evidence.windows import gather, pooled_logit, standard_maps, windows_of
+from dfbench.runs.scoring.score_table import sigmoid
 
 
 @given(st.sets(st.integers(0, 40), min_size=1), st.integers(1, 6), st.integers(1, 6))

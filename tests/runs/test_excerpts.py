@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.data.test_sequences import png, write
 
 from dfbench.progress import SilentProgress
-from dfbench.runs.excerpts import cut_face, follow_face
+from dfbench.runs.evidence.excerpts import cut_face, follow_face
 from dfbench.types import ClipSpec, Faces
 
 NUMBERS = [*range(6), *range(20, 26)]

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.data.leakage import Leak
+from dfbench.data.datasets.leakage import Leak
 from dfbench.errors import RunError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
-from dfbench.runs.fairness import by_dataset, compare_videos, leaks_into_tests
-from dfbench.runs.sources import DataSource
-from dfbench.runs.stage import Stage
+from dfbench.runs.planning.fairness import by_dataset, compare_videos, leaks_into_tests
+from dfbench.runs.planning.sources import DataSource
+from dfbench.runs.planning.stage import Stage
 from dfbench.settings import Settings
-from dfbench.types import Label, Video, VideoSelection
+from dfbench.specs import VideoSelection
+from dfbench.types import Label, Video
 
 
 def video(video_id: str, dataset: str = "ffpp", group: str = "") -> Video:

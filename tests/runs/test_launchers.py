@@ -14,9 +14,10 @@ from tests.cli.command import Dfbench, in_process
 
 from dfbench import RunError, UsageError, World
 from dfbench.progress import SilentProgress
-from dfbench.runs import distributed, weights
-from dfbench.runs.launchers import Started, started, tasks_per_node
-from dfbench.runs.stage import RunRequest
+from dfbench.runs.planning.stage import RunRequest
+from dfbench.runs.trainings import weights
+from dfbench.training import distributed
+from dfbench.training.launchers import Started, started, tasks_per_node
 
 SRUN = {
     "SLURM_JOB_ID": "77",

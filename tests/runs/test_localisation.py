@@ -9,10 +9,11 @@ from typing import cast
 import numpy as np
 
 from dfbench.data.clips import cut_crops
-from dfbench.data.store import StoredFaces
-from dfbench.runs.explaining import OpenExplainer
-from dfbench.runs.localisation import _crops
-from dfbench.types import ClipSpec, DetectorCard, FaceTrack, Label, Video
+from dfbench.data.store.face_files import StoredFaces
+from dfbench.runs.evidence.explaining import OpenExplainer
+from dfbench.runs.evidence.localisation import _crops
+from dfbench.specs import DetectorCard
+from dfbench.types import ClipSpec, FaceTrack, Label, Video
 
 MARGIN, TIGHT = 0.4, 0.1
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from dfbench.data.datasets.manifest import manifest_of
 from dfbench.data.folders import cleared
-from dfbench.data.manifest import manifest_of
 from dfbench.errors import StoreError
 from dfbench.results.writing import write_text
-from dfbench.runs.run_file import SUMS, write_files, write_record
-from dfbench.runs.run_manifest import write_table_of_videos
-from dfbench.runs.score_files import keep_sum_of, score_table, write_scores
-from dfbench.runs.trained import note_training
+from dfbench.runs.records.run_file import SUMS, write_files, write_record
+from dfbench.runs.records.run_manifest import write_table_of_videos
+from dfbench.runs.scoring.score_files import keep_sum_of, score_table, write_scores
+from dfbench.runs.trainings.trained import note_training
 
 WRITERS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "text": (

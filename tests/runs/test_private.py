@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dfbench.runs.private import Redaction, redaction
-from dfbench.runs.provenance import cpu_model, environment
+from dfbench.runs.records.private import Redaction, redaction
+from dfbench.runs.records.provenance import cpu_model, environment
 from dfbench.settings import Settings
 
 

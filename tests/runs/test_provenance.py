@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dfbench.errors import DataError
-from dfbench.runs.provenance import environment, file_sha256, git_state, run_identity
+from dfbench.runs.records.provenance import environment, file_sha256, git_state, run_identity
 from dfbench.types import ClipSpec
 from dfbench.version import VERSION
 
@@ -73,7 +73,9 @@ def test_identity_changes_with_every_part_and_with_nothing_else() -> None:
 
 
 def test_identity_is_the_same_in_another_process() -> None:
-    code = "from dfbench.runs.provenance import run_identity as r; print(r(names={'ffpp','dfd','dfdc'}))"
+    code = (
+        "from dfbench.runs.records.provenance import run_identity as r; print(r(names={'ffpp','dfd','dfdc'}))"
+    )
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dfbench.errors import UsageError
-from dfbench.runs.recipes import parse_overrides
+from dfbench.runs.planning.recipes import parse_overrides
 
 
 def test_pairs() -> None:

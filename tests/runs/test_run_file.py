@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfbench.errors import StoreError
-from dfbench.runs.run_file import (
+from dfbench.runs.records.run_file import (
     make_folder,
     read_record,
     record_digest,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dfbench.runs.sessions import begin_session, end_session, sessions_of
+from dfbench.runs.records.sessions import begin_session, end_session, sessions_of
 
 
 def test_a_session_is_added_and_none_overwritten() -> None:

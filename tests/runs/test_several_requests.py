@@ -6,8 +6,8 @@ import pytest
 
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
-from dfbench.runs.refusals import check_request, check_requests
-from dfbench.runs.stage import RunRequest
+from dfbench.runs.planning.refusals import check_request, check_requests
+from dfbench.runs.planning.stage import RunRequest
 from dfbench.settings import load_settings
 
 FIELDS = {"recipe": "demo", "train_compression": "c23", "overrides": {"lr": "1e-4"}}

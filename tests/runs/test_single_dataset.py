@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from dfbench.errors import RunError, SettingsError, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
-from dfbench.runs.protocols import lint_protocol
-from dfbench.runs.single_dataset import dataset_protocol, is_test_of, is_test_on, protocol_name
-from dfbench.runs.stage import RunRequest, Stage, open_stage
+from dfbench.runs.planning.protocols import lint_protocol
+from dfbench.runs.planning.single_dataset import dataset_protocol, is_test_of, is_test_on, protocol_name
+from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
+from dfbench.specs import DatasetSpec, ProtocolSpec, VideoSelection
 from dfbench.text import folder_name
-from dfbench.types import DatasetSpec, Label, ProtocolSpec, Video, VideoSelection
+from dfbench.types import Label, Video
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe

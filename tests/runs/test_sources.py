@@ -13,11 +13,12 @@ from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
 from dfbench.interfaces import DatasetIndex
 from dfbench.progress import SilentProgress
-from dfbench.runs.provenance import run_identity
-from dfbench.runs.sources import DataSource, index_at, made_corpus, with_corpora, with_finder
-from dfbench.runs.stage import Stage
+from dfbench.runs.planning.sources import DataSource, index_at, made_corpus, with_corpora, with_finder
+from dfbench.runs.planning.stage import Stage
+from dfbench.runs.records.provenance import run_identity
 from dfbench.settings import Settings
-from dfbench.types import ClipSpec, FaceFinderSpec, FrameChoice, PrepareSpec, VideoSelection
+from dfbench.specs import FaceFinderSpec, VideoSelection
+from dfbench.types import ClipSpec, FrameChoice, PrepareSpec
 
 SPEC = PrepareSpec(FrameChoice("uniform", 4))
 SETTINGS = Settings()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
-from dfbench.runs.stage import choose_device, trained_at
-from dfbench.types import ProtocolSpec
+from dfbench.runs.planning.stage import choose_device, trained_at
+from dfbench.specs import ProtocolSpec
 
 PROTOCOLS = [Host.load().registry.protocol(name) for name in Host.load().registry.names("protocol")]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from dfbench import ClipSpec, DetectorCard, DetectorSpec, PluginError
 from dfbench.hooks.host import Host
-from dfbench.runs.provenance import file_sha256
-from dfbench.runs.trained import (
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.trained import (
     NOTHING_KNOWN,
     TRAINING_FILE,
     Training,

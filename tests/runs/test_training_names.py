@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dfbench import ClipSpec, DetectorCard, DetectorSpec, PluginError
 from dfbench.hooks.host import Host
-from dfbench.runs.cards import card_of
-from dfbench.runs.trained import training_of
-from dfbench.runs.training_names import DatasetNames, NamedTraining, named_card, recorded_training
+from dfbench.runs.planning.cards import card_of
+from dfbench.runs.trainings.trained import training_of
+from dfbench.runs.trainings.training_names import DatasetNames, NamedTraining, named_card, recorded_training
 
 REGISTRY = Host.load().registry
 NAMES = DatasetNames(REGISTRY)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-import dfbench.cli.plugins as plugins_command
-import dfbench.cli.runs as runs_command
-from dfbench.cli import data, doctor, explain, leaderboard, localisation, output, run, train
+import dfbench.cli.commands.plugins as plugins_command
+import dfbench.cli.commands.runs as runs_command
+from dfbench.cli import output
+from dfbench.cli.commands import data, doctor, explain, leaderboard, localisation, run, train
 from dfbench.cli.output import WholeSummaries
 from dfbench.version import VERSION
 

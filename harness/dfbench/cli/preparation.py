@@ -10,9 +10,9 @@ import typer
 from dfbench.escaping import for_shell
 
 if TYPE_CHECKING:
-    from dfbench.data.outcomes import PreparedResult
+    from dfbench.data.preparing.outcomes import PreparedResult
     from dfbench.hooks.registry import Registry
-    from dfbench.runs.sources import DataSource
+    from dfbench.runs.planning.sources import DataSource
     from dfbench.types import PrepareSpec, Video
 
 # Options of both prepare and status.
@@ -69,12 +69,12 @@ def prepare_command(
     from collections import Counter
 
     from dfbench.cli import output
-    from dfbench.data.shard import parse_shard
-    from dfbench.data.tracks import tracks_path, write_tracks
+    from dfbench.data.preparing.shard import parse_shard
+    from dfbench.data.store.box_table import tracks_path, write_tracks
     from dfbench.errors import RunError, UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.refusals import check_selection
-    from dfbench.runs.sources import corpus_to_make, data_source, prepare_selected, prepared_selected
+    from dfbench.runs.planning.refusals import check_selection
+    from dfbench.runs.planning.sources import corpus_to_make, data_source, prepare_selected, prepared_selected
     from dfbench.settings import load_settings
     from dfbench.types import Status
 
@@ -154,8 +154,8 @@ def status_command(
 
     from dfbench.cli import output
     from dfbench.hooks.host import Host
-    from dfbench.runs.refusals import check_selection
-    from dfbench.runs.sources import corpus_to_make, data_source, prepared_selected
+    from dfbench.runs.planning.refusals import check_selection
+    from dfbench.runs.planning.sources import corpus_to_make, data_source, prepared_selected
     from dfbench.settings import load_settings
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
@@ -225,11 +225,11 @@ def _needs(
 ) -> tuple[PrepareSpec, frozenset[int] | None]:
     """What a detector needs of a video, and of which labels (None: of all)."""
     from dfbench.errors import UsageError
-    from dfbench.runs.recipes import parse_overrides
-    from dfbench.runs.scored_clips import scored_clips
-    from dfbench.runs.stage import RunRequest
-    from dfbench.runs.trainers import needs_of, trainer_of
-    from dfbench.runs.weights_files import check_weights_file
+    from dfbench.runs.planning.recipes import parse_overrides
+    from dfbench.runs.planning.scored_clips import scored_clips
+    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.trainings.trainers import needs_of, trainer_of
+    from dfbench.runs.trainings.weights_files import check_weights_file
     from dfbench.types import PrepareSpec
 
     spec, overrides = registry.detector(detector), parse_overrides(changes or [])
@@ -263,9 +263,9 @@ def selected_videos(
     dataset: str, split: list[str] | None, compression: str, source: DataSource, registry: Registry
 ) -> list[Video]:
     """The videos of a dataset that the options `--split` and `--compression` name. Raises DataError, UsageError."""
-    from dfbench.data.manifest import select
-    from dfbench.runs.sources import index_at
-    from dfbench.types import VideoSelection
+    from dfbench.data.datasets.manifest import select
+    from dfbench.runs.planning.sources import index_at
+    from dfbench.specs import VideoSelection
 
     spec = registry.dataset(dataset)
     index = index_at(spec, source, compression or None, registry)

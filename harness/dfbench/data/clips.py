@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.store import StoredFaces, read_faces
+from dfbench.data.store.face_files import StoredFaces, read_faces
 from dfbench.errors import TooShortError
 from dfbench.types import ClipSpec, Sampling
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dfbench.data.file_content import sampled_digest, whole_digest
-from dfbench.data.sequences import archive_listing, archive_of, frame_names, is_sequence, listed_folder
+from dfbench.data.images.sequences import archive_listing, archive_of, frame_names, is_sequence, listed_folder
 from dfbench.errors import AbsentError, DataError, LayoutError, MissingVideoError, UnreadableError
 
 ABSENT = ""

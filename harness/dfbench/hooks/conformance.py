@@ -23,15 +23,8 @@ from dfbench.escaping import for_shell
 from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import load_object, one_line, plugin_traceback
 from dfbench.interfaces import Dataset, DatasetIndex, Detector, Evidence, Explainer, Synthesizer
-from dfbench.types import (
-    ClipSpec,
-    DatasetSpec,
-    DetectorCard,
-    DetectorSpec,
-    EvidenceMap,
-    PseudoFake,
-    SynthesizerSpec,
-)
+from dfbench.specs import DatasetSpec, DetectorCard, DetectorSpec, EvidenceMap, SynthesizerSpec
+from dfbench.types import ClipSpec, PseudoFake
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -38,11 +38,7 @@ from dfbench.hooks.registry import (
 from dfbench.hooks.spec_faults import detector_fault
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.names import name_fault, shown
-from dfbench.types import (
-    COLUMN_ENDS,
-    COLUMN_WORDS,
-    OFFICIAL,
-    OWN,
+from dfbench.specs import (
     CorpusSpec,
     DatasetSpec,
     DetectorSpec,
@@ -51,6 +47,7 @@ from dfbench.types import (
     Spec,
     SynthesizerSpec,
 )
+from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, OFFICIAL, OWN
 
 if TYPE_CHECKING:
     import pandas as pd

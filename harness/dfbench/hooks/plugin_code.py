@@ -17,20 +17,13 @@ from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.specs import PROJECT
 from dfbench.hooks.waiting import named_if_slow
-from dfbench.types import (
-    CorpusSpec,
-    DatasetSpec,
-    DetectorSpec,
-    FaceFinderSpec,
-    Spec,
-    SynthesizerSpec,
-)
+from dfbench.specs import CorpusSpec, DatasetSpec, DetectorSpec, FaceFinderSpec, Spec, SynthesizerSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dfbench.interfaces import Evidence, Explainer
-    from dfbench.types import EvidenceMap
+    from dfbench.specs import EvidenceMap
 
 _KINDS: dict[type[Spec], str] = {
     CorpusSpec: "corpus",

@@ -21,7 +21,7 @@ from typing import TypeVar
 from dfbench.errors import PluginError, UnknownNameError
 from dfbench.hooks.manners import generators_kept, kept
 from dfbench.hooks.waiting import named_if_slow
-from dfbench.types import (
+from dfbench.specs import (
     CorpusSpec,
     DatasetSpec,
     DetectorSpec,

@@ -7,7 +7,8 @@ from typing import Any
 
 from dfbench.hooks.registry import is_build_path
 from dfbench.names import name_fault, shown
-from dfbench.types import ClipSpec, DetectorSpec, Pooling
+from dfbench.specs import DetectorSpec
+from dfbench.types import ClipSpec, Pooling
 
 
 def detector_fault(spec: DetectorSpec) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import typer
 
-    from dfbench.types import (
+    from dfbench.specs import (
         CorpusSpec,
         DatasetSpec,
         DetectorSpec,

@@ -19,7 +19,7 @@ from typing import Any
 
 from dfbench.hooks.host import OWN_DISTRIBUTION, Host
 from dfbench.hooks.registry import Kind
-from dfbench.types import DetectorSpec, Spec
+from dfbench.specs import DetectorSpec, Spec
 
 MOST_FILES = 20_000
 WHOLE_BYTES = 16 * 2**20  # of a larger file, such as weights in a package: its size, and as much of its ends

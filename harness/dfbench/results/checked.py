@@ -21,12 +21,11 @@ import numpy as np
 import pandas as pd
 
 from dfbench.errors import DataError, DfbenchError, StoreError, UnreadableError
+from dfbench.identity import digest_of
 from dfbench.results.tables import COLUMNS, read_table, result_table, typed
 from dfbench.results.writing import write_text
-from dfbench.runs.run_file import DIGEST, FILES, MANIFEST, SUMS, record_digest
-from dfbench.runs.score_files import MERGED, shards
-from dfbench.runs.scores import video_scores
-from dfbench.runs.verification import (
+from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, SUMS, record_digest
+from dfbench.runs.records.verification import (
     CONTENT,
     NO_MANIFEST,
     Finding,
@@ -37,7 +36,9 @@ from dfbench.runs.verification import (
     record_findings,
     score_findings,
 )
-from dfbench.types import Pooling, digest_of
+from dfbench.runs.scoring.score_files import MERGED, shards
+from dfbench.runs.scoring.score_table import video_scores
+from dfbench.types import Pooling
 from dfbench.untrusted import MOST_RECORD, read_json
 from dfbench.version import VERSION
 
@@ -48,15 +49,15 @@ OTHER_CODE = "table of another version of dfbench or numpy; the figures here are
 KEPT = 4096  # checks in the cache, some 10 KB each
 FOLDER = "checked"
 _MEASURES = (
-    "dfbench.data.official",
+    "dfbench.data.datasets.official",
     "dfbench.metrics.point",
     "dfbench.metrics.uncertainty",
     "dfbench.results.checked",
     "dfbench.results.eligibility",
     "dfbench.results.tables",
-    "dfbench.results.training_marks",
-    "dfbench.runs.scores",
-    "dfbench.runs.verification",
+    "dfbench.results.boards.training_marks",
+    "dfbench.runs.scoring.score_table",
+    "dfbench.runs.records.verification",
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.data.official import left_out, shortfall
+from dfbench.data.datasets.official import left_out, shortfall
 from dfbench.metrics.uncertainty import FEWEST_CLUSTERS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def scored_of(row: Mapping[Any, Any]) -> str:
 def list_notes(listing: Mapping[str, Any]) -> list[str]:
     """Say what is amiss with the lists of a dataset; returns [] if nothing is, or nothing is known of them.
 
-    `listing` is what `dfbench.data.official.Listing.to_json` returned, {} for a run of an earlier version.
+    `listing` is what `dfbench.data.datasets.official.Listing.to_json` returned, {} for a run of an earlier version.
     """
     if not listing:
         return []

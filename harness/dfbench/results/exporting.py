@@ -17,8 +17,8 @@ from dfbench.errors import RunError, StoreError, UsageError
 from dfbench.escaping import for_shell
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
-from dfbench.runs.private import Redaction, redaction
-from dfbench.runs.run_file import (
+from dfbench.runs.records.private import Redaction, redaction
+from dfbench.runs.records.run_file import (
     DIGEST,
     FILES,
     LOCK,
@@ -29,10 +29,10 @@ from dfbench.runs.run_file import (
     read_record,
     write_record,
 )
-from dfbench.runs.run_manifest import read_manifest, write_table_of_videos
-from dfbench.runs.score_files import MERGED, metadata_of, score_schema, write_scores
-from dfbench.runs.scores import read_scores, video_scores
-from dfbench.runs.verification import CONTENT, content_of
+from dfbench.runs.records.run_manifest import read_manifest, write_table_of_videos
+from dfbench.runs.records.verification import CONTENT, content_of
+from dfbench.runs.scoring.score_files import MERGED, metadata_of, score_schema, write_scores
+from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.settings import Settings
 from dfbench.types import Pooling
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes

@@ -21,8 +21,8 @@ from dfbench.csv_text import csv_of
 from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
 from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
+from dfbench.results.boards.training_marks import is_cross
 from dfbench.results.eligibility import FEWEST_VIDEOS, is_short, list_notes, scored_of, too_few
-from dfbench.results.training_marks import is_cross
 from dfbench.results.writing import read_parquet, write_parquet, write_text
 from dfbench.types import FEW_FACES
 
@@ -78,11 +78,11 @@ def result_table(
 ) -> pd.DataFrame:
     """The result table of one run.
 
-    `videos`: what `dfbench.runs.scores.video_scores` returns. `meta`: the content of `run.json`; `detector` (a
+    `videos`: what `dfbench.runs.scoring.score_table.video_scores` returns. `meta`: the content of `run.json`; `detector` (a
     name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
     unknown, a dataset named in `datasets` without any row gets a row of its own, and `lists` says of each dataset how
-    many videos its lists name and how many they should (`dfbench.data.official.Listing`), `leaks` what it shares with the
-    training, `training_corpora` and `training_warning` what that was on. The intervals come from `draws` resamples by a
+    many videos its lists name and how many they should (`dfbench.data.datasets.official.Listing`), `leaks` what it shares
+    with the training, `training_corpora` and `training_warning` what that was on. The intervals come from `draws` resamples by a
     generator for each (seed, dataset, manipulation), so they do
     not depend on what else is in the table. A last row "mean" over datasets stands only if there are several and all have
     an AUC.

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from dfbench.errors import DfbenchError, RunError, StoreError
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import ALL, result_table, write_table
-from dfbench.runs.run_file import MANIFEST, write_record
-from dfbench.runs.run_manifest import write_manifest
-from dfbench.runs.scores import read_scores, video_scores
-from dfbench.runs.verification import CONTENT, content_of, expected_problems, held_against
+from dfbench.runs.records.run_file import MANIFEST, write_record
+from dfbench.runs.records.run_manifest import write_manifest
+from dfbench.runs.records.verification import CONTENT, content_of, expected_problems, held_against
+from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.types import Pooling
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dfbench.interfaces import Progress
-    from dfbench.runs.evaluation import ScoredRun
+    from dfbench.runs.scoring.evaluation import ScoredRun
 
 ALTERED = "does not follow from its record"
 

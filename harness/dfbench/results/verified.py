@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.csv_text import csv_of
-from dfbench.data.manifest import file_fingerprints
+from dfbench.data.datasets.manifest import file_fingerprints
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.results.checked import TABLE_CSV, Checked, check_run
-from dfbench.runs.recorded import RecordedRun, open_run, source_of
-from dfbench.runs.run_file import NAME, read_files, read_record, run_folders
-from dfbench.runs.run_manifest import expected_videos, read_manifest
-from dfbench.runs.score_files import changed_files
-from dfbench.runs.scores import read_scores
-from dfbench.runs.sources import configured_source, index_at, with_corpora
-from dfbench.runs.verification import CONTENT, Finding, content_of, has_content, record_findings
+from dfbench.runs.planning.sources import configured_source, index_at, with_corpora
+from dfbench.runs.records.recorded import RecordedRun, open_run, source_of
+from dfbench.runs.records.run_file import NAME, read_files, read_record, run_folders
+from dfbench.runs.records.run_manifest import expected_videos, read_manifest
+from dfbench.runs.records.verification import CONTENT, Finding, content_of, has_content, record_findings
+from dfbench.runs.scoring.score_files import changed_files
+from dfbench.runs.scoring.score_table import read_scores
 from dfbench.types import Label, Video
 from dfbench.untrusted import MOST_RECORD, read_bytes
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
-    from dfbench.runs.sources import DataSource
+    from dfbench.runs.planning.sources import DataSource
     from dfbench.settings import Settings
 
 DATA = "data"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dfbench import LayoutError, MissingCompressionError, folder_fault, natural_key
-from dfbench.data.manifest import compression_of as compression_of  # noqa: PLC0414 - offered as tree.compression_of
+from dfbench.data.datasets.manifest import compression_of as compression_of  # noqa: PLC0414 - offered as tree.compression_of
 from dfbench.escaping import for_shell
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes

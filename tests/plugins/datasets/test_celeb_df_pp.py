@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import Dataset, Label, LayoutError
-from dfbench.data.stocktaking import check
+from dfbench.data.datasets.stocktaking import check
 from dfbench_plugins.datasets import celeb_df_pp
 
 WriteTree = Callable[..., Path]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import Counts, DatasetSpec, LayoutError
-from dfbench.data.stocktaking import check
+from dfbench.data.datasets.stocktaking import check
 from dfbench.hooks.conformance import check_dataset
 from dfbench.hooks.registry import load_object
 from dfbench_plugins.datasets import dfbench_datasets

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import DatasetIndex, DatasetSpec, Label, LayoutError
-from dfbench.data.stocktaking import check
+from dfbench.data.datasets.stocktaking import check
 from dfbench.hooks.registry import load_object
 from dfbench_plugins.datasets import dfbench_datasets, folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import DatasetIndex, LayoutError
-from dfbench.data.stocktaking import check
+from dfbench.data.datasets.stocktaking import check
 from dfbench_plugins.datasets import celeb_df_pp, deeperforensics_sources, folder, wilddeepfake
 
 Files = Sequence[str]

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench import Dataset, DfbenchError, LayoutError, storable
-from dfbench.data.corpus_card import CORPUS_FILE, corpus_name
-from dfbench.data.manifest import manifest_digest, manifest_of, videos_of
-from dfbench.data.stocktaking import check
+from dfbench.data.datasets.corpus_card import CORPUS_FILE, corpus_name
+from dfbench.data.datasets.manifest import manifest_digest, manifest_of, videos_of
+from dfbench.data.datasets.stocktaking import check
 from dfbench_plugins.datasets.celeb_df_pp import CelebDFPP
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 from dfbench_plugins.datasets.deeperforensics import DeeperForensics

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfbench.progress import SilentProgress
-from dfbench.runs.stage import RunRequest, open_stage
+from dfbench.runs.planning.stage import RunRequest, open_stage
 from dfbench_plugins.datasets import dfbench_datasets
 
 FIXTURES = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dfbench import Counts, DatasetIndex, FrameChoice, Label, LayoutError
-from dfbench.data.stocktaking import check
-from dfbench.data.video import read_frames
+from dfbench.data.datasets.stocktaking import check
+from dfbench.data.decoding.video import read_frames
 from dfbench_plugins.datasets.wilddeepfake import NOTES, SPEC, WildDeepfake
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfbench.data.video import read_range
+from dfbench.data.decoding.video import read_range
 from dfbench_plugins.demo.corpora import render_job
 from dfbench_plugins.demo.plan import plan
 from dfbench_plugins.demo.truth import forged_frames

@@ -15,7 +15,7 @@ from PIL import Image
 from tests import photographs
 
 from dfbench import FaceFinder, PluginError
-from dfbench.data.faces import overlap
+from dfbench.data.faces.tracking import overlap
 from dfbench_plugins.face_finders import dlib_hog
 from dfbench_plugins.face_finders.cascade import Cascade
 from dfbench_plugins.face_finders.dlib_hog import DlibHog

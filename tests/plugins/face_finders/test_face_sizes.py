@@ -12,7 +12,7 @@ from tests.benchmarks.talking_head import head_frames
 from tests.photographs import photograph, photographs
 
 from dfbench import Faces
-from dfbench.data.faces import overlap
+from dfbench.data.faces.tracking import overlap
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
 from dfbench_plugins.face_finders.equal_frames import NO_FACES, EqualFrames, size_below
 from dfbench_plugins.face_finders.mtcnn import Mtcnn

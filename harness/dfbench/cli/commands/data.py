@@ -1,0 +1,287 @@
+"""`dfbench data`: make the demo corpora; list, check, add and show datasets. What prepares them is in `preparation`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfbench.cli.output import WholeSummaries
+from dfbench.cli.preparation import prepare_command, selected_videos, status_command
+
+if TYPE_CHECKING:
+    from dfbench.runs.datasets.overview import DatasetState
+
+app = typer.Typer(
+    help="Datasets: demo, list, check, add, show, prepare, status.", no_args_is_help=True, cls=WholeSummaries
+)
+
+
+@app.command("demo")
+def demo_command(
+    size: Annotated[str, typer.Option(help="full or small.")] = "full",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the people and scenes.")] = 0,
+) -> None:
+    """Write the demo corpora in the official directory layouts and print their folders."""
+    from dfbench.cli import output
+    from dfbench.hooks.host import Host
+    from dfbench.runs.planning.sources import made_corpus
+    from dfbench.settings import load_settings
+
+    source = made_corpus(
+        "demo", Host.load().registry, load_settings(), size=size, seed=seed, progress=output.progress()
+    )
+    for name, root in source.roots.items():
+        output.say(name, root)
+
+
+@app.command("list")
+def list_command(
+    look: Annotated[
+        bool, typer.Option("--check/--no-check", help="Hold what is there against its lists and counts.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Every dataset that a plugin offers: is it configured, found, complete?"""
+    from functools import partial
+
+    from dfbench.cli import output
+    from dfbench.hooks.host import Host
+    from dfbench.results.terminal import DataTable
+    from dfbench.runs.datasets.checking import check_dataset
+    from dfbench.runs.datasets.overview import overview
+    from dfbench.runs.planning.sources import configured_source
+    from dfbench.settings import load_settings
+    from dfbench.text import storable
+
+    registry, settings = Host.load().registry, load_settings()
+    source = configured_source(settings, registry)
+    checked = partial(
+        check_dataset, source=source, registry=registry, workers=settings.workers, progress=output.progress()
+    )
+    states = overview(registry, source, look=checked if look else None)
+    if as_json:
+        rows = [
+            {
+                "dataset": one.spec.name,
+                "compression": one.compression,
+                "title": one.spec.title,
+                "state": one.state,
+                "reason": one.reason,
+                "root": storable(str(one.root or "")),
+                "within": one.within,
+                "layout_verified": not one.spec.layout,
+                "layout": one.spec.layout or "verified",
+                "homepage": one.spec.homepage,
+            }
+            for one in states
+        ]
+        output.say_json(rows)
+        return
+    table = DataTable("dataset", "title", "layout", "state", "root")
+    for one in states:
+        where = f"{storable(str(one.root or ''))}{f' (of {one.within})' if one.within else ''}"
+        table.add_row(one.name, one.spec.title, one.spec.layout, one.state, where)
+    output.console().print(table)
+    for one in states:
+        if one.state in ("BROKEN", "MISSING", "UNKNOWN"):
+            hint = f" ({one.hints[0]})" if one.state == "UNKNOWN" and one.hints else ""
+            output.say(f"{one.name}: {one.state}: {one.reason}{hint}")
+
+
+@app.command("check")
+def check_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset; every configured one if empty.")] = "",
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    root: Annotated[Path | None, typer.Option(help="Check this folder instead.")] = None,
+    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; each that is there if empty.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Decode first and last frame of each video and mask; find identical files."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare what is on disk with the official protocol; exits with 1 on a shortfall.
+
+    Without a name, everything that `data list` finds is checked; one that cannot be is told, and the rest goes on.
+    Of a dataset of several compressions, each that is on disk is checked. JSON of a named dataset is that of the first,
+    with the rest as "other_compressions".
+    """
+    from functools import partial
+
+    from dfbench.cli import output
+    from dfbench.errors import UsageError
+    from dfbench.hooks.host import Host
+    from dfbench.runs.datasets.checking import check_dataset
+    from dfbench.runs.datasets.overview import NOT_CONFIGURED, overview, states_on_disk
+    from dfbench.runs.planning.refusals import check_selection
+    from dfbench.runs.planning.sources import configured_source, made_corpus
+    from dfbench.settings import load_settings
+
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    source = configured_source(settings, registry)
+    if data:
+        if dataset:
+            check_selection(
+                dataset,
+                compression=compression,
+                splits=split or (),
+                data=data,
+                size=size,
+                registry=registry,
+                settings=settings,
+            )
+        source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
+    if not dataset and (root is not None or not (source.roots or source.unknown)):
+        raise UsageError(
+            "no dataset is named, and " + ("--root is of one dataset" if root else "no root is configured"),
+            hints=("name a dataset: dfbench data check NAME", "dfbench data list names them"),
+        )
+    look = partial(
+        check_dataset,
+        source=source,
+        registry=registry,
+        root=root,
+        splits=tuple(split or ()),
+        deep=deep,
+        workers=settings.workers,
+        progress=bars,
+    )
+    if dataset:
+        spec = registry.dataset(dataset)
+        place = source.root_for(spec) if root is None else root
+        checked = _usable(states_on_disk(spec, place, look=look, compression=compression))
+    else:
+        states = overview(registry, source, look=look, compression=compression)
+        checked = [one for one in states if one.state != NOT_CONFIGURED]
+    if as_json:
+        content = [one.to_json() for one in checked]
+        named = {**content[0], "other_compressions": content[1:]} if dataset else {}
+        output.say_json(named or content)
+    else:
+        for number, one in enumerate(checked):
+            output.say_lines(["", *one.lines()] if number else one.lines())
+    if not all(one.complete for one in checked):
+        raise typer.Exit(1)
+
+
+@app.command("add")
+def add_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    root: Annotated[Path, typer.Argument(help="The folder that it is in.")],
+    compression: Annotated[
+        str, typer.Option(help="raw, c23, c40: check this one alone; each that is there if empty.")
+    ] = "",
+) -> None:
+    """Check a folder and write it to [data.roots]; a folder that is not the dataset is refused."""
+    from dataclasses import replace
+    from functools import partial
+
+    from dfbench.cli import output
+    from dfbench.hooks.host import Host
+    from dfbench.runs.datasets.checking import check_dataset
+    from dfbench.runs.datasets.overview import states_on_disk
+    from dfbench.runs.planning.sources import configured_source, with_corpora
+    from dfbench.settings import config_path, load_settings, write_root
+
+    registry, settings = Host.load().registry, load_settings()
+    spec, place = registry.dataset(dataset), root.absolute()
+    source = configured_source(settings, registry)
+    look = partial(
+        check_dataset,
+        source=source,
+        registry=registry,
+        root=place,
+        workers=settings.workers,
+        progress=output.progress(),
+    )
+    states = _usable(states_on_disk(spec, place, look=look, compression=compression))
+    with_corpora(replace(source, roots={**source.roots, spec.name: place}), registry)
+    before = source.roots.get(spec.name)
+    for state in states:
+        output.say_lines(state.lines())
+    known = (spec.name, *spec.aliases)
+    keys = [key for key in settings.data.roots if key.casefold() in {one.casefold() for one in known}]
+    instead = f" (it was {before})" if before is not None and before != place else ""
+    for key in keys or [spec.name]:  # the line of an alias is replaced, not joined by a second one
+        write_root(key, place)
+        output.say(f"{config_path()}: {key} = {place}{instead}")
+        if load_settings().data.roots.get(key) != place:
+            output.say(f"warning: DFBENCH_DATA__ROOTS__{key.upper()} is set and beats the file", error=True)
+
+
+@app.command("show")
+def show_command(
+    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    out: Annotated[Path | None, typer.Option(help="The PNG or JPEG; DATASET_faces.png if not given.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=400, help="How many videos.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Which random videos.")] = 0,
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
+    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+) -> None:
+    """Draw a contact sheet of random faces with their labels, of videos that are on disk if any is."""
+    import numpy as np
+
+    from dfbench.cli import output
+    from dfbench.data.datasets.contact_sheet import at_hand, choose, contact_sheet
+    from dfbench.errors import StoreError, UsageError
+    from dfbench.hooks.host import Host
+    from dfbench.runs.planning.refusals import check_selection
+    from dfbench.runs.planning.sources import data_source, prepare_selected
+    from dfbench.settings import load_settings
+    from dfbench.types import FrameChoice, PrepareSpec
+
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+    if out is not None and out.suffix.casefold() not in kinds:
+        raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    check_selection(
+        dataset,
+        compression=compression,
+        splits=split or (),
+        data=data,
+        size=size,
+        registry=registry,
+        settings=settings,
+    )
+    source = data_source(data, registry, settings, size=size, progress=bars)
+    videos = selected_videos(dataset, split, compression, source, registry)
+    there = at_hand(videos)
+    if len(there) < len(videos):
+        bars.note(f"{len(there)} of {len(videos)} videos are on disk: the sheet is of these")
+    report = prepare_selected(
+        choose(there, count, np.random.default_rng(seed)),
+        PrepareSpec(FrameChoice("uniform", 3)),
+        source=source,
+        registry=registry,
+        settings=settings,
+        progress=bars,
+    )
+    path = out or Path(f"{registry.dataset(dataset).name}_faces.png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet = contact_sheet(report.videos, columns=min(8, len(report.videos)))
+        sheet.save(path, kinds[path.suffix.casefold()])
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}", hints=("choose another --out",)
+        ) from error
+    output.say(path)
+
+
+def _usable(states: list[DatasetState]) -> list[DatasetState]:
+    """`states`, of which one at least has an inventory. Raises the error of the first otherwise."""
+    if states[0].error is not None and all(state.inventory is None for state in states):
+        raise states[0].error
+    return states
+
+
+app.command("prepare")(prepare_command)
+app.command("status")(status_command)

@@ -1,0 +1,22 @@
+"""`dfbench doctor`: is everything here that a run needs?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def doctor_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check packages, devices, folders, data roots and plugins; exits with 1 if something is broken."""
+    from dfbench.cli import output
+    from dfbench.runs.datasets.doctor import diagnose
+
+    findings = diagnose()
+    if as_json:
+        output.say_json([{"what": f.what, "state": f.state, "detail": f.detail} for f in findings])
+    else:
+        for finding in findings:
+            output.say(f"{finding.state:8}{finding.what}: {finding.detail}")
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,228 @@
+"""`dfbench explain`: where and when a detector saw a forgery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dfbench.errors import DfbenchError
+    from dfbench.hooks.registry import Registry
+    from dfbench.interfaces import Progress
+    from dfbench.runs.evidence.scored_faces import ScoredFaces
+    from dfbench.runs.records.recorded import RecordedRun
+    from dfbench.settings import Settings
+    from dfbench.specs import DetectorSpec
+
+    _Wanted = tuple[Path, dict[str, Any], Callable[[], ScoredFaces] | None]
+
+SAME_SCORE = 0.005  # between the probability of a run and that of an explanation of the same clips
+
+
+def explain_command(
+    videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...")] = None,
+    detector: Annotated[
+        str, typer.Option("--detector", "-d", help="Who explains; the first that can if empty.")
+    ] = "",
+    weights: Annotated[Path | None, typer.Option(help="Weights of the detector.")] = None,
+    data: Annotated[str, typer.Option(help="'demo': use the weights of the demo data.")] = "",
+    run: Annotated[
+        str, typer.Option(help="A stored run, by folder or name: explain videos of it with its weights.")
+    ] = "",
+    video: Annotated[list[str] | None, typer.Option("--video", help="Video id in --run; repeatable.")] = None,
+    maps: Annotated[
+        list[str] | None, typer.Option("--map", help="A map to make; repeatable, the first is drawn.")
+    ] = None,
+    start: Annotated[float | None, typer.Option(min=0.0, help="Begin at this second.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="Explain so many seconds of it.")] = None,
+    hop: Annotated[
+        int | None, typer.Option(min=1, help="Frames from clip to clip; half a clip if not given.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the results; 'explanations' in the folder of runs if not given."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
+) -> None:
+    """Write for each VIDEO an annotated mp4, a contact sheet, a figure over time and the raw maps.
+
+    Of a video of a run, the very clips that were scored are explained; with --start, --seconds or --hop, successive frames
+    of the same face.
+    """
+    from dfbench.cli import output
+    from dfbench.errors import CoverageError, PluginError, ScoreError, VideoError
+    from dfbench.hooks.host import Host
+    from dfbench.results.evidence.explanations import explain_to
+    from dfbench.runs.evidence.excerpts import Excerpt
+    from dfbench.runs.evidence.explaining import open_explainer
+    from dfbench.runs.planning.cards import Reading
+    from dfbench.runs.planning.refusals import check_explaining
+    from dfbench.runs.planning.sources import face_finder
+    from dfbench.runs.records.recorded import open_run, reading_of, scored_by, weights_of
+    from dfbench.settings import load_settings
+    from dfbench.training.launchers import refuse_several
+
+    refuse_several("dfbench explain")
+    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    _check_subject(run, video, videos)
+    wanted: list[_Wanted]
+    reading, seed, finder_name = Reading(), 0, settings.face_finder
+    if run:
+        recorded = open_run(run, settings)
+        spec = _detector_of(recorded, detector, registry)
+        weights, reading = weights_of(recorded, settings, weights), reading_of(recorded)
+        seed, finder_name = scored_by(recorded)
+        wanted = _of_run(recorded, video or [], registry, settings, bars)
+    else:
+        spec = _detector(detector, registry)
+        check_explaining(
+            spec,
+            videos or [],
+            data=data,
+            device=device,
+            weights=weights,
+            registry=registry,
+            settings=settings,
+        )
+        weights = weights or _made_weights(spec, data, device, bars)
+        wanted = [(path, {}, None) for path in videos or []]
+    opened = open_explainer(
+        spec,
+        registry,
+        weights=weights,
+        device=device,
+        seed=seed,
+        names=tuple(maps or ()),
+        reading=reading,
+    )
+    excerpt, finder, version = None, None, ""
+    if not run or any(one is not None for one in (start, seconds, hop)):
+        excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)
+        finder, version = face_finder(registry, device=device, name=finder_name)
+    failed: list[str] = []
+    for path, facts, faces in wanted:
+        try:
+            done = explain_to(
+                opened,
+                path,
+                out=out or settings.runs / "explanations",
+                finder=finder,
+                finder_version=version,
+                excerpt=excerpt,
+                force=force,
+                progress=bars,
+                facts=facts,
+                scored=faces() if faces else None,
+            )
+        except (VideoError, PluginError, ScoreError) as error:
+            failed.append(f"{path.name} ({_status_of(error)})")
+            bars.note(_said_of(path, error))
+            continue
+        if opened.notice:  # beside the verdict, and once
+            bars.note(f"*** {opened.spec.name}: {opened.notice}")
+        if excerpt is None:
+            _warn_of_another_score(path.name, done.probability, facts, bars)
+        output.say(path.name, f"P(fake) {done.probability:.3f}", done.folder)
+    if failed:
+        raise CoverageError(
+            f"{len(failed)} of {len(wanted)} videos could not be explained: {', '.join(failed)}",
+            hints=("the reasons stand above",),
+        )
+
+
+def _status_of(error: DfbenchError) -> str:
+    """How a video ended that could not be explained."""
+    from dfbench.errors import VideoError
+
+    return error.status if isinstance(error, VideoError) else "error"
+
+
+def _said_of(path: Path, error: DfbenchError) -> str:
+    """Why a video could not be explained; of an error of the plugin, where in its code."""
+    from dfbench.errors import VideoError
+
+    if isinstance(error, VideoError):
+        return f"{error.status}: {error.message}"
+    return f"error: {path}: {' '.join((error.message, *error.hints[:2]))}"
+
+
+def _warn_of_another_score(name: str, probability: float, facts: Mapping[str, Any], bars: Progress) -> None:
+    """Say so if a run scored the clips that were explained otherwise."""
+    then = facts.get("run_probability")
+    if then is not None and abs(probability - then) > SAME_SCORE:
+        bars.note(
+            f"warning: {name}: P(fake) was {then:.3f} in the run; the detector, its precision or the device is not the one"
+            " of the run"
+        )
+
+
+def _check_subject(run: str, video: list[str] | None, videos: list[Path] | None) -> None:
+    """Raise UsageError unless either files are named or videos of a run."""
+    from dfbench.errors import UsageError
+
+    if bool(run) != bool(video):
+        raise UsageError(
+            "--run and --video go together", hints=("dfbench explain --run RUN --video DATASET/VIDEO_ID",)
+        )
+    if bool(run) == bool(videos):
+        raise UsageError(
+            "name either video files or videos of a run",
+            hints=(
+                "dfbench explain VIDEO.mp4 --weights W",
+                "dfbench explain --run RUN --video DATASET/VIDEO_ID",
+            ),
+        )
+
+
+def _detector(name: str, registry: Registry) -> DetectorSpec:
+    from dfbench.errors import UsageError
+    from dfbench.runs.planning.refusals import explaining_detectors
+
+    if name:
+        return registry.detector(name)
+    able = explaining_detectors(registry)
+    if not able:
+        raise UsageError("no installed detector can explain itself", hints=("dfbench plugins list",))
+    return registry.detector(able[0])
+
+
+def _made_weights(spec: DetectorSpec, data: str, device: str, bars: Progress) -> Path | None:
+    """Weights for made data, such as the demo's, trained now if need be; none if no data are named."""
+    from dfbench.runs.planning.stage import RunRequest, open_stage
+    from dfbench.runs.trainings.weights import find_weights
+
+    if not data or not spec.needs_weights:
+        return None
+    request = RunRequest(detector=spec.name, data=data, device=device)
+    return find_weights(request, open_stage(request, bars, purpose="explain"))
+
+
+def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpec:
+    """The detector of a run, which `name` must not contradict."""
+    from dfbench.errors import UsageError
+
+    spec = registry.detector(str(run.record["detector"]["name"]))
+    if name and registry.detector(name).name != spec.name:
+        raise UsageError(
+            f"run {run.folder.name} is of detector {spec.name!r}, not {name!r}",
+            hints=("leave out --detector",),
+        )
+    return spec
+
+
+def _of_run(
+    run: RecordedRun, ids: list[str], registry: Registry, settings: Settings, bars: Progress
+) -> list[_Wanted]:
+    """Of each video the file, what the run said of it, and how to come by the faces that it scored."""
+    from dfbench.runs.evidence.scored_faces import scored_faces
+    from dfbench.runs.records.recorded import source_of, video_of
+
+    source = source_of(run, registry, settings, bars)
+    find = partial(scored_faces, run, source=source, registry=registry, settings=settings, progress=bars)
+    found = [video_of(run, one, source, registry) for one in ids]
+    return [(video.path, facts, partial(find, video)) for video, facts in found]

@@ -1,0 +1,84 @@
+"""`dfbench localisation`: is the evidence where, and when, the forgery is?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def localisation_command(
+    detector: Annotated[str, typer.Option("--detector", "-d", help="A detector that explains itself.")],
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this dataset; repeatable. Every one with masks if not given."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="The split whose fakes are explained.")] = "test",
+    weights: Annotated[Path | None, typer.Option(help="Weights of the detector.")] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Only this map; repeatable. The detector's standard ones if not given."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many fakes a dataset.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the tables; 'localisation' in the folder of runs if not given."),
+    ] = None,
+) -> None:
+    """Compare a detector's maps with the mask videos of fakes, and its evidence over time with spliced videos."""
+    from dfbench.cli import output
+    from dfbench.data.folders import below, require_below
+    from dfbench.hooks.host import Host
+    from dfbench.results.evidence.localisation import render_when, render_where, summarise, write_localisation
+    from dfbench.runs.evidence.explaining import open_explainer
+    from dfbench.runs.evidence.localisation import BORDER, MASK, localise, masked_videos
+    from dfbench.runs.planning.refusals import check_selection, require_explainer
+    from dfbench.runs.planning.stage import RunRequest, open_stage
+    from dfbench.runs.trainings.weights import find_weights
+    from dfbench.settings import load_settings
+    from dfbench.text import folder_name
+    from dfbench.training.launchers import refuse_several
+
+    refuse_several("dfbench localisation")
+    request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
+    registry = Host.load().registry
+    require_explainer(registry.detector(detector), registry)
+    for name in dataset or ():
+        check_selection(
+            name,
+            compression="",
+            splits=(split,),
+            data=data,
+            size=size,
+            registry=registry,
+            settings=load_settings(),
+        )
+    stage = open_stage(request, output.progress(), purpose="explain")
+    videos = masked_videos(stage, dataset or (), split)
+    corpus = stage.source.corpus_of(videos)
+    if weights is None and stage.spec.needs_weights and stage.spec.explain:
+        weights = find_weights(request, stage)
+    opened = open_explainer(
+        stage.spec, stage.registry, weights=weights, device=device, seed=seed, names=tuple(maps or ())
+    )
+    if opened.notice:
+        stage.progress.note(f"*** {opened.spec.name}: {opened.notice}")
+    result = localise(stage, opened, videos, limit=limit)
+    where, when = summarise(result)
+    name = f"{stage.spec.name}-{corpus}-{split}"
+    tail = opened.weights_sha256[:8] or f"seed{seed}"
+    place = stage.settings.runs / "localisation"
+    folder = out or require_below(stage.settings.runs, below(place, folder_name(f"{name}-{tail}")))
+    for target in (MASK, BORDER):
+        output.print_table(render_where(where, target))
+    if len(when):
+        output.print_table(render_when(when))
+    for reason in result.skipped:
+        output.say(f"not used: {reason}", error=True)
+    write_localisation(result, where, when, folder)  # last: where it cannot be written, it stands above
+    output.say(f"written to {folder}")

@@ -1,0 +1,134 @@
+"""`dfbench run`: score detectors by a protocol and print the result tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dfbench.escaping import for_shell
+from dfbench.types import COVERAGE_LIMIT
+
+
+def run_command(
+    detector: Annotated[list[str], typer.Option("--detector", "-d", help="A detector; repeat for several.")],
+    protocol: Annotated[
+        str,
+        typer.Option("--protocol", "-p", help="An evaluation protocol; with --dataset, the one to train by."),
+    ] = "cross-dataset",
+    dataset: Annotated[
+        str, typer.Option(help="Test this dataset alone, such as 'folder', your own videos.")
+    ] = "",
+    split: Annotated[
+        list[str] | None, typer.Option(help="With --dataset: this split; repeatable. 'test' if not given.")
+    ] = None,
+    compression: Annotated[
+        str, typer.Option(help="With --dataset: raw, c23, c40; its default if empty.")
+    ] = "",
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this dataset of the protocol; repeatable.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the detector (needs a single --detector).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Precision of scoring: 32, or bf16 or int8 where the detector offers it.")
+    ] = "32",
+    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    recipe: Annotated[
+        str, typer.Option(help="Recipe, if the detector must be trained first, or --weights carry none.")
+    ] = "",
+    train_compression: Annotated[
+        str, typer.Option(help="Train on videos of this compression; the protocol's if empty.")
+    ] = "",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Recipe field, e.g. --set lr=1e-4; with --weights, one that changes scoring alone."
+        ),
+    ] = None,
+    min_coverage: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Exit with 3 if a smaller share of the expected videos was scored."
+        ),
+    ] = COVERAGE_LIMIT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Score again what is scored; the run that was there is set aside.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+) -> None:
+    """Score DETECTOR on every test set of PROTOCOL, or on DATASET; a second identical run computes nothing."""
+    import json
+
+    from dfbench.api import evaluate
+    from dfbench.cli import output
+    from dfbench.errors import CoverageError, UsageError
+    from dfbench.progress import NotingProgress
+    from dfbench.results.eligibility import share
+    from dfbench.results.tables import MEAN, render_table, short_of, warnings_of
+    from dfbench.runs.planning.recipes import parse_overrides
+    from dfbench.runs.planning.refusals import check_requests
+    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.training.launchers import refuse_several
+
+    refuse_several("dfbench run")
+    if weights is not None and len(detector) != 1:
+        raise UsageError(
+            "--weights goes with exactly one --detector", hints=("run the detectors one by one",)
+        )
+    import pandas as pd
+
+    requests = [
+        RunRequest(
+            detector=name,
+            protocol=protocol,
+            data=data,
+            only=tuple(only or ()),
+            dataset=dataset,
+            splits=tuple(split or ()),
+            compression=compression,
+            weights=weights,
+            seed=seed,
+            device=device,
+            precision=precision,
+            size=size,
+            recipe=recipe,
+            train_compression=train_compression,
+            overrides=parse_overrides(overrides or ()),
+            force=force,
+        )
+        for name in detector
+    ]
+    requests = check_requests(requests)
+    tables = []
+    shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
+    for request in requests:
+        outcome = evaluate(request, progress=shown)
+        tables.append(outcome.table)
+        if not as_json:
+            output.print_table(render_table(outcome.table, width=output.console().width))
+            output.say(f"stored in {outcome.folder}")
+    merged = pd.concat(tables, ignore_index=True)
+    if as_json:
+        for sentence in warnings_of(merged):
+            output.say(f"warning: {sentence}", error=True)
+        output.say_json(json.loads(merged.to_json(orient="records")))
+    if short := short_of(merged, min_coverage):
+        unlisted = merged[merged["n_unlisted_real"] + merged["n_unlisted_fake"] > 0]
+        raise CoverageError(
+            f"fewer than {share(min_coverage)} of the expected videos were scored: {'; '.join(short)}",
+            hints=(
+                *(
+                    f"its lists name too few: dfbench data check {for_shell(name)}"
+                    for name in dict.fromkeys(unlisted["dataset"])
+                    if name != MEAN
+                ),
+                "why videos failed stands in scores.parquet of the run, column 'reason'",
+                "accept it with --min-coverage; a leaderboard does not rank it",
+            ),
+        )

@@ -1,0 +1,133 @@
+"""`dfbench runs`: which runs are stored, whether they follow from their records, and copies of them to give away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dfbench.cli import output
+from dfbench.cli.output import WholeSummaries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dfbench.results.verified import Verified
+    from dfbench.settings import Settings
+
+app = typer.Typer(help="List, verify and export stored runs.", no_args_is_help=True, cls=WholeSummaries)
+
+_Runs = Annotated[
+    Path | None, typer.Option("--runs", help="The folder of runs; the configured one if not given.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_command(runs: _Runs = None, as_json: _Json = False) -> None:
+    """List the stored runs: what each is, and how it ended."""
+    from dfbench.results.terminal import DataTable
+    from dfbench.runs.records.listing import listed_runs
+
+    found = listed_runs(_settings(runs).runs)
+    if as_json:
+        output.say_json([one.to_json() for one in found])
+        return
+    table = DataTable("run", "entry", "protocol", "corpus", "status", "finished")
+    for one in found:
+        table.add_row(one.run, one.entry, one.protocol, one.corpus, one.status, one.finished[:10])
+    output.print_table(table)
+    for one in found:
+        if one.problem:
+            output.say(f"{one.run}: {one.problem}")
+
+
+@app.command("verify")
+def verify_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...", help="Runs by name or folder, or folders of runs; all if not given."
+        ),
+    ] = None,
+    runs: _Runs = None,
+    as_json: _Json = False,
+) -> None:
+    """Check that runs follow from their records: lists, scores, tables, and data where they are at hand; exits with 1 if not."""
+    from dfbench.errors import RunError
+    from dfbench.hooks.host import Host
+    from dfbench.results.verified import WRONG, folders_of, states_of, verify
+
+    settings = _settings(runs)
+    registry = Host.load().registry
+    found: list[Verified] = []
+    bars = output.progress()
+    folders = folders_of(names or [], settings)
+    with bars.task("verify runs", len(folders)) as task:
+        for folder in folders:
+            found.append(verify(folder, registry=registry, settings=settings, progress=bars))
+            task.advance(note=folder.name)
+    if as_json:
+        output.say_json([one.to_json() for one in found])
+    else:
+        _print(found)
+    if wrong := [one.run for one in found if one.state in WRONG]:
+        raise RunError(
+            f"of {len(found)} runs: {states_of(found)}",
+            hints=(f"not to be trusted: {', '.join(wrong[:3])}{' ...' * (len(wrong) > 3)}",),
+        )
+
+
+@app.command("export")
+def export_command(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder for the copies.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs by name or folder; all if not given.")
+    ] = None,
+    runs: _Runs = None,
+    as_json: _Json = False,
+) -> None:
+    """Copy runs to DIR without what their readers need not know, such as folders and names of machines; says what it left out."""
+    from dfbench.results.exporting import export_runs
+    from dfbench.results.verified import folders_of
+
+    settings = _settings(runs)
+    exported = export_runs(folders_of(names or [], settings), target, settings)
+    if as_json:
+        output.say_json(
+            [{"run": one.run.name, "copy": str(one.copy), "left_out": one.left_out} for one in exported]
+        )
+        return
+    for one in exported:
+        output.say(f"wrote {one.copy}")
+        for what in one.left_out:
+            output.say(f"  left out: {what}")
+    output.say(
+        "ids of videos stay as the data sets have them: look at those of your own videos before you publish"
+    )
+
+
+def _settings(runs: Path | None) -> Settings:
+    from dfbench.settings import load_settings
+
+    settings = load_settings()
+    return settings if runs is None else settings.model_copy(update={"runs": runs})
+
+
+def _print(found: Sequence[Verified]) -> None:
+    from dfbench.results.terminal import DataTable
+    from dfbench.results.verified import states_of
+
+    table = DataTable(
+        "run", "state", "checked", legend="This is no proof against a forger, who can make a whole other run."
+    )
+    for one in found:
+        table.add_row(one.run, str(one.state), ", ".join(one.checked) or "-")
+    output.print_table(table)
+    for one in found:
+        for problem in one.problems:
+            output.say(f"{one.run}: {problem}")
+        for note in one.notes:
+            output.say(f"note: {one.run}: {note}")
+    output.say(f"{len(found)} runs: {states_of(found)}")

@@ -1,0 +1,58 @@
+"""`dfbench train`: train a detector by a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def train_command(
+    detector: Annotated[str, typer.Option("--detector", "-d", help="A trainable detector.")],
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="Its train and validation sets are used.")
+    ] = "cross-dataset",
+    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    recipe: Annotated[str, typer.Option(help="The recipe; the detector's default if empty.")] = "",
+    train_compression: Annotated[
+        str,
+        typer.Option(
+            "--train-compression", "--compression", help="Train on these videos; the protocol's if empty."
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    start: Annotated[
+        str,
+        typer.Option(
+            help="Start from these weights: a file, or timm:MODEL=FILE to read it as timm's weights of MODEL."
+        ),
+    ] = "",
+    devices: Annotated[int, typer.Option(min=1, help="Devices of this kind on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines; start it there with srun or torchrun.")] = 1,
+    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
+    ] = None,
+) -> None:
+    """Train DETECTOR, or go on with an interrupted training; prints the path of the weights."""
+    from dfbench.cli import output
+    from dfbench.runs.planning.recipes import parse_overrides
+    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.trainings.weights import train_detector
+
+    request = RunRequest(
+        detector=detector,
+        protocol=protocol,
+        data=data,
+        seed=seed,
+        device=device,
+        size=size,
+        recipe=recipe,
+        train_compression=train_compression,
+        overrides=parse_overrides(overrides or ()),
+        start=start,
+        devices=devices,
+        nodes=nodes,
+    )
+    output.say(train_detector(request, progress=output.progress()))

@@ -1,0 +1,1 @@
+"""From decoded frames to the face track of a video."""

@@ -1,0 +1,1 @@
+"""Videos that are stored as images, in folders or archives, and what a file is by its name and size."""

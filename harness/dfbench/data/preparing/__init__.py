@@ -1,0 +1,1 @@
+"""The stage that fills the face store, and the processes that it works in."""

@@ -1,0 +1,164 @@
+"""How the preparation of each video ended, as the face store tells it.
+
+A video that is done has its face file; one that failed has a small JSON beside that path with its status and reason.
+Either counts for the file that it was made of (`fingerprints`), and for no other. A video that is not there is missing,
+whatever the store holds. Every file is written under a name of its own and then renamed, so that
+any number of processes and machines may write to one store.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
+from dfbench.data.images.sequences import archive_of
+from dfbench.data.store.face_files import IRRELEVANT, Origin, not_written, part_path, read_origin
+from dfbench.errors import DataError, StoreError, UnreadableError
+from dfbench.text import storable
+from dfbench.types import Status, Video
+from dfbench.untrusted import MOST_SETTINGS, read_object
+
+LEFTOVER_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedResult:
+    """How the preparation of one video ended; `path` is its face file if `status` is OK, and `reason` then what is to
+    be said of whose face it is, mostly "". The face is in `face_frames` of its `wanted_frames`, -1 if nobody counted."""
+
+    video: Video
+    status: Status
+    reason: str
+    path: Path
+    seconds: float = 0.0
+    face_frames: int = -1
+    wanted_frames: int = -1
+
+
+def prepared_result(video: Video, path: Path, origin: Origin, seconds: float = 0.0) -> PreparedResult:
+    """The outcome of a video whose face file at `path` was made of `origin`."""
+    return PreparedResult(
+        video,
+        Status.OK,
+        origin.note,
+        path,
+        seconds,
+        face_frames=origin.face_frames,
+        wanted_frames=origin.wanted_frames,
+    )
+
+
+def known_outcome(
+    video: Video, path: Path, source: str, *, whole: bool = True, verify: bool = False
+) -> PreparedResult | None:
+    """What the store says of a video whose file has the fingerprint `source`, None if it is to be prepared.
+
+    `whole` checks every CRC of its face file, `verify` every byte of the video: the fingerprint is of samples.
+    """
+    if source == ABSENT:
+        return PreparedResult(video, Status.MISSING, f"{video.path}: no such file or folder", path)
+    origin = _sound_origin(video, path, source, whole=whole)
+    if origin is not None and (not verify or origin.content == _content(video.path)):
+        return prepared_result(video, path, origin)
+    try:
+        record = read_object(_status_path(path), most=MOST_SETTINGS)
+        if not _failed(record, video, source):
+            return None
+        status, reason = Status(record["status"]), storable(str(record["reason"]))
+    except (UnreadableError, ValueError, KeyError, TypeError):  # not there, or damaged
+        return None
+    return None if status is Status.OK else PreparedResult(video, status, reason, path)
+
+
+def store_failure(
+    video: Video, path: Path, status: Status, reason: str, seconds: float = 0.0
+) -> PreparedResult:
+    """Keep why a video has no faces. Raises StoreError."""
+    reason, source = storable(reason), fingerprint(video.path)
+    record = {
+        "status": status,
+        "reason": reason,
+        "source": source,
+        "mask": _mask(video),
+        "time": _time(video.path),
+        "content": _content(video.path),
+    }
+    part = part_path(_status_path(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(record), encoding="utf-8")
+        part.replace(_status_path(path))
+        if path.is_file() and _sound_origin(video, path, source, whole=True) is None:
+            path.unlink(missing_ok=True)  # damaged, or of another file or mask
+    except OSError as error:
+        raise not_written(_status_path(path), part, error) from error
+    return PreparedResult(video, status, reason, path, seconds)
+
+
+def forget_failure(path: Path) -> None:
+    """Remove what `store_failure` kept, so that the video is prepared again. Raises StoreError."""
+    try:
+        _status_path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot delete {_status_path(path)}: {error.strerror}") from error
+
+
+def sweep_leftovers(folders: Iterable[Path]) -> None:
+    """Delete unfinished files that are a day old: their writers were killed."""
+    now = time.time()
+    for folder in folders:
+        for part in folder.glob("*.part"):
+            try:
+                if now - part.stat().st_mtime > LEFTOVER_SECONDS:
+                    part.unlink()
+            except OSError:  # somebody else swept it, or may not be deleted: it is never read
+                continue
+
+
+def _sound_origin(video: Video, path: Path, source: str, *, whole: bool) -> Origin | None:
+    """What the face file at `path` was made of, if that is this video, and its mask as it is now where a mask has a say."""
+    origin = read_origin(path, whole=whole) if path.is_file() else None
+    if origin is None or origin.source != source:
+        return None
+    return origin if origin.mask == IRRELEVANT or origin.mask == _mask(video) else None
+
+
+def _mask(video: Video) -> str:
+    return ABSENT if video.mask_path is None else fingerprint(video.mask_path)
+
+
+def _failed(record: Mapping[str, Any], video: Video, source: str) -> bool:
+    """Whether it was this video that failed.
+
+    A file that was damaged and is downloaded again may have the same samples: where its time is another, all of it counts.
+    """
+    if (record["source"], record["mask"]) != (source, _mask(video)):
+        return False
+    if record["time"] == _time(video.path):
+        return True
+    content = _content(video.path)
+    return bool(content) and content == str(record["content"])
+
+
+def _time(path: Path) -> int:
+    try:
+        return (archive_of(path) or path).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return -1
+
+
+def _content(path: Path) -> str:
+    """The digest of all bytes of a video; "" if they cannot be read."""
+    try:
+        return content_digest(path)
+    except (DataError, OSError, ValueError):
+        return ""
+
+
+def _status_path(path: Path) -> Path:
+    return path.with_suffix(".json")

@@ -1,0 +1,1 @@
+"""Leaderboards: the results of many runs side by side."""

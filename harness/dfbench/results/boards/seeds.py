@@ -1,0 +1,168 @@
+"""Runs of one entry that differ in their seed alone, as one result: what the method does, not one lucky training.
+
+The AUC is the mean over the seeds. Its interval counts both reasons why another lab would find another mean: other
+identities (one bootstrap for all seeds, since they were scored on the same videos) and other seeds (Student's t).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dfbench.errors import DfbenchError, StoreError
+from dfbench.metrics.point import auc
+from dfbench.metrics.uncertainty import interval_over_seeds, paired_bootstrap_draws
+from dfbench.results.boards.stored import RunResult
+from dfbench.results.eligibility import too_few
+from dfbench.results.tables import MEAN, MEASURES
+from dfbench.runs.records.entries import entry_of_seeds
+from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores
+
+INTERVAL = "identities and seeds"
+
+
+Entry = tuple[RunResult, tuple[RunResult, ...]]
+
+
+def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[Entry], list[str]]:
+    """Pool runs over seeds; returns each entry once, with the runs that it stands for, and a sentence for each run that
+    was left out: one of several seeds whose scores cannot be read.
+
+    Runs are one entry if nothing but the seed tells them apart: not the videos, the recipe, a version. A run stays alone
+    if its seed is unknown, if another has the same seed (other weights, of which one at most can be that training), or
+    the same weights, which are no other training.
+    """
+    families: dict[object, list[RunResult]] = {}
+    for run in runs:
+        families.setdefault((run.family, run.settings, run.trained_on, run.corpora), []).append(run)
+    pooled: list[Entry] = []
+    left_out: list[str] = []
+    for members in families.values():
+        several = _trainings(members)
+        pooled += [(run, (run,)) for run in members if run not in several]
+        scores: dict[Path, pd.DataFrame] = {}
+        for run in several:
+            try:
+                scores[run.folder] = _scores_of(run)
+            except DfbenchError as error:
+                left_out.append(f"{run.folder.name}: {error.message}")
+        read = [run for run in several if run.folder in scores]
+        if len(read) == 1:
+            pooled.append((read[0], (read[0],)))
+        elif read:
+            pooled.append((_mean_of(read, list(scores.values()), draws), tuple(read)))
+    return pooled, left_out
+
+
+def _trainings(members: Sequence[RunResult]) -> list[RunResult]:
+    """Those of a family that are trainings with different known seeds, by seed; none if there are not at least two."""
+    seeds, weights = Counter(run.seed for run in members), Counter(run.weights for run in members)
+    known = [
+        run
+        for run in members
+        if run.seed is not None and seeds[run.seed] == 1 and (weights[run.weights] == 1 or not run.weights)
+    ]
+    return sorted(known, key=lambda run: run.seed or 0) if len(known) > 1 else []
+
+
+def _scores_of(run: RunResult) -> pd.DataFrame:
+    """The videos of a run with their scores. Raises StoreError, ScoreError."""
+    if not any_scores(run.folder):
+        raise StoreError(f"its scores are gone from {run.folder}")
+    return video_scores(read_scores(run.folder), run.pooling)
+
+
+def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: int) -> RunResult:
+    first = runs[0]
+    tables = [run.whole().set_index("dataset") for run in runs]
+    table = _mean_table(tables)
+    resampled: dict[str, NDArray[np.float64]] = {}
+    for dataset in table.index.drop(MEAN, errors="ignore"):
+        common = _common([one[one["dataset"] == dataset] for one in videos])
+        if reason := _too_few(common[0]):
+            resampled[dataset] = np.full(draws, math.nan)
+            notes = [str(table.loc[dataset, "note"]), f"of the videos that all seeds scored: {reason}"]
+            table.loc[dataset, "note"] = "; ".join(filter(None, notes))
+        else:
+            resampled[dataset] = _draws(dataset, common, draws)
+    if MEAN in table.index:  # datasets are independent, so the mean of their draws is a draw of the mean
+        resampled[MEAN] = np.mean(list(resampled.values()), axis=0)
+    for dataset, drawn in resampled.items():
+        per_seed = np.array([one.loc[dataset, "auc"] for one in tables], dtype=np.float64)
+        if np.isnan(drawn).any() or np.isnan(per_seed).any():
+            table.loc[dataset, [*MEASURES, "auc_low", "auc_high"]] = math.nan
+            continue
+        rng = np.random.default_rng([crc32(dataset.encode()), 2])
+        interval = interval_over_seeds(per_seed, drawn, rng=rng)
+        table.loc[dataset, ["auc_low", "auc_high"]] = [interval.low, interval.high]
+    entry = entry_of_seeds(first.family, [run.seed for run in runs if run.seed is not None])
+    return replace(
+        first,
+        entry=entry,
+        seed=None,
+        finished=max(run.finished for run in runs),
+        notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
+        plugins=tuple(dict.fromkeys(plugin for run in runs for plugin in run.plugins)),
+        table=table.reset_index().assign(entry=entry, interval=INTERVAL)[list(first.whole().columns)],
+    )
+
+
+def _mean_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows by dataset: floats are means, coverage and counts of the seed with the lowest, all notes; the rest is shared.
+
+    A row that a seed lacks is left out: a seed of which not every dataset has an AUC has no mean over datasets.
+    """
+    mean = (
+        tables[0].loc[[name for name in tables[0].index if all(name in one.index for one in tables)]].copy()
+    )
+    together = pd.concat(tables).groupby(level="dataset", sort=False)
+    for name in mean.columns[mean.dtypes == "float64"]:
+        # A mean of fewer seeds than the row names would be another number.
+        mean[name] = together[name].agg(lambda values: values.mean(skipna=False))
+    for dataset in mean.index:
+        lowest = min((one.loc[dataset] for one in tables), key=lambda row: float(row["coverage"]))
+        for name in ("coverage", *(name for name in mean.columns if name.startswith("n_"))):
+            mean.loc[dataset, name] = lowest[name]
+    mean["note"] = together["note"].agg(
+        lambda notes: "; ".join(dict.fromkeys(part for note in notes for part in note.split("; ") if part))
+    )
+    return mean
+
+
+def _common(videos: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Of each seed the videos that all of them scored, in one order."""
+    scored = [one[one["status"] == "ok"].set_index("video_id") for one in videos]
+    common = scored[0].index
+    for one in scored[1:]:
+        common = common.intersection(one.index)
+    return [one.loc[common] for one in scored]
+
+
+def _too_few(videos: pd.DataFrame) -> str:
+    return too_few(videos["label"].to_numpy(dtype=np.int64), _clusters(videos))
+
+
+def _clusters(videos: pd.DataFrame) -> NDArray[np.int64]:
+    return np.unique(videos["group"].to_numpy(dtype=str), return_inverse=True)[1]
+
+
+def _draws(dataset: str, scored: Sequence[pd.DataFrame], draws: int) -> NDArray[np.float64]:
+    """Bootstrap draws of the mean over seeds, on the videos that all of them scored."""
+    resampled = paired_bootstrap_draws(
+        [one["logit"].to_numpy(dtype=np.float64) for one in scored],
+        scored[0]["label"].to_numpy(dtype=np.int64),
+        _clusters(scored[0]),
+        metric=auc,
+        rng=np.random.default_rng([crc32(dataset.encode()), 1]),
+        draws=draws,
+    )
+    mean: NDArray[np.float64] = resampled.mean(axis=0)
+    return mean

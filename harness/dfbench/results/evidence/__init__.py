@@ -1,0 +1,1 @@
+"""Explanations as files: pictures, figures, videos and tables."""

@@ -1,0 +1,1 @@
+"""Looking at datasets and at this machine, without a run."""

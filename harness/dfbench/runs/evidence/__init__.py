@@ -1,0 +1,1 @@
+"""Explanations: where and when a detector sees a forgery."""

@@ -1,0 +1,250 @@
+"""Explain a video: windows of successive frames of its file, or the clips that a run scored; ask the detector's explainer.
+
+What is held in memory at a time is a few frames; crops and maps are in files of a scratch folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfbench.data.clips import read_clips
+from dfbench.data.coordinates import crop_boxes
+from dfbench.data.decoding.video import probe
+from dfbench.data.decoding.video_file import VideoInfo
+from dfbench.data.store.face_files import read_track
+from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
+from dfbench.escaping import for_terminal
+from dfbench.hooks.plugin_code import ToldExplainer, running
+from dfbench.hooks.registry import closest
+from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
+from dfbench.names import shown
+from dfbench.runs.evidence.excerpts import Excerpt, cut_face, follow_face
+from dfbench.runs.evidence.scored_faces import ScoredFaces
+from dfbench.runs.evidence.windows import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
+from dfbench.runs.planning.cards import Reading, card_of
+from dfbench.runs.planning.refusals import require_explainer
+from dfbench.runs.planning.stage import choose_device
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training, known_card, training_of
+from dfbench.runs.trainings.training_names import named_card
+from dfbench.runs.trainings.weights_files import check_weights_file
+from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenExplainer:
+    """A detector's explainer, ready on `device`; `maps` are those to make, the one to show first.
+
+    `notice` is what a reader of its scores must know of `training`, "" if there is nothing to warn of.
+    """
+
+    explainer: Explainer
+    spec: DetectorSpec
+    card: DetectorCard
+    weights_sha256: str
+    maps: tuple[EvidenceMap, ...]
+    seed: int
+    reading: Reading
+    training: Training = NOTHING_KNOWN
+    device: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """The evidence of one video over its n frames with a face.
+
+    frame_indices (n,) int64, positions in the video; boxes (n, 4) float64: the part of the frame that each crop and
+    map shows, x0 y0 x1 y1 in frame pixels; crops (n, S, S, 3) uint8 RGB. `logit` is the pooled logit of the windows,
+    `margin` that of the crops, as in `ClipSpec`. Of `looked_at` frames, `held` hold the face. `scored`: the windows are
+    the clips that a run scored, and not successive frames.
+    """
+
+    path: Path
+    info: VideoInfo
+    frame_size: tuple[int, int]
+    frame_indices: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    crops: NDArray[np.uint8]
+    evidence: TrackEvidence
+    logit: float
+    margin: float
+    looked_at: int
+    held: int
+    scored: bool = False
+
+
+def open_explainer(
+    spec: DetectorSpec,
+    registry: Registry,
+    *,
+    weights: Path | None,
+    device: str,
+    seed: int = 0,
+    names: Sequence[str] = (),
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> OpenExplainer:
+    """Build the explainer of a detector. `names` are the maps to make, the standard ones if none.
+
+    Raises UsageError if the detector cannot explain itself or a map is unknown, WeightsError.
+    """
+    require_explainer(spec, registry)
+    if weights is None and spec.needs_weights:
+        raise WeightsError(
+            f"detector {spec.name!r} needs weights to explain anything",
+            hints=(
+                "name them:                     --weights PATH/TO/WEIGHTS",
+                "or a run that used them:       --run RUN --video ID",
+                "or use those of the demo data: --data demo",
+            ),
+        )
+    if weights is not None:
+        check_weights_file(weights)
+    factory = cast("ExplainerFactory", registry.load_object(spec.explain))
+    where = choose_device(device)
+    with running(spec, "when its explainer was built"):
+        explainer = ToldExplainer(
+            factory(weights=weights, device=where, seed=seed, **reading.options()), spec
+        )
+    offered = {one.name: one for one in explainer.maps()}
+    if not offered:
+        raise PluginError(f"the explainer of {spec.name!r} offers no map")
+    for name in offered:
+        if (
+            not name.strip() or set(name) & set("/\\") or for_terminal(name) != name
+        ):  # the name of an array in a file
+            raise PluginError(
+                f"the explainer of {spec.name!r} offers a map {shown(name)}, which cannot be stored"
+            )
+    for name in names:
+        if name not in offered:
+            raise _unknown_map(spec.name, name, list(offered))
+    sha = file_sha256(weights) if weights is not None else ""
+    card = named_card(known_card(card_of(spec, registry, weights, reading), weights, sha), registry)
+    training = training_of(card, given=weights is not None, seed=seed)
+    wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
+    return OpenExplainer(
+        explainer=explainer,
+        spec=spec,
+        card=card,
+        weights_sha256=sha,
+        maps=tuple(offered[name] for name in wanted),
+        seed=seed,
+        reading=reading,
+        training=training,
+        device=where,
+        notice=training.notice(registry),
+    )
+
+
+def _unknown_map(detector: str, name: str, known: list[str]) -> UnknownNameError:
+    close = closest(name, known)
+    hints = [f"did you mean {' or '.join(repr(one) for one in close)}?"] if close else []
+    return UnknownNameError(f"{detector} has no map {name!r}", hints=(*hints, f"maps: {', '.join(known)}"))
+
+
+def explain_excerpt(
+    opened: OpenExplainer,
+    path: Path,
+    *,
+    finder: FaceFinder,
+    excerpt: Excerpt,
+    scratch: Path,
+    progress: Progress,
+    scored: ScoredFaces | None = None,
+) -> Explanation:
+    """Explain successive frames of one video file, with large arrays in files of `scratch`, which must exist.
+
+    The face is the main one of the excerpt, or the one that a run scored; its clips say how it is cut. Raises
+    VideoError (missing, undecodable, no face, too short), UsageError if the excerpt is outside the video.
+    """
+    info = probe(path)
+    first, count = excerpt.frames_of(info, path)
+    spec = scored.clips if scored else opened.card.clips
+    like = read_track(scored.path) if scored else None
+    face = follow_face(path, first, count, finder=finder, clip=spec.frames, like=like, progress=progress)
+    main = face.main
+    positions = face.positions
+    try:
+        windows = windows_of(positions, spec.frames, excerpt.hop or max(1, spec.frames // 2))
+    except TooShortError as error:
+        raise TooShortError(f"{path}: {error.message}") from error
+    shape = (len(main.rows), spec.size, spec.size, 3)
+    crops = np.lib.format.open_memmap(scratch / "crops.npy", mode="w+", dtype=np.uint8, shape=shape)
+    done = 0
+    for chunk in cut_face(path, first, count, main, spec):
+        crops[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    evidence = _evidence(opened, path, crops, windows, scratch, progress)
+    return Explanation(
+        path=path,
+        info=info,
+        frame_size=face.frame_size,
+        frame_indices=positions,
+        boxes=crop_boxes(main.boxes, spec.margin, square=spec.square, frame_size=face.frame_size),
+        crops=crops,
+        looked_at=face.looked_at,
+        held=len(main.rows),
+        scored=False,
+        margin=spec.margin,
+        evidence=evidence,
+        logit=pooled_logit(evidence.logits, opened.card.pooling),
+    )
+
+
+def explain_scored(
+    opened: OpenExplainer, path: Path, scored: ScoredFaces, *, scratch: Path, progress: Progress
+) -> Explanation:
+    """Explain the very clips of a video file that a run scored, out of the face file that it scored.
+
+    Raises VideoError, StoreError.
+    """
+    info, clips = probe(path), scored.clips
+    stored = read_track(scored.path)
+    if stored.origin.note:
+        progress.note(f"{path.name}: {stored.origin.note}")
+    try:
+        batch, frames = read_clips(scored.path, clips)
+    except TooShortError as error:
+        raise TooShortError(f"{path}: {error.message}") from error
+    rows = np.searchsorted(stored.track.frame_indices, frames.ravel())
+    crops = batch.reshape(-1, *batch.shape[2:])
+    windows = np.arange(frames.size).reshape(frames.shape)
+    size = stored.track.frame_size
+    evidence = _evidence(opened, path, crops, windows, scratch, progress)
+    return Explanation(
+        path=path,
+        info=info,
+        frame_size=size,
+        frame_indices=frames.ravel(),
+        boxes=crop_boxes(stored.track.boxes[rows], clips.margin, square=clips.square, frame_size=size),
+        crops=crops,
+        looked_at=stored.origin.wanted_frames,
+        held=stored.origin.face_frames,
+        scored=True,
+        margin=clips.margin,
+        evidence=evidence,
+        logit=pooled_logit(evidence.logits, opened.card.pooling),
+    )
+
+
+def _evidence(
+    opened: OpenExplainer,
+    path: Path,
+    crops: NDArray[np.uint8],
+    windows: NDArray[np.int64],
+    scratch: Path,
+    progress: Progress,
+) -> TrackEvidence:
+    names = [one.name for one in opened.maps]
+    with progress.task(f"evidence in {path.name}, clips", len(windows)) as task:
+        return gather(opened.explainer, crops, windows, names, folder=scratch, task=task)

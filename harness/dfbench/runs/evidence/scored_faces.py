@@ -1,0 +1,124 @@
+"""The faces that a run scored of a video: its file in the face store, found again or made again as the run made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfbench.data.datasets.manifest import file_fingerprints
+from dfbench.data.fingerprints import ABSENT
+from dfbench.errors import (
+    MissingVideoError,
+    NoFaceError,
+    StoreError,
+    TooShortError,
+    UndecodableVideoError,
+    VideoError,
+)
+from dfbench.escaping import for_shell
+from dfbench.interfaces import Progress
+from dfbench.runs.planning.sources import DataSource, prepare_selected, prepared_as, with_finder
+from dfbench.runs.records.recorded import RecordedRun, fields_of
+from dfbench.runs.records.run_file import read_files
+from dfbench.settings import Settings
+from dfbench.types import CROPPING, TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
+
+if TYPE_CHECKING:
+    from dfbench.data.preparing.outcomes import PreparedResult
+    from dfbench.hooks.registry import Registry
+
+_ERRORS = {one.status: one for one in (MissingVideoError, UndecodableVideoError, NoFaceError, TooShortError)}
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredFaces:
+    """What a run scored of a video: the file of its faces, and the clips that were cut out of it."""
+
+    path: Path
+    clips: ClipSpec
+
+
+def scored_faces(
+    run: RecordedRun,
+    video: Video,
+    *,
+    source: DataSource,
+    registry: Registry,
+    settings: Settings,
+    progress: Progress,
+) -> ScoredFaces:
+    """The faces of `video` as `run` scored them, prepared again if they are no longer in the store.
+
+    Raises VideoError with the status of a video that has none, or if its file or mask is not the one it was; StoreError if
+    they can only be made otherwise now.
+    """
+    key, now = (video.dataset, video.video_id), file_fingerprints([video])
+    then = read_files(run.folder).get(key, now[key])
+    if now[key] != then and now[key][0] != ABSENT:
+        what = "file" if now[key][0] != then[0] else "mask"
+        raise VideoError(
+            f"{video.path}: its {what} is not the one that it had when run {run.folder.name} scored it",
+            hints=_again(video),
+        )
+    with fields_of(run, "prepare", "clips", "margins") as record:
+        spec, clips = _prepare_spec(record), _clips(record, video.dataset)
+        if fault := spec.fault() or clips.fault():
+            raise ValueError(fault)
+    if clips.cropping != CROPPING:
+        raise StoreError(
+            f"clips are cut in another way now than when run {run.folder.name} scored them",
+            hints=_again(video),
+        )
+    known = prepared_as([video], spec, source=source, settings=settings, progress=progress)[0]
+    outcome = known or _made_again(run, video, spec, source, registry, settings, progress)
+    if outcome.status is not Status.OK:
+        raise _ERRORS.get(str(outcome.status), VideoError)(outcome.reason)
+    return ScoredFaces(outcome.path, clips)
+
+
+def _again(video: Video) -> tuple[str, str]:
+    """What to do where a run's clips cannot be had again."""
+    return (
+        "run again, and explain that run",
+        f"or explain the file:   dfbench explain {for_shell(video.path)}",
+    )
+
+
+def _made_again(
+    run: RecordedRun,
+    video: Video,
+    spec: PrepareSpec,
+    source: DataSource,
+    registry: Registry,
+    settings: Settings,
+    progress: Progress,
+) -> PreparedResult:
+    if spec.tracking != TRACKING or with_finder(spec, registry, settings) != spec:
+        raise StoreError(
+            f"the faces that run {run.folder.name} scored are not in the store any more, "
+            "and faces are found in another way now",
+            hints=_again(video),
+        )
+    report = prepare_selected(
+        [video], spec, source=source, registry=registry, settings=settings, progress=progress
+    )
+    return report.videos[0]
+
+
+def _prepare_spec(record: Mapping[str, Any]) -> PrepareSpec:
+    stored = dict(record["prepare"])
+    frames = FrameChoice(**_known(FrameChoice, stored.pop("frames")))
+    return PrepareSpec(frames, **_known(PrepareSpec, stored))
+
+
+def _clips(record: Mapping[str, Any], dataset: str) -> ClipSpec:
+    stored = _known(ClipSpec, record["clips"])
+    clips = ClipSpec(**{**stored, "sampling": Sampling(stored["sampling"])})
+    return replace(clips, margin=float(record.get("margins", {}).get(dataset, clips.margin)))
+
+
+def _known(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values of a stored dataclass that it has today: one of another version may have had others."""
+    return {one.name: stored[one.name] for one in fields(kind) if one.name in stored}

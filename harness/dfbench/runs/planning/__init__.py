@@ -1,0 +1,1 @@
+"""What a run or a training will do, settled before anything is computed."""

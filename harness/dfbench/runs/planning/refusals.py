@@ -1,0 +1,333 @@
+"""What of a request can be refused before any data are touched: names, numbers, files, and what a plugin says of them.
+
+Corpora are rendered in minutes and faces found in hours or days; a wrong word must not be told after that. Everything
+that a request names is looked up here, the trainer is made with its recipe, and the weights are read as far as their
+header. `runs.planning.stage.open_stage` calls this first; a command of several detectors calls `check_requests` before
+any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dfbench.data.datasets.manifest import compression_of, unknown_name
+from dfbench.data.preparing.executor import check_scheduler
+from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError
+from dfbench.escaping import for_shell
+from dfbench.hooks.plugin_code import running
+from dfbench.interfaces import ChecksStart
+from dfbench.runs.planning.cards import Reading, card_of
+from dfbench.runs.planning.protocols import resolve_protocol, with_own_names
+from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
+from dfbench.runs.records.run_file import refuse_unwritable
+from dfbench.runs.trainings.trained import trained_weights
+from dfbench.runs.trainings.trainers import needs_of, start_source, synthesizer_of, trainer_of
+from dfbench.runs.trainings.weights_files import check_weights_file
+from dfbench.specs import VideoSelection
+from dfbench.trust import require_trusted
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.settings import Settings
+    from dfbench.specs import DatasetSpec, DetectorSpec, ProtocolSpec
+
+Purpose = Literal["score", "train", "explain"]
+MAX_SEED = 2**32 - 1  # what every random generator takes
+
+
+def explaining_detectors(registry: Registry) -> list[str]:
+    """The names of the detectors that can explain themselves, in the order of the plugins."""
+    return [name for name in registry.names("detector") if registry.detector(name).explain]
+
+
+def require_explainer(spec: DetectorSpec, registry: Registry) -> None:
+    """Raise UsageError if the detector cannot explain itself."""
+    if not spec.explain:
+        able = explaining_detectors(registry)
+        raise UsageError(
+            f"detector {spec.name!r} cannot explain itself",
+            hints=(f"detectors that can: {', '.join(able) or 'none is installed'}",),
+        )
+
+
+def check_explaining(
+    spec: DetectorSpec,
+    videos: Sequence[Path],
+    *,
+    data: str,
+    device: str,
+    weights: Path | None,
+    registry: Registry,
+    settings: Settings,
+) -> None:
+    """Refuse what cannot explain `videos`, before weights are looked for, which may be a training.
+
+    Raises UsageError, WeightsError, PluginError, and MissingVideoError if none of the videos is there.
+    """
+    require_explainer(spec, registry)
+    check_device(device)
+    check_preparation(registry, settings)
+    if data:
+        check_corpus(data, registry.corpus(data).sizes[0], registry)
+    if weights is not None:
+        check_weights_file(weights)
+    if videos and not any(path.exists() for path in videos):
+        raise MissingVideoError(f"there is no file {videos[0]}", hints=("correct the path of the video",))
+
+
+def check_requests(requests: Sequence[RunRequest]) -> list[RunRequest]:
+    """Check all `requests` of a command before the first is carried out; returns those to carry out.
+
+    A recipe that is given for several detectors is for those that train, of which there must be one: the others come back
+    without it. Raises what `check_request` raises.
+    """
+    from dfbench.hooks.host import Host
+    from dfbench.settings import load_settings
+
+    registry, settings = Host.load().registry, load_settings()
+    trains = any(_trains(registry.detector(one.detector), one) for one in requests)
+    for request in requests:
+        check_request(request, registry, settings, beside_trained=trains)
+    return [
+        replace(one, recipe="", train_compression="", overrides={})
+        if one.weights is None and not _trains(registry.detector(one.detector), one)
+        else one
+        for one in requests
+    ]
+
+
+def check_request(
+    request: RunRequest,
+    registry: Registry,
+    settings: Settings,
+    *,
+    purpose: Purpose = "score",
+    beside_trained: bool = False,
+) -> None:
+    """Refuse what cannot be carried out.
+
+    `purpose`: to "score" the tests of the protocol, to "train", or to "explain" videos that the request does not name.
+    `beside_trained`: another detector of the same command trains, and fields of a training are meant for that one.
+    Raises UsageError, WeightsError for weights that cannot be used, SettingsError for roots that are not there,
+    PluginError for a plugin that cannot be imported, StoreError for a run that cannot be stored once its weights are trained.
+    """
+    spec = registry.detector(request.detector)
+    protocol = with_own_names(registry.protocol(request.protocol), registry)
+    alone = tested_dataset(request, registry, settings)
+    if alone is None:
+        tests = resolve_protocol(protocol, tuple(_tested(name, protocol, registry) for name in request.only))
+    else:
+        tests = (VideoSelection(alone.name, request.splits, compression=request.compression or None),)
+    _check_numbers(request)
+    check_device(request.device, count=request.devices)
+    check_precision(spec, request.precision)
+    registry.load_object(spec.build)
+    trains = purpose == "train" or _trains(spec, request)
+    used = list(tests) if purpose == "score" else []
+    # Of configured data, the weights of a training that was done elsewhere may be looked for, or told to be absent.
+    if purpose == "train" or (trains and corpus_to_make(request.data, settings)):
+        used += [protocol.train, protocol.validation]
+    check_data(request.data, request.size, used, registry, settings)
+    check_preparation(registry, settings)
+    if trains:
+        _check_training(request, spec, protocol, registry, settings)
+        if purpose == "score" and corpus_to_make(request.data, settings):
+            _refuse_training_in_vain(spec, settings)
+    elif request.weights is None:
+        _refuse_training_fields(request, spec, beside_trained=beside_trained)
+    if request.weights is not None:
+        check_weights_file(request.weights)
+        reading = reading_of(request, spec)
+        if request.train_compression:
+            raise UsageError(
+                "--train-compression is of a training, and the weights are given with --weights",
+                hints=("leave out one of them",),
+            )
+        card_of(spec, registry, request.weights, reading)
+
+
+def tested_dataset(request: RunRequest, registry: Registry, settings: Settings) -> DatasetSpec | None:
+    """The dataset that is to be tested instead of a protocol.
+
+    Raises UsageError if it is unknown, or options do not fit, and SettingsError if it is not in the corpus that would be
+    made for it.
+    """
+    if request.dataset:
+        if request.only:
+            raise UsageError("--only picks tests of a protocol, and --dataset is a test of its own")
+        spec = registry.dataset(request.dataset)
+        if request.data or not settings.data.roots:
+            refuse_unmade(spec, request.data, registry)
+        return spec
+    for option, given in (("--split", request.splits), ("--compression", request.compression)):
+        if given:
+            raise UsageError(
+                f"{option} goes with --dataset: a protocol says itself what it tests",
+                hints=("name the dataset to test:  --dataset NAME",),
+            )
+    return None
+
+
+def check_selection(
+    dataset: str,
+    *,
+    compression: str,
+    splits: Sequence[str],
+    data: str,
+    size: str,
+    registry: Registry,
+    settings: Settings,
+) -> None:
+    """Refuse a dataset, split or compression that cannot be selected, as far as that is known without the data."""
+    spec = registry.dataset(dataset)
+    selection = VideoSelection(spec.name, tuple(splits), compression=compression or None)
+    check_data(data, size, (selection,), registry, settings)
+    check_preparation(registry, settings)
+
+
+def check_data(
+    data: str, size: str, used: Sequence[VideoSelection], registry: Registry, settings: Settings
+) -> None:
+    """Refuse a corpus that cannot be made, datasets that it lacks, roots that are not there, unknown compressions."""
+    corpus = corpus_to_make(data, settings)
+    source = None if corpus else configured_source(settings, registry)
+    made = check_corpus(corpus, size, registry) if corpus else None
+    if not corpus and size != "full":
+        raise UsageError(
+            f"--size {size} is of a corpus that is made here, and the data are the configured ones",
+            hints=("leave out --size", "or take the demo corpora:  --data demo"),
+        )
+    for selection in used:
+        spec = registry.dataset(selection.dataset)
+        if selection.compression is not None and spec.compressions:
+            compression_of(selection.compression, dataset=spec.name, offered=spec.compressions)
+        if source is not None:
+            source.root_for(spec)
+            source.needed_by(spec)
+        if made is not None and made.datasets:
+            refuse_unmade(spec, data, registry)
+            known = made.datasets.get(spec.name, selection.splits)
+            for split in selection.splits:
+                if split not in known:
+                    raise unknown_name("split", split, known, where=f"{spec.name} of corpus {made.name!r}")
+
+
+def check_preparation(registry: Registry, settings: Settings) -> None:
+    """Refuse a face finder or a scheduler of the settings that is not there."""
+    finder = registry.face_finder(settings.face_finder)
+    if not callable(registry.load_object(finder.build)):
+        raise PluginError(f"face finder '{finder.name}': {finder.build} is not callable")
+    if settings.scheduler:
+        require_trusted(settings)
+        check_scheduler(settings.scheduler)
+
+
+def check_device(device: str, *, count: int = 1) -> None:
+    """Refuse a device that this machine lacks. Torch is not imported for "auto" and "cpu", which are always there."""
+    if device not in ("auto", "cpu"):
+        from dfbench.runs.planning.stage import choose_device
+
+        choose_device(device, count=count)
+
+
+def check_precision(spec: DetectorSpec, precision: str) -> None:
+    """Refuse a precision that the detector does not offer."""
+    if precision not in spec.precisions:
+        raise UsageError(
+            f"detector '{spec.name}' cannot score with --precision {precision}",
+            hints=(f"it offers: {', '.join(spec.precisions)}",),
+        )
+
+
+def reading_of(request: RunRequest, spec: DetectorSpec) -> Reading:
+    """The recipe and its fields for given weights; without those, they are for the training."""
+    if request.weights is None:
+        return Reading()
+    if request.recipe:
+        if not spec.recipe_for_weights:
+            raise UsageError(
+                f"--recipe {request.recipe} cannot change weights that are given with --weights",
+                hints=("leave out --recipe",),
+            )
+        return Reading(request.recipe, request.overrides)  # which fields fit, the detector says
+    for name in request.overrides:
+        if name not in spec.scoring_fields:
+            able = ", ".join(spec.scoring_fields)
+            raise UsageError(
+                f"--set {name}=... cannot change weights that are given with --weights",
+                hints=(
+                    f"what may be set for them: {able}" if able else f"leave out --set {name}=...",
+                    f"or train: dfbench train --detector {for_shell(spec.name)} --set {for_shell(name)}=...",
+                    *(["or, if they carry no recipe, name it: --recipe NAME"] * spec.recipe_for_weights),
+                ),
+            )
+    return Reading(changes=request.overrides)
+
+
+def _tested(name: str, protocol: ProtocolSpec, registry: Registry) -> str:
+    """The dataset that `name` means; one that nobody offers is likened to those that the protocol tests."""
+    try:
+        return registry.dataset(name).name
+    except UnknownNameError as error:
+        tested = [registry.dataset(test.dataset) for test in protocol.tests]
+        known = [word for one in tested for word in (one.name, *one.aliases)]
+        raise unknown_name("test dataset", name, known, where=f"protocol {protocol.name!r}") from error
+
+
+def _trains(spec: DetectorSpec, request: RunRequest) -> bool:
+    """Whether scoring needs weights that this detector must be trained for."""
+    return request.weights is None and spec.needs_weights
+
+
+def _check_numbers(request: RunRequest) -> None:
+    if not 0 <= request.seed <= MAX_SEED:
+        raise UsageError(
+            f"--seed {request.seed} is no seed", hints=(f"take a whole number from 0 to {MAX_SEED}",)
+        )
+    for name, count in (("--devices", request.devices), ("--nodes", request.nodes)):
+        if count < 1:
+            raise UsageError(f"{name} {count}: at least 1 is needed", hints=(f"correct {name}",))
+
+
+def _check_training(
+    request: RunRequest, spec: DetectorSpec, protocol: ProtocolSpec, registry: Registry, settings: Settings
+) -> None:
+    """Make the trainer, which refuses recipes and fields, and look up what it needs."""
+    made = bool(corpus_to_make(request.data, settings))
+    _, trainer = trainer_of(spec, registry, request.recipe, request.overrides, made=made)
+    needs = needs_of(spec, trainer)
+    if needs.synthesizer:
+        synthesizer_of(needs, registry)
+    train = registry.dataset(protocol.train.dataset)
+    if request.train_compression and train.compressions:
+        compression_of(request.train_compression, dataset=train.name, offered=train.compressions)
+    if request.start:
+        check_weights_file(start_source(request.start)[1], option="--start")
+        if isinstance(trainer, ChecksStart):
+            with running(spec, "to look at --start"):
+                trainer.check_start(request.start)
+
+
+def _refuse_training_in_vain(spec: DetectorSpec, settings: Settings) -> None:
+    """Refuse to train for a run that cannot be stored. With weights of whatever training, it may be complete already."""
+    if not trained_weights(settings.cache, spec.name):
+        refuse_unwritable(settings.runs)
+
+
+def _refuse_training_fields(request: RunRequest, spec: DetectorSpec, *, beside_trained: bool) -> None:
+    """Refuse fields of a training for a detector that does not train."""
+    given = {
+        f"--recipe {request.recipe}": request.recipe,
+        f"--train-compression {request.train_compression}": request.train_compression,
+        **{f"--set {name}={value}": name for name, value in request.overrides.items()},
+    }
+    named = [words for words, value in given.items() if value]
+    if named and not beside_trained:
+        raise UsageError(
+            f"detector '{spec.name}' is not trained, so that {named[0]} changes nothing",
+            hints=(f"leave out {named[0]}",),
+        )

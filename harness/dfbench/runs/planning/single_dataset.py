@@ -1,0 +1,76 @@
+"""The test of a single dataset, of which no protocol of a plugin need know: one's own videos above all.
+
+It has the form of a protocol, under a name that no plugin can give to one of its own, so that its numbers stand on a board
+of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dfbench.errors import UsageError
+from dfbench.escaping import for_shell
+from dfbench.specs import DatasetSpec, ProtocolSpec, VideoSelection
+from dfbench.types import Video
+
+STANDARD = "test"
+_KIND = "dataset"
+_JOINT = ":"  # in no name of a plugin
+_NOTHING = VideoSelection("")
+
+
+def protocol_name(dataset: str, splits: Sequence[str] = (STANDARD,), compression: str = "") -> str:
+    """The name of the protocol: "dataset:folder" for the test split, else "dataset:folder:val", "dataset:ffpp:test:c40"."""
+    parts = [_KIND, dataset]
+    if compression or tuple(splits) != (STANDARD,):
+        parts.append("+".join(sorted(splits)))
+    return _JOINT.join([*parts, *([compression] if compression else [])])
+
+
+def test_of(protocol: str) -> str:
+    """The dataset of which a protocol of this name is the test; "" if it is a plugin's protocol."""
+    kind, *parts = protocol.split(_JOINT)
+    return parts[0] if kind == _KIND and parts else ""
+
+
+def is_test_of(protocol: str, dataset: str) -> bool:
+    """Whether a protocol of this name is the test of this dataset, on whatever splits and compression."""
+    return test_of(protocol) == dataset
+
+
+def is_test_on(protocol: str, splits: Sequence[str]) -> bool:
+    """Whether the protocol that is the test of a dataset tests these splits."""
+    tested = (protocol.split(_JOINT)[2:] or [STANDARD])[0]
+    return tested == "+".join(sorted(splits))
+
+
+def dataset_protocol(
+    spec: DatasetSpec,
+    videos: Iterable[Video],
+    *,
+    splits: Sequence[str] = (),
+    compression: str = "",
+    training: ProtocolSpec | None = None,
+) -> ProtocolSpec:
+    """The protocol that tests `splits` of a dataset whose videos are `videos`; without any, its test split or only split.
+
+    `compression`: "" for the standard one. `training`: the protocol by whose sets a detector is trained, None if it is not.
+    Raises UsageError if no split is named and several are there, none of them "test".
+    """
+    rows = list(videos)
+    on_disk = rows[0].compression if compression and rows else ""  # "c0" is called "raw" there
+    found = tuple(dict.fromkeys(video.split for video in rows))
+    chosen = tuple(dict.fromkeys(splits)) or ((STANDARD,) if STANDARD in found else found)
+    if not splits and len(chosen) > 1:
+        raise UsageError(
+            f"{spec.name} has several splits, and none is called {STANDARD!r}: {', '.join(found)}",
+            hints=(f"say which one to test:  --split {for_shell(found[0])}",),
+        )
+    return ProtocolSpec(
+        name=protocol_name(spec.name, chosen, "" if on_disk in spec.compressions[:1] else on_disk),
+        summary=f"Test on {spec.title or spec.name}.",
+        build="",
+        train=training.train if training is not None else _NOTHING,
+        validation=training.validation if training is not None else _NOTHING,
+        tests=(VideoSelection(spec.name, chosen, compression=on_disk or None),),
+    )

@@ -1,0 +1,1 @@
+"""What a stored run says of itself: its record, its manifest, its sessions, and whether they agree."""

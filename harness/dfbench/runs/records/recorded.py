@@ -1,0 +1,175 @@
+"""Back from a stored run to what it scored: its record, its weights, and the file and score of one of its videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.folders import below
+from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsError
+from dfbench.escaping import for_shell
+from dfbench.hooks.registry import Registry, closest
+from dfbench.interfaces import Progress
+from dfbench.runs.planning.cards import Reading
+from dfbench.runs.planning.sources import DataSource, data_source, index_at
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.records.run_file import NAME, read_record, run_folders
+from dfbench.runs.scoring.score_table import read_scores, video_scores
+from dfbench.runs.trainings.trained import trained_weights
+from dfbench.settings import Settings
+from dfbench.types import Pooling, Status, Video
+
+WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedRun:
+    """A run's folder and the content of its run.json."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+
+@contextmanager
+def fields_of(run: RecordedRun, *names: str) -> Iterator[Mapping[str, Any]]:
+    """Give the record of a run to a block that reads its fields `names`.
+
+    Raises StoreError, which names the record and the fields, for whatever a field of another kind makes the block raise.
+    """
+    try:
+        yield run.record
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StoreError(
+            f"{run.folder / NAME} is damaged: {' and '.join(names)} cannot be used ({type(error).__name__}: {error})",
+            hints=("run again, and name that run",),
+        ) from error
+
+
+def scored_by(run: RecordedRun) -> tuple[int, str]:
+    """The seed of the run's command, and the face finder of its faces. Raises StoreError."""
+    with fields_of(run, "seed", "prepare") as record:
+        seed, finder = record.get("seed", 0), record["prepare"]["finder"]
+        if not isinstance(seed, int) or not isinstance(finder, str):
+            raise TypeError(f"{seed!r}, {finder!r}"[:80])
+        return seed, finder
+
+
+def open_run(name: str, settings: Settings) -> RecordedRun:
+    """The run in the folder `name`, or the one of that name (or a unique beginning of it) among the stored runs.
+
+    Raises UnknownNameError, StoreError.
+    """
+    folder = Path(name)
+    if not (folder / NAME).is_file():
+        known = [one.name for one in run_folders(settings.runs)]
+        found = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
+        if len(found) != 1:
+            close = found[:4] or closest(name, known, count=3)
+            hints = [f"did you mean {' or '.join(close)}?"] if close else []
+            what = "several runs begin with" if found else "there is no run"
+            raise UnknownNameError(f"{what} {name!r} in {settings.runs}", hints=hints)
+        folder = settings.runs / found[0]
+    return RecordedRun(folder, read_record(folder))
+
+
+def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path | None:
+    """The weights file that the run used, by its digest: `given`, or one of those in the cache; None if it used none.
+
+    Raises WeightsError if `given` is another file, or none is found.
+    """
+    with fields_of(run, "detector") as record:
+        detector, wanted = str(record["detector"]["name"]), str(record["detector"].get("weights_sha256", ""))
+    if given is not None:
+        if wanted and given.is_file() and file_sha256(given) != wanted:
+            raise WeightsError(
+                f"{given} is not what run {run.folder.name} was scored with",
+                hints=(
+                    "leave out --weights",
+                    "or explain without the run: dfbench explain VIDEO --weights W",
+                ),
+            )
+        return given
+    if not wanted:
+        return None
+    folder = below(settings.cache / "weights", detector)
+    loose = [path for pattern in WEIGHTS for path in sorted(folder.glob(f"*/{pattern}"))]  # of older versions
+    for path in dict.fromkeys([*trained_weights(settings.cache, detector), *loose]):
+        if file_sha256(path) == wanted:
+            return path
+    raise WeightsError(
+        f"the weights of run {run.folder.name} (sha256 {wanted[:12]}...) are not in {folder}",
+        hints=("say where they are:   --weights PATH/TO/WEIGHTS",),
+    )
+
+
+def reading_of(run: RecordedRun) -> Reading:
+    """How the run read its weights. Raises StoreError."""
+    with fields_of(run, "read_as") as record:
+        reading = Reading(**record.get("read_as", {}))
+        if not isinstance(reading.recipe, str) or not all(
+            isinstance(one, str) for pair in reading.changes.items() for one in pair
+        ):
+            raise TypeError(f"{reading}"[:80])
+        return reading
+
+
+def source_of(run: RecordedRun, registry: Registry, settings: Settings, progress: Progress) -> DataSource:
+    """The data that the run was made on, by the name of its corpus."""
+    with fields_of(run, "corpus") as record:
+        corpus = str(record["corpus"])
+    for name in registry.names("corpus"):
+        for size in registry.corpus(name).sizes:
+            if corpus in (f"{name}-{size}", name if size == registry.corpus(name).sizes[0] else ""):
+                return data_source(name, registry, settings, size=size, progress=progress)
+    if not settings.data.roots:
+        raise UsageError(
+            f"run {run.folder.name} was made on the corpus {corpus!r}, and no data roots are configured",
+            hints=("configure [data.roots] as for the run",),
+        )
+    return data_source("", registry, settings, progress=progress)
+
+
+def video_of(
+    run: RecordedRun, name: str, source: DataSource, registry: Registry
+) -> tuple[Video, dict[str, Any]]:
+    """One video of the run, and what the run said of it. `name` is a video id, or DATASET/VIDEO_ID.
+
+    Raises UnknownNameError with the nearest names, StoreError.
+    """
+    scores = read_scores(run.folder)
+    names = scores["dataset"] + "/" + scores["video_id"]
+    chosen = scores[(scores["video_id"] == name) | (names == name)]
+    datasets = sorted(set(chosen["dataset"]))
+    if len(datasets) != 1:
+        if datasets:
+            raise UnknownNameError(
+                f"{name!r} is in several datasets",
+                hints=(f"say --video {for_shell(f'{datasets[0]}/{name}')}",),
+            )
+        close = closest(name, sorted({*names, *scores["video_id"]}), count=4)
+        hints = (f"did you mean {' or '.join(close)}?",) if close else ("its scores.parquet lists them",)
+        raise UnknownNameError(f"run {run.folder.name} has no video {name!r}", hints=hints)
+    with fields_of(run, "pooling") as record:
+        pooling = Pooling(record["pooling"])
+    row = video_scores(chosen, pooling).iloc[0]
+    spec = registry.dataset(datasets[0])
+    # The row's compression is what the dataset was indexed at; a dataset without compressions says "".
+    compression = str(row["compression"]) if row["compression"] in spec.compressions else None
+    index = index_at(spec, source, compression, registry)
+    video = next((one for one in index.videos if one.video_id == row["video_id"]), None)
+    if video is None:
+        raise StoreError(f"{datasets[0]} has no video {row['video_id']!r} any more", hints=("run again",))
+    known = row["status"] == Status.OK
+    facts = {
+        "run": run.folder.name,
+        "dataset": datasets[0],
+        "video_id": str(row["video_id"]),
+        "label": int(row["label"]),
+        "manipulation": str(row["manipulation"]),
+        "run_probability": float(row["score"]) if known else None,
+        "run_status": str(row["status"]),
+    }
+    return video, facts

@@ -1,0 +1,193 @@
+"""`run.json`: the one place that reads and writes the record of a run, and makes the folder that it lies in.
+
+Beside it, `files.json` has the fingerprint of each file that the run expects, so that it can be told years later whether
+a file is still the one that was scored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.datasets.manifest import FileFingerprints
+from dfbench.data.folders import cleared, make_below, unmakeable, unwritable
+from dfbench.errors import AbsentError, StoreError, UnreadableError
+from dfbench.identity import digest_of
+from dfbench.runs.records.recorded_names import unusable_name
+from dfbench.text import storable
+from dfbench.untrusted import MOST_JSON_LIST, MOST_RECORD, parsed_object, read_bytes, read_json
+
+NAME = "run.json"
+SUMS = "scores.sha256"  # beside the scores, which `score_files` reads and writes
+FILES = "files.json"
+MANIFEST = "manifest.parquet"
+LOCK = ".lock"
+DIGEST = "record_sha256"  # the field that says what all other fields were when the record was written
+REPLACED = "replaced"  # the folder of runs that were computed again
+_ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the record of the run in `folder`; returns the content of its run.json, in which a detector is named.
+
+    Raises StoreError, which names the file, if it is absent, may not be read, is damaged, or a name in it is none.
+    """
+    path = folder / NAME
+    try:
+        raw = read_bytes(path, most=MOST_RECORD)
+    except UnreadableError as error:
+        absent = isinstance(error, AbsentError)
+        hint = f"is {folder} the folder of a run?" if absent else f"make {path} a file that can be read"
+        raise StoreError(error.message, hints=(hint,)) from error
+    try:
+        record = parsed_object(path, raw)
+    except UnreadableError as error:
+        raise _damaged(path, error.reason) from error
+    detector = record.get("detector")
+    if not isinstance(detector, dict) or not isinstance(detector.get("name"), str) or not detector["name"]:
+        raise _damaged(path, "it names no detector")
+    if fault := unusable_name(record):
+        raise _damaged(path, fault)
+    return record
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write run.json, whole or not at all, with the digest of what it says; returns it as it will be read. Raises StoreError."""
+    # A number that is none (the score of a validation that there was not) is null: JSON has no word for it.
+    plain: dict[str, Any] = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)
+    plain[DIGEST] = record_digest(plain)
+    _write(folder / NAME, json.dumps(plain, indent=1))
+    return plain
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of all that a record, as `read_record` returns it, says beside its digest.
+
+    Raises ValueError, TypeError or RecursionError for what cannot have been written by `write_record`.
+    """
+    return digest_of({name: value for name, value in record.items() if name != DIGEST})
+
+
+def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
+    """Write the fingerprints of the videos and masks that a run expects, its datasets in turn. Raises StoreError."""
+    rows = [[*video, *found] for dataset in files for video, found in dataset.items()]
+    _write(folder / FILES, json.dumps(rows, indent=0))
+
+
+def read_files(folder: Path) -> FileFingerprints:
+    """Read what `write_files` wrote; returns nothing of a run that has no such file, as runs of old do."""
+    try:
+        rows = read_json(folder / FILES, most=MOST_JSON_LIST)
+        return {(str(dataset), str(video_id)): tuple(found) for dataset, video_id, *found in rows}
+    except (UnreadableError, ValueError, TypeError):
+        return {}
+
+
+def _write(path: Path, content: str) -> None:
+    part = path.with_name(
+        f".{path.name}.{os.getpid()}.tmp"
+    )  # of this process: another may write at the same time
+    try:
+        cleared(part).write_text(content, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # the folder itself may be what is wrong
+            part.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {error.strerror or error}", hints=(_ELSEWHERE,)) from error
+
+
+def make_folder(folder: Path) -> Path:
+    """Make the folder of a run; returns it. Raises StoreError if it cannot be made, or leads out of the folder of all runs."""
+    try:
+        make_below(folder.parent, folder)
+    except OSError as error:
+        raise StoreError(
+            f"the folder {storable(str(folder))} cannot be made: {error.strerror or error}",
+            hints=(_ELSEWHERE,),
+        ) from error
+    return folder
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Move a stored run where no board looks, to `replaced/NAME-TIME` beside it; returns that place, None if there is none.
+
+    Raises StoreError if it cannot be moved.
+    """
+    if not folder.exists():
+        return None
+    kept = folder.parent / REPLACED / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    try:
+        make_below(folder.parent, kept.parent)
+        folder.rename(kept)
+        (kept / LOCK).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot move {folder} to {kept}: {error.strerror or error}", hints=("leave out --force",)
+        ) from error
+    return kept
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run of which nothing was scored: its records and its folders, which are kept if they hold anything else."""
+    with suppress(OSError):
+        for name in (NAME, FILES, MANIFEST, SUMS, LOCK):
+            (folder / name).unlink(missing_ok=True)
+        for below in [*folder.iterdir(), folder]:
+            below.rmdir()
+
+
+def refuse_unusable(runs: Path) -> None:
+    """Raise StoreError if the folder of runs is not there and cannot be made: before anything is computed for it.
+
+    A folder that is there and may not be written to is no fault yet: a complete run needs no writing.
+    """
+    if fault := unmakeable(runs):
+        raise StoreError(
+            f"the folder of runs {storable(str(runs))} cannot be made: {fault}", hints=(_ELSEWHERE,)
+        )
+
+
+def refuse_unwritable(runs: Path) -> None:
+    """Raise StoreError if no run can be put in the folder of runs: before weights are trained that a new run is to have."""
+    if fault := unwritable(runs):
+        raise StoreError(
+            f"no run can be stored in the folder of runs {storable(str(runs))}: {fault}",
+            hints=(_ELSEWHERE, "the weights alone:   dfbench train"),
+        )
+
+
+def run_folders(runs: Path) -> Iterator[Path]:
+    """The folders of all runs in `runs`, by name; one that may not be entered counts. Raises StoreError."""
+    try:
+        with os.scandir(runs) as entries:
+            names = sorted(entry.name for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StoreError(
+            f"the folder of runs {runs} cannot be listed: {error.strerror or error}",
+            hints=("make it readable, or name another with --runs",),
+        ) from error
+    for name in names:
+        try:
+            if (runs / name / NAME).lstat():
+                yield runs / name
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:  # reading it will say what is wrong
+            yield runs / name
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"{path} is damaged: {reason}",
+        hints=(
+            "give the command of the run again: what was scored already is kept",
+            f"or remove {path.parent}",
+        ),
+    )

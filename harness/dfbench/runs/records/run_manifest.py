@@ -1,0 +1,99 @@
+"""`manifest.parquet` beside run.json: each video that the run expects, with its label, its group and its file in its root.
+
+What was scored is held against this table, and not against itself: a video without a row in the scores is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfbench.data.datasets.manifest import COLUMNS, manifest_of, videos_of
+from dfbench.data.folders import cleared
+from dfbench.errors import StoreError, UnreadableError
+from dfbench.runs.records.run_file import MANIFEST
+from dfbench.types import Video
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = "1"
+_KEY = b"dfbench.manifest"
+
+
+def write_manifest(folder: Path, videos: Mapping[str, Sequence[Video]], roots: Iterable[Path] = ()) -> None:
+    """Write the table of the videos that a run expects, dataset by dataset. Raises StoreError.
+
+    Their paths are relative to that of `roots` which they lie in; of a file elsewhere the name alone is told.
+    """
+    known = sorted({str(root.absolute()) for root in roots}, key=len, reverse=True)
+    rows = [_placed(video, known) for of_dataset in videos.values() for video in of_dataset]
+    write_table_of_videos(folder, manifest_of(rows))
+
+
+def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
+    """Write the manifest of a run, whole or not at all. Raises StoreError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(manifest, preserve_index=False)
+    target = folder / MANIFEST
+    temporary = folder / f".{MANIFEST}.tmp"
+    try:
+        pq.write_table(table.replace_schema_metadata({_KEY: VERSION}), cleared(temporary), compression="zstd")
+        temporary.replace(target)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {target}: {error.strerror or error}", hints=(f"check {folder}",)
+        ) from error
+
+
+def read_manifest(folder: Path) -> pd.DataFrame | None:
+    """The table of the videos that a run expects, with the columns of `manifest_of`; None for a run of before there were any.
+
+    Raises StoreError if it is damaged, and ManifestError if it repeats a video.
+    """
+    import pyarrow as pa
+
+    from dfbench.data.parquet import read_parquet_file
+
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        table = read_parquet_file(path, columns=COLUMNS)
+        if (table.schema.metadata or {}).get(_KEY) != VERSION.encode():
+            raise ValueError(f"it is no manifest of version {VERSION}")
+        kinds = [(name, pa.int8() if name == "label" else pa.string()) for name in COLUMNS]
+        frame: pd.DataFrame = table.cast(pa.schema(kinds)).to_pandas()
+    except (UnreadableError, ValueError, pa.ArrowException) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else error
+        raise StoreError(
+            f"{path} cannot be read: {reason}", hints=("score the run again:  dfbench run ... --force",)
+        ) from error
+    return frame
+
+
+def expected_videos(manifest: pd.DataFrame) -> dict[str, list[Video]]:
+    """The videos of a manifest by dataset. Raises ManifestError if it holds what is no video, or a video twice."""
+    found: dict[str, list[Video]] = {}
+    for video in videos_of(manifest):
+        found.setdefault(video.dataset, []).append(video)
+    return found
+
+
+def _placed(video: Video, roots: Sequence[str]) -> Video:
+    mask = video.mask_path
+    return replace(
+        video,
+        path=_relative(video.path, roots),
+        mask_path=None if mask is None else _relative(mask, roots),
+    )
+
+
+def _relative(path: Path, roots: Sequence[str]) -> Path:
+    text = str(path.absolute())
+    inside = next((root for root in roots if text.startswith(f"{root}/")), None)
+    return Path(path.name) if inside is None else Path(text[len(inside) + 1 :])

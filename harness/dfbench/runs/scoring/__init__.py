@@ -1,0 +1,1 @@
+"""Scoring: prepared faces in, a score table out."""

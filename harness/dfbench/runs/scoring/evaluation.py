@@ -1,0 +1,402 @@
+"""One detector by one protocol: find its weights, prepare, score.
+
+Every stage reads what the stage before it wrote, and a run is keyed by everything that can change a score; so
+a second identical run computes nothing and an interrupted one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from dfbench.data.datasets.manifest import (
+    FileFingerprints,
+    file_fingerprints,
+    fingerprints_digest,
+    manifest_digest,
+)
+from dfbench.data.folders import below, require_below
+from dfbench.errors import PluginError, StoreError, UsageError
+from dfbench.escaping import for_shell
+from dfbench.hooks.host import Host
+from dfbench.hooks.plugin_code import running
+from dfbench.hooks.registry import one_line
+from dfbench.hooks.third_party import changed_since, joined
+from dfbench.interfaces import Detector, DetectorFactory, Progress
+from dfbench.progress import SilentProgress
+from dfbench.runs.planning.cards import Reading, card_of
+from dfbench.runs.planning.fairness import by_dataset, leaks_into_tests, warn_of_leaks
+from dfbench.runs.planning.protocols import resolve_protocol
+from dfbench.runs.planning.refusals import reading_of
+from dfbench.runs.planning.sources import prepare_selected, with_finder
+from dfbench.runs.planning.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
+from dfbench.runs.records.entries import entry_name
+from dfbench.runs.records.plugins_used import plugins_used
+from dfbench.runs.records.private import Redaction, redaction
+from dfbench.runs.records.provenance import file_sha256, identity_of
+from dfbench.runs.records.run_file import (
+    FILES,
+    MANIFEST,
+    NAME,
+    make_folder,
+    read_record,
+    refuse_unusable,
+    remove_run,
+    set_aside,
+    write_files,
+    write_record,
+)
+from dfbench.runs.records.run_manifest import write_manifest
+from dfbench.runs.records.sessions import begin_session, end_session
+from dfbench.runs.records.turns import turn_at
+from dfbench.runs.records.verification import CONTENT, content_of, record_findings
+from dfbench.runs.scoring.score_files import MERGED, refuse_changed
+from dfbench.runs.scoring.score_table import ScoreWriter, any_scores, done_videos
+from dfbench.runs.scoring.score_videos import PreparedVideo, score_videos
+from dfbench.runs.trainings.trained import Training, known_card, training_of
+from dfbench.runs.trainings.training_names import UNKNOWN, named_card
+from dfbench.runs.trainings.weights import find_weights
+from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
+from dfbench.specs import DetectorCard
+from dfbench.text import folder_name
+from dfbench.types import FULL_PRECISION, PrepareSpec, Status, Video
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredRun:
+    """A run whose scores are complete: its folder, the content of its run.json, whether anything was computed.
+
+    `asked` is the record as this request alone would begin it, whatever is stored; `expected` the videos of each dataset,
+    which lie in `roots`.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    computed: bool
+    host: Host
+    asked: Mapping[str, Any]
+    expected: Mapping[str, Sequence[Video]]
+    roots: tuple[Path, ...] = ()
+
+
+def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
+    """Score a detector by a protocol; returns at once if this very run is complete."""
+    weights = request.weights
+    refuse_unusable(load_settings().runs)
+    stage = open_stage(request, progress)
+    spec = stage.spec
+    reading = reading_of(request, spec)
+    only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
+    tests = resolve_protocol(stage.protocol, only)
+    # Before videos are listed, and weights trained for them.
+    stage.source.corpus_of(test.dataset for test in tests)
+    listed = {test.dataset: stage.listed(test) for test in tests}
+    videos = {dataset: rows for dataset, (rows, _) in listed.items()}
+    if weights is None and spec.needs_weights:
+        weights = find_weights(request, stage, stored=True)
+    sha = file_sha256(weights) if weights is not None else ""
+    card = known_card(card_of(spec, stage.registry, weights, reading), weights, sha)
+    card = named_card(card, stage.registry)
+    if problem := card.bad_margin():
+        raise UsageError(
+            f"detector '{spec.name}': {problem}",
+            hints=("the face store holds no more around a face: give it a smaller margin",),
+        )
+    training = training_of(card, given=weights is not None, seed=request.seed)
+    _tell(training, request, stage)
+    leaks = leaks_into_tests(stage, card, videos)
+    warn_of_leaks(leaks, progress)
+    files = {dataset: file_fingerprints(rows) for dataset, rows in videos.items()}
+    record = _record(request, stage, card, sha, training, videos, files)
+    record["training_warning"] = training.notice(stage.registry)
+    private = private_to(stage)
+    record["lists"] = {
+        dataset: private.value(listing.to_json(), messages=True) for dataset, (_, listing) in listed.items()
+    }
+    record["plugins"] = plugins_used(stage, videos, finder=record["prepare"]["finder"])
+    if leaks:
+        record["leaks"] = private.value(by_dataset(leaks), messages=True)
+    if reading.recipe:
+        record["read_as"] = asdict(reading)
+    name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
+    folder = require_below(stage.settings.runs, below(stage.settings.runs, name))
+    work = _Work(folder, record, stage, card, videos, files)
+    if not request.force and (done := work.done_before(progress)) is not None:
+        return done
+    left = videos if request.force else work.left()
+    # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
+    # are found at once, and leave no run behind.
+    detector = _build(request, stage, weights, reading) if any(left.values()) else None
+    device = choose_device(request.device)
+    if request.force and folder.exists():
+        with turn_at(folder, progress):
+            kept = set_aside(folder)
+        progress.note(f"{spec.name}: computing again; the run that was there is kept in {kept}")
+    with turn_at(folder, progress):
+        # A program that had its turn before may have done all of it.
+        return work.done_before(SilentProgress()) or work.score(detector, device)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """What a request asks for, resolved: the folder and the record of its run, and the videos with their files."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    stage: Stage
+    card: DetectorCard
+    videos: Mapping[str, list[Video]]
+    files: Mapping[str, FileFingerprints]
+
+    def done_before(self, progress: Progress) -> ScoredRun | None:
+        """The run as it is stored if it is complete, else None."""
+        stored = _stored(self.folder, progress)
+        if stored.get("status") != "complete":
+            return None
+        progress.note(f"{self.stage.spec.name}: this run is complete, nothing to compute ({self.folder})")
+        for name in changed_since(stored.get("plugins"), self.record["plugins"]):
+            progress.note(
+                f"warning: plugin {name!r} has changed since this run was scored: --force scores it again"
+            )
+        return self._scored(_with_lists(self.folder, stored, self.record["lists"]), computed=False)
+
+    def left(self) -> dict[str, list[Video]]:
+        """The videos of each dataset that have no score yet. Raises StoreError if what is there was changed since."""
+        refuse_changed(self.folder, noted=CONTENT in _stored(self.folder, SilentProgress()))
+        done = done_videos(self.folder, retry=(Status.MISSING, Status.ERROR))
+        return {
+            dataset: [video for video in expected if (dataset, video.video_id) not in done]
+            for dataset, expected in self.videos.items()
+        }
+
+    def score(self, detector: Detector | None, device: str) -> ScoredRun:
+        """Score what is left; without a detector, nothing is. Raises StoreError, ScoreError."""
+        left = self.left()
+        stored = _stored(self.folder, SilentProgress())
+        record = begin_session(self.record, stored, device=device, threads=compute_threads())
+        record["plugins"] = joined(stored.get("plugins"), record["plugins"])
+        record = _begin(self.folder, record, self.videos, self.files, self.stage)
+        finished = _score_into(self.folder, record, self.stage, self.card, detector, left)
+        return self._scored(finished, computed=True)
+
+    def _scored(self, record: Mapping[str, Any], *, computed: bool) -> ScoredRun:
+        stage = self.stage
+        roots = tuple(stage.source.roots.values())
+        return ScoredRun(self.folder, record, computed, stage.host, self.record, self.videos, roots)
+
+
+def _score_into(
+    folder: Path,
+    record: Mapping[str, Any],
+    stage: Stage,
+    card: DetectorCard,
+    detector: Detector | None,
+    left: Mapping[str, list[Video]],
+) -> dict[str, Any]:
+    """Score the videos that are `left` (without a detector, none is) into the run's folder; returns its final record."""
+    try:
+        with ScoreWriter(
+            folder, told=private_to(stage).text
+        ) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
+            if detector is not None:
+                _score_datasets(stage, card, detector, left, writer)
+            writer.finish()
+    except BaseException as error:
+        _leave(folder, record, error, private_to(stage))
+        raise
+    ended = end_session(record)
+    content = content_of(folder, (MANIFEST, FILES, MERGED))
+    finished = {
+        **ended,
+        "status": "complete",
+        "finished": ended["sessions"][-1]["finished"],
+        CONTENT: content,
+    }
+    return write_record(folder, finished)
+
+
+def _begin(
+    folder: Path,
+    record: Mapping[str, Any],
+    videos: Mapping[str, Sequence[Video]],
+    files: Mapping[str, FileFingerprints],
+    stage: Stage,
+) -> dict[str, Any]:
+    """Write down what the run is about to score; returns its record."""
+    make_folder(folder)
+    write_manifest(folder, videos, stage.source.roots.values())
+    write_files(folder, files.values())
+    written = write_record(folder, {**record, CONTENT: content_of(folder, (MANIFEST, FILES))})
+    for note in stage.host.call_run_started(record):
+        stage.progress.note(f"warning: {note}")
+    return written
+
+
+def _tell(training: Training, request: RunRequest, stage: Stage) -> None:
+    """Say what a reader of the scores must know of the training behind them."""
+    if notice := training.notice(stage.registry):
+        stage.progress.note(f"*** {stage.spec.name}: {notice}")
+    if request.seed and training.given and training.seed != request.seed:
+        stage.progress.note(
+            f"{stage.spec.name}: --seed {request.seed} does not change weights that are given"
+        )
+
+
+def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
+    """The record of this very run if it was begun before; {} if not, or if it is damaged: it is then written anew."""
+    if not (folder / NAME).is_file():
+        return {}
+    try:
+        return read_record(folder)
+    except StoreError as error:
+        progress.note(f"warning: {error.message}; it is written anew, what was scored already is kept")
+        return {}
+
+
+def _with_lists(folder: Path, stored: dict[str, Any], lists: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a complete run with what its lists name now, beside what they should: its videos are the same, but
+    a bad line may be gone from them, and a run of an earlier version does not say."""
+    if stored.get("lists") == lists or any(one.problem for one in record_findings(stored)):
+        return stored  # a record that was changed is not written anew as if it were right
+    with suppress(StoreError):  # of a colleague
+        return write_record(folder, {**stored, "lists": lists})
+    return {**stored, "lists": lists}
+
+
+def private_to(stage: Stage) -> Redaction:
+    """What no reader of the run of this stage need know."""
+    return redaction(stage.settings, stage.source.roots.values())
+
+
+def _leave(folder: Path, record: Mapping[str, Any], error: BaseException, private: Redaction) -> None:
+    """Say in the record of a run why it ended early; remove a run of which nothing was scored."""
+    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else private.text(one_line(error))
+    with suppress(StoreError):  # the error that ended it is the one to tell
+        if any_scores(folder):
+            write_record(folder, end_session({**record, "status": "failed", "error": reason}))
+        else:
+            remove_run(folder)
+
+
+def _score_datasets(
+    stage: Stage,
+    card: DetectorCard,
+    detector: Detector,
+    videos: Mapping[str, list[Video]],
+    writer: ScoreWriter,
+) -> None:
+    for dataset, left in videos.items():
+        if not left:
+            continue
+        report = prepare_selected(
+            left,
+            PrepareSpec(card.clips.frame_choice()),
+            source=stage.source,
+            registry=stage.registry,
+            settings=stage.settings,
+            progress=stage.progress,
+        )
+        prepared = [
+            PreparedVideo(
+                one.video,
+                one.status,
+                one.reason,
+                one.path,
+                face_frames=one.face_frames,
+                wanted_frames=one.wanted_frames,
+            )
+            for one in report.videos
+        ]
+        _tell_notes(dataset, prepared, stage.progress)
+        score_videos(
+            detector,
+            prepared,
+            clips=card.clips_of(dataset),
+            writer=writer,
+            progress=stage.progress,
+            description=f"score {dataset} with {stage.spec.name}",
+            who=f"detector '{stage.spec.name}'",
+        )
+        writer.flush()
+
+
+def _tell_notes(dataset: str, prepared: Sequence[PreparedVideo], progress: Progress) -> None:
+    told = [one for one in prepared if one.status is Status.OK and one.reason]
+    if told:
+        more = "" if len(told) == 1 else "; all stand in the column 'reason' of the scores"
+        progress.note(
+            f"{dataset}: a note about {len(told)} of {len(prepared)} videos: {told[0].video.video_id}: "
+            f"{told[0].reason}{more}"
+        )
+
+
+def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Reading) -> Detector:
+    factory = cast("DetectorFactory", stage.registry.load_object(stage.spec.build))
+    options = reading.options()
+    if request.precision != FULL_PRECISION:  # only a detector that offers another knows the word
+        options["precision"] = request.precision
+    device = choose_device(request.device)
+    with running(stage.spec, "when it was built"):
+        detector: object = factory(weights=weights, device=device, seed=request.seed, **options)
+    if not isinstance(detector, Detector):
+        raise PluginError(
+            f"detector '{stage.spec.name}': {stage.spec.build} made a {type(detector).__name__} without score()",
+            hints=(f"see:   dfbench plugins check {for_shell(stage.spec.name)}",),
+        )
+    return detector
+
+
+def _record(
+    request: RunRequest,
+    stage: Stage,
+    card: DetectorCard,
+    sha: str,
+    training: Training,
+    videos: Mapping[str, list[Video]],
+    files: Mapping[str, FileFingerprints],
+) -> dict[str, Any]:
+    spec = stage.spec
+    corpus = stage.source.corpus_of(videos)
+    detector = {"name": spec.name, "version": spec.version, "weights_sha256": sha, "recipe": card.recipe}
+    prepare = with_finder(PrepareSpec(card.clips.frame_choice()), stage.registry, stage.settings)
+    scoring = {
+        "schema": SCHEMA,
+        "detector": detector,
+        "protocol": stage.protocol.name,
+        "corpus": corpus,
+        "seed": request.seed,
+        "pooling": str(card.pooling),
+        "clips": asdict(card.clips),
+        "prepare": asdict(prepare),
+        "datasets": {
+            name: {
+                "manifest": manifest_digest(rows),
+                "files": fingerprints_digest(files[name]),
+                "videos": len(rows),
+            }
+            for name, rows in videos.items()
+        },
+    }
+    if card.margins:  # of the datasets scored here
+        scoring["margins"] = {name: card.clips_of(name).margin for name in videos}
+    precision = "" if request.precision == FULL_PRECISION else request.precision
+    if precision:
+        scoring["precision"] = precision
+    facts = [card.recipe, training.words(corpus), precision]
+    if prepare.finder != DEFAULT_FACE_FINDER:
+        facts.append(f"faces by {prepare.finder}")
+    return {
+        **scoring,
+        "identity": identity_of(scoring),
+        "status": "running",
+        "entry": entry_name(spec.name, facts, seed=training.seed),
+        **training.to_json(),
+        UNKNOWN: list(training.unknown),
+        "train_compression": card.train_compression,
+        "training": private_to(stage).value(dict(card.details)),
+    }

@@ -1,0 +1,74 @@
+"""The trainer of a detector: by which recipe, from which weights, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from dfbench.errors import PluginError, UnknownNameError, UsageError, WeightsError
+from dfbench.hooks.plugin_code import running
+from dfbench.hooks.registry import closest
+from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory, TrainingNeeds
+from dfbench.types import PrepareSpec
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+    from dfbench.specs import DetectorSpec
+
+
+def trainer_of(
+    spec: DetectorSpec, registry: Registry, recipe: str, overrides: Mapping[str, str], *, made: bool
+) -> tuple[str, Trainer]:
+    """The recipe and the trainer of a detector; "" is its own, or that for corpora that were `made`. Raises UsageError."""
+    if not spec.trainer:
+        raise UsageError(
+            f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
+        )
+    recipe = recipe or (spec.demo_recipe if made else "") or spec.default_recipe
+    if recipe not in spec.recipes:
+        close = [f"did you mean {one!r}?" for one in closest(recipe, spec.recipes, count=1)]
+        raise UnknownNameError(
+            f"detector '{spec.name}' has no recipe '{recipe}'",
+            hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
+        )
+    factory = cast("TrainerFactory", registry.load_object(spec.trainer))
+    with running(spec, f"to make a trainer of recipe '{recipe}'"):
+        return recipe, factory(recipe, overrides)
+
+
+def needs_of(spec: DetectorSpec, trainer: Trainer) -> TrainingNeeds:
+    """What the trainer of a detector wants to be prepared. Raises PluginError if it does not say."""
+    with running(spec, "to say what its training needs"):
+        needs: object = trainer.needs()
+    if not isinstance(needs, TrainingNeeds):
+        raise PluginError(
+            f"detector '{spec.name}': needs() of its trainer returned {type(needs).__name__}, not TrainingNeeds"
+        )
+    for name in ("prepare", "prepare_validation"):
+        wanted: object = getattr(needs, name)
+        fault = wanted.fault() if isinstance(wanted, PrepareSpec) else f"it is {wanted!r}, not a PrepareSpec"
+        if fault:
+            raise PluginError(
+                f"detector '{spec.name}': needs() of its trainer returned {name}, of which {fault}"
+            )
+    return needs
+
+
+def synthesizer_of(needs: TrainingNeeds, registry: Registry) -> Synthesizer:
+    """The synthesizer that a training needs, built. Raises UnknownNameError, PluginError."""
+    spec = registry.synthesizer(needs.synthesizer)
+    build = registry.load_object(spec.build)
+    if not callable(build):
+        raise PluginError(f"synthesizer '{spec.name}': {spec.build} is not callable")
+    with running(spec, "when it was built"):
+        return cast("Synthesizer", build(needs.synthesizer_options))
+
+
+def start_source(start: str) -> tuple[str, Path]:
+    """FILE or HOW=FILE as (HOW, FILE); a detector knows what HOW means. Raises WeightsError if it is not there."""
+    how, _, file = ("", "", start) if Path(start).is_file() else start.partition("=")
+    path = Path(file or how)
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
+    return how if file else "", path

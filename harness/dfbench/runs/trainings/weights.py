@@ -1,0 +1,262 @@
+"""The weights of a detector: trained before, trained now, or an error that says how to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from dfbench.data.datasets.manifest import files_digest, manifest_digest
+from dfbench.data.folders import below, make_below, unwritable
+from dfbench.errors import RunError, WeightsError
+from dfbench.escaping import for_shell
+from dfbench.hooks.manners import generators_kept
+from dfbench.hooks.plugin_code import running
+from dfbench.interfaces import (
+    ChecksStart,
+    FaceFile,
+    Progress,
+    Trainer,
+    TrainingNeeds,
+    TrainingRequest,
+)
+from dfbench.progress import SilentProgress
+from dfbench.runs.planning.fairness import by_dataset, compare_videos, warn_of_leaks
+from dfbench.runs.planning.sources import prepare_selected, with_finder
+from dfbench.runs.planning.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
+from dfbench.runs.records.provenance import file_sha256, run_identity
+from dfbench.runs.records.run_file import refuse_unwritable
+from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
+from dfbench.runs.trainings.trainers import needs_of, start_source, synthesizer_of, trainer_of
+from dfbench.training.launchers import started
+from dfbench.types import CROPPING, Status, World
+
+
+def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> Path:
+    """Weights of the recipe that fits the data: trained here if the corpus was made here, else looked up.
+
+    `stored`: a run with them is to be stored. Raises StoreError if they are still to be trained, and it could not be.
+    """
+    spec = stage.spec
+    train = stage.protocol.train
+    untrained = WeightsError(
+        f"no trained weights for detector '{spec.name}' on {train.dataset}",
+        hints=(
+            f"train them:            dfbench train --detector {for_shell(spec.name)} --protocol {for_shell(request.protocol)}",
+            "or use given ones:     dfbench run ... --weights PATH/TO/checkpoint",
+            f"or those of the demo:  dfbench train --detector {for_shell(spec.name)} --data demo (prints their path)"
+            if request.dataset
+            else "or try the demo data:  dfbench run ... --data demo",
+        ),
+    )
+    if request.dataset and not stage.source.has(stage.registry.dataset(train.dataset)):
+        raise untrained  # who scores videos of their own need not have the training set
+    closed = stored and bool(unwritable(stage.settings.runs))
+    if closed and stage.source.made and finished_weights(training_folder(request, stage)) is None:
+        refuse_unwritable(stage.settings.runs)
+    if stage.source.made or finished_weights(training_folder(request, stage)):
+        return train_detector(request, progress=stage.progress, stage=stage)
+    raise untrained
+
+
+def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[str, Any]]:
+    spec = stage.spec
+    recipe, trainer = trainer_of(
+        spec, stage.registry, request.recipe, request.overrides, made=stage.source.made
+    )
+    needs = needs_of(spec, trainer)
+    needs = replace(
+        needs,
+        prepare=with_finder(needs.prepare, stage.registry, stage.settings),
+        prepare_validation=with_finder(needs.prepare_validation, stage.registry, stage.settings),
+    )
+    held_out = needs.labels if needs.validation_labels is None else needs.validation_labels
+    train, validation = (
+        [video for video in stage.videos(which) if int(video.label) in labels]
+        for which, labels in ((stage.protocol.train, needs.labels), (stage.protocol.validation, held_out))
+    )
+    tests = {one.dataset: stage.videos_at_hand(one) for one in stage.protocol.tests}
+    leaks = compare_videos(train=train, validation=validation, tests=tests)
+    warn_of_leaks(leaks, stage.progress)
+    corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
+    with running(spec, "to say its recipe"):
+        resolved = trainer.recipe()
+    identity = {
+        "detector": spec.name,
+        "version": spec.version,
+        "recipe": resolved,
+        "corpus": corpus,
+        "train": manifest_digest(train),
+        "validation": manifest_digest(validation),
+        "files": files_digest([*train, *validation]),
+        "needs": asdict(needs),
+        "seed": request.seed,
+        "cropping": CROPPING,
+    }
+    if needs.synthesizer:
+        synthesizer = stage.registry.synthesizer(needs.synthesizer)
+        identity["synthesizer"] = {"name": synthesizer.name, "version": synthesizer.version}
+    if request.start:
+        identity["start"] = _start_identity(request.start)
+    name = f"{recipe}-{corpus}-{run_identity(**identity)[:12]}"
+    folder = below(stage.settings.cache / "weights", spec.name, name)
+    plan = {
+        "identity": identity,
+        "train": train,
+        "validation": validation,
+        "leaks": leaks,
+        "recipe": recipe,
+        "folder": folder,
+    }
+    return folder, trainer, plan
+
+
+def training_folder(request: RunRequest, stage: Stage) -> Path:
+    """Where the training of this request works and leaves its weights: its name changes with all that it depends on."""
+    return _training(request, stage)[0]
+
+
+def _start_identity(start: str) -> dict[str, str]:
+    how, path = start_source(start)
+    return {"read_as": how, "sha256": file_sha256(path)}
+
+
+def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | None = None) -> Path:
+    """Train, or go on with an interrupted training, or return the finished weights.
+
+    With several devices, this process starts one for each and waits; on several machines, each of the processes that
+    a scheduler started calls this.
+    """
+    if started() is None:  # alone, whatever a scheduler's variables say
+        if request.devices * request.nodes > 1:
+            return _train_in_processes(request, progress=progress, stage=stage)
+        with generators_kept():
+            return _train(request, World(), progress=progress, stage=stage)
+    from dfbench.training.distributed import current_world, joined
+
+    world = current_world(request.devices, request.nodes)
+
+    with joined(world):
+        return _train(request, world, progress=progress if world.first else SilentProgress(), stage=stage)
+
+
+def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage | None) -> Path:
+    from dfbench.training.distributed import launch
+
+    device = choose_device(request.device, count=request.devices)  # before anything is started
+    folder = training_folder(request, stage or open_stage(request, progress, purpose="train"))
+    finished = finished_weights(folder)
+    if finished is None:
+        launch(_command(replace(request, device=device)), devices=request.devices, nodes=request.nodes)
+        finished = finished_weights(folder)
+    if finished is None:
+        raise RunError(
+            f"{request.detector}: the processes of the training ended, and left no weights in {folder}"
+        )
+    progress.note(f"{request.detector}: the weights are {finished}")
+    return finished
+
+
+def _command(request: RunRequest) -> list[str]:
+    """The arguments of `dfbench` that train by this request."""
+    options = {
+        "detector": request.detector,
+        "protocol": request.protocol,
+        "data": request.data,
+        "recipe": request.recipe,
+        "train-compression": request.train_compression,
+        "seed": request.seed,
+        "device": request.device,
+        "size": request.size,
+        "start": request.start,
+        "devices": request.devices,
+        "nodes": request.nodes,
+    }
+    words = ["train"]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value != "" else []
+    for name, value in request.overrides.items():
+        words += ["--set", f"{name}={value}"]
+    return words
+
+
+def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stage | None) -> Path:
+    turn: AbstractContextManager[None] = nullcontext()
+    if world.size > 1:
+        from dfbench.training.distributed import first_goes_ahead
+
+        turn = first_goes_ahead(world)
+    with turn:
+        stage = stage or open_stage(request, progress, purpose="train")
+        folder, trainer, plan = _training(request, stage)
+        finished = finished_weights(folder)
+        if finished is not None:
+            progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
+            return finished
+        # What cannot be used is found before videos are prepared for hours.
+        device = choose_device(request.device, count=world.local)
+        if request.start and isinstance(trainer, ChecksStart):
+            with running(stage.spec, "to look at --start"):
+                trainer.check_start(request.start)
+        progress.note(
+            f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {plan['identity']['corpus']};"
+            " training it now"
+        )
+        faces = _prepared(plan, needs_of(stage.spec, trainer), stage)
+    needs = needs_of(stage.spec, trainer)
+    train = stage.protocol.train
+    dataset = stage.registry.dataset(train.dataset)
+    synthesizer = synthesizer_of(needs, stage.registry) if needs.synthesizer else None
+    provenance: dict[str, Any] = {
+        "identity": plan["identity"],
+        "leaks": by_dataset(plan["leaks"]),
+        "trained_on": [dataset.name],
+        "train_compression": train.compression or next(iter(dataset.compressions), ""),
+    }
+    session = training_session(folder, device=device, threads=compute_threads(), writes=world.first)
+    with session as sessions, running(stage.spec, "to train", slow=True):
+        provenance |= sessions
+        returned: object = trainer.fit(
+            TrainingRequest(
+                train=faces["train"],
+                validation=faces["validation"],
+                folder=folder,
+                device=device,
+                workers=max(1, stage.settings.workers // world.local),
+                seed=request.seed,
+                synthesizer=synthesizer,
+                provenance=provenance,
+                progress=progress,
+                start=request.start,
+                world=world,
+            )
+        )
+    if not world.first:  # which the first one writes
+        return returned if isinstance(returned, Path) else folder
+    weights = checked_weights(returned, folder, stage.spec)
+    note_training(folder, weights, {"sha256": file_sha256(weights), **provenance})
+    return weights
+
+
+def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> dict[str, list[FaceFile]]:
+    """The usable videos of both parts, prepared; what cannot be used is said."""
+    faces = {}
+    for part, spec in (("train", needs.prepare), ("validation", needs.prepare_validation)):
+        report = prepare_selected(
+            plan[part],
+            spec,
+            source=stage.source,
+            registry=stage.registry,
+            settings=stage.settings,
+            progress=stage.progress,
+        )
+        faces[part] = [FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK]
+        lost = len(report.videos) - len(faces[part])
+        if lost:
+            stage.progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
+        if not faces[part]:
+            raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
+    make_below(stage.settings.cache / "weights", plan["folder"])
+    return faces

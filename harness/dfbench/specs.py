@@ -1,0 +1,211 @@
+"""What plugins offer, as frozen dataclasses: specs of datasets, corpora, synthesizers, face finders, detectors and protocols.
+
+A spec is data. What it describes is imported only when someone asks for it, through `build`, the import path
+`"package.module:Name"` of a factory; so listing plugins never imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Counts, Pooling
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What every offer of a plugin carries."""
+
+    name: str
+    summary: str
+    build: str
+    licence: str = ""
+    citation: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec(Spec):
+    """A dataset. `build(root: Path, *, compression: str | None) -> Dataset`.
+
+    `compressions` are the versions on disk, the first is the default; `official` are the published counts
+    by split; `homepage` is where to ask for access. `root_of` names the dataset whose root holds this one as well
+    (DFD lies in FF++'s): it is used where none is configured for this one. `needs` names the datasets of which this
+    one uses videos (the reals of DeeperForensics are FF++'s); `build` is then given `roots`, a mapping from each of
+    these names to its root, besides. `verified`: the official layout is known and read as it is; otherwise the
+    dataset is read in the layout of the dataset `folder`, as its page in the docs describes. `unverified`: what of a
+    layout that is known otherwise could not be held against an official copy, in words. `corpus`: which one a root
+    without a corpus file belongs to; `OWN` for a dataset that nobody publishes.
+    """
+
+    title: str = ""
+    homepage: str = ""
+    compressions: tuple[str, ...] = ()
+    official: Mapping[str, Counts] = field(default_factory=dict)
+    root_of: str = ""
+    needs: tuple[str, ...] = ()
+    verified: bool = True
+    unverified: str = ""
+    corpus: str = OFFICIAL
+
+    @property
+    def layout(self) -> str:
+        """How far the layout is verified: "" if it is altogether, else "verified in part" or "not verified"."""
+        if not self.verified:
+            return "not verified"
+        return "verified in part" if self.unverified else ""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSpec(Spec):
+    """A set of datasets that can be made on this machine, such as the demo corpora.
+
+    `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes whatever
+    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be.
+    `datasets`: the splits of each dataset that it makes, by name, so that a request for another one is refused before
+    anything is made; empty if that is not known.
+    """
+
+    sizes: tuple[str, ...] = ("full",)
+    datasets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesizerSpec(Spec):
+    """A maker of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`.
+
+    `version` changes whenever what it makes may change; weights that were trained with another version are trained anew.
+    """
+
+    version: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFinderSpec(Spec):
+    """A face finder. `build(device: str) -> FaceFinder`.
+
+    `version` changes whenever boxes may change; faces found by another version are found anew.
+    """
+
+    version: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceMap:
+    """A kind of spatial map that an explainer can make.
+
+    `summary` says what a value means, in one line; higher is more evidence. `unit` stands at the colour bar.
+    `span` (low, high) is what the colours run over in every video, or None: each video is drawn over its own range.
+    With `signed`, values below 0 speak for "real". `standard` maps are made when nobody names any. A `temporal` map
+    tells what the frames of a place say by what is seen over time, and is drawn beside the map that is shown.
+    """
+
+    name: str
+    summary: str
+    unit: str = ""
+    span: tuple[float, float] | None = None
+    signed: bool = False
+    standard: bool = True
+    temporal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorCard:
+    """What is known of a detector with given weights, before the model is built.
+
+    `trained_on`: names of the datasets (None = unknown, and then no result counts as cross-dataset; empty =
+    needs no training). `train_compression` and `recipe` become part of the entry's name in tables. `margins`: crop
+    margins of single datasets, by name, where a released method has others than that of `clips`. `corpora`: which
+    corpora the datasets of `trained_on` were of ("official", "demo"; None = unknown), `seed`: that of the training
+    (None = unknown). Of weights that dfbench trained it knows all of these itself, if the card does not say.
+    Datasets may be called by aliases and in other spellings. dfbench itself fills in `unknown`: the names in `trained_on`
+    that no installed dataset bears.
+    """
+
+    clips: ClipSpec
+    pooling: Pooling = Pooling.MEAN_LOGIT
+    trained_on: frozenset[str] | None = None
+    train_compression: str = ""
+    recipe: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    margins: Mapping[str, float] = field(default_factory=dict)
+    corpora: frozenset[str] | None = None
+    seed: int | None = None
+    unknown: frozenset[str] = frozenset()
+
+    def bad_margin(self) -> str:
+        """What is wrong with a margin beyond the stored crops, whose edge would be repeated; "" if nothing is."""
+        largest = max([self.clips.margin, *self.margins.values()])
+        return (
+            ""
+            if largest <= STORED_MARGIN
+            else f"margin {largest:g} reaches beyond the stored {STORED_MARGIN:g}"
+        )
+
+    def clips_of(self, dataset: str) -> ClipSpec:
+        """The clips that are cut from videos of this dataset."""
+        return replace(self.clips, margin=self.margins.get(dataset, self.clips.margin))
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec(Spec):
+    """A detector. `build(*, weights: Path | None, device: str, seed: int) -> Detector`.
+
+    `version` changes whenever scores may change. `trainer` is the import path of a factory
+    `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, empty if the detector cannot be trained here.
+    `describe` is the import path of `(weights: Path) -> DetectorCard`, for detectors whose clip spec comes
+    with their weights; without it the fields of this spec hold. `explain` is the import path of a factory with the
+    arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when it saw a forgery.
+    `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
+    `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be;
+    `build` is passed `precision=` besides if it is another than "32", so that a detector that has no other need not
+    know of it. `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained;
+    `dfbench run --weights FILE --set FIELD=VALUE` then calls `describe(weights, {FIELD: VALUE})`. `recipe_for_weights`:
+    there are weights that carry no recipe, and can be given one; `dfbench run --weights FILE --recipe NAME` then calls
+    `describe(weights, changes, recipe=NAME)`, and passes `recipe=` and `changes=` to `build` and `explain` besides. All
+    raise UsageError for weights that carry their own, and for changes (`--set`) that do not fit.
+    """
+
+    clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
+    pooling: Pooling = Pooling.MEAN_LOGIT
+    trained_on: frozenset[str] | None = None
+    version: str = "1"
+    needs_weights: bool = False
+    describe: str = ""
+    explain: str = ""
+    trainer: str = ""
+    recipes: tuple[str, ...] = ()
+    default_recipe: str = ""
+    demo_recipe: str = ""
+    precisions: tuple[str, ...] = (FULL_PRECISION,)
+    scoring_fields: tuple[str, ...] = ()
+    recipe_for_weights: bool = False
+
+    def card(self) -> DetectorCard:
+        """The card of this detector without weights; what it says it was trained on is what is published."""
+        return DetectorCard(
+            clips=self.clips,
+            pooling=self.pooling,
+            trained_on=self.trained_on,
+            corpora=frozenset({OFFICIAL}) if self.trained_on and not self.needs_weights else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSelection:
+    """A selection of a dataset's videos. Empty tuples mean "all"; `compression` None means the default."""
+
+    dataset: str
+    splits: tuple[str, ...] = ()
+    manipulations: tuple[str, ...] = ()
+    compression: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSpec(Spec):
+    """An evaluation protocol: what to train on, what to validate on, what to test on. `build` is unused ("")."""
+
+    train: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("train",)))
+    validation: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("val",)))
+    tests: tuple[VideoSelection, ...] = ()

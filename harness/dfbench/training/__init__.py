@@ -1,0 +1,1 @@
+"""The training loop: devices, processes, Lightning, and what a training leaves behind."""
