@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests run in so many processes, each of which takes up to 4 GB. Benchmarks run once then, untimed: `make benchmark` times them.
+# Tests run in so many processes, each of which takes up to 4 GB. Each benchmark runs once then, tiny: `make benchmark` measures.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --benchmark-disable
 STAMP := $(VENV)/.installed

@@ -2,6 +2,9 @@
 
 Other programs and the host itself change how fast a machine is from one minute to the next. What is compared is
 therefore run in turns, and benchmarks store ratios of medians in `extra_info`.
+
+In the test suite (`--benchmark-disable`) each benchmark runs once, at the first of its parameters and at a tiny size, which
+shows that all of it works. `make benchmark` measures them.
 """
 
 from __future__ import annotations
@@ -26,11 +29,40 @@ from dfbench.data.store.face_files import write_faces
 from dfbench_fakestormer.clipdata import start_worker
 from dfbench_fakestormer.synthesis.landmarks import reorder_forehead
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "clip_pipeline.npz"
+HERE = Path(__file__).parent
+GOLDEN = HERE.parent / "golden" / "clip_pipeline.npz"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full-depth", action="store_true", help="Benchmark ViT-B with all its twelve blocks.")
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m have chosen
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the first of each benchmark's parameters, where benchmarks are not measured."""
+    if not is_smoke(config):
+        return
+    seen: set[str] = set()
+    left_out = []
+    for item in items:
+        benchmark = item.nodeid.partition("[")[0]
+        if HERE in item.path.parents and benchmark in seen:
+            left_out.append(item)
+        seen.add(benchmark)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def is_smoke(config: pytest.Config) -> bool:
+    """True where benchmarks run once and are not measured, as in the test suite."""
+    return bool(config.getoption("benchmark_disable"))
+
+
+@pytest.fixture(scope="session")
+def smoke(pytestconfig: pytest.Config) -> bool:
+    """True if the benchmark is to be as small as it can be: it is not measured."""
+    return is_smoke(pytestconfig)
 
 
 @pytest.fixture
@@ -40,9 +72,9 @@ def depth(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(autouse=True)
-def all_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """All cores for torch, here and in the processes that a benchmark starts."""
-    before, cores = torch.get_num_threads(), os.cpu_count() or 1
+def all_cores(monkeypatch: pytest.MonkeyPatch, smoke: bool) -> Iterator[None]:
+    """All cores for torch, here and in the processes that a benchmark starts; one in the test suite."""
+    before, cores = torch.get_num_threads(), 1 if smoke else os.cpu_count() or 1
     monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
     torch.set_num_threads(cores)
     yield
@@ -65,9 +97,10 @@ class InTurns:
                 function()
                 seconds[name].append(time.perf_counter() - begun)
 
-        run_others()  # the first run of anything is slow
-        ours()
-        seconds = {name: [] for name in others}
+        if not self._benchmark.disabled:  # the first run of anything is slow
+            run_others()
+            ours()
+            seconds = {name: [] for name in others}
         result = self._benchmark.pedantic(ours, setup=run_others, rounds=rounds, iterations=1)
         if self._benchmark.stats:
             own = self._benchmark.stats.stats.median

@@ -13,19 +13,21 @@ from dfbench.results.boards.stored import collect
 from dfbench.results.tables import read_table
 from dfbench.runs.records.run_file import read_record, run_folders
 
-RUNS, FULL_RUNS = 6, 60  # with --full-depth
-VIDEOS = 500  # of each of two datasets
+RUNS, FULL_RUNS, SMOKE_RUNS = 6, 60, 2  # FULL_RUNS with --full-depth
+VIDEOS, SMOKE_VIDEOS = 500, 20  # of each of two datasets
 
 
 @pytest.fixture(scope="module")
-def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def stored(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, smoke: bool
+) -> tuple[Path, Path]:
     """A folder of runs, and the cache in which what came of checking them is kept."""
     root = tmp_path_factory.mktemp("boards")
-    videos = {name: expected(name, VIDEOS) for name in ("dfdc", "dfd")}
+    videos = {name: expected(name, SMOKE_VIDEOS if smoke else VIDEOS) for name in ("dfdc", "dfd")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DFBENCH_CACHE", str(root / "cache"))
         full = request.config.getoption("--full-depth", default=False)
-        for number in range(FULL_RUNS if full else RUNS):
+        for number in range(SMOKE_RUNS if smoke else FULL_RUNS if full else RUNS):
             rng = np.random.default_rng(number)
             record = {
                 "detector": {"name": "net", "weights_sha256": f"{number:064x}"},

@@ -31,13 +31,27 @@ from dfbench.data.store.face_files import read_track, write_faces
 from dfbench.progress import SilentProgress
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
 
-CHOICE = FrameChoice("uniform", 32)
+SMOKE_FRAMES = 24  # of a video
 
 
 @pytest.fixture(scope="module")
-def talking_head(tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDArray[np.uint8]]) -> Path:
-    """300 frames of 640x480 with a face of 220 px."""
-    return write_head(tmp_path_factory.mktemp("video") / "talking.mp4", face_frames, 220)
+def frames(smoke: bool) -> int:
+    """How many frames each video has."""
+    return SMOKE_FRAMES if smoke else FRAMES
+
+
+@pytest.fixture(scope="module")
+def choice(smoke: bool) -> FrameChoice:
+    """The frames of a video that are wanted."""
+    return FrameChoice("uniform", 3 if smoke else 32)
+
+
+@pytest.fixture(scope="module")
+def talking_head(
+    tmp_path_factory: pytest.TempPathFactory, face_frames: list[NDArray[np.uint8]], frames: int
+) -> Path:
+    """A video of 640x480 with a face of 220 px."""
+    return write_head(tmp_path_factory.mktemp("video") / "talking.mp4", face_frames, 220, frames=frames)
 
 
 def head_video(path: Path) -> Video:
@@ -45,23 +59,22 @@ def head_video(path: Path) -> Video:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Small and large photographs in a test run, with a second one; all sizes for the figures to quote."""
+    """A large photograph with a second one, and a small one; all sizes for the figures to quote."""
     if "head" in metafunc.fixturenames:
-        sizes = [(60, 0), (220, 70)]
+        sizes = [(220, 70), (60, 0)]
         if metafunc.config.getoption("--full-depth", default=False):
             sizes = [(60, 0), (80, 0), (100, 0), (130, 0), (180, 0), (220, 0), (260, 0), (220, 70)]
         elif metafunc.function is test_preparing_videos_on_two_cores:
-            sizes = sizes[1:]
+            sizes = sizes[:1]
         metafunc.parametrize(("side", "second"), sizes)
 
 
 @pytest.fixture
-def head(tmp_path: Path, face_frames: list[NDArray[np.uint8]], side: int, second: int) -> Video:
+def head(tmp_path: Path, face_frames: list[NDArray[np.uint8]], side: int, second: int, frames: int) -> Video:
     """A photograph of `side` px, and one of `second` px if that is not 0."""
-    return head_video(write_head(tmp_path / "0.mp4", face_frames, side, second=second))
+    return head_video(write_head(tmp_path / "0.mp4", face_frames, side, second=second, frames=frames))
 
 
-@pytest.mark.slow
 def test_preparing_a_video(
     benchmark: BenchmarkFixture,
     in_turns: InTurns,
@@ -70,14 +83,16 @@ def test_preparing_a_video(
     second: int,
     tmp_path: Path,
     depth: int,
+    frames: int,
+    choice: FrameChoice,
 ) -> None:
     """One core each, as when every core works on a video of its own."""
     finder, network = Mtcnn("cpu"), MTCNN(keep_all=True, device="cpu")
-    positions = wanted_indices(CHOICE, FRAMES).tolist()
+    positions = wanted_indices(choice, frames).tolist()
     boxes: list[NDArray[np.float32]] = []
 
     def ours() -> StoredFaces:
-        prepare_video(head, PrepareSpec(CHOICE), finder, tmp_path / "one.faces")
+        prepare_video(head, PrepareSpec(choice), finder, tmp_path / "one.faces")
         return read_track(tmp_path / "one.faces")
 
     def naive() -> None:
@@ -91,25 +106,29 @@ def test_preparing_a_video(
     overlaps = [overlap(one, other) for one, other in zip(seen.boxes[main], boxes[-1], strict=True)]
     assert np.mean(overlaps) >= 0.95
     benchmark.extra_info["mean_overlap_with_naive"] = round(float(np.mean(overlaps)), 4)
-    benchmark.extra_info["seconds"] = stages(head, finder, tmp_path / "stages.faces")
+    benchmark.extra_info["seconds"] = stages(head, choice, finder, tmp_path / "stages.faces")
     if benchmark.stats:
         benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
 
 
-@pytest.mark.slow
 def test_preparing_videos_on_two_cores(
     benchmark: BenchmarkFixture,
     monkeypatch: pytest.MonkeyPatch,
     head: Video,
     tmp_path: Path,
     depth: int,
+    frames: int,
+    choice: FrameChoice,
+    smoke: bool,
 ) -> None:
     """Videos a minute of `prepare` with two workers, once both are at work, and of the naive way with torch's threads."""
     monkeypatch.delenv("OMP_NUM_THREADS")
-    copies = [head.path.with_name(f"{number}.mp4") for number in range(1, 8 if depth < 12 else 32)]
+    copies = [
+        head.path.with_name(f"{number}.mp4") for number in range(1, 4 if smoke else 8 if depth < 12 else 32)
+    ]
     videos = [head, *(head_video(Path(shutil.copy(head.path, copy))) for copy in copies)]
     network = MTCNN(keep_all=True, device="cpu")
-    positions = wanted_indices(CHOICE, FRAMES).tolist()
+    positions = wanted_indices(choice, frames).tolist()
     seconds = []
     for _ in range(2 if depth < 12 else 4):
         begun = time.perf_counter()
@@ -118,12 +137,12 @@ def test_preparing_videos_on_two_cores(
     begun = time.time()
     report = benchmark.pedantic(
         prepare,
-        (videos, PrepareSpec(CHOICE)),
+        (videos, PrepareSpec(choice)),
         {
             "store_root": tmp_path / "store",
             "corpus": "heads",
             "finder": "dfbench_plugins.face_finders.mtcnn:Mtcnn",
-            "workers": 2,
+            "workers": 1 if smoke else 2,
             "progress": SilentProgress(),
         },
         rounds=1,
@@ -139,17 +158,21 @@ def test_preparing_videos_on_two_cores(
     benchmark.extra_info["naive_over_ours"] = round(naive / each, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [12, 120])
 def test_ways_to_the_wanted_frames(
-    benchmark: BenchmarkFixture, in_turns: InTurns, talking_head: Path, tmp_path: Path, seconds: int
+    benchmark: BenchmarkFixture,
+    in_turns: InTurns,
+    talking_head: Path,
+    tmp_path: Path,
+    seconds: int,
+    choice: FrameChoice,
 ) -> None:
     """The way that is chosen, and decoding everything: 32 frames of a short video and of a long one."""
     path = tmp_path / "video.mp4"
     repeat(talking_head, path, seconds // 12)
 
     def chosen() -> list[int]:
-        return [position for position, _ in read_frames(path, CHOICE)]
+        return [position for position, _ in read_frames(path, choice)]
 
     def all_of_them() -> None:
         with av.open(str(path)) as container:
@@ -160,7 +183,7 @@ def test_ways_to_the_wanted_frames(
                 if position in wanted:
                     frame.to_ndarray(format="rgb24")
 
-    positions = wanted_indices(CHOICE, probe(path).frames).tolist()
+    positions = wanted_indices(choice, probe(path).frames).tolist()
     assert in_turns(chosen, rounds=3, decoding_all=all_of_them) == positions
     with av.open(str(path)) as container:
         index = index_packets(container, container.streams.video[0])
@@ -168,18 +191,23 @@ def test_ways_to_the_wanted_frames(
     benchmark.extra_info["way"] = "seeking" if is_worth_seeking(index, positions) else "through"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [10, 60])
 def test_threads_that_decode_one_video(
-    benchmark: BenchmarkFixture, in_turns: InTurns, talking_head: Path, tmp_path: Path, count: int
+    benchmark: BenchmarkFixture,
+    in_turns: InTurns,
+    talking_head: Path,
+    tmp_path: Path,
+    count: int,
+    smoke: bool,
 ) -> None:
     """Two threads and one: some, and all, of 60 frames of 1920x1080."""
     path = tmp_path / "large.mp4"
+    size = (320, 180) if smoke else (1920, 1080)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
         for _, image in read_frames(talking_head, FrameChoice("first", 60)):
-            large = cv2.resize(image, (1920, 1080))
+            large = cv2.resize(image, size)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(large, format="rgb24")))
         container.mux(stream.encode(None))
 
@@ -189,12 +217,12 @@ def test_threads_that_decode_one_video(
     assert in_turns(lambda: read(2), rounds=3, one_thread=lambda: read(1)) == count
 
 
-def main_face(search: video_faces.Search) -> MainFace:
-    track = video_faces.ranked_tracks(search, search.found, CHOICE)[0]
+def main_face(search: video_faces.Search, choice: FrameChoice) -> MainFace:
+    track = video_faces.ranked_tracks(search, search.found, choice)[0]
     return follow(track, search.looked_at, search.positions)
 
 
-def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
+def stages(video: Video, choice: FrameChoice, finder: Mtcnn, path: Path) -> dict[str, float]:
     """Seconds that decoding, finding, cutting out and storing take, one after the other."""
     taken: dict[str, float] = {}
 
@@ -204,12 +232,12 @@ def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
         taken[name] = round(time.perf_counter() - begun, 3)
         return result
 
-    frames = video_faces.WantedFrames(video.path, CHOICE)
+    frames = video_faces.WantedFrames(video.path, choice)
     timed("decode", list, frames)
     search = timed("find", video_faces.look, frames, finder.of_video(), 1)
-    main = main_face(search)
+    main = main_face(search, choice)
     kept = [one for row, one in enumerate(frames) if row in set(main.rows.tolist())]
-    faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(CHOICE))
+    faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(choice))
     timed("store", write_faces, path, faces)
     return taken
 
@@ -217,15 +245,21 @@ def stages(video: Video, finder: Mtcnn, path: Path) -> dict[str, float]:
 @pytest.mark.parametrize("every", [1, 2, 4, 8])
 @pytest.mark.parametrize("side", [640, 400, 320])
 def test_what_fewer_and_smaller_searches_cost(
-    benchmark: BenchmarkFixture, one_thread: None, talking_head: Path, every: int, side: int
+    benchmark: BenchmarkFixture,
+    one_thread: None,
+    talking_head: Path,
+    every: int,
+    side: int,
+    choice: FrameChoice,
 ) -> None:
     """Successive frames, of which each `every`-th is searched, `side` pixels large: overlap with a search of all."""
-    frames = list(video_faces.WantedFrames(talking_head, FrameChoice("first", 32)))
+    first = FrameChoice("first", choice.count)
+    frames = list(video_faces.WantedFrames(talking_head, first))
     finder = Mtcnn("cpu", max_side=side)
 
     def boxes(finder: Mtcnn, every: int) -> NDArray[np.float32]:
         search = video_faces.look(frames, finder, every)
-        main = main_face(search)
+        main = main_face(search, first)
         assert len(main.rows) == len(frames)
         return main.boxes
 

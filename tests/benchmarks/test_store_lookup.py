@@ -18,12 +18,12 @@ from dfbench.data.store.face_files import Origin, face_path, read_faces, write_f
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 
-VIDEOS, CROPS, VIDEO_BYTES = 500, 32, 200_000
+VIDEOS, SMOKE_VIDEOS, CROPS, VIDEO_BYTES = 500, 5, 32, 200_000
 SPEC = PrepareSpec(FrameChoice("uniform", CROPS))
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Video], list[Path]]:
+def stored(tmp_path_factory: pytest.TempPathFactory, smoke: bool) -> tuple[Path, list[Video], list[Path]]:
     """A store, the videos, and their face files."""
     root = tmp_path_factory.mktemp("store")
     rng = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Video],
     ones, none = np.ones(CROPS, np.float32), np.zeros((CROPS, 0, 2), np.float32)
     track = FaceTrack(np.arange(CROPS), boxes, ones, none, "none", (9, 9), ones)
     videos, paths = [], []
-    for number in range(VIDEOS):
+    for number in range(SMOKE_VIDEOS if smoke else VIDEOS):
         path = root / f"{number}.mp4"
         path.write_bytes(rng.bytes(VIDEO_BYTES))
         video = Video("toy", str(number), path, Label.REAL, "test", "real", "", (), str(number))
