@@ -20,6 +20,7 @@ from torch.utils.data import Dataset, Sampler
 from dfbench import (
     ClipSpec,
     StoredFaces,
+    SynthesisError,
     Synthesizer,
     UsageError,
     World,
@@ -29,7 +30,6 @@ from dfbench import (
     read_track,
 )
 from dfbench_fakestormer.recipe import Recipe
-from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from dfbench.runs.trainings.trainers import start_source
 from dfbench.settings import own_cores
 from dfbench.training.devices import resolve_device
 from dfbench.training.loop import FitResult, fit_module
-from dfbench.training.record import BEST, LAST, FitPlan
+from dfbench.training.record import BEST, LAST, WEIGHTS, FitPlan
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
     ClipStream,
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CACHE_BYTES = 1 << 30  # of decoded faces, in each data worker
-WEIGHTS = "weights.safetensors"
 MONITORS = {"video_auc": VIDEO_AUC, "clip_accuracy": CLIP_ACCURACY}
 
 

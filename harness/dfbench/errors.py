@@ -128,6 +128,10 @@ class TooShortError(VideoError):
     status = "too_short"
 
 
+class SynthesisError(DataError):
+    """No pseudo-fake can be made of a clip, or none that differs from it: whoever asked for it takes another clip."""
+
+
 class StoreError(DataError):
     """A file of the face store, the score table or a checkpoint folder cannot be written or is damaged."""
 

@@ -91,7 +91,11 @@ class Synthesizer(Protocol):
     def synthesize(
         self, frames: NDArray[np.uint8], landmarks: NDArray[np.float32], rng: np.random.Generator
     ) -> PseudoFake:
-        """One pseudo-fake. frames (T, H, W, 3) uint8 RGB; landmarks (T, 81, 2) float32 in pixels of frames."""
+        """Make a pseudo-fake of frames (T, H, W, 3) uint8 RGB with landmarks (T, 81, 2) float32 in their pixels.
+
+        All randomness comes from `rng`. Raises SynthesisError if none can be made of this clip; a training then draws
+        anew, and after a few attempts takes another clip.
+        """
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench import SynthesisError
 from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
 from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, reorder_forehead, smooth_landmarks
 

@@ -9,9 +9,8 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench import PseudoFake, UsageError
+from dfbench import PseudoFake, SynthesisError, UsageError
 from dfbench_fakestormer.synthesis import build
-from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.geometric import warp_to
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench import DataError, Synthesizer, UsageError
+from dfbench import DataError, SynthesisError, Synthesizer, UsageError
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.blending import blend, draw_softening, soften
-from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, Window, draw_affine, warp_to
 from dfbench_fakestormer.synthesis.hulls import HullKind
 from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions, apply, draw

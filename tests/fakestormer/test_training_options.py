@@ -20,12 +20,11 @@ from tests.fakestormer.training_faces import (
     write_face_file,
 )
 
-from dfbench import Label, RunError, StoreError, UsageError
+from dfbench import Label, RunError, StoreError, SynthesisError, UsageError
 from dfbench_fakestormer import training
 from dfbench_fakestormer.checkpoints import describe, read_header
 from dfbench_fakestormer.clipdata import Address, Library, TrainingClips, ValidationClips
 from dfbench_fakestormer.recipe import load_recipe, released_margin
-from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.training import make_trainer
 from dfbench_fakestormer.training_module import TrainingModule
 

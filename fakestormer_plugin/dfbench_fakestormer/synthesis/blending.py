@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench import SynthesisError
 
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 

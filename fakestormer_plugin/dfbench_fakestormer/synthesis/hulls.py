@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench import SynthesisError
 
 
 class HullKind(IntEnum):

@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import PseudoFake, Synthesizer, UsageError
-from dfbench_fakestormer.synthesis.errors import SynthesisError
+from dfbench import PseudoFake, SynthesisError, Synthesizer, UsageError
 from dfbench_fakestormer.synthesis.geometric import warp_to
 from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_landmarks
 from dfbench_fakestormer.synthesis.photometric import apply_steps, draw_final_steps

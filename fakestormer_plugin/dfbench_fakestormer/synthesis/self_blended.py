@@ -14,9 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import PseudoFake, UsageError
+from dfbench import PseudoFake, SynthesisError, UsageError
 from dfbench_fakestormer.synthesis.blending import Softening, blend, draw_ratio, draw_softening, soften
-from dfbench_fakestormer.synthesis.errors import SynthesisError
 from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, Window, draw_affine
 from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
 from dfbench_fakestormer.synthesis.photometric import Step, apply_steps, draw_blend_steps

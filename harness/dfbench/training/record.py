@@ -17,7 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from dfbench.csv_text import csv_of_rows
-from dfbench.errors import RunError, StoreError
+from dfbench.errors import PluginError, RunError, StoreError
 from dfbench.interfaces import ProgressTask
 from dfbench.types import World
 from dfbench.untrusted import require_regular
@@ -25,6 +25,7 @@ from dfbench.untrusted import require_regular
 Precision = Literal["64", "32", "bf16", "fp16"]
 VALIDATION = "val_"  # begins the names of values that come from validation
 LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
+WEIGHTS = "weights.safetensors"  # what a training leaves
 _Shown = tuple[str, ...]
 
 
@@ -32,11 +33,11 @@ _Shown = tuple[str, ...]
 class FitPlan:
     """How long and where to train.
 
-    `rounds` of `steps` optimiser steps each; validation after every `validate_every` rounds and the last. `monitor`
-    is the name under which the module logs its validation score; higher is better. Training ends early after
-    `patience` validations without a gain (0: never). `shown`: names of logged values that stand beside the progress
+    `rounds` of `steps` optimiser steps each; validation after every `validate_every` rounds and the last. `monitor` is the
+    name under which the module logs its validation score: it begins with `val_`, and higher is better. Training ends early
+    after `patience` validations without a gain (0: never). `shown`: names of logged values that stand beside the progress
     bar; `samples`: how many samples a step has, for the rate. `world`: the processes that train together, each on one
-    device.
+    device. Raises PluginError for a `monitor` of another name.
     """
 
     rounds: int
@@ -49,6 +50,14 @@ class FitPlan:
     shown: _Shown = ("loss",)
     samples: int = 1
     world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        if not self.monitor.startswith(VALIDATION):
+            # Only such values are dropped from rounds without validation; another would count again as a new score.
+            raise PluginError(
+                f"a training is judged by {self.monitor!r}, whose name does not begin with {VALIDATION!r}",
+                hints=(f"log the validation score as '{VALIDATION}{self.monitor}'",),
+            )
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
