@@ -30,6 +30,8 @@ from dfbench_plugins.demo.pixels import (
 )
 from dfbench_plugins.demo.warp import look_up, move
 
+_Place = tuple[slice, slice]  # rows and columns of a patch in the texture
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eye:
@@ -59,11 +61,12 @@ class Mouth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """A painted head with its moving features, ready to be rendered."""
+    """A painted head with its moving features, ready to be rendered; `solid` is its texture, colours multiplied by alpha."""
 
     texture: HeadTexture
     eyes: tuple[Eye, Eye]
     mouth: Mouth
+    solid: U8
 
 
 def prepare_head(texture: HeadTexture) -> Head:
@@ -74,19 +77,23 @@ def prepare_head(texture: HeadTexture) -> Head:
     glint = texture.light.unit()
     shade = 0.80 + 0.2 * texture.light.ambient
     eyes = tuple(_eye(owner, sign, veins=veins, glint=glint, shade=shade) for sign in (-1.0, 1.0))
-    return Head(texture, (eyes[0], eyes[1]), _mouth(owner, shade=shade))
+    solid = _times(texture.image, texture.alpha)
+    return Head(texture, (eyes[0], eyes[1]), _mouth(owner, shade=shade), solid)
 
 
 def express(head: Head, expression: Expression) -> U8:
     """The texture (h, w, 4), colours multiplied by alpha, wearing `expression`."""
-    image = head.texture.image.copy()
-    for eye in head.eyes:
-        _lay_eye(image, eye, head.texture.owner, expression)
+    image, solid, alpha = head.texture.image.copy(), head.solid.copy(), head.texture.alpha
+    patches = [_lay_eye(image, eye, head.texture.owner, expression) for eye in head.eyes]
     if expression.opening > 0.004:
-        _lay_mouth(image, head.mouth, expression.opening)
-    alpha = head.texture.alpha
-    solid = cv2.multiply(image, cv2.merge([alpha, alpha, alpha]), scale=1.0 / 255.0)
-    return cast(U8, cv2.merge([*cv2.split(solid), alpha]))
+        patches.append(_lay_mouth(image, head.mouth, expression.opening))
+    for patch in patches:  # only there do colours differ from the texture's
+        solid[patch] = _times(image[patch], alpha[patch])
+    return cast(U8, cv2.merge([solid, alpha]))
+
+
+def _times(image: U8, alpha: U8) -> U8:
+    return cast(U8, cv2.multiply(image, cv2.merge([alpha, alpha, alpha]), scale=1.0 / 255.0))
 
 
 def _patch(x0: float, y0: float, x1: float, y1: float) -> tuple[int, int, F32, F32]:
@@ -133,9 +140,11 @@ def _eyeball(
     return to_bytes(mix(image, (252.0, 252.0, 252.0), 0.92 * spark))
 
 
-def _lay_eye(image: U8, eye: Eye, owner: Person, expression: Expression) -> None:
+def _lay_eye(image: U8, eye: Eye, owner: Person, expression: Expression) -> _Place:
+    """Paint the eye into `image`; return where."""
     height, width = eye.height.shape
-    view = image[eye.top : eye.top + height, eye.left : eye.left + width]
+    place = (slice(eye.top, eye.top + height), slice(eye.left, eye.left + width))
+    view = image[place]
     aside, down = (part * owner.eye_width * PIXELS for part in expression.gaze)
     how = np.array([[1, 0, aside], [0, 1, down]])
     ball = move(eye.ball, how, (width, height), border=cv2.BORDER_REPLICATE)
@@ -153,6 +162,7 @@ def _lay_eye(image: U8, eye: Eye, owner: Person, expression: Expression) -> None
     out = mix(out, tuple(0.45 * v for v in owner.skin), (0.38 * waterline).astype(np.float32))
     out = mix(out, (26.0, 19.0, 18.0), np.clip(lash, 0, 0.95).astype(np.float32))
     view[...] = to_bytes(out)
+    return place
 
 
 def _mouth(owner: Person, *, shade: float) -> Mouth:
@@ -181,9 +191,11 @@ def _mouth(owner: Person, *, shade: float) -> Mouth:
     return Mouth(left, top, x, below.astype(np.float32), share.astype(np.float32), seen, fade)
 
 
-def _lay_mouth(image: U8, mouth: Mouth, opening: float) -> None:
+def _lay_mouth(image: U8, mouth: Mouth, opening: float) -> _Place:
+    """Paint the opened mouth into `image`; return where."""
     height, width = mouth.x.shape
-    view = image[mouth.top : mouth.top + height, mouth.left : mouth.left + width]
+    place = (slice(mouth.top, mouth.top + height), slice(mouth.left, mouth.left + width))
+    view = image[place]
     rise, fall = 0.25 * opening * mouth.share, 0.75 * opening * mouth.share
     over = mouth.below + rise  # negative above the parted upper lip
     under = mouth.below - fall  # positive below the parted lower lip
@@ -206,3 +218,4 @@ def _lay_mouth(image: U8, mouth: Mouth, opening: float) -> None:
     )
     shadow = 0.55 + 0.45 * smoothstep(0.0, 0.05, over.astype(np.float32))
     view[...] = to_bytes(mix(moved.astype(np.float32), inside * shadow[..., None], hole.astype(np.float32)))
+    return place

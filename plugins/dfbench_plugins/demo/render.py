@@ -7,6 +7,7 @@ projection on a coarse grid (a few fixed-point steps), which a remap then follow
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import cv2
@@ -21,6 +22,8 @@ from dfbench_plugins.demo.pixels import F32, U8, bump
 from dfbench_plugins.demo.warp import look_up, on_grid, spread
 
 STEP = 8  # pixels between the points of the coarse grid
+
+_Turns = list[tuple[np.float32, np.float32]]  # sine and cosine of each angle
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,18 @@ def render_head(head: Head, pose: Pose, expression: Expression, view: View) -> t
 
 def landmarks(owner: Person, pose: Pose, expression: Expression, view: View) -> F32:
     """The 68 points (68, 2) float32 in frame pixels, in the order of the iBUG 300-W scheme."""
-    points = _neutral_landmarks(owner)
+    points, share = _neutral_landmarks(owner)
     x, y = points[:, 0].copy(), points[:, 1].copy()
     mouth = slice(48, 68)
     lower = np.zeros(68, dtype=np.float32)
     lower[[55, 56, 57, 58, 59, 65, 66, 67]] = 0.75
     lower[[49, 50, 51, 52, 53, 61, 62, 63]] = -0.25
-    share = exact.power(np.clip(1.0 - (x / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0), 0.6)
     y[mouth] += (lower * share * expression.opening)[mouth]
     shut = 0.85 * expression.blink
     for upper, under in ((37, 41), (38, 40), (43, 47), (44, 46)):
         y[upper] += (y[under] - y[upper]) * shut
     move_x, move_y = _expression_field(owner, x, y, expression)
-    seen_x, seen_y = _project(owner, x + move_x, y + move_y, pose)
+    seen_x, seen_y = _project(owner, x + move_x, y + move_y, _turns(pose.pitch, pose.yaw, pose.roll))
     scale = view.scale * pose.scale
     return cast(
         F32,
@@ -88,10 +90,10 @@ def _depth(owner: Person, x: F32, y: F32) -> F32:
     return cast(F32, hull + nose)
 
 
-def _project(owner: Person, x: F32, y: F32, pose: Pose) -> tuple[F32, F32]:
+def _project(owner: Person, x: F32, y: F32, turns: _Turns) -> tuple[F32, F32]:
     """Rotate the relief (pitch, then yaw, then roll) about a point inside the head; drop the depth."""
     z = _depth(owner, x, y) - 0.15
-    (sin_p, cos_p), (sin_y, cos_y), (sin_r, cos_r) = _turns(pose.pitch, pose.yaw, pose.roll)
+    (sin_p, cos_p), (sin_y, cos_y), (sin_r, cos_r) = turns
     y1 = y * cos_p + z * sin_p
     z1 = z * cos_p - y * sin_p
     x1 = x * cos_y + z1 * sin_y
@@ -99,16 +101,17 @@ def _project(owner: Person, x: F32, y: F32, pose: Pose) -> tuple[F32, F32]:
     return cast(F32, seen_x.astype(np.float32)), cast(F32, seen_y.astype(np.float32))
 
 
-def _turns(*angles: float) -> list[tuple[np.float32, np.float32]]:
+def _turns(*angles: float) -> _Turns:
     """Sine and cosine of each of `angles`."""
     return [exact.turn(angle) for angle in angles]
 
 
 def _unproject(owner: Person, goal_x: F32, goal_y: F32, pose: Pose) -> tuple[F32, F32]:
-    ((sin_r, cos_r),) = _turns(pose.roll)
+    turns = _turns(pose.pitch, pose.yaw, pose.roll)
+    sin_r, cos_r = turns[2]
     x, y = goal_x * cos_r + goal_y * sin_r, goal_y * cos_r - goal_x * sin_r
     for _ in range(5):
-        seen_x, seen_y = _project(owner, x, y, pose)
+        seen_x, seen_y = _project(owner, x, y, turns)
         off_x, off_y = goal_x - seen_x, goal_y - seen_y
         x, y = x + off_x * cos_r + off_y * sin_r, y + off_y * cos_r - off_x * sin_r
     return x, y
@@ -147,7 +150,9 @@ def _expression_field(owner: Person, x: F32, y: F32, expression: Expression) -> 
     )
 
 
-def _neutral_landmarks(owner: Person) -> F32:
+@lru_cache(maxsize=16)
+def _neutral_landmarks(owner: Person) -> tuple[F32, F32]:
+    """The 68 points (68, 2) of a face at rest, and how far each follows the opening mouth (68,); shared, so not to be changed."""
     points: list[tuple[float, float]] = []
     chin = owner.chin
     heights = np.array((-0.02, 0.19, 0.40, 0.62, 0.83, 1.04, 1.22, 1.38), dtype=np.float32) * (chin / 1.48)
@@ -169,7 +174,9 @@ def _neutral_landmarks(owner: Person) -> F32:
     ]
     points += [*_eye_points(owner, -1.0), *_eye_points(owner, 1.0)]
     points += _mouth_points(owner)
-    return np.array(points, dtype=np.float32)
+    found = np.array(points, dtype=np.float32)
+    share = exact.power(np.clip(1.0 - (found[:, 0] / (owner.mouth_width * 0.92)) ** 2, 0.0, 1.0), 0.6)
+    return found, share
 
 
 def _eye_points(owner: Person, sign: float) -> list[tuple[float, float]]:

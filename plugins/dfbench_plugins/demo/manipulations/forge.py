@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import cast
 
 import cv2
@@ -98,8 +99,7 @@ def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: B
     """A face rendered at the recipe's resolution, laid on the target's landmarks; (h, w, 3) over `box`."""
     still = replace(pose, shift=(0.0, 0.0), scale=1.0)
     view = View(CANVAS / 2.0, CANVAS * 0.44, FACE_SCALE)
-    canvas = np.empty((CANVAS, CANVAS, 3), dtype=np.uint8)
-    canvas[:] = np.array(head.texture.owner.skin, dtype=np.uint8)
+    canvas = _skin(head.texture.owner.skin).copy()
     layer, left, top = render_head(head, still, expression, view)
     paste(canvas, layer, left, top)
     points = landmarks(head.texture.owner, still, expression, view)
@@ -110,6 +110,14 @@ def _generated(head: Head, pose: Pose, expression: Expression, seen: F32, box: B
     how = similarity((points * (side / CANVAS))[17:68], seen[17:68] - vector(box[0], box[1]))
     size = (box[2] - box[0], box[3] - box[1])
     return move(small, how, size, border=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=4)
+def _skin(colour: tuple[float, float, float]) -> U8:
+    """An empty canvas of this colour; shared, so not to be changed."""
+    canvas = np.empty((CANVAS, CANVAS, 3), dtype=np.uint8)
+    canvas[:] = np.array(colour, dtype=np.uint8)
+    return canvas
 
 
 def similarity(source: F32, target: F32) -> NDArray[np.float64]:
