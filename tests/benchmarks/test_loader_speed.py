@@ -147,7 +147,7 @@ def test_two_workers_feed_the_demo_training(
             text=True,
             check=True,
             cwd=Path(__file__).parents[2],
-            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+            env={**os.environ, "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "20000"},
         )
         return dict(json.loads(done.stdout))
 

@@ -29,6 +29,7 @@ Dfbench = Callable[..., Ended]
 def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
     """A function that runs a command; what a command sets in the environment is unset after the test."""
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "20000")
 
     def call(*arguments: str | Path) -> Ended:
         monkeypatch.setattr(sys, "argv", ["dfbench", *map(str, arguments)])
