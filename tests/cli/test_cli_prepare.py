@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from tests.cli.command import Dfbench, frame, write
+from tests.conftest import Install
 from tests.photographs import encoded
 
 
@@ -143,3 +144,22 @@ def test_every_preparation_goes_to_the_scheduler_of_the_settings(
     assert dfbench("data", "add", "folder", str(own)).code == 0
     ended = dfbench("data", "show", "folder")
     assert (ended.code, "no dask scheduler answers at tcp://127.0.0.1:9" in ended.err) == (1, True), ended.err
+
+
+def test_only_what_finds_faces_needs_the_face_finder(
+    dfbench: Dfbench, own: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(
+        "broken_finder",
+        "from dfbench import FaceFinderSpec, hookimpl\n"
+        "@hookimpl\ndef dfbench_face_finders():\n"
+        "    return [FaceFinderSpec(name='broken', summary='.', build='not_installed_anywhere:Finder')]\n",
+    )
+    monkeypatch.setenv("DFBENCH_FACE_FINDER", "broken")
+    assert dfbench("data", "add", "folder", str(own)).code == 0
+    what = ("folder", "--detector", "chance")
+    assert dfbench("data", "status", *what).out == "not prepared\t2\n"
+    assert dfbench("data", "check", "folder").code == 0
+    ended = dfbench("data", "prepare", *what)
+    assert ended.code == 1
+    assert "not_installed_anywhere" in ended.err

@@ -169,6 +169,7 @@ def status_command(
         size=size,
         registry=registry,
         settings=settings,
+        prepares=False,
     )
     source = data_source(data, registry, settings, size=size, progress=bars)
     videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)

@@ -135,6 +135,7 @@ def check_command(
                 size=size,
                 registry=registry,
                 settings=settings,
+                prepares=False,
             )
         source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
     if not dataset and (root is not None or not (source.roots or source.unknown)):

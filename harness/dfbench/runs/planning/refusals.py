@@ -181,12 +181,18 @@ def check_selection(
     size: str,
     registry: Registry,
     settings: Settings,
+    prepares: bool = True,
 ) -> None:
-    """Refuse a dataset, split or compression that cannot be selected, as far as that is known without the data."""
+    """Refuse a dataset, split or compression that cannot be selected, as far as that is known without the data.
+
+    `prepares`: faces are found in it next, so that a face finder which is not there is refused too. That imports
+    the finder, which takes seconds.
+    """
     spec = registry.dataset(dataset)
     selection = VideoSelection(spec.name, tuple(splits), compression=compression or None)
     check_data(data, size, (selection,), registry, settings)
-    check_preparation(registry, settings)
+    if prepares:
+        check_preparation(registry, settings)
 
 
 def check_data(
