@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from dfbench import DetectorCard, StoreError, UsageError, WeightsError
 from dfbench.errors import UnreadableError
 from dfbench.escaping import for_shell
+from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors, require_file
 from dfbench_fakestormer.headers import Header as Header  # noqa: PLC0414 - offered with what reads and writes it
 from dfbench_fakestormer.headers import parsed_header
 from dfbench_fakestormer.recipe import RELEASED_FRAMES, Recipe, load_recipe, parse_recipe
-from dfbench_fakestormer.released_files import WAYS_OUT, read_released, read_safetensors, require_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 FORMAT = "dfbench-fakestormer"
 VERSION = "1"
+WAYS_OUT = (
+    "train weights:              dfbench train --detector fakestormer",
+    "or use the authors' (.pth): dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
+)
 MOST_GRID = 512  # positions of another grid are resized, which reads all of them
-PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
 # Recipe fields that the authors' checkpoints were trained with, whatever else a recipe says.
 READ_BY = ("temporal_token", "embed_order", "derivative", "crop")
 # Recipe fields that say how weights without a recipe are read and scored; all others are about training.
@@ -76,7 +79,7 @@ def read_header(path: Path) -> Header:
     """The header of one of our files, without its tensors. Raises WeightsError."""
     from safetensors import SafetensorError, safe_open
 
-    require_file(path)
+    require_file(path, hints=WAYS_OUT)
     try:
         with safe_open(path.absolute(), framework="np") as file:
             metadata = file.metadata() or {}
@@ -154,7 +157,7 @@ def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = No
     training or does not fit.
     """
     if path.suffix in PICKLES:
-        require_file(path)
+        require_file(path, hints=WAYS_OUT)
         for field in changes or ():
             if field in Recipe.model_fields and field not in SCORED_BY:
                 raise UsageError(
@@ -204,8 +207,10 @@ def load_network(
     """
     read_by = recipe_of(path, recipe, changes)
     if path.suffix in PICKLES:
-        return network_from(read_released(path), read_by, origin=path, resize=bool(recipe)), read_by
-    return network_from(read_safetensors(path), read_by, origin=path), read_by
+        return network_from(
+            read_pickle(path, hints=WAYS_OUT), read_by, origin=path, resize=bool(recipe)
+        ), read_by
+    return network_from(read_safetensors(path, hints=WAYS_OUT), read_by, origin=path), read_by
 
 
 def network_from(

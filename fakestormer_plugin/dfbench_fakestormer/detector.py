@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dfbench import ScoreError, UsageError, WeightsError
 from dfbench.training.devices import resolve_device
+from dfbench.training.memory import in_parts
 from dfbench_fakestormer.checkpoints import load_network, network_config
-from dfbench_fakestormer.memory import in_parts
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.scoring import ScoringNet

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dfbench import Evidence, EvidenceMap, UsageError, WeightsError
 from dfbench.training.devices import resolve_device
+from dfbench.training.memory import in_parts
 from dfbench_fakestormer.attribution import (
     attention_rollout,
     integrated_gradients,
@@ -22,7 +23,6 @@ from dfbench_fakestormer.attribution import (
 )
 from dfbench_fakestormer.checkpoints import load_network, network_config
 from dfbench_fakestormer.detector import FakeSTormer, normalise
-from dfbench_fakestormer.memory import in_parts
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 

@@ -8,22 +8,20 @@ outcome for every parameter is stored in the golden numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from dfbench import UsageError, WeightsError
-from dfbench.runs.trainings.trainers import start_source
+from dfbench import Started, StartWeights, UsageError, WeightsError
+from dfbench.training.state_files import PICKLES, first_line, read_pickle, read_safetensors
 from dfbench_fakestormer.checkpoints import (
-    PICKLES,
+    WAYS_OUT,
     describe,
     fitted,
     require_finite,
 )
-from dfbench_fakestormer.released_files import first_line, read_released, read_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,35 +37,22 @@ _UNUSED = ("decoder_", "head.", "fc_norm.", "mask_token")
 _OPTIONAL = ("norm.weight", "norm.bias")
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a training started from: a sentence about it, the datasets it had been trained on, and their corpora.
+def start_from(net: FakeSTormerNet, weights: StartWeights) -> Started:
+    """Give `net` weights to start from, and return what is known of them.
 
-    None for corpora that nobody knows.
+    They are in a file (.safetensors, or .pth and the like), read as `timm:MODEL` where timm reads it as weights of MODEL.
+    Raises WeightsError for a file that is missing, unsafe or does not fit, UsageError for a way to read it that is unknown.
     """
-
-    says: str
-    trained_on: frozenset[str] = frozenset()
-    corpora: frozenset[str] | None = frozenset()
-
-
-def start_from(net: FakeSTormerNet, source: str) -> Start:
-    """Give `net` the weights in `source`.
-
-    `source` is a file (.safetensors, or .pth and the like), or `timm:MODEL=FILE`, which reads FILE as timm reads
-    weights of MODEL. Raises WeightsError for a file that is missing, unsafe or does not fit, UsageError for a source
-    that cannot be understood.
-    """
-    how, path = start_source(source)
-    state = _read(how, path)
+    path = weights.path
+    state = _read(weights.read_as, path)
     if any(key.startswith("backbone.") for key in state):
         says = _whole(net, state, path)
         card = describe(path)  # raises WeightsError without a header
         # What nobody knows stays unknown in the header of what begins with it: no dataset is called so.
-        return Start(says, card.trained_on or frozenset({"unknown"}), card.corpora)
+        return Started(says, card.trained_on or frozenset({"unknown"}), card.corpora)
     if any(key.startswith("encoder.") for key in state):
         state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
-    return Start(_image_transformer(net, state, path))
+    return Started(_image_transformer(net, state, path))
 
 
 def _read(how: str, path: Path) -> Mapping[str, Tensor]:
@@ -79,8 +64,8 @@ def _read(how: str, path: Path) -> Mapping[str, Tensor]:
             hints=("a file, or for example: --start timm:vit_base_patch16_224.mae=FILE",),
         )
     if path.suffix in PICKLES:
-        return read_released(path)
-    return read_safetensors(path)
+        return read_pickle(path, hints=WAYS_OUT)
+    return read_safetensors(path, hints=WAYS_OUT)
 
 
 def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
@@ -91,7 +76,7 @@ def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
             f"timm has no model {model!r}", hints=("for example: timm:vit_base_patch16_224.mae=FILE",)
         )
     # timm takes anything but this suffix for a pickle, whatever it is called; ours refuse what could run code, or is damaged.
-    (read_safetensors if path.suffix == ".safetensors" else read_released)(path)
+    (read_safetensors if path.suffix == ".safetensors" else read_pickle)(path, hints=WAYS_OUT)
     try:
         built = timm.create_model(
             model, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, num_classes=0

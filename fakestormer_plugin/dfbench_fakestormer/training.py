@@ -19,6 +19,8 @@ from dfbench import (
     FrameChoice,
     PrepareSpec,
     RunError,
+    Started,
+    StartWeights,
     Synthesizer,
     TooShortError,
     TrainingNeeds,
@@ -27,11 +29,12 @@ from dfbench import (
 )
 from dfbench.data.clips import clip_positions
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.trainings.trainers import start_source
 from dfbench.settings import own_cores
 from dfbench.training.devices import resolve_device
 from dfbench.training.loop import FitResult, fit_module
-from dfbench.training.record import BEST, LAST, WEIGHTS, FitPlan
+from dfbench.training.memory import out_of_memory
+from dfbench.training.record import FitPlan
+from dfbench.training.weights_file import BEST, LAST, WEIGHTS
 from dfbench_fakestormer.checkpoints import Header, network_config, trained_on, write_weights
 from dfbench_fakestormer.clipdata import (
     ClipStream,
@@ -46,9 +49,8 @@ from dfbench_fakestormer.clipdata import (
     successive_starts,
 )
 from dfbench_fakestormer.losses import Losses
-from dfbench_fakestormer.memory import out_of_memory
 from dfbench_fakestormer.model import FakeSTormerNet
-from dfbench_fakestormer.pretrained import Start, start_from
+from dfbench_fakestormer.pretrained import start_from
 from dfbench_fakestormer.recipe import Recipe, load_recipe
 from dfbench_fakestormer.training_module import CLIP_ACCURACY, VIDEO_AUC, TrainingModule
 
@@ -101,7 +103,7 @@ class FakeSTormerTrainer:
         """The clips that weights trained by this recipe score."""
         return self._recipe.clips()
 
-    def check_start(self, start: str) -> None:
+    def check_start(self, start: StartWeights) -> None:
         """Raises WeightsError or UsageError if a training by this recipe cannot start from `start`."""
         start_from(FakeSTormerNet(network_config(self._recipe)), start)
 
@@ -119,7 +121,7 @@ class FakeSTormerTrainer:
                 f"training fakestormer needs the synthesizer '{self._recipe.synthesizer}', and got none"
             )
         net = FakeSTormerNet(network_config(self._recipe), seed=request.seed)
-        start = start_from(net, request.start) if request.start else Start("")
+        start = start_from(net, request.start) if request.start is not None else Started("")
         if start.says:
             request.progress.note(start.says)
         module = self._module(request, request.synthesizer, net)
@@ -163,7 +165,7 @@ class FakeSTormerTrainer:
             self._write(result, request, start)
         return weights
 
-    def _write(self, result: FitResult, request: TrainingRequest, start: Start) -> None:
+    def _write(self, result: FitResult, request: TrainingRequest, start: Started) -> None:
         recipe = self._recipe
         used = [
             (file.video.dataset, file.video.compression) for file in (*request.train, *request.validation)
@@ -180,8 +182,8 @@ class FakeSTormerTrainer:
         if recipe.resume == "released":
             outcome["resumed_at"] = list(result.resumed_at)
         provenance = {**request.provenance, "training": outcome}
-        if request.start:
-            path = start_source(request.start)[1]
+        if request.start is not None:
+            path = request.start.path
             corpora = None if start.corpora is None else sorted(start.corpora)
             provenance["start"] = {"file": path.name, "sha256": file_sha256(path), "corpora": corpora}
         header = Header(recipe, tuple(sorted({*datasets, *start.trained_on})), compression, provenance)

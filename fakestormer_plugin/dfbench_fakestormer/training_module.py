@@ -18,15 +18,15 @@ from torch.utils.data import DataLoader
 
 from dfbench import World, gathered
 from dfbench.metrics.point import auc
+from dfbench.training.muon import MuonAdamW
+from dfbench.training.schedules import ramp_decay, warmup_cosine
+from dfbench.training.sharpness import SharpnessAware, frozen_running_stats
 from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
 from dfbench_fakestormer.detector import normalise
+from dfbench_fakestormer.heap import close_gaps
 from dfbench_fakestormer.losses import Losses, LossWeights, Targets, combined_loss
-from dfbench_fakestormer.memory import close_gaps
 from dfbench_fakestormer.model import FakeSTormerNet, Output
-from dfbench_fakestormer.muon import MuonAdamW
 from dfbench_fakestormer.recipe import Recipe
-from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
-from dfbench_fakestormer.schedule import ramp_decay, warmup_cosine
 
 VIDEO_AUC, CLIP_ACCURACY = "val_auc", "val_accuracy"
 

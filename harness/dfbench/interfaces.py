@@ -158,12 +158,44 @@ class TrainingNeeds:
 
 
 @dataclass(frozen=True, slots=True)
+class StartWeights:
+    """A file with weights that a training starts from; `read_as` says how, where a detector knows several ways (HOW=FILE)."""
+
+    path: Path
+    read_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What is known of the weights that a training started from: a sentence about them, the datasets that they had been
+    trained on, and the corpora of those (None if they are unknown)."""
+
+    says: str
+    trained_on: frozenset[str] = frozenset()
+    corpora: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """The best weights of a training, which the harness writes to a file.
+
+    `state`: tensors by name; rank 0 alone holds them. `outcome`: how the training went, JSON-ready, stored with them.
+    `family`: what can read the file, such as the name of a method ("": the detector's).
+    """
+
+    state: Mapping[str, Tensor]
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    started: Started | None = None
+    family: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRequest:
     """One training: prepared videos in, a folder to work in, everything else that decides the outcome.
 
     `folder` may hold the remains of an interrupted training of the same identity: go on from there.
-    `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights. `start`: a
-    file with weights to start from. `world`: where several processes train together, each gets this request, and
+    `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights. `start`: weights
+    to start from. `world`: where several processes train together, each gets this request, and
     the first one writes.
     """
 
@@ -176,7 +208,7 @@ class TrainingRequest:
     synthesizer: Synthesizer | None
     provenance: Mapping[str, Any]
     progress: Progress
-    start: str = ""
+    start: StartWeights | None = None
     world: World = field(default_factory=World)
 
 
@@ -190,15 +222,19 @@ class Trainer(Protocol):
     def needs(self) -> TrainingNeeds:
         """What to prepare."""
 
-    def fit(self, request: TrainingRequest) -> Path:
-        """Train and return the path of the weights file inside `request.folder`; resume if interrupted."""
+    def fit(self, request: TrainingRequest) -> Trained | Path:
+        """Train, or go on with an interrupted training; returns the best weights, which the harness writes to a file.
+
+        A trainer whose weights are no tensors by name writes them itself, under any name inside of `request.folder`, and
+        returns the path.
+        """
 
 
 @runtime_checkable
 class ChecksStart(Protocol):
     """A trainer that tells before anything is prepared whether it can start from given weights."""
 
-    def check_start(self, start: str) -> None:
+    def check_start(self, start: StartWeights) -> None:
         """Raises WeightsError or UsageError if it cannot start from `start`, as in `TrainingRequest`."""
 
 

@@ -19,7 +19,7 @@ class Spec:
 
     name: str
     summary: str
-    build: str
+    build: str = ""
     licence: str = ""
     citation: str = ""
     aliases: tuple[str, ...] = ()
@@ -165,6 +165,10 @@ class DetectorSpec(Spec):
     there are weights that carry no recipe, and can be given one; `dfbench run --weights FILE --recipe NAME` then calls
     `describe(weights, changes, recipe=NAME)`, and passes `recipe=` and `changes=` to `build` and `explain` besides. All
     raise UsageError for weights that carry their own, and for changes (`--set`) that do not fit.
+
+    `method` is the import path of a `dfbench.training.Method`, for detectors that dfbench trains: `build`, `describe` and
+    `trainer` are then that method's, and `needs_weights` holds. `recipes` name the recipes of its package that are offered;
+    the first is the default, and `demo`, if there is one, that for made corpora. What the spec says itself goes first.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -181,6 +185,21 @@ class DetectorSpec(Spec):
     precisions: tuple[str, ...] = (FULL_PRECISION,)
     scoring_fields: tuple[str, ...] = ()
     recipe_for_weights: bool = False
+    method: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.method:
+            return
+        first = self.recipes[0] if self.recipes else ""
+        derived = {
+            **{name: f"{self.method}.{name}" for name in ("build", "describe", "trainer")},
+            "default_recipe": first,
+            "demo_recipe": "demo" if "demo" in self.recipes else self.default_recipe or first,
+        }
+        for name, value in derived.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
+        object.__setattr__(self, "needs_weights", True)
 
     def card(self) -> DetectorCard:
         """The card of this detector without weights; what it says it was trained on is what is published."""

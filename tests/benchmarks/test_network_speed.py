@@ -22,8 +22,8 @@ from torch import Tensor
 
 from dfbench.training.devices import keep_freed_memory
 from dfbench_fakestormer.detector import FakeSTormer
+from dfbench_fakestormer.heap import close_gaps
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
-from dfbench_fakestormer.memory import close_gaps
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig, Output
 from dfbench_fakestormer.scoring import ScoringNet
 
@@ -166,7 +166,7 @@ PEAK = """
 import json, sys
 from pathlib import Path
 import torch
-from dfbench_fakestormer.memory import close_gaps
+from dfbench_fakestormer.heap import close_gaps
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from tests.benchmarks.plain_network import plain_forward
 from tests.benchmarks.test_network_speed import training_step

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from tests.fakestormer.tiny import TINY
 
 from dfbench import StoreError, UnknownNameError, UsageError, WeightsError
+from dfbench.training.state_files import read_pickle
 from dfbench_fakestormer.checkpoints import (
     SCORED_BY,
     Header,
@@ -35,7 +36,6 @@ from dfbench_fakestormer.detector import build
 from dfbench_fakestormer.explain import build as build_explainer
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.released_files import read_released
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = load_recipe(
@@ -142,7 +142,7 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
         }
     path = tmp_path / "checkpoint.pth"
     torch.save(content, path)
-    net = network_from(read_released(path), TINY, origin=path).double()
+    net = network_from(read_pickle(path, hints=()), TINY, origin=path).double()
     with torch.inference_mode():
         np.testing.assert_allclose(net.logit(clip), logit[:, 0], rtol=1e-9)
     card = describe(path)
@@ -288,13 +288,13 @@ def test_what_a_refused_file_holds_is_named(tmp_path: Path, value: object, named
     path, mended = tmp_path / "full.pth", tmp_path / "weights.pth"
     torch.save({"state_dict": state, "args": value}, path)
     with pytest.raises(WeightsError, match=f"it holds {named} besides tensors") as caught:
-        read_released(path)
+        read_pickle(path, hints=())
     if isinstance(value, Malicious):
         return
     (remedy,) = (hint.strip() for hint in caught.value.hints if "torch.load" in hint)
     assert f"torch.load({str(path)!r}, weights_only=False)" in remedy
     exec(remedy.replace("'weights.pth'", repr(str(mended))), {"torch": torch})  # it can be followed
-    assert read_released(mended).keys() == state.keys()
+    assert read_pickle(mended, hints=()).keys() == state.keys()
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_state_is_found_wherever_people_keep_it(
     state = FakeSTormerNet(network_config(SMALL)).state_dict()
     path = tmp_path / "kept.pth"
     torch.save(keep(dict(state)), path)
-    found = read_released(path)
+    found = read_pickle(path, hints=())
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], value) for name, value in state.items())
 
@@ -322,7 +322,7 @@ def test_a_state_is_found_wherever_people_keep_it(
 def test_a_checkpoint_without_a_state_says_what_it_has(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "history": [0.1]}, tmp_path / "log.pth")
     with pytest.raises(WeightsError, match=r"holds no state_dict: .* and it has epoch, history"):
-        read_released(tmp_path / "log.pth")
+        read_pickle(tmp_path / "log.pth", hints=())
 
 
 @pytest.mark.parametrize("name", ["got.pth", "got.safetensors"])

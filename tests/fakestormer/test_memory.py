@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dfbench import ScoreError
-from dfbench_fakestormer import memory
-from dfbench_fakestormer.memory import in_parts, out_of_memory
+from dfbench.training.memory import in_parts, out_of_memory
+from dfbench_fakestormer import heap
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 
 SMALL = ModelConfig(frames=2, size=16, patch=8, width=24, depth=3, heads=2, drop_path=0.3)
@@ -67,7 +67,7 @@ class TestGaps:
     def given_back(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         """One entry each time."""
         times: list[int] = []
-        monkeypatch.setattr(memory, "_give_back", lambda: times.append(1))
+        monkeypatch.setattr(heap, "_give_back", lambda: times.append(1))
         return times
 
     @staticmethod
@@ -77,9 +77,9 @@ class TestGaps:
     def test_of_a_large_network_twice_a_step(
         self, given_back: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(memory, "LARGE", 0)
+        monkeypatch.setattr(heap, "LARGE", 0)
         net = FakeSTormerNet(SMALL).train()
-        memory.close_gaps(net)
+        heap.close_gaps(net)
         self.step(net)
         assert len(given_back) == 2
         with torch.inference_mode():
@@ -88,14 +88,14 @@ class TestGaps:
 
     def test_of_a_small_one_never(self, given_back: list[int]) -> None:
         net = FakeSTormerNet(SMALL).train()
-        memory.close_gaps(net)
+        heap.close_gaps(net)
         self.step(net)
         assert not given_back
 
     def test_gradients_are_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(memory, "LARGE", 0)
+        monkeypatch.setattr(heap, "LARGE", 0)
         found = []
-        for prepare in (lambda _: None, memory.close_gaps):
+        for prepare in (lambda _: None, heap.close_gaps):
             net = FakeSTormerNet(SMALL, seed=1).train()
             prepare(net)
             torch.manual_seed(0)

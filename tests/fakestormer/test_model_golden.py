@@ -12,10 +12,10 @@ import torch
 from tests.fakestormer.tiny import TINY
 from torch import Tensor, nn
 
+from dfbench.training.state_files import read_pickle
 from dfbench_fakestormer.checkpoints import network_config, network_from
 from dfbench_fakestormer.model import Backbone, FakeSTormerNet, Heads, Output
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.released_files import read_released
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = {"out_cls": "logit", "out_temp_loc": "frame_logits", "out_hm": "heatmap"}
@@ -36,7 +36,7 @@ def checkpoint(golden: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
 
 
 def tiny(checkpoint: Path, dtype: torch.dtype = torch.float64) -> FakeSTormerNet:
-    return network_from(read_released(checkpoint), TINY, origin=checkpoint).to(dtype)
+    return network_from(read_pickle(checkpoint, hints=()), TINY, origin=checkpoint).to(dtype)
 
 
 def clips(golden: dict[str, Any], dtype: torch.dtype = torch.float64) -> Tensor:

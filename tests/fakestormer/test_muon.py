@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dfbench_fakestormer.muon import MOMENTUM, RMS, MuonAdamW, orthogonalised, split_parameters
+from dfbench.training.muon import MOMENTUM, RMS, MuonAdamW, orthogonalised, split_parameters
 
 OPTIONS: dict[str, Any] = {"lr": 0.01, "betas": (0.9, 0.99), "weight_decay": 0.1}
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dfbench.training.sharpness import frozen_running_stats
 from dfbench_fakestormer.norms import InstanceBatchNorm
-from dfbench_fakestormer.sam import frozen_running_stats
 
 CHANNELS = 6
 LAYOUTS = (torch.contiguous_format, torch.channels_last)

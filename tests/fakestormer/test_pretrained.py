@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dfbench import UsageError, WeightsError
 from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.trainers import start_weights
 from dfbench.runs.trainings.weights import _start_identity
 from dfbench_fakestormer.checkpoints import Header, describe, network_config, write_weights
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
@@ -64,7 +65,7 @@ def test_every_parameter_comes_from_where_the_released_code_takes_it(
     path = tmp_path / "mae.pth"
     torch.save({container: stored} if container else stored, path)
     net, constructed = FakeSTormerNet(TINY, seed=1), FakeSTormerNet(TINY, seed=1).state_dict()
-    start = start_from(net, str(path))
+    start = start_from(net, start_weights(str(path)))
     assert "time and heads begin anew" in start.says
     assert not start.trained_on
     state = net.state_dict()
@@ -89,7 +90,7 @@ def test_time_plays_no_part_at_first(tmp_path: Path) -> None:
     path = tmp_path / "mae.pth"
     torch.save({"model": image_transformer()}, path)
     net = FakeSTormerNet(TINY, seed=1).eval()
-    start_from(net, str(path))
+    start_from(net, start_weights(str(path)))
     clips = torch.randn(2, 3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         _, patches, temp = net.backbone.embed(clips)
@@ -104,7 +105,7 @@ def test_positions_are_resized_to_the_recipe(tmp_path: Path) -> None:
     path = tmp_path / "vit.safetensors"
     save_file(image_transformer(grid=7), path)
     net = FakeSTormerNet(TINY, seed=1)
-    start_from(net, str(path))
+    start_from(net, start_weights(str(path)))
     assert net.backbone.pos_embed.shape == (1, 17, 48)
     assert torch.equal(net.backbone.pos_embed[:, 0], image_transformer(grid=7)["pos_embed"][:, 0])
 
@@ -118,16 +119,16 @@ def test_timm_reads_a_file_of_its_model(tmp_path: Path) -> None:
     save_file(model.state_dict(), path)
     config = ModelConfig(frames=2, size=96, patch=16, width=192, depth=12, heads=3)
     net = FakeSTormerNet(config, seed=0)
-    start_from(net, f"timm:vit_tiny_patch16_224={path}")
+    start_from(net, start_weights(f"timm:vit_tiny_patch16_224={path}"))
     own, timms = net.backbone.state_dict(), model.state_dict()
     for key in ("blocks.7.attn.qkv.weight", "norm.weight", "cls_token"):
         assert torch.equal(own[key], timms[key]), key
     with pytest.raises(UsageError, match="timm has no model 'vit_tinny'"):
-        start_from(net, f"timm:vit_tinny={path}")
+        start_from(net, start_weights(f"timm:vit_tinny={path}"))
     with pytest.raises(UsageError, match="cannot understand --start"):
-        start_from(net, f"tinm:vit_tiny_patch16_224={path}")
+        start_from(net, start_weights(f"tinm:vit_tiny_patch16_224={path}"))
     with pytest.raises(WeightsError, match="timm cannot load"):
-        start_from(net, f"timm:vit_small_patch16_224={path}")
+        start_from(net, start_weights(f"timm:vit_small_patch16_224={path}"))
 
 
 class _Runs:
@@ -152,7 +153,7 @@ def test_a_pickle_that_runs_code_is_refused(
     path = tmp_path / name
     torch.save({"model": _Runs()}, path)
     with pytest.raises(WeightsError, match="was refused"):
-        start_from(FakeSTormerNet(TINY), form.format(path))
+        start_from(FakeSTormerNet(TINY), start_weights(form.format(path)))
     assert "it ran" not in capsys.readouterr().out
 
 
@@ -160,32 +161,32 @@ def test_what_does_not_fit_says_what_it_was_made_for(tmp_path: Path) -> None:
     path = tmp_path / "vit.safetensors"
     save_file(image_transformer(), path)
     with pytest.raises(WeightsError, match="an image transformer of width 48, depth 3") as caught:
-        start_from(FakeSTormerNet(replace(TINY, depth=4)), str(path))
+        start_from(FakeSTormerNet(replace(TINY, depth=4)), start_weights(str(path)))
     assert "blocks.3.norm1.weight is missing" in caught.value.message
     with pytest.raises(WeightsError, match=r"patches of 8 px; this .* patches of 4 px"):
-        start_from(FakeSTormerNet(replace(TINY, patch=4)), str(path))
+        start_from(FakeSTormerNet(replace(TINY, patch=4)), start_weights(str(path)))
     with pytest.raises(WeightsError, match="stem is 'conv'"):
-        start_from(FakeSTormerNet(replace(TINY, stem="conv")), str(path))
+        start_from(FakeSTormerNet(replace(TINY, stem="conv")), start_weights(str(path)))
     broken = image_transformer()
     broken["norm.weight"][3] = float("nan")
     save_file(broken, path)
     with pytest.raises(WeightsError, match=r"NaN or infinite weights, first in norm\.weight"):
-        start_from(FakeSTormerNet(TINY), str(path))
+        start_from(FakeSTormerNet(TINY), start_weights(str(path)))
     path.write_bytes(b"no safetensors")
     with pytest.raises(WeightsError, match="not a readable safetensors file"):
-        start_from(FakeSTormerNet(TINY), str(path))
+        start_from(FakeSTormerNet(TINY), start_weights(str(path)))
     with pytest.raises(WeightsError, match="there is no weights file"):
-        start_from(FakeSTormerNet(TINY), str(tmp_path / "none.pth"))
+        start_from(FakeSTormerNet(TINY), start_weights(str(tmp_path / "none.pth")))
 
 
 def test_the_grid_that_is_named_is_that_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "vit.safetensors"
     save_file(image_transformer(grid=8), path)
     with pytest.raises(WeightsError, match=r"a 8 x 8 grid .* this network is .* a 4 x 4 grid"):
-        start_from(FakeSTormerNet(replace(TINY, depth=4)), str(path))
+        start_from(FakeSTormerNet(replace(TINY, depth=4)), start_weights(str(path)))
     save_file(FakeSTormerNet(replace(TINY, size=64)).state_dict(), path)
     with pytest.raises(WeightsError, match=r"a 8 x 8 grid .* this network is .* a 4 x 4 grid") as caught:
-        start_from(FakeSTormerNet(replace(TINY, frames=2)), str(path))
+        start_from(FakeSTormerNet(replace(TINY, frames=2)), start_weights(str(path)))
     assert "pos_embed" not in caught.value.message  # which another grid does not keep from fitting
 
 
@@ -198,7 +199,7 @@ def test_positions_of_no_square_grid_are_refused(tmp_path: Path, shape: tuple[in
     save_file({**state, key: torch.zeros(shape)}, path)
     said = "x".join(map(str, shape))
     with pytest.raises(WeightsError, match=rf"{key} is {said} and should be 1x17x48"):
-        start_from(FakeSTormerNet(TINY), str(path))
+        start_from(FakeSTormerNet(TINY), start_weights(str(path)))
 
 
 def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: P
         path, other, Header(recipe, ("celeb_df_v2",), "c23", {"identity": {"corpus": "demo", "seed": 5}})
     )
     provenance = {"identity": {"corpus": "official", "seed": 1}}
-    asked = replace(request(faces, tmp_path / "run"), start=str(path), provenance=provenance)
+    asked = replace(request(faces, tmp_path / "run"), start=start_weights(str(path)), provenance=provenance)
     from safetensors.torch import load_file
 
     trained = make_trainer("demo", changes).fit(asked)
@@ -221,11 +222,13 @@ def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: P
     assert (card.corpora, card.seed) == (frozenset({"official", "demo"}), 1)
     assert f"from other.safetensors@{file_sha256(path)[:8]}" in card.recipe
     write_weights(path, other, Header(recipe, (), "c23", {}))
-    assert start_from(FakeSTormerNet(network_config(recipe)), str(path)).trained_on == {"unknown"}
+    assert start_from(FakeSTormerNet(network_config(recipe)), start_weights(str(path))).trained_on == {
+        "unknown"
+    }
     headless = tmp_path / "headless.safetensors"
     save_file(other, headless)
     with pytest.raises(WeightsError, match="was not written by dfbench"):
-        start_from(FakeSTormerNet(network_config(recipe)), str(headless))
+        start_from(FakeSTormerNet(network_config(recipe)), start_weights(str(headless)))
 
 
 def test_the_content_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None:

@@ -18,14 +18,15 @@ from torch.utils.data import DataLoader
 from dfbench import FitPlan
 from dfbench.progress import SilentProgress
 from dfbench.training.loop import fit_module
-from dfbench.training.record import LAST, LOG, read_checkpoint
-from dfbench_fakestormer import memory, training_module
+from dfbench.training.record import LOG, read_checkpoint
+from dfbench.training.sharpness import SharpnessAware, frozen_running_stats
+from dfbench.training.weights_file import LAST
+from dfbench_fakestormer import heap, training_module
 from dfbench_fakestormer.checkpoints import network_config
 from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig, Output
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.sam import SharpnessAware, frozen_running_stats
 from dfbench_fakestormer.training_module import VIDEO_AUC, TrainingModule
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -166,8 +167,8 @@ def test_one_step_of_a_training(
     batch = Batch(x, *(torch.tensor(golden[f"sam_tiny/{name}"]) for name in named))
     seen = ValidationBatch(x, label=torch.tensor([0, 1]), video=torch.tensor([0, 1]))
     given_back: list[int] = []  # memory, as it is of a large network
-    monkeypatch.setattr(memory, "LARGE", 0)
-    monkeypatch.setattr(memory, "_give_back", lambda: given_back.append(1))
+    monkeypatch.setattr(heap, "LARGE", 0)
+    monkeypatch.setattr(heap, "_give_back", lambda: given_back.append(1))
     # The stored clips are normalised already.
     monkeypatch.setattr(training_module, "normalise", lambda clips, dtype: clips.to(dtype))
     stream = ClipStream([np.arange(6)], recipe=recipe, seed=0)  # one clip of four frames, wherever it begins

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfbench_fakestormer.schedule import ramp_decay, warmup_cosine
+from dfbench.training.schedules import ramp_decay, warmup_cosine
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

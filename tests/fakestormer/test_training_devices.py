@@ -29,11 +29,11 @@ from tests.fakestormer.training_faces import (
 
 from dfbench import UsageError, World
 from dfbench.training.distributed import launch
+from dfbench.training.sharpness import SharpnessAware
 from dfbench_fakestormer import training_module
 from dfbench_fakestormer.checkpoints import read_header
 from dfbench_fakestormer.losses import Losses, combined_loss
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.sam import SharpnessAware
 from dfbench_fakestormer.training import make_trainer
 from dfbench_fakestormer.training_module import TrainingModule
 

@@ -230,7 +230,7 @@ def _needs(
     from dfbench.runs.planning.scored_clips import scored_clips
     from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.trainings.trainers import needs_of, trainer_of
-    from dfbench.runs.trainings.weights_files import check_weights_file
+    from dfbench.training.state_files import check_weights_file
     from dfbench.types import PrepareSpec
 
     spec, overrides = registry.detector(detector), parse_overrides(changes or [])

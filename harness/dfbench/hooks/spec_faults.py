@@ -21,7 +21,7 @@ def detector_fault(spec: DetectorSpec) -> str:
 
 def _faults(spec: DetectorSpec) -> Iterator[str]:
     fields: Mapping[str, Any] = {name: getattr(spec, name) for name in spec.__dataclass_fields__}
-    for name in ("explain", "describe", "trainer"):
+    for name in ("method", "explain", "describe", "trainer"):
         if fields[name] and not is_build_path(fields[name]):
             yield f'has {name} {fields[name]!r}, which is not of the form "package.module:Name"'
     if not isinstance(fields["clips"], ClipSpec):

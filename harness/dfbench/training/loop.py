@@ -36,8 +36,6 @@ from dfbench.interfaces import Progress
 from dfbench.training.devices import resolve_device
 from dfbench.training.distributed import agreed, cluster_environment, share_batch_norms
 from dfbench.training.record import (
-    BEST,
-    LAST,
     AtomicCheckpoints,
     Bar,
     FitPlan,
@@ -45,6 +43,7 @@ from dfbench.training.record import (
     read_checkpoint,
     rounds_done,
 )
+from dfbench.training.weights_file import BEST, LAST
 
 TENSORBOARD = "tensorboard"
 LOG_EVERY = 10  # steps, for TensorBoard; log.csv has a row a round

@@ -19,13 +19,13 @@ from torch import Tensor
 from dfbench.csv_text import csv_of_rows
 from dfbench.errors import PluginError, RunError, StoreError
 from dfbench.interfaces import ProgressTask
+from dfbench.training.weights_file import BEST, LAST
 from dfbench.types import World
 from dfbench.untrusted import require_regular
 
 Precision = Literal["64", "32", "bf16", "fp16"]
 VALIDATION = "val_"  # begins the names of values that come from validation
-LAST, BEST, LOG = "last.ckpt", "best.ckpt", "log.csv"
-WEIGHTS = "weights.safetensors"  # what a training leaves
+LOG = "log.csv"
 _Shown = tuple[str, ...]
 
 

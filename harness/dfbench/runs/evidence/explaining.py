@@ -33,8 +33,8 @@ from dfbench.runs.planning.stage import choose_device
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training, known_card, training_of
 from dfbench.runs.trainings.training_names import named_card
-from dfbench.runs.trainings.weights_files import check_weights_file
 from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap
+from dfbench.training.state_files import check_weights_file
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry

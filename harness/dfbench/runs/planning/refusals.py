@@ -24,9 +24,9 @@ from dfbench.runs.planning.protocols import resolve_protocol, with_own_names
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import trained_weights
-from dfbench.runs.trainings.trainers import needs_of, start_source, synthesizer_of, trainer_of
-from dfbench.runs.trainings.weights_files import check_weights_file
+from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
 from dfbench.specs import VideoSelection
+from dfbench.training.state_files import check_weights_file
 from dfbench.trust import require_trusted
 
 if TYPE_CHECKING:
@@ -312,10 +312,11 @@ def _check_training(
     if request.train_compression and train.compressions:
         compression_of(request.train_compression, dataset=train.name, offered=train.compressions)
     if request.start:
-        check_weights_file(start_source(request.start)[1], option="--start")
+        start = start_weights(request.start)
+        check_weights_file(start.path, option="--start")
         if isinstance(trainer, ChecksStart):
             with running(spec, "to look at --start"):
-                trainer.check_start(request.start)
+                trainer.check_start(start)
 
 
 def _refuse_training_in_vain(spec: DetectorSpec, settings: Settings) -> None:

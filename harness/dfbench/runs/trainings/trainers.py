@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from dfbench.errors import PluginError, UnknownNameError, UsageError, WeightsError
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import closest
-from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory, TrainingNeeds
+from dfbench.interfaces import StartWeights, Synthesizer, Trainer, TrainerFactory, TrainingNeeds
 from dfbench.types import PrepareSpec
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def synthesizer_of(needs: TrainingNeeds, registry: Registry) -> Synthesizer:
         return cast("Synthesizer", build(needs.synthesizer_options))
 
 
-def start_source(start: str) -> tuple[str, Path]:
-    """FILE or HOW=FILE as (HOW, FILE); a detector knows what HOW means. Raises WeightsError if it is not there."""
+def start_weights(start: str) -> StartWeights:
+    """The weights that FILE or HOW=FILE names; a detector knows what HOW means. Raises WeightsError if there is no such file."""
     how, _, file = ("", "", start) if Path(start).is_file() else start.partition("=")
     path = Path(file or how)
     if not path.is_file():
         raise WeightsError(f"there is no weights file {path}", hints=("correct --start",))
-    return how if file else "", path
+    return StartWeights(path, how if file else "")

@@ -18,6 +18,7 @@ from dfbench.interfaces import (
     ChecksStart,
     FaceFile,
     Progress,
+    Trained,
     Trainer,
     TrainingNeeds,
     TrainingRequest,
@@ -29,8 +30,9 @@ from dfbench.runs.planning.stage import RunRequest, Stage, choose_device, comput
 from dfbench.runs.records.provenance import file_sha256, run_identity
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
-from dfbench.runs.trainings.trainers import needs_of, start_source, synthesizer_of, trainer_of
+from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
 from dfbench.training.launchers import started
+from dfbench.training.weights_file import clear_checkpoints, write_trained
 from dfbench.types import CROPPING, Status, World
 
 
@@ -119,8 +121,8 @@ def training_folder(request: RunRequest, stage: Stage) -> Path:
 
 
 def _start_identity(start: str) -> dict[str, str]:
-    how, path = start_source(start)
-    return {"read_as": how, "sha256": file_sha256(path)}
+    given = start_weights(start)
+    return {"read_as": given.read_as, "sha256": file_sha256(given.path)}
 
 
 def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | None = None) -> Path:
@@ -199,7 +201,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         device = choose_device(request.device, count=world.local)
         if request.start and isinstance(trainer, ChecksStart):
             with running(stage.spec, "to look at --start"):
-                trainer.check_start(request.start)
+                trainer.check_start(start_weights(request.start))
         progress.note(
             f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {plan['identity']['corpus']};"
             " training it now"
@@ -218,25 +220,29 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
     session = training_session(folder, device=device, threads=compute_threads(), writes=world.first)
     with session as sessions, running(stage.spec, "to train", slow=True):
         provenance |= sessions
-        returned: object = trainer.fit(
-            TrainingRequest(
-                train=faces["train"],
-                validation=faces["validation"],
-                folder=folder,
-                device=device,
-                workers=max(1, stage.settings.workers // world.local),
-                seed=request.seed,
-                synthesizer=synthesizer,
-                provenance=provenance,
-                progress=progress,
-                start=request.start,
-                world=world,
-            )
+        asked = TrainingRequest(
+            train=faces["train"],
+            validation=faces["validation"],
+            folder=folder,
+            device=device,
+            workers=max(1, stage.settings.workers // world.local),
+            seed=request.seed,
+            synthesizer=synthesizer,
+            provenance=provenance,
+            progress=progress,
+            start=start_weights(request.start) if request.start else None,
+            world=world,
         )
+        returned: object = trainer.fit(asked)
     if not world.first:  # which the first one writes
         return returned if isinstance(returned, Path) else folder
-    weights = checked_weights(returned, folder, stage.spec)
+    if isinstance(returned, Trained):
+        recipe = plan["identity"]["recipe"]
+        weights = write_trained(returned, asked, detector=stage.spec.name, recipe=recipe)
+    else:
+        weights = checked_weights(returned, folder, stage.spec)
     note_training(folder, weights, {"sha256": file_sha256(weights), **provenance})
+    clear_checkpoints(folder)
     return weights
 
 

@@ -1,24 +1,28 @@
-"""Weights that others saved with torch: read without running code, wherever in the file they keep the network's state."""
+"""Weights that others saved: whether a file can be weights at all, and its tensors, read without running code in it.
+
+What downloads leave behind is told from the first bytes, before torch reads the file. Of what torch saved, the network's
+state is found wherever in the file it is kept.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench import WeightsError
-from dfbench.runs.trainings.weights_files import check_weights_file
+from dfbench.errors import AbsentError, UnreadableError, WeightsError
+from dfbench.untrusted import open_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WAYS_OUT = (
-    "train weights:              dfbench train --detector fakestormer",
-    "or use the authors' (.pth): dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
-)
+PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+_LFS = b"version https://git-lfs.github.com/spec/"
+_PAGES = (b"<!doctype html", b"<html", b"<?xml")
 # Where people keep the state dict in what they save, and what wrappers of a network put before each of its names.
 _STATES = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 # What torch and pickle raise for what is no checkpoint, or one that claims tensors that its bytes cannot be.
@@ -29,30 +33,62 @@ _DAMAGE: tuple[type[Exception], ...] = (
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.")
 
 
-def require_file(path: Path) -> None:
+def check_weights_file(path: Path, *, option: str = "--weights") -> None:
+    """Raise WeightsError if `path` is no file that can be read, or one that a failed download left."""
+    if path.is_dir():
+        inside = sorted(one.name for one in path.iterdir() if one.suffix in _SUFFIXES)
+        raise WeightsError(
+            f"{option} {path} is a folder, not a file of weights",
+            hints=tuple(f"name the file in it:  {option} {path / name}" for name in inside[:3])
+            or ("name the file",),
+        )
+    try:
+        with open_regular(path) as file:
+            start = file.read(256).lstrip()
+    except AbsentError as error:
+        raise WeightsError(f"no such weights file: {path}", hints=(f"correct {option}",)) from error
+    except (UnreadableError, OSError) as error:
+        reason = error.reason if isinstance(error, UnreadableError) else error.strerror
+        raise WeightsError(f"{path} cannot be read: {reason}", hints=(f"correct {option}",)) from error
+    if start.startswith(_LFS):
+        raise WeightsError(
+            f"{path} is a pointer of Git LFS, which stands for the weights, and not the weights",
+            hints=("fetch them, in the repository that it is in:  git lfs pull",),
+        )
+    if start.lower().startswith(_PAGES):
+        raise WeightsError(
+            f"{path} is a web page, not weights",
+            hints=("download the file itself: the page has a link to it",),
+        )
+    if not start:
+        raise WeightsError(f"{path} is empty", hints=("download it again",))
+
+
+def require_file(path: Path, *, hints: Sequence[str]) -> None:
     """Raise WeightsError if there is no such file, or one that cannot be weights."""
     if not path.exists():
-        raise WeightsError(f"there is no weights file {path}", hints=WAYS_OUT)
+        raise WeightsError(f"there is no weights file {path}", hints=hints)
     check_weights_file(path)
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
+def read_safetensors(path: Path, *, hints: Sequence[str]) -> dict[str, Tensor]:
     """The tensors of a safetensors file. Raises WeightsError if it is missing or damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    require_file(path)
+    require_file(path, hints=hints)
     try:
         return load_file(path.absolute())
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         raise WeightsError(
-            f"{path} is not a readable safetensors file: {first_line(error)}", hints=WAYS_OUT
+            f"{path} is not a readable safetensors file: {first_line(error)}", hints=hints
         ) from error
 
 
-def read_released(path: Path) -> dict[str, Tensor]:
-    """The weights in a `.pth`: {'epoch', 'state_dict', 'optimizer'}, `model_state_dict`, or a bare mapping, `module.`
-    stripped.
+def read_pickle(path: Path, *, hints: Sequence[str]) -> dict[str, Tensor]:
+    """The tensors of what torch saved: {'epoch', 'state_dict', 'optimizer'}, `model_state_dict`, or a bare mapping.
+
+    Names of wrappers that they begin with (`module.`) are taken off.
 
     Raises WeightsError for a pickle that holds more than tensors and plain values, which it names: such a file can run
     code, though it may be a harmless one with the arguments of its training.
@@ -61,7 +97,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
 
     import torch
 
-    require_file(path)
+    require_file(path, hints=hints)
     try:
         with warnings.catch_warnings():
             # Torch warns of unusual pickles before it refuses them; the refusal is what counts.
@@ -71,7 +107,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         if "unsupported" not in str(error).lower():
             raise WeightsError(
-                f"{path} is not a readable checkpoint: {first_line(error)}", hints=WAYS_OUT
+                f"{path} is not a readable checkpoint: {first_line(error)}", hints=hints
             ) from error
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise WeightsError(
@@ -85,7 +121,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
         ) from error
     except _DAMAGE as error:
         raise WeightsError(
-            f"{path} is not a readable checkpoint: {first_line(error)}", hints=WAYS_OUT
+            f"{path} is not a readable checkpoint: {first_line(error)}", hints=hints
         ) from error
     state = _state_in(content)
     if state is None:
@@ -93,7 +129,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
         found = f"it has {keys}" if keys else f"it is an empty or other {type(content).__name__}"
         raise WeightsError(
             f"{path} holds no state_dict: a mapping of names to tensors was expected, and {found}",
-            hints=WAYS_OUT,
+            hints=hints,
         )
     return _unwrapped(state)
 

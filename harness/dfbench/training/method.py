@@ -1,0 +1,176 @@
+"""A detector as the harness trains and scores it: a network, what it minimises, and recipes that say the rest.
+
+A plugin offers a `Method` by its import path in `DetectorSpec.method`. The module that holds it is imported when a recipe is
+asked for, so it should import torch inside of its functions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dfbench.errors import UsageError, WeightsError
+from dfbench.interfaces import Started, StartWeights
+from dfbench.training.samples import SamplesFactory, standard_samples
+from dfbench.types import FULL_PRECISION
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from dfbench.specs import DetectorCard
+    from dfbench.training.loaders import TrainingClips
+    from dfbench.training.module import MethodModule
+    from dfbench.training.recipe import Recipe
+    from dfbench.training.samples import Batch
+    from dfbench.training.scorer import MethodDetector, Scoring
+    from dfbench.training.trainer import MethodTrainer
+    from dfbench.training.weights_file import WeightsHeader
+
+
+class NetworkFactory(Protocol):
+    """Builds networks."""
+
+    def __call__(self, recipe: Any, *, seed: int) -> nn.Module:
+        """Build the network of a recipe, float32 on the CPU, its weights drawn from `seed` alone."""
+
+
+class Logit(Protocol):
+    """Computes logits."""
+
+    def __call__(self, net: Any, clips: Tensor, /) -> Tensor:
+        """The logit of "fake" (B,) of normalised clips (B, 3, T, S, S)."""
+
+
+class Loss(Protocol):
+    """Computes the terms of a loss."""
+
+    def __call__(self, net: Any, clips: Tensor, batch: Batch, recipe: Any, /) -> Mapping[str, Tensor]:
+        """Scalars by name, whose sum is minimised. `clips` (B, 3, T, S, S) are those of the batch, normalised."""
+
+
+class ScoringFactory(Protocol):
+    """Makes networks ready to score."""
+
+    def __call__(self, method: Method, net: Any, precision: str, device: torch.device, /) -> Scoring:
+        """The network as it scores in this precision on this device. Raises UsageError for what it cannot do."""
+
+
+def first_output(net: Any, clips: Tensor) -> Tensor:
+    """The first number that `net` returns for each clip: `Method.logit` of networks that return (B,) or (B, 1)."""
+    outputs: Tensor = net(clips)
+    return outputs.reshape(len(clips), -1)[:, 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """What a plugin says of a detector that it wants to be trained; what is None is done as for any.
+
+    `name`: what its weights files are known by. `recipe`: its class of recipes, whose `package` holds their TOML files.
+    `network(recipe, seed=...)` builds the network, `logit(net, clips)` computes logits. `loss(net, clips, batch, recipe)`
+    returns named terms, of which `terms` are shown beside the progress bar; None: the cross-entropy of the logit.
+    `samples(recipe, synthesizer, training=...)` builds the maker of samples. `start(net, weights)` loads weights to start
+    from; None: those of the same network. `frozen(net)`: the part that `Recipe.frozen_epochs` holds still.
+    `scoring(method, net, precision, device)`: the network as it scores. `module` and `clips` return subclasses of
+    `MethodModule` and `TrainingClips`, for what no other field can say.
+    """
+
+    name: str
+    recipe: type[Recipe]
+    network: NetworkFactory
+    logit: Logit = first_output
+    loss: Loss | None = None
+    terms: tuple[str, ...] = ()
+    samples: SamplesFactory = standard_samples
+    start: Callable[[Any, StartWeights], Started] | None = None
+    frozen: Callable[[Any], nn.Module] | None = None
+    scoring: ScoringFactory | None = None
+    module: Callable[[], type[MethodModule]] | None = None
+    clips: Callable[[], type[TrainingClips]] | None = None
+
+    def trainer(self, recipe: str, overrides: Mapping[str, str]) -> MethodTrainer:
+        """The trainer by a recipe with fields overridden. Raises UsageError for what does not fit."""
+        from dfbench.training.trainer import MethodTrainer
+
+        return MethodTrainer(self, self.recipe.load(recipe, overrides))
+
+    def hints(self) -> tuple[str, ...]:
+        """What to do without usable weights."""
+        return (f"train weights:  dfbench train --detector {self.name}",)
+
+    def header(self, weights: Path) -> WeightsHeader[Any]:
+        """The header of a weights file of this method. Raises WeightsError."""
+        from dfbench.training.weights_file import read_header
+
+        return read_header(weights, family=self.name, parse=self.recipe.parse, hints=self.hints())
+
+    def describe(
+        self, weights: Path, changes: Mapping[str, str] | None = None, recipe: str = ""
+    ) -> DetectorCard:
+        """The card of a detector with these weights, from their header alone; `changes` are fields that score otherwise.
+
+        Raises WeightsError, or UsageError for a recipe, which the weights carry themselves, and for a change that does not fit.
+        """
+        header = self.header(weights)
+        if recipe:
+            raise UsageError(
+                f"{weights} carries its own recipe, '{header.recipe.label()}'", hints=("leave out --recipe",)
+            )
+        return header.card(self._changed(header.recipe, changes))
+
+    def load(self, weights: Path) -> tuple[nn.Module, Recipe]:
+        """The network with the weights of a file, in evaluation mode on the CPU, and its recipe.
+
+        Raises WeightsError if the file is missing, damaged, made for another network, or holds NaN.
+        """
+        from dfbench.training.state_files import read_safetensors
+        from dfbench.training.weights_file import fitted, require_finite
+
+        recipe = self.header(weights).recipe
+        net = self.network(recipe, seed=0)
+        says = f"{weights} does not fit recipe '{recipe.name}'"
+        state = read_safetensors(weights, hints=self.hints())
+        state = fitted(net.state_dict(), state, says=says, hints=self.hints())
+        require_finite(state, origin=weights, hints=self.hints())
+        net.load_state_dict(state)
+        return net.eval(), recipe
+
+    def build(
+        self,
+        *,
+        weights: Path | None,
+        device: str,
+        seed: int,
+        precision: str = FULL_PRECISION,
+        changes: Mapping[str, str] | None = None,
+    ) -> MethodDetector:
+        """The detector with trained weights; `seed` is not used, scoring draws nothing. Raises WeightsError, UsageError."""
+        del seed
+        if weights is None:
+            raise WeightsError(f"{self.name} needs trained weights", hints=self.hints())
+        net, recipe = self.load(weights)
+        return self.detector(net, self._changed(recipe, changes), device, precision)
+
+    def detector(
+        self, net: nn.Module, recipe: Recipe, device: str, precision: str = FULL_PRECISION
+    ) -> MethodDetector:
+        """The detector of a network of this recipe. Raises UsageError for a device or precision that it cannot use."""
+        from dfbench.training.devices import resolve_device
+        from dfbench.training.scorer import MethodDetector, plain_scoring
+
+        place = resolve_device(device)
+        scoring = (self.scoring or plain_scoring)(self, net, precision, place)
+        return MethodDetector(self.name, scoring, recipe, place)
+
+    def begin(self, net: nn.Module, weights: StartWeights) -> Started:
+        """Give `net` weights to start a training from. Raises WeightsError or UsageError if it cannot have them."""
+        if self.start is not None:
+            return self.start(net, weights)
+        from dfbench.training.starting import start_whole
+
+        return start_whole(self, net, weights)
+
+    def _changed(self, recipe: Recipe, changes: Mapping[str, str] | None) -> Recipe:
+        return self.recipe.parse({**recipe.model_dump(), **changes}) if changes else recipe

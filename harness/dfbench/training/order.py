@@ -1,0 +1,157 @@
+"""Which clips of which videos are trained on, and in which order: by epoch, round and rank.
+
+An address (epoch, video, clip) depends on nothing else, so neither the number of data workers nor their order changes what
+is trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from dfbench.errors import UsageError
+from dfbench.types import World
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dfbench.training.recipe import Recipe
+
+TRAINING, VALIDATION = 0, 1  # the second word of every generator's seed
+
+
+class Address(NamedTuple):
+    """Where a training clip comes from; `start` and `stride` are positions among the stored frames."""
+
+    epoch: int
+    video: int
+    clip: int
+    start: int
+    stride: int
+
+
+def successive_starts(
+    frame_indices: NDArray[np.int64], *, length: int, stride: int = 1, offset: int = 0
+) -> list[int]:
+    """Positions at which clips of `length` frames, `stride` apart, begin: no frame twice, no gap inside a clip."""
+    starts: list[int] = []
+    reach = (length - 1) * stride
+    i = offset
+    while i + reach < len(frame_indices):
+        phases = [j for j in range(i, i + stride) if j + reach < len(frame_indices)]
+        if all(frame_indices[j + reach] - frame_indices[j] == reach for j in phases):
+            starts += phases
+            i += length * stride
+        else:
+            i += 1
+    return starts
+
+
+def clip_starts(track: NDArray[np.int64], recipe: Recipe, *, offset: int = 0) -> list[int]:
+    """Positions at which the training clips of a video begin whose stored frames have the indices `track` (n,).
+
+    Frames that are spread over the video follow each other as they are stored, however far apart they are.
+    """
+    if recipe.train_sampling == "uniform":
+        track = np.arange(len(track))
+    return successive_starts(track, length=recipe.frames, stride=recipe.train_stride, offset=offset)
+
+
+class ClipOrder(Sampler[Address]):
+    """The addresses of one round of training; `set_epoch(r)` chooses round r, whatever came before.
+
+    An epoch shows every clip of every video once, cut from an offset of at most `Recipe.most_offset` that is drawn anew for
+    each video and epoch (0 in the first). With `balance = "classes"` it shows as many real as fake clips, drawn anew from
+    the class that has more. An epoch is divided into rounds of equal length; what remains is left out. Ranks share the same
+    steps: `batch` is what each of them takes of a step. `labels` (0 or 1) of the videos are needed for balance alone.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[NDArray[np.int64]],
+        *,
+        recipe: Recipe,
+        seed: int,
+        world: World = World(),  # noqa: B008 - frozen
+        labels: Sequence[int] = (),
+    ) -> None:
+        self._tracks, self._recipe, self._seed, self._world = tracks, recipe, seed, world
+        self._labels = labels if recipe.balance == "classes" else ()
+        counts = [
+            min(len(self._starts(track, offset)) for offset in range(recipe.most_offset() + 1))
+            for track in tracks
+        ]
+        least = sum(counts)
+        if self._labels:
+            fakes = sum(count for count, label in zip(counts, self._labels, strict=True) if label)
+            least = 2 * min(fakes, least - fakes)
+        whole = max(1, min(recipe.batch, least))
+        if whole % world.size:
+            raise UsageError(
+                f"a batch of {whole} samples cannot be shared by {world.size} processes",
+                hints=(f"for example: --set batch={max(1, whole // world.size) * world.size}",),
+            )
+        self.batch = whole // world.size
+        steps = least // (self.batch * world.size)
+        self.rounds_per_epoch = max(1, round(steps / recipe.checkpoint_steps))
+        self.steps = steps // self.rounds_per_epoch
+        self._round = 0
+
+    def __len__(self) -> int:
+        return self.steps * self.batch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the round (the loop that calls this calls a round an epoch)."""
+        self._round = epoch
+
+    def __iter__(self) -> Iterator[Address]:
+        epoch, part = divmod(self._round, self.rounds_per_epoch)
+        addresses = self._epoch(epoch)
+        size = self.steps * self.batch * self._world.size
+        return iter(addresses[part * size : (part + 1) * size][self._world.rank :: self._world.size])
+
+    def _epoch(self, epoch: int) -> list[Address]:
+        rng = np.random.default_rng([self._seed, TRAINING, epoch])
+        addresses = []
+        for video, track in enumerate(self._tracks):
+            offset = int(rng.integers(0, self._recipe.most_offset() + 1)) if epoch else 0
+            starts = self._starts(track, offset)
+            if 0 < self._recipe.train_clips < len(starts):
+                starts = sorted(rng.choice(starts, self._recipe.train_clips, replace=False).tolist())
+            stride = self._recipe.train_stride
+            addresses += [Address(epoch, video, clip, start, stride) for clip, start in enumerate(starts)]
+        if self._labels:
+            addresses = self._balanced(addresses, rng)
+        return [addresses[i] for i in rng.permutation(len(addresses))]
+
+    def _balanced(self, addresses: Sequence[Address], rng: np.random.Generator) -> list[Address]:
+        """As many addresses of each class as the smaller one has."""
+        classes = [[one for one in addresses if self._labels[one.video] == label] for label in (0, 1)]
+        count = min(map(len, classes))
+        return [
+            one[i] for one in classes for i in sorted(rng.choice(len(one), count, replace=False).tolist())
+        ]
+
+    def _starts(self, track: NDArray[np.int64], offset: int) -> list[int]:
+        return clip_starts(track, self._recipe, offset=offset)
+
+
+class ValidationOrder(Sampler[tuple[int, int]]):
+    """(round, clip) of every validation clip, or of this rank's share; `set_epoch` chooses the round."""
+
+    def __init__(self, count: int, *, world: World) -> None:
+        self._own = range(world.rank, count, world.size)
+        self._round = 0
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the round."""
+        self._round = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter([(self._round, clip) for clip in self._own])

@@ -1,0 +1,21 @@
+"""Draws that depend on a seed and a place alone, and leave the process's own generators as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def drawing_from(*place: int, device: torch.device | None = None) -> Iterator[None]:
+    """Inside, torch draws from a generator that is seeded by `place` (a seed; or seed, step and rank) alone.
+
+    The generators of the process, and that of `device` if it is a CUDA device, are put back afterwards.
+    """
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1))
+        yield

@@ -1,0 +1,92 @@
+"""A trained network at test time: uint8 clips in, logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from dfbench.errors import ScoreError
+from dfbench.training.memory import in_parts
+from dfbench.training.recipe import IMAGENET_MEAN, IMAGENET_STD
+from dfbench.types import FULL_PRECISION
+
+if TYPE_CHECKING:
+    from dfbench.training.method import Method
+    from dfbench.training.recipe import Recipe
+
+_Triple = tuple[float, float, float]
+
+
+def normalise(
+    clips: Tensor,
+    *,
+    dtype: torch.dtype = torch.float32,
+    mean: _Triple = IMAGENET_MEAN,
+    std: _Triple = IMAGENET_STD,
+) -> Tensor:
+    """uint8 (B, T, H, W, 3) in [0, 255] to (B, 3, T, H, W) with this mean and standard deviation, of [0, 1]."""
+    scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
+    shift = torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
+    device = clips.device
+    return (clips.to(dtype) * scale.to(device, dtype) - shift.to(device, dtype)).permute(0, 4, 1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scoring:
+    """A network as it scores: `logits` takes normalised clips (B, 3, T, S, S) on its device and returns (B,).
+
+    `one_by_one`: clips are handed over alone, because those of a batch would change each other's scores.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    one_by_one: bool = False
+
+
+def plain_scoring(method: Method, net: nn.Module, precision: str, device: torch.device) -> Scoring:
+    """The network with its weights as they are; "bf16" computes in bfloat16 what torch knows to be safe in it."""
+    net = net.to(device).eval().requires_grad_(requires_grad=False)
+
+    def logits(clips: Tensor) -> Tensor:
+        half = precision != FULL_PRECISION
+        with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
+            return method.logit(net, clips)
+
+    return Scoring(logits)
+
+
+class MethodDetector:
+    """A network ready to score; it sees each clip of a batch alone."""
+
+    def __init__(self, name: str, scoring: Scoring, recipe: Recipe, device: torch.device) -> None:
+        self._name, self._scoring, self._recipe, self._device = name, scoring, recipe, device
+
+    def score(self, clips: Tensor) -> Tensor:
+        """Logits of "fake", (B,) float32 on the CPU, of uint8 (B, T, S, S, 3) RGB clips.
+
+        Clips that do not fit into the device's memory together are scored in halves, equal up to rounding. Raises
+        ScoreError if the clips are not of the network's T and S, or not even one fits.
+        """
+        recipe = self._recipe
+        expected = (recipe.frames, recipe.size, recipe.size, 3)
+        if clips.ndim != 5 or tuple(clips.shape[1:]) != expected or clips.dtype != torch.uint8:
+            raise ScoreError(
+                f"{self._name} was handed clips of {tuple(clips.shape[1:])} {clips.dtype}; "
+                f"these weights want {expected} torch.uint8"
+            )
+        with torch.inference_mode():
+            if self._scoring.one_by_one:
+                return torch.cat([part for clip in clips for part in self._parts(clip[None])])
+            return torch.cat(self._parts(clips))
+
+    def _parts(self, clips: Tensor) -> list[Tensor]:
+        return in_parts(self._logits, clips, self._device)
+
+    def _logits(self, clips: Tensor) -> Tensor:
+        recipe = self._recipe
+        seen = normalise(clips.to(self._device), mean=recipe.mean, std=recipe.std)
+        return self._scoring.logits(seen).float().cpu()
