@@ -7,13 +7,18 @@ wait for one another cost ten times the time. The benchmarks take all cores.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.command import Dfbench
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 hypothesis.settings.register_profile("dfbench", derandomize=True)
@@ -68,10 +73,45 @@ def probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 FACE_FRAMES = 32
 
 
+DEMO_SEED = 0
+
+
+@pytest.fixture
+def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
+    """Runs a command through the real entry point, in this process: see `tests.cli.command`."""
+    from tests.cli.command import in_process
+
+    return in_process(monkeypatch, capsys)
+
+
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder, so that the small demo corpora are made once. Whoever changes what is in it works on a copy."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache folder of all processes that run tests. Whoever changes what is in it works on a copy."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_folder(shared_cache: Path) -> Path:
+    """The small demo corpora, where the command line finds them too: the first process that needs them makes them."""
+    from dfbench.progress import SilentProgress
+    from dfbench_plugins.demo.corpora import write
+
+    folder = shared_cache / "corpora" / "demo-small"
+    with (shared_cache / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when it is closed
+        write(folder, size="small", seed=DEMO_SEED, progress=SilentProgress())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_roots(demo_folder: Path) -> Mapping[str, Path]:
+    """The roots of the small demo corpora, by the name of the dataset."""
+    from dfbench_plugins.demo.layouts import ROOTS
+
+    return {dataset: demo_folder / name for dataset, name in ROOTS.items()}
 
 
 @pytest.fixture(scope="session")

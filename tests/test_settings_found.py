@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.command import in_process
+from tests.cli.command import Dfbench
 
 from dfbench.errors import SettingsError
 from dfbench.settings import config_path, load_settings, misspelt_variables, write_root
@@ -50,10 +50,7 @@ def test_the_nearest_file_counts_and_a_named_one_beats_it(
     assert config_path() == tmp_path / "dfbench.toml"
 
 
-def test_doctor_says_which_file_is_in_force(
-    below: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    dfbench = in_process(monkeypatch, capsys)
+def test_doctor_says_which_file_is_in_force(below: Path, tmp_path: Path, dfbench: Dfbench) -> None:
     assert f"ok      settings: {tmp_path / 'dfbench.toml'}\n" in dfbench("doctor").out
     (tmp_path / "dfbench.toml").unlink()
     assert "note    settings: no dfbench.toml here or in a folder above" in dfbench("doctor").out

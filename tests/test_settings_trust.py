@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.cli.command import Dfbench, frame, in_process, write
+from tests.cli.command import Dfbench, frame, write
 
 from dfbench.cli import log
 from dfbench.errors import UntrustedSettingError
@@ -21,11 +21,9 @@ NOBODY = f"no dask scheduler answers at {ADDRESS}"
 SHOW = ("data", "show", "folder")
 
 
-@pytest.fixture
-def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
-    monkeypatch.delenv("DFBENCH_TRUST", raising=False)
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dfbench.data.preparing.executor.CONNECT_SECONDS", 0.2)
-    return in_process(monkeypatch, capsys)
 
 
 @pytest.fixture

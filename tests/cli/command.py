@@ -1,8 +1,10 @@
-"""Commands through the real entry point, in this process, and small datasets for them."""
+"""Commands through the real entry point, in this process or one of their own, and small datasets for them."""
 
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,18 +29,33 @@ Dfbench = Callable[..., Ended]
 
 
 def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
-    """A function that runs a command; what a command sets in the environment is unset after the test."""
+    """A function that runs a command; what a command sets in the environment is unset after the test.
+
+    Further variables of the environment are for one call: `dfbench("run", ..., DFBENCH_RUNS="elsewhere")`.
+    """
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     monkeypatch.setenv("GOMP_SPINCOUNT", "20000")
 
-    def call(*arguments: str | Path) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["dfbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
+    def call(*arguments: str | Path, **variables: str) -> Ended:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["dfbench", *map(str, arguments)])
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
         captured = capsys.readouterr()
         return Ended(int(ended.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+def as_program(*arguments: str | Path, **variables: str) -> Ended:
+    """Run the installed program in a process of its own, for what only a fresh one shows; it costs seconds."""
+    program = Path(sys.executable).with_name("dfbench")
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def frame(value: int) -> bytes:

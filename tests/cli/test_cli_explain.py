@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import av
@@ -13,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.cli.command import Dfbench
 
 from dfbench.results.evidence.pictures import BAR, EDGE
 from dfbench.results.evidence.video import SIDE
@@ -24,17 +22,6 @@ SMALL = load_recipe(
     "demo", {"size": "32", "patch": "16", "width": "24", "depth": "2", "heads": "2", "train_crop": "48"}
 )
 FILES = {"evidence.mp4", "sheet.png", "timeline.png", "evidence.json", "evidence.npz"}
-
-
-def dfbench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.executable).with_name("dfbench")
-    return subprocess.run(
-        [program, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
 
 
 TRAINED = {"identity": {"corpus": "demo-small", "seed": 4}}
@@ -64,19 +51,17 @@ def faceless(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_videos_are_explained_and_those_that_cannot_be_are_named(
-    face_video: Path, faceless: Path, weights: Path, tmp_path: Path
+    dfbench: Dfbench, face_video: Path, faceless: Path, weights: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     asked = (faceless, tmp_path / "absent.mp4", face_video)
     options = ("--weights", weights, "--out", out, "--start", "0.2", "--seconds", "0.32")
     first = dfbench("explain", *asked, *options)
-    assert first.returncode == 3, first.stderr
-    assert (
-        "2 of 3 videos could not be explained: faceless.mp4 (no_face), absent.mp4 (missing)" in first.stderr
-    )
+    assert first.code == 3, first.err
+    assert "2 of 3 videos could not be explained: faceless.mp4 (no_face), absent.mp4 (missing)" in first.err
     (folder,) = out.iterdir()
     assert {path.name for path in folder.iterdir()} == FILES
-    assert str(folder) in first.stdout
+    assert str(folder) in first.out
     record = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
     with np.load(folder / "evidence.npz") as arrays:
         np.testing.assert_array_equal(arrays["frame_indices"], np.arange(5, 13))
@@ -94,7 +79,7 @@ def test_videos_are_explained_and_those_that_cannot_be_are_named(
         "training_seed": 4,
         "warning": warning,
     }
-    assert first.stderr.count(f"*** fakestormer: {warning}") == 1
+    assert first.err.count(f"*** fakestormer: {warning}") == 1
     assert record["environment"]["device"] == "cpu"
     assert record["environment"]["threads"] == 1
     assert (record["shown"], record["shown_beside"]) == ("heatmap", ["temporal"])
@@ -114,8 +99,8 @@ def test_videos_are_explained_and_those_that_cannot_be_are_named(
         assert np.asarray(Image.open(folder / name)).std() > 10
     stamp = (folder / "evidence.json").stat().st_mtime_ns
     second = dfbench("explain", face_video, *options)
-    assert second.returncode == 0, second.stderr
-    assert "nothing to compute" in second.stderr
+    assert second.code == 0, second.err
+    assert "nothing to compute" in second.err
     assert (folder / "evidence.json").stat().st_mtime_ns == stamp
 
 
@@ -129,31 +114,30 @@ def test_videos_are_explained_and_those_that_cannot_be_are_named(
     ],
 )
 def test_wrong_requests_say_the_way_out(
-    arguments: tuple[str, ...], code: int, said: str, weights: Path, face_video: Path
+    dfbench: Dfbench, arguments: tuple[str, ...], code: int, said: str, weights: Path, face_video: Path
 ) -> None:
     given = () if "--weights" in arguments or "chance" in arguments else ("--weights", weights)
     ended = dfbench("explain", face_video, *given, *arguments)
-    assert ended.returncode == code, ended.stderr
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.code == code, ended.err
+    assert said in ended.err
+    assert "Traceback" not in ended.err
 
 
-def test_neither_video_nor_run_is_a_usage_error() -> None:
+def test_neither_video_nor_run_is_a_usage_error(dfbench: Dfbench) -> None:
     ended = dfbench("explain")
-    assert ended.returncode == 2
-    assert "name either video files or videos of a run" in ended.stderr
+    assert ended.code == 2
+    assert "name either video files or videos of a run" in ended.err
 
 
 @pytest.mark.slow
 def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
-    shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_demo: Dfbench, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("DFBENCH_CACHE", str(shared_cache))
     untrained = ("--detector", "fakestormer-untrained", "--data", "demo", "--size", "small")
     out = tmp_path / "tables"
     maps = ("--map", "heatmap", "--map", "temporal")
-    ended = dfbench("localisation", *untrained, "--limit", "3", *maps, "--out", out)
-    assert ended.returncode == 0, ended.stderr
+    ended = on_demo("localisation", *untrained, "--limit", "3", *maps, "--out", out)
+    assert ended.code == 0, ended.err
     where = pd.read_csv(out / "where.csv")
     assert set(where["dataset"]) == {"ffpp", "dfd"}
     assert set(where["map"]) >= {"heatmap", "temporal", "centre prior"}
@@ -161,13 +145,13 @@ def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
         assert where[column].between(0, 1).all()
     told = set(pd.read_csv(out / "when.csv")["evidence"])
     assert told >= {"frame logits", "peak of heatmap", "sum of temporal"}
-    ran = dfbench("run", *untrained, "--only", "dfd")
-    assert ran.returncode == 0, ran.stderr
+    ran = on_demo("run", *untrained, "--only", "dfd")
+    assert ran.code == 0, ran.err
     (folder,) = (tmp_path / "runs").glob("*/run.json")
     scores = pd.read_parquet(folder.parent / "scores.parquet")
     video_id = scores.loc[scores["status"] == "ok", "video_id"].iloc[0]
-    shown = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
-    assert shown.returncode == 0, shown.stderr
+    shown = on_demo("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
+    assert shown.code == 0, shown.err
     (record,) = (tmp_path / "runs" / "explanations").glob("*/evidence.json")
     facts = json.loads(record.read_text(encoding="utf-8"))["facts"]
     assert facts["video_id"] == video_id
@@ -176,8 +160,8 @@ def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
     # Where the run cut the faces of a dataset in its own way, they are explained in that way.
     run = json.loads(folder.read_text(encoding="utf-8"))
     folder.write_text(json.dumps({**run, "margins": {"dfd": 0.0}}), encoding="utf-8")
-    tight = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
-    assert tight.returncode == 0, tight.stderr
+    tight = on_demo("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}", "--map", "heatmap")
+    assert tight.code == 0, tight.err
     (other,) = set((tmp_path / "runs" / "explanations").glob("*/evidence.json")) - {record}
     sides = [
         one["frames"][0]["box"][2] - one["frames"][0]["box"][0]
@@ -185,6 +169,6 @@ def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
     ]
     assert sides[0] == pytest.approx(sides[1] * (1 + 2 * run["clips"]["margin"]))
 
-    wrong = dfbench("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}x")
-    assert wrong.returncode == 2
-    assert "did you mean" in wrong.stderr
+    wrong = on_demo("explain", "--run", folder.parent.name, "--video", f"dfd/{video_id}x")
+    assert wrong.code == 2
+    assert "did you mean" in wrong.err

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
-from tests.cli.command import Dfbench, in_process
+from tests.cli.command import Dfbench
 from tests.conftest import Install
 
 LARGE, SMALL = (10, 20, 110, 120), (150, 40, 200, 90)  # of 160 frames, the small one leaves after 96
@@ -132,11 +132,6 @@ def people(tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch) ->
     write(fakes / "c23/videos" / f"{FAKE}.mp4", frames)
     write(fakes / "masks/videos" / f"{FAKE}.mp4", [mask(t) for t in range(COUNT)])
     return root
-
-
-@pytest.fixture
-def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
-    return in_process(monkeypatch, capsys)
 
 
 def run_of(dfbench: Dfbench, tmp_path: Path, *more: str) -> Path:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.command import Dfbench, as_program
 
 HEAVY = ("torch", "pandas", "cv2", "lightning", "matplotlib", "av", "distributed", "dask", "numpy.random")
-
-
-def dfbench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.executable).with_name("dfbench")
-    return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plugins", "list"], ["data", "list"]])
@@ -40,9 +33,9 @@ def test_scoring_does_not_wait_for_lightning() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_help_names_every_command() -> None:
-    ended = dfbench("--help")
-    assert ended.returncode == 0
+def test_help_of_the_installed_program_names_every_command() -> None:
+    ended = as_program("--help")
+    assert ended.code == 0
     for command in (
         "run",
         "train",
@@ -54,48 +47,50 @@ def test_help_names_every_command() -> None:
         "data",
         "plugins",
     ):
-        assert command in ended.stdout
+        assert command in ended.out
 
 
-def test_unknown_detector_is_a_usage_error_with_a_suggestion() -> None:
+def test_unknown_detector_is_a_usage_error_with_a_suggestion(dfbench: Dfbench) -> None:
     ended = dfbench("run", "--detector", "fakestromer")
-    assert ended.returncode == 2
-    assert "fakestormer" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.code == 2
+    assert "fakestormer" in ended.err
+    assert "Traceback" not in ended.err
 
 
-def test_override_without_a_value_is_a_usage_error() -> None:
+def test_override_without_a_value_is_a_usage_error(dfbench: Dfbench) -> None:
     ended = dfbench("run", "--detector", "chance", "--set", "lr")
-    assert ended.returncode == 2
-    assert "KEY=VALUE" in ended.stderr
+    assert ended.code == 2
+    assert "KEY=VALUE" in ended.err
 
 
-def test_a_configured_root_that_is_missing_is_never_replaced_by_demo(tmp_path: Path) -> None:
+def test_a_configured_root_that_is_missing_is_never_replaced_by_demo(
+    dfbench: Dfbench, tmp_path: Path
+) -> None:
     config = tmp_path / "dfbench.toml"
     config.write_text('[data.roots]\nceleb_df_v2 = "/nowhere/celeb"\n', encoding="utf-8")
     ended = dfbench("run", "--detector", "chance", "--only", "celeb_df_v2", DFBENCH_CONFIG=str(config))
-    assert ended.returncode == 2
-    assert "/nowhere/celeb" in ended.stderr
-    assert "DEMO" not in ended.stderr
+    assert ended.code == 2
+    assert "/nowhere/celeb" in ended.err
+    assert "DEMO" not in ended.err
 
 
-def test_unknown_setting_names_the_file(tmp_path: Path) -> None:
+def test_unknown_setting_names_the_file(dfbench: Dfbench, tmp_path: Path) -> None:
     config = tmp_path / "dfbench.toml"
     config.write_text('chace = "/x"\n', encoding="utf-8")
     ended = dfbench("data", "list", DFBENCH_CONFIG=str(config))
-    assert ended.returncode == 2
-    assert str(config) in ended.stderr
-    assert "chace" in ended.stderr
+    assert ended.code == 2
+    assert str(config) in ended.err
+    assert "chace" in ended.err
 
 
-def test_data_list_as_json_names_the_four_datasets() -> None:
+def test_data_list_as_json_names_the_four_datasets(dfbench: Dfbench) -> None:
     ended = dfbench("data", "list", "--json")
-    assert ended.returncode == 0, ended.stderr
-    names = {row["dataset"] for row in json.loads(ended.stdout)}
+    assert ended.code == 0, ended.err
+    names = {row["dataset"] for row in json.loads(ended.out)}
     assert {"ffpp", "celeb_df_v2", "dfdc", "dfd"} <= names
 
 
-def test_data_check_of_a_wrong_folder_fails_with_a_hint(tmp_path: Path) -> None:
-    ended = dfbench("data", "check", "celeb_df_v2", "--root", str(tmp_path))
-    assert ended.returncode == 1
-    assert str(tmp_path) in ended.stderr
+def test_data_check_of_a_wrong_folder_fails_with_a_hint(dfbench: Dfbench, tmp_path: Path) -> None:
+    ended = dfbench("data", "check", "celeb_df_v2", "--root", tmp_path)
+    assert ended.code == 1
+    assert str(tmp_path) in ended.err

@@ -6,24 +6,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.cli.command import in_process, write
+from tests.cli.command import Dfbench, write
 
 from dfbench.settings import load_settings
 
 ROOT = os.fsdecode(b"videos \xfe")
 ODD = os.fsdecode(b"caf\xe9 \xff.mp4")
 SHOWN = r"caf\xe9 \xff.mp4"
-Dfbench = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture
-def dfbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
-    """A command's exit code and output; there are two datasets in a folder of such a name."""
+@pytest.fixture(autouse=True)
+def _odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two datasets in a folder of such a name."""
     root = tmp_path / ROOT
     names = (f"real/{ODD}", f"fake/caf\udce9/{'y' * 251}.mp4", "Celeb-real/id0_0000.mp4")
     write(
@@ -32,30 +30,23 @@ def dfbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     for dataset in ("FOLDER", "CELEB_DF_V2"):
         monkeypatch.setenv(f"DFBENCH_DATA__ROOTS__{dataset}", str(root))
     monkeypatch.setenv("DFBENCH_WORKERS", "1")
-    command = in_process(monkeypatch, capsys)
-
-    def call(*arguments: str) -> tuple[int, str]:
-        ended = command(*arguments)
-        return ended.code, ended.out
-
-    return call
 
 
 def test_names_are_listed_and_checked(dfbench: Dfbench, tmp_path: Path) -> None:
-    listed = {one["dataset"]: one["root"] for one in json.loads(dfbench("data", "list", "--json")[1])}
+    listed = {one["dataset"]: one["root"] for one in json.loads(dfbench("data", "list", "--json").out)}
     assert listed["folder"] == str(tmp_path / r"videos \xfe")
-    code, text = dfbench("data", "check", "folder", "--deep", "--json")
-    assert code == 1
+    checked = dfbench("data", "check", "folder", "--deep", "--json")
+    assert checked.code == 1
     assert (
         rf"{tmp_path}/videos \xfe/real/{SHOWN}: not a readable video"
-        in json.loads(text)["inspection"]["unreadable"][0]
+        in json.loads(checked.out)["inspection"]["unreadable"][0]
     )
-    code, text = dfbench("data", "add", "folder", str(tmp_path / ROOT))
-    assert (code, text.splitlines()[-1]) == (2, "complete")
-    assert r"videos \xfe" in dfbench("doctor")[1]
+    added = dfbench("data", "add", "folder", tmp_path / ROOT)
+    assert (added.code, added.out.splitlines()[-1]) == (2, "complete")
+    assert r"videos \xfe" in dfbench("doctor").out
 
 
-def test_a_terminal_that_takes_nothing_but_utf8(dfbench: Dfbench, tmp_path: Path) -> None:
+def test_a_terminal_that_takes_nothing_but_utf8() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", "from dfbench.cli import main; main()", "data", "list"],
         env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
@@ -68,12 +59,13 @@ def test_a_terminal_that_takes_nothing_but_utf8(dfbench: Dfbench, tmp_path: Path
 
 @pytest.mark.slow
 def test_names_are_prepared_and_scored(dfbench: Dfbench, tmp_path: Path) -> None:
-    assert dfbench("data", "prepare", "folder", "-d", "chance") == (1, "undecodable\t2\n")
-    status = dfbench("data", "status", "folder", "-d", "chance")[1]
+    prepared = dfbench("data", "prepare", "folder", "-d", "chance")
+    assert (prepared.code, prepared.out) == (1, "undecodable\t2\n")
+    status = dfbench("data", "status", "folder", "-d", "chance").out
     assert f"real/{SHOWN}\tundecodable\t{tmp_path}/videos \\xfe/real/{SHOWN}: not a readable video" in status
-    rows = json.loads(dfbench("data", "status", "folder", "-d", "chance", "--json")[1])
+    rows = json.loads(dfbench("data", "status", "folder", "-d", "chance", "--json").out)
     assert [row["video"] for row in rows] == [f"real/{SHOWN}", rf"fake/caf\xe9/{'y' * 251}.mp4"]
-    assert dfbench("run", "-d", "chance", "--only", "celeb_df_v2")[0] == 3
+    assert dfbench("run", "-d", "chance", "--only", "celeb_df_v2").code == 3
     (table,) = load_settings().runs.rglob("scores.parquet")
     (reason,) = pd.read_parquet(table)["reason"]
     assert reason.startswith("Celeb-real/id0_0000.mp4: ")  # below the root, whose folder is nobody's affair
@@ -84,4 +76,4 @@ def test_what_is_written_needs_a_name_that_is_utf8(
     dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     monkeypatch.setenv(f"DFBENCH_{folder}", ROOT)
-    assert dfbench("data", "list")[0] == 2
+    assert dfbench("data", "list").code == 2

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.cli.command import Dfbench, frame, write
+from tests.cli.command import Dfbench, as_program, frame, write
 
 import dfbench as api
 from dfbench import UsageError
@@ -93,11 +93,7 @@ def test_h_is_help_and_summaries_are_whole(dfbench: Dfbench, command: tuple[str,
 
 def test_a_shell_completes_commands() -> None:
     asked = {"_DFBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "dfbench lead", "COMP_CWORD": "1"}
-    program = Path(sys.executable).with_name("dfbench")
-    ended = subprocess.run(
-        [program], env={**os.environ, **asked}, capture_output=True, text=True, check=False
-    )
-    assert ended.stdout.split() == ["leaderboard"]
+    assert as_program(**asked).out.split() == ["leaderboard"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.cli.command import Dfbench, in_process
+from tests.cli.command import Dfbench
 
 from dfbench import RunError, UsageError, World
 from dfbench.progress import SilentProgress
@@ -170,9 +170,8 @@ def test_a_process_that_was_launched_launches_none(surroundings: pytest.MonkeyPa
 
 @pytest.mark.parametrize("command", ["run -d chance", "explain a.mp4", "localisation -d fakestormer"])
 def test_what_is_for_one_process_is_refused_to_several(
-    surroundings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    surroundings: pytest.MonkeyPatch, dfbench: Dfbench, command: str
 ) -> None:
-    dfbench: Dfbench = in_process(surroundings, capsys)
     say(surroundings, EIGHT)
     ended = dfbench(*command.split())
     words = f"srun started 8 processes of 'dfbench {command.split(maxsplit=1)[0]}', which is for a single one"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.plugins.demo.conftest import SEED
+from tests.conftest import DEMO_SEED as SEED
 
 from dfbench_plugins.demo.camera import film
 from dfbench_plugins.demo.manipulations.forge import directed, forge, similarity

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
-from tests.plugins.demo.conftest import SEED
+from tests.conftest import DEMO_SEED as SEED
 
 from dfbench_plugins.demo import dfbench_corpora
 from dfbench_plugins.demo.plan import FFPP_METHODS, Job, plan

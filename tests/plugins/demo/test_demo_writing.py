@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.plugins.demo.conftest import SEED
+from tests.conftest import DEMO_SEED as SEED
 
 from dfbench import StoreError, UsageError
 from dfbench.progress import SilentProgress
