@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench import DetectorCard, StoreError, UsageError, WeightsError
+from dfbench import DetectorCard, LoadOptions, StoreError, UsageError, WeightsError
 from dfbench.errors import UnreadableError
 from dfbench.escaping import for_shell
 from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors, require_file
@@ -105,15 +105,15 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"the header of {path} is damaged: {error.reason}", hints=WAYS_OUT) from error
 
 
-def describe(weights: Path, changes: Mapping[str, str] | None = None, recipe: str = "") -> DetectorCard:
-    """The card of a detector with these weights, from the header alone (a `.pth` is taken for the authors').
+def describe(options: LoadOptions) -> DetectorCard:
+    """Return the card of a detector with the weights of `options`, from the header alone (a `.pth` is taken for the authors').
 
-    `changes`: recipe fields by which these weights are scored otherwise than their recipe says. `recipe`: the one by
-    which weights are read that carry none, as in `recipe_of`.
-
-    Raises WeightsError, or UsageError for a recipe or a change that does not fit.
+    Recipe and changes as in `recipe_of`. Raises WeightsError, or UsageError for a recipe or a change that does not fit.
     """
-    read_by = recipe_of(weights, recipe, changes)
+    weights, recipe = options.weights, options.recipe
+    if weights is None:
+        raise WeightsError("fakestormer needs trained weights", hints=WAYS_OUT)
+    read_by = recipe_of(weights, recipe, options.changes)
     if weights.suffix in PICKLES:
         grid = read_by.size // read_by.patch
         source = f", read by recipe '{recipe}', positions resized to {grid} x {grid}" if recipe else ""

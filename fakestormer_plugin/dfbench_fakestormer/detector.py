@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from dfbench import ScoreError, UsageError, WeightsError
+from dfbench import LoadOptions, ScoreError, UsageError, WeightsError
 from dfbench.training.devices import resolve_device
 from dfbench.training.memory import in_parts
 from dfbench_fakestormer.checkpoints import load_network, network_config
@@ -74,22 +71,13 @@ class FakeSTormer:
         return self._scoring(normalise(clips.to(self._device))).float().cpu()  # type: ignore[no-any-return]
 
 
-def build(
-    *,
-    weights: Path | None,
-    device: str,
-    seed: int,
-    precision: str = "32",
-    recipe: str = "",
-    changes: Mapping[str, str] | None = None,
-) -> FakeSTormer:
-    """FakeSTormer with trained weights; `recipe`, with `changes`, is for those that carry none.
+def build(options: LoadOptions) -> FakeSTormer:
+    """Load FakeSTormer with trained weights; `options.seed` is not used, as scoring draws nothing.
 
-    `seed` is not used, scoring draws nothing. Raises WeightsError; UsageError for int8 on another device than the CPU,
-    and for a recipe that does not fit, as `checkpoints.recipe_of` does.
+    Raises WeightsError; UsageError for int8 on another device than the CPU, and for a recipe that does not fit, as
+    `checkpoints.recipe_of` does.
     """
-    del seed
-    if weights is None:
+    if options.weights is None:
         raise WeightsError(
             "fakestormer needs trained weights",
             hints=(
@@ -97,13 +85,13 @@ def build(
                 "or use the authors': dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
             ),
         )
-    net, _ = load_network(weights, recipe=recipe, changes=changes)
-    return FakeSTormer(net, resolve_device(device), precision)
+    net, _ = load_network(options.weights, recipe=options.recipe, changes=options.changes)
+    return FakeSTormer(net, resolve_device(options.device), options.precision)
 
 
-def untrained(*, weights: Path | None, device: str, seed: int, precision: str = "32") -> FakeSTormer:
-    """The network of the demo recipe with random weights drawn from `seed`: what training has to beat."""
-    if weights is not None:
+def untrained(options: LoadOptions) -> FakeSTormer:
+    """Make the network of the demo recipe with random weights drawn from `options.seed`: what training has to beat."""
+    if options.weights is not None:
         raise WeightsError("fakestormer-untrained takes no weights", hints=("use --detector fakestormer",))
-    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=seed)
-    return FakeSTormer(net, resolve_device(device), precision)
+    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=options.seed)
+    return FakeSTormer(net, resolve_device(options.device), options.precision)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dfbench import Evidence, EvidenceMap, UsageError, WeightsError
+from dfbench import Evidence, EvidenceMap, LoadOptions, UsageError, WeightsError
 from dfbench.training.devices import resolve_device
 from dfbench.training.memory import in_parts
 from dfbench_fakestormer.attribution import (
@@ -125,28 +124,20 @@ class FakeSTormerExplainer:
         return smoothed(x, sigma=SIGMA * self._net.config.size / 144)
 
 
-def build(
-    *,
-    weights: Path | None,
-    device: str,
-    seed: int,
-    recipe: str = "",
-    changes: Mapping[str, str] | None = None,
-) -> FakeSTormerExplainer:
-    """The explainer of trained weights. Raises WeightsError, UsageError; `seed` is not used, the rest as in scoring."""
-    del seed
-    if weights is None:
+def build(options: LoadOptions) -> FakeSTormerExplainer:
+    """Load the explainer of trained weights, as the detector is loaded. Raises WeightsError, UsageError."""
+    if options.weights is None:
         raise WeightsError(
             "fakestormer needs trained weights",
             hints=("train them:   dfbench train --detector fakestormer",),
         )
-    net, _ = load_network(weights, recipe=recipe, changes=changes)
-    return FakeSTormerExplainer(net, resolve_device(device))
+    net, _ = load_network(options.weights, recipe=options.recipe, changes=options.changes)
+    return FakeSTormerExplainer(net, resolve_device(options.device))
 
 
-def untrained(*, weights: Path | None, device: str, seed: int) -> FakeSTormerExplainer:
-    """The explainer of the demo recipe's network with random weights: what an explanation has to beat."""
-    if weights is not None:
+def untrained(options: LoadOptions) -> FakeSTormerExplainer:
+    """Make the explainer of the demo recipe's network with random weights: what an explanation has to beat."""
+    if options.weights is not None:
         raise WeightsError("fakestormer-untrained takes no weights", hints=("use --detector fakestormer",))
-    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=seed)
-    return FakeSTormerExplainer(net, resolve_device(device))
+    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=options.seed)
+    return FakeSTormerExplainer(net, resolve_device(options.device))

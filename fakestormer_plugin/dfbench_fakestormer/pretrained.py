@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from dfbench import Started, StartWeights, UsageError, WeightsError
+from dfbench import LoadOptions, Started, StartWeights, UsageError, WeightsError
 from dfbench.training.state_files import PICKLES, first_line, read_pickle, read_safetensors
 from dfbench_fakestormer.checkpoints import (
     WAYS_OUT,
@@ -47,7 +47,7 @@ def start_from(net: FakeSTormerNet, weights: StartWeights) -> Started:
     state = _read(weights.read_as, path)
     if any(key.startswith("backbone.") for key in state):
         says = _whole(net, state, path)
-        card = describe(path)  # raises WeightsError without a header
+        card = describe(LoadOptions(path))  # raises WeightsError without a header
         # What nobody knows stays unknown in the header of what begins with it: no dataset is called so.
         return Started(says, card.trained_on or frozenset({"unknown"}), card.corpora)
     if any(key.startswith("encoder.") for key in state):

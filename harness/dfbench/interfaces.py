@@ -246,6 +246,4 @@ class ChoosesClips(Protocol):
         """The clips that weights trained by this recipe score."""
 
 
-DetectorFactory = Callable[..., Detector]
 TrainerFactory = Callable[[str, Mapping[str, str]], Trainer]
-ExplainerFactory = Callable[..., Explainer]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Counts, Pooling
@@ -149,22 +150,42 @@ class DetectorCard:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How a detector is to be loaded: what `build`, `explain` and `describe` of a `DetectorSpec` are handed.
+
+    `weights`: the file, None for a detector without. `device`: "cpu", "cuda", "cuda:1" or "mps". `seed`: of whatever the
+    detector draws. `precision`: one of `DetectorSpec.precisions`. `recipe`: the name of the recipe to assume for weights that
+    store none, "" for the one that they store. `changes`: recipe fields, by name, whose values the user gave (`--set`).
+    """
+
+    weights: Path | None = None
+    device: str = "cpu"
+    seed: int = 0
+    precision: str = FULL_PRECISION
+    recipe: str = ""
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorSpec(Spec):
-    """A detector. `build(*, weights: Path | None, device: str, seed: int) -> Detector`.
+    """A detector. `build(options: LoadOptions) -> Detector`, or `build(*, weights, device, seed) -> Detector`.
+
+    A factory whose first parameter is called `options`, or is annotated as `LoadOptions`, is handed these; any other is called
+    with the three keywords, which is enough for a detector without precisions and recipes. `Detector.close()`, if there is
+    one, is called when the detector is no longer needed.
 
     `version` changes whenever scores may change. `trainer` is the import path of a factory
     `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, empty if the detector cannot be trained here.
-    `describe` is the import path of `(weights: Path) -> DetectorCard`, for detectors whose clip spec comes
-    with their weights; without it the fields of this spec hold. `explain` is the import path of a factory with the
-    arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when it saw a forgery.
+    `describe` is the import path of `(options: LoadOptions) -> DetectorCard` or `(weights: Path) -> DetectorCard`, for
+    detectors whose clip spec comes with their weights; without it the fields of this spec hold. `explain` is the import path
+    of a factory with the arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when
+    it saw a forgery.
     `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
-    `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be;
-    `build` is passed `precision=` besides if it is another than "32", so that a detector that has no other need not
-    know of it. `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained;
-    `dfbench run --weights FILE --set FIELD=VALUE` then calls `describe(weights, {FIELD: VALUE})`. `recipe_for_weights`:
-    there are weights that carry no recipe, and can be given one; `dfbench run --weights FILE --recipe NAME` then calls
-    `describe(weights, changes, recipe=NAME)`, and passes `recipe=` and `changes=` to `build` and `explain` besides. All
-    raise UsageError for weights that carry their own, and for changes (`--set`) that do not fit.
+    `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be.
+    `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained: what
+    `dfbench run --weights FILE --set FIELD=VALUE` may set. `recipe_for_weights`: there are weights that store no recipe, and
+    can be given one with `dfbench run --weights FILE --recipe NAME`. All of these reach the factories in `LoadOptions`;
+    they raise UsageError for a recipe where the weights store their own, and for a change that is unknown or out of range.
 
     `method` is the import path of a `dfbench.training.Method`, for detectors that dfbench trains: `build`, `describe` and
     `trainer` are then that method's, and `needs_weights` holds. `recipes` name the recipes of its package that are offered;

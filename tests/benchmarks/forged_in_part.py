@@ -19,6 +19,7 @@ from dfbench.runs.evidence.excerpts import Excerpt
 from dfbench.runs.evidence.explaining import explain_excerpt, open_explainer
 from dfbench.runs.planning.sources import data_source, dataset_index, face_finder
 from dfbench.settings import load_settings
+from dfbench.specs import LoadOptions
 from dfbench_plugins.demo.truth import forged_frames
 
 
@@ -29,13 +30,16 @@ def main(weights: Path) -> None:
     root = source.root_for(spec)
     groups = {one.path: one.group for one in dataset_index(spec, root, None, registry, roots={}).videos}
     finder, _ = face_finder(registry, device="cpu", name=settings.face_finder)
-    opened = open_explainer(registry.detector("fakestormer"), registry, weights=weights, device="cpu")
+    detector = registry.detector("fakestormer")
     found: dict[str, list[float]] = {}
     clusters = []
     for name, (first, after, frames) in sorted(forged_frames("dfdc").items()):
         if (first, after) == (0, frames):
             continue
-        with tempfile.TemporaryDirectory() as scratch:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            open_explainer(detector, registry, LoadOptions(weights)) as opened,
+        ):
             told = explain_excerpt(
                 opened,
                 root / name,

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.fakestormer.tiny import TINY
 
-from dfbench import StoreError, UnknownNameError, UsageError, WeightsError
+from dfbench import LoadOptions, StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench.training.state_files import read_pickle
 from dfbench_fakestormer.checkpoints import (
     SCORED_BY,
@@ -59,7 +59,7 @@ def test_our_file_brings_back_network_recipe_and_card(weights: Path) -> None:
     for key, value in net.state_dict().items():
         assert torch.equal(value, expected[key]), key
     assert not net.training
-    card = describe(weights)
+    card = describe(LoadOptions(weights))
     assert card.clips == SMALL.clips()
     assert (card.trained_on, card.train_compression, card.recipe) == (
         frozenset({"ffpp"}),
@@ -91,16 +91,18 @@ def test_the_header_says_which_corpora_were_seen(
 ) -> None:
     state = load_network(weights)[0].state_dict()
     write_weights(weights, state, Header(SMALL, ("ffpp",), "c23", provenance))
-    card = describe(weights)
+    card = describe(LoadOptions(weights))
     assert card.corpora == corpora
     assert card.seed == seed
 
 
 def test_a_header_that_names_no_training_data_is_not_believed_to_have_none(weights: Path) -> None:
     rewritten(weights, trained_on="[]")
-    assert describe(weights).trained_on is None
+    assert describe(LoadOptions(weights)).trained_on is None
     rewritten(weights, trained_on='["CDF2", "mystery"]')
-    assert describe(weights).trained_on == frozenset({"CDF2", "mystery"})  # dfbench finds out which these are
+    assert describe(LoadOptions(weights)).trained_on == frozenset(
+        {"CDF2", "mystery"}
+    )  # dfbench finds out which these are
 
 
 def rewritten(weights: Path, **metadata: str) -> None:
@@ -145,7 +147,7 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
     net = network_from(read_pickle(path, hints=()), TINY, origin=path).double()
     with torch.inference_mode():
         np.testing.assert_allclose(net.logit(clip), logit[:, 0], rtol=1e-9)
-    card = describe(path)
+    card = describe(LoadOptions(path))
     assert card.trained_on == frozenset({"ffpp"})
     assert (card.corpora, card.seed) == (frozenset({"official"}), None)
     assert card.recipe == "released"
@@ -154,14 +156,14 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
     assert not card.clips.square
     assert card.clips.margin == 0.25 - 1.5 * 15 / 256
     assert card.margins == {}
-    by_hand = describe(path, {"test_margins": "released"})
+    by_hand = describe(LoadOptions(path, changes={"test_margins": "released"}))
     assert by_hand.recipe == "released with test_margins=released"
     assert by_hand.clips == card.clips
     assert by_hand.clips_of("dfd").margin == pytest.approx(0.25 - 1.5 * 13 / 256)
     assert by_hand.clips_of("celeb_df_v2") == card.clips
     assert by_hand.details["recipe"]["test_margins"] == "released"
     with pytest.raises(UsageError, match="test_margins"):
-        describe(path, {"test_margins": "relaesed"})
+        describe(LoadOptions(path, changes={"test_margins": "relaesed"}))
 
 
 OTHER = {"size": "64", "width": "48", "depth": "2", "heads": "4", "frames": "2"}
@@ -185,11 +187,11 @@ def test_weights_without_a_recipe_are_read_by_one(other: Path) -> None:
         "released",
         "released",
     )
-    card = describe(other, OTHER, recipe="base_c23")
+    card = describe(LoadOptions(other, recipe="base_c23", changes=OTHER))
     assert card.recipe == "released base_c23 with frames=2 size=64 width=48 depth=2 heads=4"
     assert (card.clips.frames, card.clips.size) == (2, 64)
     assert card.details["recipe"] == recipe.model_dump(mode="json")
-    assert describe(other, recipe="small").recipe == "released small"
+    assert describe(LoadOptions(other, recipe="small")).recipe == "released small"
 
 
 def test_positions_are_resized_to_a_recipe_that_is_named(other: Path) -> None:
@@ -198,11 +200,11 @@ def test_positions_are_resized_to_a_recipe_that_is_named(other: Path) -> None:
     source = torch.load(other, weights_only=True)["state_dict"]["backbone.pos_embed"]
     assert source.shape == (1, 17, 48)
     torch.testing.assert_close(net.backbone.pos_embed.data, resize_positions(source, 2))
-    card = describe(other, smaller, recipe="base_c23")
+    card = describe(LoadOptions(other, recipe="base_c23", changes=smaller))
     assert card.details["source"].endswith("read by recipe 'base_c23', positions resized to 2 x 2")
     clips = torch.zeros(1, 2, 32, 32, 3, dtype=torch.uint8)
-    built = build(weights=other, device="cpu", seed=0, recipe="base_c23", changes=smaller)
-    explained = build_explainer(weights=other, device="cpu", seed=0, recipe="base_c23", changes=smaller)
+    built = build(LoadOptions(other, recipe="base_c23", changes=smaller))
+    explained = build_explainer(LoadOptions(other, recipe="base_c23", changes=smaller))
     torch.testing.assert_close(explained.explain(clips, ["heatmap"]).logits, built.score(clips))
 
 
@@ -229,18 +231,18 @@ def test_what_does_not_fit_says_by_which_recipe_it_can_be_read(other: Path) -> N
 
 def test_a_recipe_that_weights_cannot_be_read_by_is_refused(weights: Path, other: Path) -> None:
     with pytest.raises(UsageError, match=r"carries its own recipe, 'demo with size=32 .*--recipe small"):
-        describe(weights, recipe="small")
+        describe(LoadOptions(weights, recipe="small"))
     with pytest.raises(UsageError, match="carries its own recipe"):
         load_network(weights, recipe="nonsense")
     with pytest.raises(UnknownNameError, match="did you mean 'small'"):
-        describe(other, recipe="smal")
+        describe(LoadOptions(other, recipe="smal"))
     with pytest.raises(UsageError, match="has a convolutional stem"):
-        describe(other, recipe="demo")
+        describe(LoadOptions(other, recipe="demo"))
     with pytest.raises(UsageError, match=r"--set lr=\.\.\. is about training") as caught:
-        describe(other, {"lr": "1"}, recipe="small")
+        describe(LoadOptions(other, recipe="small", changes={"lr": "1"}))
     assert "clip_margin" in caught.value.hints[0]
     with pytest.raises(UsageError, match="did you mean 'size'"):
-        describe(other, {"sise": "1"}, recipe="small")
+        describe(LoadOptions(other, recipe="small", changes={"sise": "1"}))
 
 
 def test_what_may_be_set_shapes_the_network_or_its_clips() -> None:
@@ -340,7 +342,7 @@ def test_a_checkpoint_without_a_state_says_what_it_has(tmp_path: Path) -> None:
 def test_what_a_download_left_is_told_as_that(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    for read in (load_network, describe):
+    for read in (load_network, lambda path: describe(LoadOptions(path))):
         with pytest.raises(WeightsError, match=said) as caught:
             read(path)
         assert "run code" not in caught.value.message
@@ -364,7 +366,7 @@ def test_a_truncated_file_of_ours_is_named(weights: Path) -> None:
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     for name in ("none.pth", "none.safetensors"):
         with pytest.raises(WeightsError, match=name) as caught:
-            describe(tmp_path / name)
+            describe(LoadOptions(tmp_path / name))
         assert any("dfbench train" in hint for hint in caught.value.hints)
 
 

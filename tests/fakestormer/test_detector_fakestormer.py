@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dfbench import Detector, ScoreError, UsageError, WeightsError
+from dfbench import Detector, LoadOptions, ScoreError, UsageError, WeightsError
 from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
 from dfbench_fakestormer.detector import FakeSTormer, build, normalise, untrained
 from dfbench_fakestormer.model import FakeSTormerNet
@@ -27,7 +27,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> FakeSTormer:
     path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
     net = FakeSTormerNet(network_config(SMALL), seed=2)
     write_weights(path, net.state_dict(), Header(SMALL, ("ffpp",), "c23", {}))
-    return build(weights=path, device="cpu", seed=0)
+    return build(LoadOptions(path))
 
 
 def some_clips(count: int, size: int = 32) -> torch.Tensor:
@@ -101,25 +101,25 @@ def test_float_clips_are_refused(detector: FakeSTormer) -> None:
 
 def test_no_weights_is_an_error_with_the_ways_out() -> None:
     with pytest.raises(WeightsError) as caught:
-        build(weights=None, device="cpu", seed=0)
+        build(LoadOptions())
     assert any("dfbench train" in hint for hint in caught.value.hints)
 
 
 def test_untrained_scores_depend_on_the_seed_alone() -> None:
     clips = some_clips(2, 144)
-    one, same, other = (untrained(weights=None, device="cpu", seed=s).score(clips) for s in (0, 0, 1))
+    one, same, other = (untrained(LoadOptions(seed=s)).score(clips) for s in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     with pytest.raises(WeightsError, match="takes no weights"):
-        untrained(weights=Path("x"), device="cpu", seed=0)
+        untrained(LoadOptions(Path("x")))
 
 
 def test_a_device_that_is_absent_or_unknown_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="unknown device 'quantum'"):
-        untrained(weights=None, device="quantum", seed=0)
+        untrained(LoadOptions(device="quantum"))
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="'cuda' was asked for"):
-            untrained(weights=None, device="cuda", seed=0)
+            untrained(LoadOptions(device="cuda"))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.05), ("int8", 0.1)])
@@ -160,8 +160,9 @@ def test_the_entry_module_and_describing_weights_import_no_torch(tmp_path: Path)
     code = (
         "import sys, pathlib, dfbench_fakestormer as plugin\n"
         "plugin.dfbench_detectors(); plugin.dfbench_synthesizers()\n"
+        "from dfbench import LoadOptions\n"
         "from dfbench_fakestormer.checkpoints import describe\n"
-        f"describe(pathlib.Path({str(path)!r}))\n"
+        f"describe(LoadOptions(pathlib.Path({str(path)!r})))\n"
         "assert not {'torch', 'cv2', 'pandas'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

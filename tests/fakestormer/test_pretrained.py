@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tests.fakestormer.training_faces import OVERRIDES, Faces, request
 from torch import Tensor
 
-from dfbench import UsageError, WeightsError
+from dfbench import LoadOptions, UsageError, WeightsError
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.trainers import start_weights
 from dfbench.runs.trainings.weights import _start_identity
@@ -217,7 +217,7 @@ def test_a_training_starts_from_the_weights_of_another(faces: Faces, tmp_path: P
     trained = make_trainer("demo", changes).fit(asked)
     key = "backbone.blocks.0.mlp.fc1.weight"
     assert torch.allclose(load_file(trained)[key], other[key], atol=1e-9)
-    card = describe(trained)  # whatever the start was trained on counts as trained on
+    card = describe(LoadOptions(trained))  # whatever the start was trained on counts as trained on
     assert card.trained_on == frozenset({"ffpp", "celeb_df_v2"})
     assert (card.corpora, card.seed) == (frozenset({"official", "demo"}), 1)
     assert f"from other.safetensors@{file_sha256(path)[:8]}" in card.recipe

@@ -32,6 +32,7 @@ from tests.fakestormer.training_faces import (
 )
 
 from dfbench import (
+    LoadOptions,
     RunError,
     StoreError,
     Trainer,
@@ -66,7 +67,7 @@ def test_a_training_writes_weights_that_say_what_they_are(faces: Faces, tmp_path
     assert header.recipe.model_dump(mode="json") == trainer.recipe()
     assert header.provenance["manifest"] == "abc"
     assert 0 <= header.provenance["training"]["validation_video_auc"] <= 1
-    card = describe(weights)
+    card = describe(LoadOptions(weights))
     assert (card.trained_on, card.train_compression) == (frozenset({"ffpp"}), "c23")
     with (tmp_path / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -20,7 +20,7 @@ from tests.fakestormer.training_faces import (
     write_face_file,
 )
 
-from dfbench import Label, RunError, StoreError, SynthesisError, UsageError
+from dfbench import Label, LoadOptions, RunError, StoreError, SynthesisError, UsageError
 from dfbench_fakestormer import training
 from dfbench_fakestormer.checkpoints import describe, read_header
 from dfbench_fakestormer.clipdata import Address, Library, TrainingClips, ValidationClips
@@ -87,7 +87,7 @@ def test_clip_accuracy_may_choose_the_weights(faces: Faces, tmp_path: Path) -> N
     assert len(accuracies) == 3
     assert outcome["best_by"] == "clip_accuracy"
     assert outcome["validation_clip_accuracy"] == max(float(one) for one in accuracies)
-    assert "best_by=clip_accuracy" in describe(weights).recipe
+    assert "best_by=clip_accuracy" in describe(LoadOptions(weights)).recipe
 
 
 def test_validation_may_see_real_fakes(faces: Faces, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_validation_may_see_real_fakes(faces: Faces, tmp_path: Path) -> None:
     weights = trainer.fit(request((faces[0], [*faces[1], *fakes]), tmp_path / "run"))
     outcome = read_header(weights).provenance["training"]
     assert outcome["validation_fakes"] == "real"
-    assert "validation_fakes=real" in describe(weights).recipe
+    assert "validation_fakes=real" in describe(LoadOptions(weights)).recipe
     aucs = [float(row["val_auc"]) * 12 for row in rows_of(tmp_path / "run" / "log.csv") if row["val_auc"]]
     assert all(one == pytest.approx(round(one * 2) / 2, abs=1e-6) for one in aucs)  # 4 reals by 3 fakes
     with pytest.raises(RunError, match="only one kind is there"):

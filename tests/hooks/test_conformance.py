@@ -384,5 +384,5 @@ def test_a_plugin_that_changes_the_process_is_told_while_it_is_checked(
 ) -> None:
     spec = DetectorSpec(name="w", summary="", build=f"{__name__}:Wanderer", clips=ClipSpec(2, 16))
     assert all(result.passed for result in check_detector(spec))
-    assert "the plugin changed the working folder in the check 'builds': put back" in caplog.messages
+    assert "detector 'w' changed the working folder when it was built: put back" in caplog.messages
     assert Path.cwd() == tmp_path

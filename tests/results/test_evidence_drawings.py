@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from dfbench import ClipSpec, DetectorSpec, Evidence, EvidenceMap
+from dfbench import ClipSpec, DetectorSpec, Evidence, EvidenceMap, LoadOptions
 from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.progress import SilentProgress
 from dfbench.results.evidence.figures import timeline_figure
@@ -30,7 +30,6 @@ from dfbench.results.evidence.pictures import (
 from dfbench.results.evidence.video import SIDE, write_evidence_video
 from dfbench.runs.evidence.explaining import Explanation, OpenExplainer
 from dfbench.runs.evidence.windows import TrackEvidence, windows_of
-from dfbench.runs.planning.cards import Reading
 from dfbench.specs import DetectorCard
 
 HEAT = EvidenceMap("heat", "how hot it is", unit="degrees", span=(0.0, 1.0))
@@ -85,7 +84,7 @@ def explained(*, name: str = "video.mp4") -> Explanation:
 def opened(*maps: EvidenceMap, recipe: str = "demo") -> OpenExplainer:
     spec = DetectorSpec("detector", "looks", "nowhere:Nothing", explain="nowhere:explain")
     card = DetectorCard(ClipSpec(frames=2, size=32), recipe=recipe)
-    return OpenExplainer(Silent(), spec, card, "ab" * 32, maps, seed=0, reading=Reading())
+    return OpenExplainer(Silent(), spec, card, "ab" * 32, maps, LoadOptions())
 
 
 def frames_of(path: Path, *maps: EvidenceMap, recipe: str = "demo") -> np.ndarray:

@@ -30,7 +30,7 @@ from dfbench.results.boards.stored import collect
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
 from dfbench.runs.records.provenance import identity_of
-from dfbench.runs.records.recorded import RecordedRun, open_run, reading_of, scored_by, source_of, weights_of
+from dfbench.runs.records.recorded import RecordedRun, finder_of, open_run, options_of, source_of, weights_of
 from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
 from dfbench.settings import load_settings
 
@@ -173,8 +173,8 @@ def _ask(folder: Path) -> None:
         lambda: dfbench.scores(folder / BAD),
         lambda: read_files(folder / BAD),
         lambda: weights_of(open_run(BAD, own), own, None),
-        lambda: reading_of(open_run(BAD, own)),
-        lambda: scored_by(open_run(BAD, own)),
+        lambda: options_of(open_run(BAD, own), None),
+        lambda: finder_of(open_run(BAD, own)),
         lambda: _scored_faces(open_run(BAD, own)),
         lambda: source_of(open_run(BAD, own), registry, own, SilentProgress()),
     ):  # fmt: skip

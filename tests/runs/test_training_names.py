@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfbench import ClipSpec, DetectorCard, DetectorSpec, PluginError
+from dfbench import ClipSpec, DetectorCard, DetectorSpec, LoadOptions, PluginError
+from dfbench.hooks.detectors import card_of
 from dfbench.hooks.host import Host
-from dfbench.runs.planning.cards import card_of
 from dfbench.runs.trainings.trained import training_of
 from dfbench.runs.trainings.training_names import DatasetNames, NamedTraining, named_card, recorded_training
 
@@ -153,7 +153,7 @@ def test_a_card_of_a_plugin_with_no_names_is_refused(
 ) -> None:
     card = replace(CARD, **{field: value})  # type: ignore[arg-type]
     spec = DetectorSpec("lab", "of a lab", "lab:Detector", describe="lab:describe")
-    monkeypatch.setattr(type(REGISTRY), "load_object", staticmethod(lambda _: lambda _: card))
+    monkeypatch.setattr("dfbench.hooks.detectors.load_object", lambda _: lambda _: card)
     with pytest.raises(PluginError, match=f"returned {field} ") as caught:
-        card_of(spec, REGISTRY, tmp_path / "w")
+        card_of(spec, LoadOptions(tmp_path / "w"))
     assert "a frozenset of names is meant" in caught.value.hints[0]

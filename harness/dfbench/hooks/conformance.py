@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.errors import LayoutError, UsageError
+from dfbench.errors import LayoutError, PluginError, UsageError
 from dfbench.escaping import for_shell
+from dfbench.hooks.detectors import card_of, opened, opened_explainer
 from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import load_object, one_line, plugin_traceback
 from dfbench.interfaces import Dataset, DatasetIndex, Detector, Evidence, Explainer, Synthesizer
-from dfbench.specs import DatasetSpec, DetectorCard, DetectorSpec, EvidenceMap, SynthesizerSpec
+from dfbench.specs import DatasetSpec, DetectorSpec, EvidenceMap, LoadOptions, SynthesizerSpec
 from dfbench.types import ClipSpec, PseudoFake
 
 if TYPE_CHECKING:
@@ -61,26 +63,31 @@ def check_detector(
             hints=(f"dfbench plugins check {for_shell(spec.name)} --weights PATH/TO/WEIGHTS",),
         )
 
-    def build() -> Detector:
-        factory = cast("Callable[..., Detector]", load_object(spec.build))
-        return factory(weights=weights, device=device, seed=0)
+    options = LoadOptions(weights, device)
+    with ExitStack() as stack:
+        built: list[tuple[Detector, ClipSpec]] = []
 
-    built: list[tuple[Detector, ClipSpec]] = []
+        def check_build() -> str:
+            card = card_of(spec, options)
+            built.append((stack.enter_context(opened(spec, options)), card.clips))
+            return card.bad_margin()
 
-    def check_build() -> str:
-        card = spec.card()
-        if spec.describe and weights is not None:
-            card = cast("Callable[[Path], DetectorCard]", load_object(spec.describe))(weights)
-        built.append((build(), card.clips))
-        return card.bad_margin() or (
-            "" if isinstance(built[0][0], Detector) else f"{type(built[0][0]).__name__} has no method `score`"
-        )
+        results = [_check("builds", check_build)]
+        if not results[0].passed:
+            return results
+        detector, clip_spec = built[0]
+        return results + _checks_of(spec, detector, _random_clips(clip_spec), options)
 
-    results = [_check("builds", check_build)]
-    if not results[0].passed:
-        return results
-    detector, clip_spec = built[0]
-    clips = _random_clips(clip_spec)
+
+def _checks_of(
+    spec: DetectorSpec, detector: Detector, clips: Tensor, options: LoadOptions
+) -> list[CheckResult]:
+    """Check a detector that is built on `clips`, and its explainer if it has one."""
+
+    def score_again() -> Tensor:
+        with opened(spec, options) as other:
+            return _score(other, clips)
+
     scored = [
         ("returns a floating (B,) tensor", lambda: _wrong_form(_score(detector, clips), len(clips))),
         ("accepts a batch of one", lambda: _wrong_form(_score(detector, clips[:1]), 1)),
@@ -90,17 +97,15 @@ def check_detector(
             "same score when asked again",
             lambda: _difference(_score(detector, clips), _score(detector, clips)),
         ),
-        ("same score when built again", lambda: _difference(_score(detector, clips), _score(build(), clips))),
+        ("same score when built again", lambda: _difference(_score(detector, clips), score_again())),
         ("leaves its input unchanged", lambda: _changed_input(detector, clips)),
     ]
-    results += [_check(name, function) for name, function in scored]
-    if spec.explain:
-        results += check_explainer(spec, detector, clips, device=device, weights=weights)
-    return results
+    results = [_check(name, function) for name, function in scored]
+    return results + (check_explainer(spec, detector, clips, options) if spec.explain else [])
 
 
 def check_explainer(
-    spec: DetectorSpec, detector: Detector, clips: Tensor, *, device: str = "cpu", weights: Path | None = None
+    spec: DetectorSpec, detector: Detector, clips: Tensor, options: LoadOptions
 ) -> list[CheckResult]:
     """Check the explainer of a detector that is built, on uint8 clips (B, T, H, W, 3).
 
@@ -108,20 +113,19 @@ def check_explainer(
     tensor, explains the very logits that the detector gives, says the same of a clip alone and in a batch (within
     1e-4 of its standard maps' range), and leaves its input unchanged.
     """
-    built: list[Explainer] = []
+    with ExitStack() as stack:
+        built: list[Explainer] = []
 
-    def check_build() -> str:
-        factory = cast("Callable[..., object]", load_object(spec.explain))
-        made: object = factory(weights=weights, device=device, seed=0)
-        if not isinstance(made, Explainer):
-            return f"{type(made).__name__} has no methods `maps` and `explain`"
-        built.append(made)
-        return ""
+        def check_build() -> str:
+            built.append(stack.enter_context(opened_explainer(spec, options)))
+            return ""
 
-    results = [_check("builds its explainer", check_build)]
-    if not results[0].passed:
-        return results
-    explainer = built[0]
+        results = [_check("builds its explainer", check_build)]
+        return results + (_checks_of_explainer(built[0], detector, clips) if built else [])
+
+
+def _checks_of_explainer(explainer: Explainer, detector: Detector, clips: Tensor) -> list[CheckResult]:
+    """Check an explainer that is built on `clips`."""
 
     def standard(batch: Tensor) -> Evidence:
         offered = explainer.maps()
@@ -146,7 +150,7 @@ def check_explainer(
         ),
         ("leaves what it explains unchanged", changed_input),
     ]
-    return results + [_check(name, function) for name, function in checks]
+    return [_check(name, function) for name, function in checks]
 
 
 def check_dataset(
@@ -239,7 +243,8 @@ def _check(name: str, find_problem: Callable[[], str]) -> CheckResult:
         with kept(lambda: "the plugin", f"in the check {name!r}"):
             problem = find_problem()
     except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what the author wants to read
-        problem = f"{one_line(error)}\n{plugin_traceback(error)}"
+        own = error.__cause__ if isinstance(error, PluginError) and error.__cause__ is not None else error
+        problem = f"{one_line(own)}\n{plugin_traceback(own)}"
     return CheckResult(name, not problem, problem)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,23 +61,23 @@ def explain_command(
     from dfbench.results.evidence.explanations import explain_to
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
-    from dfbench.runs.planning.cards import Reading
     from dfbench.runs.planning.refusals import check_explaining
     from dfbench.runs.planning.sources import face_finder
-    from dfbench.runs.records.recorded import open_run, reading_of, scored_by, weights_of
+    from dfbench.runs.records.recorded import finder_of, open_run, options_of, weights_of
     from dfbench.settings import load_settings
+    from dfbench.specs import LoadOptions
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench explain")
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     _check_subject(run, video, videos)
     wanted: list[_Wanted]
-    reading, seed, finder_name = Reading(), 0, settings.face_finder
+    options, finder_name = LoadOptions(), settings.face_finder
     if run:
         recorded = open_run(run, settings)
         spec = _detector_of(recorded, detector, registry)
-        weights, reading = weights_of(recorded, settings, weights), reading_of(recorded)
-        seed, finder_name = scored_by(recorded)
+        options = options_of(recorded, weights_of(recorded, settings, weights))
+        finder_name = finder_of(recorded)
         wanted = _of_run(recorded, video or [], registry, settings, bars)
     else:
         spec = _detector(detector, registry)
@@ -89,45 +90,38 @@ def explain_command(
             registry=registry,
             settings=settings,
         )
-        weights = weights or _made_weights(spec, data, device, bars)
+        options = LoadOptions(weights or _made_weights(spec, data, device, bars))
         wanted = [(path, {}, None) for path in videos or []]
-    opened = open_explainer(
-        spec,
-        registry,
-        weights=weights,
-        device=device,
-        seed=seed,
-        names=tuple(maps or ()),
-        reading=reading,
-    )
-    excerpt, finder, version = None, None, ""
-    if not run or any(one is not None for one in (start, seconds, hop)):
-        excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)
-        finder, version = face_finder(registry, device=device, name=finder_name)
-    failed: list[str] = []
-    for path, facts, faces in wanted:
-        try:
-            done = explain_to(
-                opened,
-                path,
-                out=out or settings.runs / "explanations",
-                finder=finder,
-                finder_version=version,
-                excerpt=excerpt,
-                force=force,
-                progress=bars,
-                facts=facts,
-                scored=faces() if faces else None,
-            )
-        except (VideoError, PluginError, ScoreError) as error:
-            failed.append(f"{path.name} ({_status_of(error)})")
-            bars.note(_said_of(path, error))
-            continue
-        if opened.notice:  # beside the verdict, and once
-            bars.note(f"*** {opened.spec.name}: {opened.notice}")
-        if excerpt is None:
-            _warn_of_another_score(path.name, done.probability, facts, bars)
-        output.say(path.name, f"P(fake) {done.probability:.3f}", done.folder)
+    options = replace(options, device=device)
+    with open_explainer(spec, registry, options, names=tuple(maps or ())) as opened:
+        excerpt, finder, version = None, None, ""
+        if not run or any(one is not None for one in (start, seconds, hop)):
+            excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)
+            finder, version = face_finder(registry, device=device, name=finder_name)
+        failed: list[str] = []
+        for path, facts, faces in wanted:
+            try:
+                done = explain_to(
+                    opened,
+                    path,
+                    out=out or settings.runs / "explanations",
+                    finder=finder,
+                    finder_version=version,
+                    excerpt=excerpt,
+                    force=force,
+                    progress=bars,
+                    facts=facts,
+                    scored=faces() if faces else None,
+                )
+            except (VideoError, PluginError, ScoreError) as error:
+                failed.append(f"{path.name} ({_status_of(error)})")
+                bars.note(_said_of(path, error))
+                continue
+            if opened.notice:  # beside the verdict, and once
+                bars.note(f"*** {opened.spec.name}: {opened.notice}")
+            if excerpt is None:
+                _warn_of_another_score(path.name, done.probability, facts, bars)
+            output.say(path.name, f"P(fake) {done.probability:.3f}", done.folder)
     if failed:
         raise CoverageError(
             f"{len(failed)} of {len(wanted)} videos could not be explained: {', '.join(failed)}",

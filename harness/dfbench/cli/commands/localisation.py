@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def localisation_command(
     from dfbench.results.evidence.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.evidence.localisation import BORDER, MASK, localise, masked_videos
-    from dfbench.runs.planning.refusals import check_selection, require_explainer
+    from dfbench.runs.planning.refusals import check_selection, load_options, require_explainer
     from dfbench.runs.planning.stage import RunRequest, open_stage
     from dfbench.runs.trainings.weights import find_weights
     from dfbench.settings import load_settings
@@ -61,14 +62,13 @@ def localisation_command(
     stage = open_stage(request, output.progress(), purpose="explain")
     videos = masked_videos(stage, dataset or (), split)
     corpus = stage.source.corpus_of(videos)
-    if weights is None and stage.spec.needs_weights and stage.spec.explain:
-        weights = find_weights(request, stage)
-    opened = open_explainer(
-        stage.spec, stage.registry, weights=weights, device=device, seed=seed, names=tuple(maps or ())
-    )
-    if opened.notice:
-        stage.progress.note(f"*** {opened.spec.name}: {opened.notice}")
-    result = localise(stage, opened, videos, limit=limit)
+    options = load_options(request, stage.spec)
+    if weights is None and stage.spec.needs_weights:
+        options = replace(options, weights=find_weights(request, stage))
+    with open_explainer(stage.spec, stage.registry, options, names=tuple(maps or ())) as opened:
+        if opened.notice:
+            stage.progress.note(f"*** {opened.spec.name}: {opened.notice}")
+        result = localise(stage, opened, videos, limit=limit)
     where, when = summarise(result)
     name = f"{stage.spec.name}-{corpus}-{split}"
     tail = opened.weights_sha256[:8] or f"seed{seed}"

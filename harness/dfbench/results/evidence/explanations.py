@@ -75,11 +75,12 @@ def explain_to(
     from dfbench.data.decoding.video import probe
 
     probe(path)  # a missing or broken file is named before it is hashed
+    options = opened.options
     of_run = {"faces": file_sha256(scored.path), "clips": asdict(scored.clips)} if scored else {}
     identity = run_identity(
         schema=SCHEMA,
         video=[fingerprint(path), content_digest(path)],
-        detector={"name": opened.spec.name, "version": opened.spec.version, "seed": opened.seed},
+        detector={"name": opened.spec.name, "version": opened.spec.version, "seed": options.seed},
         weights=opened.weights_sha256,
         finder=finder_version,
         tracking=TRACKING,
@@ -87,7 +88,7 @@ def explain_to(
         maps=[asdict(one) for one in opened.maps],
         excerpt=asdict(excerpt) if excerpt else None,
         **of_run,
-        **opened.reading.options(),
+        **({"recipe": options.recipe, "changes": options.changes} if options.recipe else {}),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
     folder = below(out, f"{readable}-{opened.spec.name}-{identity[:8]}")
@@ -215,7 +216,7 @@ def _record(
             "version": opened.spec.version,
             "recipe": opened.card.recipe,
             "weights_sha256": opened.weights_sha256,
-            "seed": opened.seed,
+            "seed": opened.options.seed,
             "margin": explanation.margin,
         },
         "training": {**opened.training.to_json(), "warning": opened.notice},
@@ -243,7 +244,7 @@ def _record(
         "shown_beside": [one.kind.name for one in drawn[1:]],
         "frames": frames,
         "facts": dict(facts),
-        "environment": environment(device=opened.device, threads=compute_threads()),
+        "environment": environment(device=opened.options.device, threads=compute_threads()),
     }
 
 

@@ -5,10 +5,11 @@ What is held in memory at a time is a few frames; crops and maps are in files of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +21,19 @@ from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.data.store.face_files import read_track
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
 from dfbench.escaping import for_terminal
-from dfbench.hooks.plugin_code import ToldExplainer, running
+from dfbench.hooks.detectors import card_of, opened_explainer
 from dfbench.hooks.registry import closest
-from dfbench.interfaces import Explainer, ExplainerFactory, FaceFinder, Progress
+from dfbench.interfaces import Explainer, FaceFinder, Progress
 from dfbench.names import shown
 from dfbench.runs.evidence.excerpts import Excerpt, cut_face, follow_face
 from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.evidence.windows import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
-from dfbench.runs.planning.cards import Reading, card_of
 from dfbench.runs.planning.refusals import require_explainer
 from dfbench.runs.planning.stage import choose_device
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training, known_card, training_of
 from dfbench.runs.trainings.training_names import named_card
-from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap
+from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap, LoadOptions
 from dfbench.training.state_files import check_weights_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenExplainer:
-    """A detector's explainer, ready on `device`; `maps` are those to make, the one to show first.
+    """A detector's explainer, loaded as `options` say; `maps` are those to make, the one to show first.
 
     `notice` is what a reader of its scores must know of `training`, "" if there is nothing to warn of.
     """
@@ -52,10 +52,8 @@ class OpenExplainer:
     card: DetectorCard
     weights_sha256: str
     maps: tuple[EvidenceMap, ...]
-    seed: int
-    reading: Reading
+    options: LoadOptions
     training: Training = NOTHING_KNOWN
-    device: str = ""
     notice: str = ""
 
 
@@ -83,22 +81,16 @@ class Explanation:
     scored: bool = False
 
 
+@contextmanager
 def open_explainer(
-    spec: DetectorSpec,
-    registry: Registry,
-    *,
-    weights: Path | None,
-    device: str,
-    seed: int = 0,
-    names: Sequence[str] = (),
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-) -> OpenExplainer:
-    """Build the explainer of a detector. `names` are the maps to make, the standard ones if none.
+    spec: DetectorSpec, registry: Registry, options: LoadOptions, *, names: Sequence[str] = ()
+) -> Iterator[OpenExplainer]:
+    """Build the explainer of a detector and yield it. `names` are the maps to make, the standard ones if none.
 
     Raises UsageError if the detector cannot explain itself or a map is unknown, WeightsError.
     """
     require_explainer(spec, registry)
-    if weights is None and spec.needs_weights:
+    if options.weights is None and spec.needs_weights:
         raise WeightsError(
             f"detector {spec.name!r} needs weights to explain anything",
             hints=(
@@ -107,14 +99,29 @@ def open_explainer(
                 "or use those of the demo data: --data demo",
             ),
         )
-    if weights is not None:
-        check_weights_file(weights)
-    factory = cast("ExplainerFactory", registry.load_object(spec.explain))
-    where = choose_device(device)
-    with running(spec, "when its explainer was built"):
-        explainer = ToldExplainer(
-            factory(weights=weights, device=where, seed=seed, **reading.options()), spec
+    if options.weights is not None:
+        check_weights_file(options.weights)
+    options = replace(options, device=choose_device(options.device))
+    with opened_explainer(spec, options) as explainer:
+        maps = _wanted_maps(explainer, names, spec)
+        given = options.weights is not None
+        sha = file_sha256(options.weights) if options.weights is not None else ""
+        card = named_card(known_card(card_of(spec, options), options.weights, sha), registry)
+        training = training_of(card, given=given, seed=options.seed)
+        yield OpenExplainer(
+            explainer=explainer,
+            spec=spec,
+            card=card,
+            weights_sha256=sha,
+            maps=maps,
+            options=options,
+            training=training,
+            notice=training.notice(registry),
         )
+
+
+def _wanted_maps(explainer: Explainer, names: Sequence[str], spec: DetectorSpec) -> tuple[EvidenceMap, ...]:
+    """The maps of these names, or the standard ones. Raises PluginError, UnknownNameError."""
     offered = {one.name: one for one in explainer.maps()}
     if not offered:
         raise PluginError(f"the explainer of {spec.name!r} offers no map")
@@ -128,22 +135,8 @@ def open_explainer(
     for name in names:
         if name not in offered:
             raise _unknown_map(spec.name, name, list(offered))
-    sha = file_sha256(weights) if weights is not None else ""
-    card = named_card(known_card(card_of(spec, registry, weights, reading), weights, sha), registry)
-    training = training_of(card, given=weights is not None, seed=seed)
     wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
-    return OpenExplainer(
-        explainer=explainer,
-        spec=spec,
-        card=card,
-        weights_sha256=sha,
-        maps=tuple(offered[name] for name in wanted),
-        seed=seed,
-        reading=reading,
-        training=training,
-        device=where,
-        notice=training.notice(registry),
-    )
+    return tuple(offered[name] for name in wanted)
 
 
 def _unknown_map(detector: str, name: str, known: list[str]) -> UnknownNameError:

@@ -17,15 +17,15 @@ from dfbench.data.datasets.manifest import compression_of, unknown_name
 from dfbench.data.preparing.executor import check_scheduler
 from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError
 from dfbench.escaping import for_shell
+from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
-from dfbench.runs.planning.cards import Reading, card_of
 from dfbench.runs.planning.protocols import resolve_protocol, with_own_names
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import trained_weights
 from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
-from dfbench.specs import VideoSelection
+from dfbench.specs import LoadOptions, VideoSelection
 from dfbench.training.state_files import check_weights_file
 from dfbench.trust import require_trusted
 
@@ -141,13 +141,13 @@ def check_request(
         _refuse_training_fields(request, spec, beside_trained=beside_trained)
     if request.weights is not None:
         check_weights_file(request.weights)
-        reading = reading_of(request, spec)
+        options = load_options(request, spec)
         if request.train_compression:
             raise UsageError(
                 "--train-compression is of a training, and the weights are given with --weights",
                 hints=("leave out one of them",),
             )
-        card_of(spec, registry, request.weights, reading)
+        card_of(spec, options)
 
 
 def tested_dataset(request: RunRequest, registry: Registry, settings: Settings) -> DatasetSpec | None:
@@ -249,17 +249,22 @@ def check_precision(spec: DetectorSpec, precision: str) -> None:
         )
 
 
-def reading_of(request: RunRequest, spec: DetectorSpec) -> Reading:
-    """The recipe and its fields for given weights; without those, they are for the training."""
+def load_options(request: RunRequest, spec: DetectorSpec) -> LoadOptions:
+    """How the detector of a request is to be loaded, on the device that it names, which may be "auto".
+
+    The recipe and its fields are for given weights; without those, they are for the training.
+    """
+    options = LoadOptions(request.weights, request.device, request.seed, request.precision)
     if request.weights is None:
-        return Reading()
+        return options
     if request.recipe:
         if not spec.recipe_for_weights:
             raise UsageError(
                 f"--recipe {request.recipe} cannot change weights that are given with --weights",
                 hints=("leave out --recipe",),
             )
-        return Reading(request.recipe, request.overrides)  # which fields fit, the detector says
+        # which fields fit, the detector says
+        return replace(options, recipe=request.recipe, changes=request.overrides)
     for name in request.overrides:
         if name not in spec.scoring_fields:
             able = ", ".join(spec.scoring_fields)
@@ -271,7 +276,7 @@ def reading_of(request: RunRequest, spec: DetectorSpec) -> Reading:
                     *(["or, if they carry no recipe, name it: --recipe NAME"] * spec.recipe_for_weights),
                 ),
             )
-    return Reading(changes=request.overrides)
+    return replace(options, changes=request.overrides)
 
 
 def _tested(name: str, protocol: ProtocolSpec, registry: Registry) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError
+from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChoosesClips
-from dfbench.runs.planning.cards import card_of
-from dfbench.runs.planning.refusals import reading_of
+from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.trainings.trainers import trainer_of
 from dfbench.types import ClipSpec
 
@@ -25,7 +25,7 @@ def scored_clips(request: RunRequest, registry: Registry, *, made: bool) -> Clip
     """
     spec = registry.detector(request.detector)
     if request.weights is not None:
-        return card_of(spec, registry, request.weights, reading_of(request, spec)).clips
+        return card_of(spec, load_options(request, spec)).clips
     asked = bool(request.recipe or request.overrides)
     if not spec.trainer:
         if asked:

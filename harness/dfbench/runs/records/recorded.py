@@ -13,13 +13,13 @@ from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsErro
 from dfbench.escaping import for_shell
 from dfbench.hooks.registry import Registry, closest
 from dfbench.interfaces import Progress
-from dfbench.runs.planning.cards import Reading
 from dfbench.runs.planning.sources import DataSource, data_source, index_at
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import NAME, read_record, run_folders
 from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.runs.trainings.trained import trained_weights
 from dfbench.settings import Settings
+from dfbench.specs import LoadOptions
 from dfbench.types import Pooling, Status, Video
 
 WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt")
@@ -48,13 +48,13 @@ def fields_of(run: RecordedRun, *names: str) -> Iterator[Mapping[str, Any]]:
         ) from error
 
 
-def scored_by(run: RecordedRun) -> tuple[int, str]:
-    """The seed of the run's command, and the face finder of its faces. Raises StoreError."""
-    with fields_of(run, "seed", "prepare") as record:
-        seed, finder = record.get("seed", 0), record["prepare"]["finder"]
-        if not isinstance(seed, int) or not isinstance(finder, str):
-            raise TypeError(f"{seed!r}, {finder!r}"[:80])
-        return seed, finder
+def finder_of(run: RecordedRun) -> str:
+    """The name of the face finder of the run's faces. Raises StoreError."""
+    with fields_of(run, "prepare") as record:
+        finder = record["prepare"]["finder"]
+        if not isinstance(finder, str):
+            raise TypeError(f"{finder!r}"[:80])
+        return finder
 
 
 def open_run(name: str, settings: Settings) -> RecordedRun:
@@ -105,15 +105,17 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
     )
 
 
-def reading_of(run: RecordedRun) -> Reading:
-    """How the run read its weights. Raises StoreError."""
-    with fields_of(run, "read_as") as record:
-        reading = Reading(**record.get("read_as", {}))
-        if not isinstance(reading.recipe, str) or not all(
-            isinstance(one, str) for pair in reading.changes.items() for one in pair
-        ):
-            raise TypeError(f"{reading}"[:80])
-        return reading
+def options_of(run: RecordedRun, weights: Path | None) -> LoadOptions:
+    """How the run loaded its detector, with `weights` for those that it used. Raises StoreError."""
+    with fields_of(run, "seed", "read_as") as record:
+        seed = record.get("seed", 0)
+        read_as: Mapping[str, Any] = {"recipe": "", "changes": {}, **record.get("read_as", {})}
+        recipe, changes = read_as["recipe"], read_as["changes"]
+        if not isinstance(seed, int) or not isinstance(recipe, str) or len(read_as) != 2:
+            raise TypeError(f"{seed!r}, {read_as!r}"[:80])
+        if not all(isinstance(one, str) for pair in changes.items() for one in pair):
+            raise TypeError(f"{changes!r}"[:80])
+        return LoadOptions(weights, seed=seed, recipe=recipe, changes=changes)
 
 
 def source_of(run: RecordedRun, registry: Registry, settings: Settings, progress: Progress) -> DataSource:

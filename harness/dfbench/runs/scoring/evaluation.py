@@ -7,10 +7,10 @@ a second identical run computes nothing and an interrupted one goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dfbench.data.datasets.manifest import (
     FileFingerprints,
@@ -19,18 +19,16 @@ from dfbench.data.datasets.manifest import (
     manifest_digest,
 )
 from dfbench.data.folders import below, require_below
-from dfbench.errors import PluginError, StoreError, UsageError
-from dfbench.escaping import for_shell
+from dfbench.errors import StoreError, UsageError
+from dfbench.hooks.detectors import card_of, opened
 from dfbench.hooks.host import Host
-from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.third_party import changed_since, joined
-from dfbench.interfaces import Detector, DetectorFactory, Progress
+from dfbench.interfaces import Detector, Progress
 from dfbench.progress import SilentProgress
-from dfbench.runs.planning.cards import Reading, card_of
 from dfbench.runs.planning.fairness import by_dataset, leaks_into_tests, warn_of_leaks
 from dfbench.runs.planning.protocols import resolve_protocol
-from dfbench.runs.planning.refusals import reading_of
+from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.planning.sources import prepare_selected, with_finder
 from dfbench.runs.planning.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
 from dfbench.runs.records.entries import entry_name
@@ -86,28 +84,27 @@ class ScoredRun:
 
 def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
-    weights = request.weights
     refuse_unusable(load_settings().runs)
     stage = open_stage(request, progress)
     spec = stage.spec
-    reading = reading_of(request, spec)
+    options = load_options(request, spec)
     only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
     tests = resolve_protocol(stage.protocol, only)
     # Before videos are listed, and weights trained for them.
     stage.source.corpus_of(test.dataset for test in tests)
     listed = {test.dataset: stage.listed(test) for test in tests}
     videos = {dataset: rows for dataset, (rows, _) in listed.items()}
-    if weights is None and spec.needs_weights:
-        weights = find_weights(request, stage, stored=True)
-    sha = file_sha256(weights) if weights is not None else ""
-    card = known_card(card_of(spec, stage.registry, weights, reading), weights, sha)
+    if options.weights is None and spec.needs_weights:
+        options = replace(options, weights=find_weights(request, stage, stored=True))
+    sha = file_sha256(options.weights) if options.weights is not None else ""
+    card = known_card(card_of(spec, options), options.weights, sha)
     card = named_card(card, stage.registry)
     if problem := card.bad_margin():
         raise UsageError(
             f"detector '{spec.name}': {problem}",
             hints=("the face store holds no more around a face: give it a smaller margin",),
         )
-    training = training_of(card, given=weights is not None, seed=request.seed)
+    training = training_of(card, given=options.weights is not None, seed=request.seed)
     _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
     warn_of_leaks(leaks, progress)
@@ -121,8 +118,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     record["plugins"] = plugins_used(stage, videos, finder=record["prepare"]["finder"])
     if leaks:
         record["leaks"] = private.value(by_dataset(leaks), messages=True)
-    if reading.recipe:
-        record["read_as"] = asdict(reading)
+    if options.recipe:
+        record["read_as"] = {"recipe": options.recipe, "changes": dict(options.changes)}
     name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
     folder = require_below(stage.settings.runs, below(stage.settings.runs, name))
     work = _Work(folder, record, stage, card, videos, files)
@@ -131,15 +128,18 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     left = videos if request.force else work.left()
     # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
     # are found at once, and leave no run behind.
-    detector = _build(request, stage, weights, reading) if any(left.values()) else None
-    device = choose_device(request.device)
-    if request.force and folder.exists():
+    options = replace(options, device=choose_device(request.device))
+    door: AbstractContextManager[Detector | None] = (
+        opened(spec, options) if any(left.values()) else nullcontext()
+    )
+    with door as detector:
+        if request.force and folder.exists():
+            with turn_at(folder, progress):
+                kept = set_aside(folder)
+            progress.note(f"{spec.name}: computing again; the run that was there is kept in {kept}")
         with turn_at(folder, progress):
-            kept = set_aside(folder)
-        progress.note(f"{spec.name}: computing again; the run that was there is kept in {kept}")
-    with turn_at(folder, progress):
-        # A program that had its turn before may have done all of it.
-        return work.done_before(SilentProgress()) or work.score(detector, device)
+            # A program that had its turn before may have done all of it.
+            return work.done_before(SilentProgress()) or work.score(detector, options.device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -333,22 +333,6 @@ def _tell_notes(dataset: str, prepared: Sequence[PreparedVideo], progress: Progr
             f"{dataset}: a note about {len(told)} of {len(prepared)} videos: {told[0].video.video_id}: "
             f"{told[0].reason}{more}"
         )
-
-
-def _build(request: RunRequest, stage: Stage, weights: Path | None, reading: Reading) -> Detector:
-    factory = cast("DetectorFactory", stage.registry.load_object(stage.spec.build))
-    options = reading.options()
-    if request.precision != FULL_PRECISION:  # only a detector that offers another knows the word
-        options["precision"] = request.precision
-    device = choose_device(request.device)
-    with running(stage.spec, "when it was built"):
-        detector: object = factory(weights=weights, device=device, seed=request.seed, **options)
-    if not isinstance(detector, Detector):
-        raise PluginError(
-            f"detector '{stage.spec.name}': {stage.spec.build} made a {type(detector).__name__} without score()",
-            hints=(f"see:   dfbench plugins check {for_shell(stage.spec.name)}",),
-        )
-    return detector
 
 
 def _record(
