@@ -41,6 +41,7 @@ from dfbench.training.record import (
     FitPlan,
     Record,
     read_checkpoint,
+    remove_partial,
     rounds_done,
 )
 from dfbench.training.weights_file import BEST, LAST
@@ -70,7 +71,8 @@ def fit_module(
 
     Several processes that are `joined` call this together: gradients are averaged over them, batch norms see the
     batches of all, and the first one writes. Returns the best weights. Raises StoreError if the folder cannot be
-    written or holds a damaged checkpoint, RunError if the loss or the validation score is no number.
+    written or holds a damaged checkpoint, RunError if the loss or the validation score is no number, PluginError if the
+    module does not log `plan.monitor`.
     """
     last = folder / LAST
     record = Record(folder, plan)
@@ -78,6 +80,8 @@ def fit_module(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the training folder {folder}: {error.strerror}") from error
+    if plan.world.first:
+        remove_partial(folder)
     done = rounds_done(last)
     if not agreed(done):
         raise UsageError(
@@ -88,6 +92,8 @@ def fit_module(
         progress.note(f"{title}: going on after step {done * plan.steps} of {plan.rounds * plan.steps}")
     if plan.world.size > 1:
         share_batch_norms(module)
+    if plan.precision == "64":
+        module.double()  # Lightning would do so after it has read a checkpoint, which single precision had rounded
     with _quiet_lightning(), progress.task(title, plan.rounds * plan.steps) as task:
         task.advance(done * plan.steps)
         trainer = pl.Trainer(

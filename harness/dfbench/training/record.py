@@ -19,13 +19,14 @@ from torch import Tensor
 from dfbench.csv_text import csv_of_rows
 from dfbench.errors import PluginError, RunError, StoreError
 from dfbench.interfaces import ProgressTask
-from dfbench.training.weights_file import BEST, LAST
+from dfbench.training.weights_file import BEST, LAST, WEIGHTS
 from dfbench.types import World
 from dfbench.untrusted import require_regular
 
 Precision = Literal["64", "32", "bf16", "fp16"]
 VALIDATION = "val_"  # begins the names of values that come from validation
 LOG = "log.csv"
+_PARTIAL = ".partial"
 _Shown = tuple[str, ...]
 
 
@@ -172,12 +173,16 @@ class Record(pl.Callback):
         if not validated:
             # Lightning repeats the last ones.
             values = {name: value for name, value in values.items() if not name.startswith(VALIDATION)}
+        elif self._plan.monitor not in values:
+            raise PluginError(
+                f"a training goes by {self._plan.monitor!r}, which the module does not log when it validates",
+                hints=(f"it logs: {', '.join(sorted(values))}",),
+            )
         self._rows.append({"round": finished, "step": step, "seconds": round(self._seconds(), 1), **values})
         score = values.get(self._plan.monitor, -math.inf)
         if math.isnan(score):
             raise RunError(f"the validation score {self._plan.monitor} at step {step} is not a number")
-        # Without a validation score, the last weights are the best known.
-        if score > self.best or (self.best == -math.inf and finished == self._plan.rounds):
+        if score > self.best:
             self.best, self.best_step = score, step
             trainer.save_checkpoint(self._folder / BEST, weights_only=True)
         elif validated and self._plan.patience:
@@ -193,7 +198,7 @@ class Record(pl.Callback):
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write under a temporary name in the same folder, then rename. Raises StoreError."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL}")
     try:
         partial.write_bytes(content)
         partial.replace(path)
@@ -203,6 +208,28 @@ def write_atomic(path: Path, content: bytes) -> None:
             f"cannot write {path}: {error.strerror or error}",
             hints=("free some space or choose another cache folder, then run the same command: it goes on",),
         ) from error
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete half files that a killed process left in the `folder` of a training: a checkpoint may take gigabytes.
+
+    What another process of this machine is still writing stays.
+    """
+    for name in (LAST, BEST, LOG, WEIGHTS):
+        for partial in folder.glob(f"{name}.*{_PARTIAL}"):
+            pid = partial.name.removeprefix(f"{name}.").removesuffix(_PARTIAL)
+            if pid.isdecimal() and not _running(int(pid)):
+                partial.unlink(missing_ok=True)
+
+
+def _running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def rounds_done(last: Path) -> int:
