@@ -27,9 +27,9 @@ from dfbench import (
     TrainingRequest,
     World,
 )
+from dfbench.cores import own_cores
 from dfbench.data.clips import clip_positions
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.settings import own_cores
 from dfbench.training.devices import resolve_device
 from dfbench.training.loop import FitResult, fit_module
 from dfbench.training.memory import out_of_memory

@@ -9,6 +9,7 @@ from dfbench.search_path import is_program  # noqa: F401
 # isort: split
 from typing import TYPE_CHECKING, Any
 
+from dfbench.cores import own_cores
 from dfbench.errors import (
     CoverageError,
     CoverageWarning,
@@ -30,10 +31,12 @@ from dfbench.errors import (
     TooShortError,
     UndecodableVideoError,
     UnknownNameError,
+    UnreadableError,
     UsageError,
     VideoError,
     WeightsError,
 )
+from dfbench.escaping import for_shell
 from dfbench.hooks.specs import hookimpl
 from dfbench.identity import canonical_json, digest_of
 from dfbench.interfaces import (
@@ -71,6 +74,7 @@ from dfbench.specs import (
 )
 from dfbench.text import storable
 from dfbench.types import (
+    OWN,
     ClipSpec,
     Counts,
     Faces,
@@ -89,6 +93,7 @@ from dfbench.version import VERSION
 
 if TYPE_CHECKING:
     from dfbench.api import export_runs, leaderboard, list_runs, run, scores, train, verify_runs
+    from dfbench.cli.output import say
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.datasets.corpus_card import CORPUS_FILE
     from dfbench.data.faces.landmarks import landmark_file
@@ -118,6 +123,7 @@ _LAZY = {
     "scores": "dfbench.api",
     "train": "dfbench.api",
     "verify_runs": "dfbench.api",
+    "say": "dfbench.cli.output",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
     "lost": "dfbench.data.faces.tracking",
@@ -153,6 +159,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "CORPUS_FILE",
+    "OWN",
     "ChecksStart",
     "ChoosesClips",
     "ClipSpec",
@@ -215,6 +222,7 @@ __all__ = [
     "TrainingRequest",
     "UndecodableVideoError",
     "UnknownNameError",
+    "UnreadableError",
     "UsageError",
     "Video",
     "VideoError",
@@ -230,6 +238,7 @@ __all__ = [
     "export_runs",
     "fit_module",
     "folder_fault",
+    "for_shell",
     "gathered",
     "hookimpl",
     "is_archive_name",
@@ -242,10 +251,12 @@ __all__ = [
     "lost",
     "natural_key",
     "others_than",
+    "own_cores",
     "read_faces",
     "read_track",
     "resolve_device",
     "run",
+    "say",
     "scores",
     "storable",
     "train",

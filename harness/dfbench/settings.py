@@ -40,6 +40,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dfbench.cores import own_cores
 from dfbench.errors import AbsentError, SettingsError, UnreadableError
 from dfbench.escaping import for_toml
 from dfbench.text import storable
@@ -49,11 +50,6 @@ FILE_NAME = "dfbench.toml"
 OTHER_VARIABLES = ("DFBENCH_CONFIG", "DFBENCH_DISABLE_PLUGINS", "DFBENCH_TRUST")  # that are no settings
 DEFAULT_FACE_FINDER = "mtcnn"
 LOG = logging.getLogger(__name__)  # says which file is in force; commands print it
-
-
-def own_cores() -> int:
-    """How many cores this process may use: a job of a cluster has a part of its machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class DataSettings(BaseModel):
@@ -305,3 +301,8 @@ def _with_line(text: str, key: str, line: str) -> str:
 
 def _toml_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else for_toml(key)
+
+
+def follow_links() -> bool:
+    """Return whether links to folders outside of a data set's root are followed, as the settings in force say."""
+    return load_settings().data.follow_links

@@ -1,31 +1,60 @@
-"""What `import dfbench` promises exists, and costs no heavy import."""
+"""What the public packages promise exists, is written down once, and costs no heavy import."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import dfbench
+import dfbench.data
+
+PUBLIC = (dfbench, dfbench.data)
 
 
-@pytest.mark.parametrize("name", dfbench.__all__)
-def test_public_name_resolves(name: str) -> None:
-    assert getattr(dfbench, name) is not None
+@pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)
+def test_public_names_resolve_to_what_their_modules_define(package: ModuleType) -> None:
+    for name, module in _typed(package).items():
+        assert getattr(package, name) is getattr(import_module(module), name), name
 
 
-def test_public_names_are_sorted_and_unique() -> None:
-    assert len(set(dfbench.__all__)) == len(dfbench.__all__)
-    assert dfbench.__all__ == sorted(dfbench.__all__)
+@pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)
+def test_public_names_are_unique(package: ModuleType) -> None:
+    assert len(package.__all__) == len(set(package.__all__))
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_names_for_type_checkers_are_those_at_run_time() -> None:
+    assert sorted(_typed(dfbench.data)) == dfbench.data.__all__
+
+
+@pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)
+def test_an_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing_of_this_name'"):
-        _ = dfbench.nothing_of_this_name
+        _ = package.nothing_of_this_name
 
 
-def test_import_stays_light() -> None:
-    script = "import sys, dfbench; print([m for m in ('torch', 'pandas', 'cv2', 'av') if m in sys.modules])"
+@pytest.mark.parametrize("package", [package.__name__ for package in PUBLIC])
+def test_import_stays_light(package: str) -> None:
+    heavy = ("torch", "pandas", "cv2", "av", "pydantic_settings")
+    script = f"import sys, {package}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _typed(package: ModuleType) -> dict[str, str]:
+    """The names that a type checker sees as imported for `package` alone, with their modules."""
+    tree = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8"))
+    block = next(
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    return {
+        name.name: str(line.module)
+        for line in block.body
+        if isinstance(line, ast.ImportFrom)
+        for name in line.names
+    }

@@ -1,1 +1,69 @@
-"""From files on disk to face clips: manifest, decoding, faces, face store, preparation, clips."""
+"""Data for plugin authors: files of strangers, stored faces, and the clips that are cut from them.
+
+These names are public; what else lies in the modules below may change. Data set plugins read list files and folders with
+the first group, detectors and trainers cut clips of stored faces with the second, face finders compare boxes with the third.
+Importing this package imports neither OpenCV nor torch.
+
+Below: `decoding` and `images` (files to frames), `faces` (frames to a face track), `store` (its files), `preparing` (the
+stage that fills the store), `datasets` (what a data set should hold, and does), `clips` (what a detector sees).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dfbench.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from dfbench.data.clips import clip_positions as clip_positions
+    from dfbench.data.clips import cut_crops as cut_crops
+    from dfbench.data.clips import cut_landmarks as cut_landmarks
+    from dfbench.data.clips import read_clips as read_clips
+    from dfbench.data.datasets.corpus_card import CORPUS_FILE as CORPUS_FILE
+    from dfbench.data.datasets.manifest import compression_of as compression_of
+    from dfbench.data.faces.landmarks import landmark_file as landmark_file
+    from dfbench.data.faces.tracking import lost as lost
+    from dfbench.data.faces.tracking import others_than as others_than
+    from dfbench.data.faces.tracking import with_others as with_others
+    from dfbench.data.folders import below as below
+    from dfbench.data.folders import folder_fault as folder_fault
+    from dfbench.data.folders import require_below as require_below
+    from dfbench.data.images.file_kinds import is_archive_name as is_archive_name
+    from dfbench.data.images.file_kinds import is_companion_name as is_companion_name
+    from dfbench.data.images.file_kinds import is_frame_name as is_frame_name
+    from dfbench.data.images.file_kinds import is_video_name as is_video_name
+    from dfbench.data.images.sequences import archive_folders as archive_folders
+    from dfbench.data.images.sequences import natural_key as natural_key
+    from dfbench.data.store.face_files import StoredFaces as StoredFaces
+    from dfbench.data.store.face_files import read_faces as read_faces
+    from dfbench.data.store.face_files import read_track as read_track
+    from dfbench.settings import follow_links as follow_links
+    from dfbench.untrusted import MOST_JSON_LIST as MOST_JSON_LIST
+    from dfbench.untrusted import MOST_LIST as MOST_LIST
+    from dfbench.untrusted import MOST_RECORD as MOST_RECORD
+    from dfbench.untrusted import MOST_SETTINGS as MOST_SETTINGS
+    from dfbench.untrusted import foreign as foreign
+    from dfbench.untrusted import parsed_json as parsed_json
+    from dfbench.untrusted import parsed_object as parsed_object
+    from dfbench.untrusted import read_bytes as read_bytes
+    from dfbench.untrusted import read_object as read_object
+
+_NAMES = {
+    "dfbench.untrusted": (
+        *("MOST_JSON_LIST", "MOST_LIST", "MOST_RECORD", "MOST_SETTINGS"),
+        *("foreign", "parsed_json", "parsed_object", "read_bytes", "read_object"),
+    ),
+    "dfbench.settings": ("follow_links",),
+    "dfbench.data.folders": ("below", "folder_fault", "require_below"),
+    "dfbench.data.datasets.corpus_card": ("CORPUS_FILE",),
+    "dfbench.data.datasets.manifest": ("compression_of",),
+    "dfbench.data.images.file_kinds": (
+        *("is_archive_name", "is_companion_name", "is_frame_name", "is_video_name"),
+    ),
+    "dfbench.data.images.sequences": ("archive_folders", "natural_key"),
+    "dfbench.data.store.face_files": ("StoredFaces", "read_faces", "read_track"),
+    "dfbench.data.clips": ("clip_positions", "cut_crops", "cut_landmarks", "read_clips"),
+    "dfbench.data.faces.landmarks": ("landmark_file",),
+    "dfbench.data.faces.tracking": ("lost", "others_than", "with_others"),
+}
+__getattr__, __all__ = lazy_names(__name__, _NAMES)

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dfbench.children import safe_environment
+from dfbench.cores import own_cores
 from dfbench.errors import RunError, UsageError
 from dfbench.escaping import for_shell
-from dfbench.settings import own_cores
 from dfbench.training.launchers import Started, started
 from dfbench.types import World
 

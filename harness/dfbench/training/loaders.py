@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dfbench.cores import own_cores
 from dfbench.data.clips import cut_crops, cut_landmarks
 from dfbench.data.store.face_files import StoredFaces, read_faces, read_track
 from dfbench.errors import SynthesisError
-from dfbench.settings import own_cores
 from dfbench.training.devices import resolve_device
 from dfbench.training.order import TRAINING, VALIDATION, Address, clip_starts
 from dfbench.training.samples import Batch, FaceClip, Sample, SampleMaker, batch_of

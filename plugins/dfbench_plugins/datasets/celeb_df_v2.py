@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dfbench import CORPUS_FILE, Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
-from dfbench.escaping import for_shell
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, for_shell
+from dfbench.data import CORPUS_FILE
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, folder_fault
-from dfbench.escaping import for_shell
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, for_shell
+from dfbench.data import folder_fault
 from dfbench_plugins.datasets import listfiles, tree
 
 SPEC = DatasetSpec(

@@ -9,20 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from dfbench import (
-    DatasetIndex,
-    DatasetSpec,
-    Label,
-    LayoutError,
-    Video,
-    folder_fault,
-    is_archive_name,
-    is_companion_name,
-    is_frame_name,
-    is_video_name,
-    storable,
-)
-from dfbench.types import OWN
+from dfbench import OWN, DatasetIndex, DatasetSpec, Label, LayoutError, Video, storable
+from dfbench.data import folder_fault, is_archive_name, is_companion_name, is_frame_name, is_video_name
 from dfbench_plugins.datasets import listfiles, tree
 from dfbench_plugins.datasets.walking import Walk
 

@@ -12,9 +12,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dfbench import Label, LayoutError
-from dfbench.errors import UnreadableError
-from dfbench.untrusted import MOST_JSON_LIST, MOST_LIST, foreign, parsed_json, read_bytes
+from dfbench import Label, LayoutError, UnreadableError
+from dfbench.data import MOST_JSON_LIST, MOST_LIST, foreign, parsed_json, read_bytes
 
 _SHOWN = 80
 _BOM = b"\xef\xbb\xbf"

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dfbench import LayoutError, MissingCompressionError, folder_fault, natural_key
-from dfbench.data.datasets.manifest import compression_of as compression_of  # noqa: PLC0414 - offered as tree.compression_of
-from dfbench.escaping import for_shell
+from dfbench import LayoutError, MissingCompressionError, for_shell
+from dfbench.data import compression_of as compression_of  # noqa: PLC0414 - offered as tree.compression_of
+from dfbench.data import folder_fault, natural_key
 
 _VISITED = 500  # folders looked at in search of a hint; a home directory must not be walked for minutes
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
-from dfbench import is_archive_name, is_frame_name, is_video_name
-from dfbench.settings import load_settings
+from dfbench.data import is_archive_name, is_frame_name, is_video_name
 from dfbench_plugins.datasets import listfiles, tree
 
 ALLOW = "if that is meant, allow it: DFBENCH_DATA__FOLLOW_LINKS=true, or follow_links = true below [data] in dfbench.toml"
@@ -150,5 +149,7 @@ class Walk:
 
     def _may_lead_out(self) -> bool:
         if self._allowed is None:
-            self._allowed = load_settings().data.follow_links
+            from dfbench.data import follow_links  # settings take long to import
+
+            self._allowed = follow_links()
         return self._allowed

@@ -9,18 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dfbench import (
-    Counts,
-    DatasetIndex,
-    DatasetSpec,
-    Label,
-    LayoutError,
-    Video,
-    archive_folders,
-    is_archive_name,
-    is_frame_name,
-    natural_key,
-)
+from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video
+from dfbench.data import archive_folders, is_archive_name, is_frame_name, natural_key
 from dfbench_plugins.datasets import listfiles, tree
 from dfbench_plugins.datasets.walking import Walk
 

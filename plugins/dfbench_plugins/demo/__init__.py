@@ -44,8 +44,7 @@ def dfbench_commands(cli: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Say whether the figures of `make demo` are those to expect on any machine."""
-        from dfbench import leaderboard
-        from dfbench.cli.output import say
+        from dfbench import leaderboard, say
         from dfbench_plugins.demo.measured import PROTOCOL, compare, read_measured, told
 
         board = leaderboard(PROTOCOL, corpus="demo", runs=runs)

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from dfbench import Progress, ProgressTask, StoreError, UsageError
-from dfbench.errors import UnreadableError
-from dfbench.settings import own_cores
-from dfbench.untrusted import MOST_SETTINGS, read_object
+from dfbench import Progress, ProgressTask, StoreError, UnreadableError, UsageError, own_cores
+from dfbench.data import MOST_SETTINGS, read_object
 from dfbench_plugins.demo.layouts import GENERATOR, ROOTS, write_card, write_lists, write_text
 from dfbench_plugins.demo.plan import SIZES, Cut, Job, Shot, plan
 from dfbench_plugins.demo.sheet import contact_sheet

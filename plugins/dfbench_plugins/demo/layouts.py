@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dfbench.errors import UnreadableError
-from dfbench.untrusted import MOST_LIST, read_bytes
+from dfbench import UnreadableError
+from dfbench.data import MOST_LIST, read_bytes
 from dfbench_plugins.demo.plan import Job
 
 GENERATOR = "7"  # changes whenever any byte of a corpus may change

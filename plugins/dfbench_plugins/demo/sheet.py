@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from dfbench.untrusted import MOST_SETTINGS, read_object
+from dfbench.data import MOST_SETTINGS, read_object
 from dfbench_plugins.demo.layouts import CARD
 from dfbench_plugins.demo.pixels import U8
 from dfbench_plugins.demo.plan import FFPP_METHODS, Job, plan

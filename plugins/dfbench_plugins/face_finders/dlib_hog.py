@@ -11,7 +11,8 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import Faces, PluginError, landmark_file
+from dfbench import Faces, PluginError
+from dfbench.data import landmark_file
 from dfbench_plugins.face_finders.shrinking import shrunk
 
 MAX_SIDE = 800

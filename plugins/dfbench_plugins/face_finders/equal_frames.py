@@ -13,7 +13,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import Faces, lost, others_than, with_others
+from dfbench import Faces
+from dfbench.data import lost, others_than, with_others
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
 from dfbench_plugins.face_finders.shrinking import shrunk, summed
 

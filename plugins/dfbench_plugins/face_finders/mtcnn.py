@@ -15,7 +15,8 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import Faces, with_others
+from dfbench import Faces
+from dfbench.data import with_others
 from dfbench_plugins.face_finders.cascade import Cascade
 from dfbench_plugins.face_finders.equal_frames import NO_FACES, EqualFrames
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from dfbench.cores import own_cores
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.faces.worker_finder import FinderError, build_finder, finder_of
 from dfbench.data.fingerprints import ABSENT, fingerprint, fingerprints, list_archives_anew
@@ -34,7 +35,6 @@ from dfbench.data.preparing.process import process_of_this_thread
 from dfbench.data.store.face_files import discard, face_path
 from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
 from dfbench.interfaces import Progress
-from dfbench.settings import own_cores
 from dfbench.types import PrepareSpec, Status, Video
 from dfbench.version import VERSION
 
