@@ -110,6 +110,19 @@ def test_a_run_its_board_and_its_explanation(
     json.loads(inert(dfbench("leaderboard", "-p", "own", "--min-coverage", "0", "--json")).out)
     (scores,) = (tmp_path / ROOT / "runs").glob("probe-*/scores.parquet")
     assert set(pd.read_parquet(scores)["manipulation"]) > {"%s %d", "=1+1"}
+    runs = inert(dfbench("runs", "list"))
+    assert (runs.code, "probe" in runs.out) == (0, True), runs.err
+    json.loads(inert(dfbench("runs", "list", "--json")).out)
+    verified = inert(dfbench("runs", "verify"))
+    assert (verified.code, verified.out.count("probe") > 1) == (0, True), verified.err
+    json.loads(inert(dfbench("runs", "verify", "--json")).out)
+    exported = inert(dfbench("runs", "export", tmp_path / ROOT / "away"))
+    assert (exported.code, "left out" in exported.out) == (0, True), exported.err
+    assert len(list((tmp_path / ROOT / "away").glob("probe*/run.json"))) == 2
+    located = inert(
+        dfbench("localisation", "-d", "probe", "--dataset", "folder", "--out", tmp_path / ROOT / "maps")
+    )
+    assert (located.code, "has a mask video" in located.err) == (2, True), located.err
     video = root.parent / f"{FILES[9]}\n\x1b[1Aerror: none $_{{$.mp4"
     shutil.copyfile(face_video, video)
     for _ in range(2):
