@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dfbench.identity import digest_of
 from dfbench.text import storable
@@ -82,6 +82,44 @@ class Pooling(StrEnum):
     MEAN_LOGIT = "mean_logit"
     MEAN_PROB = "mean_prob"
     MAX = "max"
+
+
+class VideoFile(Protocol):
+    """What finding faces reads of a video: its file and mask, and the names under which its faces are kept.
+
+    A `Video` is one; so is a file of which nobody knows a label or a split.
+    """
+
+    @property
+    def dataset(self) -> str:
+        """The folder of the face store, within that of the corpus."""
+
+    @property
+    def video_id(self) -> str:
+        """The name, unique in its dataset."""
+
+    @property
+    def compression(self) -> str:
+        """Tells versions of one video apart; "" where there is one."""
+
+    @property
+    def path(self) -> Path:
+        """As `Video.path`."""
+
+    @property
+    def mask_path(self) -> Path | None:
+        """A video of what was changed, which chooses among several faces; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFile:
+    """A video file that is no row of a dataset: nothing is known of what it shows. See `VideoFile`."""
+
+    dataset: str
+    video_id: str
+    path: Path
+    compression: str = ""
+    mask_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

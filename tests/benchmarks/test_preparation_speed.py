@@ -92,7 +92,7 @@ def test_preparing_a_video(
     boxes: list[NDArray[np.float32]] = []
 
     def ours() -> StoredFaces:
-        prepare_video(head, PrepareSpec(choice), finder, tmp_path / "one.faces")
+        prepare_video(head.path, PrepareSpec(choice), finder, tmp_path / "one.faces")
         return read_track(tmp_path / "one.faces")
 
     def naive() -> None:

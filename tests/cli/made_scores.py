@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import numpy as np
 import pytest
 from tests.cli.command import write
 
+from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.runs.scoring import evaluation
 from dfbench.runs.scoring.score_table import ScoreWriter
-from dfbench.runs.scoring.score_videos import PreparedVideo
 from dfbench.types import Status, Video
 
 TEST_LIST = "List_of_testing_videos.txt"
@@ -39,7 +40,7 @@ def celeb(
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    videos: Sequence[PreparedVideo]
+    videos: Sequence[PreparedResult]
 
 
 def score_without_work(
@@ -52,9 +53,9 @@ def score_without_work(
     `reason`."""
 
     def prepare(videos: Sequence[Video], *_: Any, **__: Any) -> _Report:
-        return _Report([PreparedVideo(video, Status.OK, "", video.path) for video in videos])
+        return _Report([PreparedResult(video, Status.OK, "", video.path) for video in videos])
 
-    def score(_: object, videos: Sequence[PreparedVideo], *, writer: ScoreWriter, **__: Any) -> None:
+    def score(_: object, videos: Sequence[PreparedResult], *, writer: ScoreWriter, **__: Any) -> None:
         rng = np.random.default_rng(0)
         for one in videos:
             logit = rng.normal() + int(one.video.label)
@@ -63,6 +64,6 @@ def score_without_work(
             else:
                 writer.add_video(one.video, frames=np.zeros((1, 1), np.int64), logits=np.array([logit]))
 
-    monkeypatch.setattr(evaluation, "_build", lambda *_: object())
+    monkeypatch.setattr(evaluation, "opened", lambda *_: nullcontext(object()))
     monkeypatch.setattr(evaluation, "prepare_selected", prepare)
     monkeypatch.setattr(evaluation, "score_videos", score)

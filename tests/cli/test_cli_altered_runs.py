@@ -204,7 +204,7 @@ def test_a_finish_that_was_cut_off_goes_on(
     assert read_record(folder)["status"] == "running"
     assert not (folder / "scores").exists()
     monkeypatch.setattr(evaluation, "write_record", write)
-    monkeypatch.setattr(evaluation, "_build", None)  # all was scored: no detector is needed
+    monkeypatch.setattr(evaluation, "opened", None)  # all was scored: no detector is needed
     scores = (folder / "scores.parquet").read_bytes()
     changed = pq.read_table(folder / "scores.parquet")
     change_scores(folder / "scores.parquet", seconds=1.0)

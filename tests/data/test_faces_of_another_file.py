@@ -214,7 +214,7 @@ def test_a_video_that_changes_while_its_faces_are_looked_for_has_none(
 
     monkeypatch.setattr(finder, "find", changing)
     with pytest.raises(error) as caught:
-        prepare_video(video, SPEC, finder, toy.folder / "1.faces")
+        prepare_video(video.path, SPEC, finder, toy.folder / "1.faces")
     assert type(caught.value) is error
     assert str(video.path) in caught.value.message
     assert not (toy.folder / "1.faces").exists()

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from dfbench.data.store.face_files import read_track
 from dfbench.data.faces.video_faces import prepare_video
-from dfbench.types import Faces, FrameChoice, Label, PrepareSpec, Video
+from dfbench.types import Faces, FrameChoice, PrepareSpec
 
 class InTheMiddle:
     def find(self, frames):
@@ -30,8 +30,7 @@ class InTheMiddle:
         return [Faces(box, np.ones(1, np.float32), np.full((1, 5, 2), 1000, np.float32)) for _ in frames]
 
 path, out = Path(sys.argv[1]), Path(sys.argv[2])
-video = Video("toy", path.stem, path, Label.REAL, "test", "real", "", (), path.stem)
-prepare_video(video, PrepareSpec(FrameChoice("uniform", int(sys.argv[3]))), InTheMiddle(), out)
+prepare_video(path, PrepareSpec(FrameChoice("uniform", int(sys.argv[3]))), InTheMiddle(), out)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps([peak * 1024, read_track(out).track.frame_indices.tolist()]))
 """

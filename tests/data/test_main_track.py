@@ -19,7 +19,7 @@ from dfbench.data.faces.tracking import Track
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.store.face_files import read_faces
 from dfbench.errors import NoFaceError
-from dfbench.types import ClipSpec, Faces, FrameChoice, Label, PrepareSpec, Sampling, Video
+from dfbench.types import ClipSpec, Faces, FrameChoice, PrepareSpec, Sampling
 
 WriteVideo = Callable[..., Path]
 Box = tuple[int, int, int, int]
@@ -57,14 +57,13 @@ def chosen(write_video: WriteVideo, tmp_path: Path) -> Callable[..., tuple[Box, 
     path = write_video(
         "numbered.mp4", [np.full((HEIGHT, WIDTH, 3), 20 + 5 * t, np.uint8) for t in range(LENGTH)]
     )
-    video = Video("toy", "one", path, Label.REAL, "test", "real", "", (), "one")
 
     def choose(
         choice: FrameChoice, *faces: tuple[Box, Sequence[int]], every: int = 1
     ) -> tuple[Box, int, int]:
         """Box of the stored face in the first frame that holds it, how many hold it, and how many were wanted."""
         spec = PrepareSpec(choice, detect_every=every)
-        prepare_video(video, spec, Scripted(faces), tmp_path / "one.faces")
+        prepare_video(path, spec, Scripted(faces), tmp_path / "one.faces")
         stored = read_faces(tmp_path / "one.faces")
         x0, y0, x1, y1 = (round(float(one)) for one in stored.track.boxes[0])
         return (x0, y0, x1, y1), len(stored.track.frame_indices), stored.origin.wanted_frames

@@ -24,13 +24,13 @@ from torch import Tensor
 from dfbench.data.fingerprints import fingerprint
 from dfbench.data.preparing import executor, prepare
 from dfbench.data.preparing.executor import LocalExecutor, open_executor
-from dfbench.data.preparing.outcomes import sweep_leftovers
+from dfbench.data.preparing.outcomes import PreparedResult, sweep_leftovers
 from dfbench.data.preparing.process import OwnProcess, memory_of_this_job
 from dfbench.data.preparing.shard import Shard, parse_shard
 from dfbench.data.store.face_files import read_faces
 from dfbench.errors import PluginError, RunError, StoreError, UsageError
 from dfbench.progress import SilentProgress
-from dfbench.runs.scoring.score_videos import PreparedVideo, score_videos
+from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.types import ClipSpec, Status
 
 COUNT = 8
@@ -139,7 +139,7 @@ def test_a_damaged_face_file_costs_its_own_score_alone(toy: ToyStage) -> None:
     damaged = bytearray(ready[3].path.read_bytes())
     damaged[60] ^= 1
     ready[3].path.write_bytes(bytes(damaged))
-    videos = [PreparedVideo(one.video, one.status, one.reason, one.path) for one in ready]
+    videos = [PreparedResult(one.video, one.status, one.reason, one.path) for one in ready]
     writer = Mock()
     clips = ClipSpec(frames=1, size=16, per_video=2)
     score_videos(Zero(), videos, clips=clips, writer=writer, progress=SilentProgress(), description="score")

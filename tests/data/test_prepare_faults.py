@@ -136,7 +136,7 @@ def test_a_store_that_may_not_be_written(toy: ToyStage, finder: FaceFinder) -> N
     store.chmod(0o555)
     video, path = toy.videos[3], store / "a.faces"
     for error in (
-        refused(lambda: prepare_video(video, SPEC, finder, path)),
+        refused(lambda: prepare_video(video.path, SPEC, finder, path)),
         refused(lambda: store_failure(video, path, Status.NO_FACE, "no face")),
     ):
         assert isinstance(error, StoreError)
@@ -187,5 +187,5 @@ def test_what_may_not_be_read(tmp_path: Path, what: str) -> None:
 def test_a_video_that_changes_its_size_is_stored(toy: ToyStage, finder: FaceFinder) -> None:
     video, path = toy.videos[3], toy.folder / "a.faces"
     video.path.write_bytes(h264_stream((64, 48), (128, 96)))
-    prepare_video(video, SPEC, finder, path)
+    prepare_video(video.path, SPEC, finder, path)
     assert len(read_faces(path).crops) == 4

@@ -62,7 +62,7 @@ def test_crops_hold_the_pixels_of_the_frame(
 ) -> None:
     source = write_video("face.mp4", face_frames * 2)
     target = tmp_path / "one.faces"
-    prepare_video(video_of(source), SPEC, OneFace(), target)
+    prepare_video(source, SPEC, OneFace(), target)
     stored = read_faces(target)
     assert stored.track.frame_indices.tolist() == list(range(8))
     assert stored.track.landmarks.shape == (8, 81, 2)
@@ -83,14 +83,14 @@ def test_equal_content_gives_equal_bytes(
 ) -> None:
     source = write_video("face.mp4", face_frames)
     for name in ("a", "b"):
-        prepare_video(video_of(source), SPEC, OneFace(), tmp_path / f"{name}.faces")
+        prepare_video(source, SPEC, OneFace(), tmp_path / f"{name}.faces")
     assert (tmp_path / "a.faces").read_bytes() == (tmp_path / "b.faces").read_bytes()
 
 
 def test_no_face_names_the_file(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     source = write_video("wall.mp4", face_frames)
     with pytest.raises(NoFaceError, match=r"wall\.mp4"):
-        prepare_video(video_of(source), SPEC, NoFace(), tmp_path / "one.faces")
+        prepare_video(source, SPEC, NoFace(), tmp_path / "one.faces")
 
 
 def test_a_full_disk_stops_with_the_way_out(
@@ -107,7 +107,7 @@ def test_a_full_disk_stops_with_the_way_out(
 
     monkeypatch.setattr(store.zipfile, "ZipFile", Full)  # type: ignore[attr-defined]
     with pytest.raises(StoreError, match="No space left") as caught:
-        prepare_video(video_of(source), SPEC, OneFace(), tmp_path / "faces" / "one.faces")
+        prepare_video(source, SPEC, OneFace(), tmp_path / "faces" / "one.faces")
     assert any("DFBENCH_CACHE" in hint for hint in caught.value.hints)
     assert list((tmp_path / "faces").iterdir()) == []
 
@@ -115,7 +115,7 @@ def test_a_full_disk_stops_with_the_way_out(
 def test_damage_is_noticed(write_video: WriteVideo, face_frames: Frames, tmp_path: Path) -> None:
     target = tmp_path / "one.faces"
     source = write_video("face.mp4", face_frames)
-    prepare_video(video_of(source), SPEC, OneFace(), target)
+    prepare_video(source, SPEC, OneFace(), target)
     origin = read_origin(target, whole=True)
     assert origin is not None
     assert (origin.source, origin.content) == (fingerprint(source), content_digest(source))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests import photographs
 
-from dfbench import Faces, FrameChoice, Label, PrepareSpec, Video
+from dfbench import Faces, FrameChoice, PrepareSpec
 from dfbench.data.faces.tracking import with_others
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.store.face_files import StoredFaces, read_track
@@ -54,9 +54,7 @@ def scene(
 
 def prepared(path: Path, finder: Mtcnn, mask: Path | None = None) -> StoredFaces:
     stored = path.with_suffix(".faces")
-    prepare_video(
-        Video("toy", "one", path, Label.FAKE, "test", "swap", "", (), "one", mask), SPEC, finder, stored
-    )
+    prepare_video(path, SPEC, finder, stored, mask_path=mask)
     return read_track(stored)
 
 

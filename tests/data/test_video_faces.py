@@ -68,7 +68,7 @@ SPEC = PrepareSpec(FrameChoice("uniform", 6))
 
 
 def test_everything_that_was_seen_is_kept(write_video: WriteVideo, tmp_path: Path) -> None:
-    prepare_video(fake(write_video("two.mp4", grey(20))), SPEC, Two(), tmp_path / "one.faces")
+    prepare_video(write_video("two.mp4", grey(20)), SPEC, Two(), tmp_path / "one.faces")
     stored = read_faces(tmp_path / "one.faces")
     assert stored.track.boxes[0].tolist() == list(LARGE)
     seen = stored.seen
@@ -84,7 +84,7 @@ def test_the_mask_tells_whose_face_was_forged(
     write_video: WriteVideo, tmp_path: Path, frames: int, scale: int
 ) -> None:
     mask = write_video("mask.mp4", [mask_of(SMALL, scale=scale)] * frames)
-    prepare_video(fake(write_video("two.mp4", grey(20)), mask), SPEC, Two(), tmp_path / "one.faces")
+    prepare_video(write_video("two.mp4", grey(20)), SPEC, Two(), tmp_path / "one.faces", mask_path=mask)
     stored = read_faces(tmp_path / "one.faces")
     assert stored.track.boxes[0].tolist() == list(SMALL)
     assert stored.seen.boxes[stored.seen.track == 0][0].tolist() == list(SMALL)
@@ -99,19 +99,21 @@ def test_faces_count_for_the_mask_that_is_there(write_video: WriteVideo, tmp_pat
     video = fake(write_video("two.mp4", grey(20)), mask)
     alone = fake(video.path)  # what a dataset says where it finds no mask
     for first in (alone, video):
-        prepare_video(first, SPEC, Two(), path)
+        prepare_video(first.path, SPEC, Two(), path, mask_path=first.mask_path)
         assert known(video, path)
         assert known(alone, path)
     before = files_digest([video])
     write_video("mask.mp4", [mask_of(SMALL)] * 20)
     assert known(video, path) is None  # it came later
     assert files_digest([video]) != before
-    prepare_video(video, SPEC, Two(), path)
+    prepare_video(video.path, SPEC, Two(), path, mask_path=video.mask_path)
     assert known(video, path)
     assert known(alone, path) is None  # without it, the other face is the main one
     write_video("mask.mp4", [mask_of(LARGE)] * 20)
     assert known(video, path) is None
-    prepare_video(video, SPEC, ByBrightness(), path)  # one face, so that the mask has no say
+    prepare_video(
+        video.path, SPEC, ByBrightness(), path, mask_path=video.mask_path
+    )  # one face, so that the mask has no say
     mask.unlink()
     write_video("mask.mp4", [mask_of(LARGE)] * 9)
     assert known(video, path)
@@ -127,7 +129,7 @@ def test_a_mask_that_tells_nothing_leaves_the_main_face(
         mask = write_video("mask.mp4", [np.zeros((120, 180, 3), np.uint8)] * 4)
     elif kind == "damaged":
         mask.write_bytes(b"no video")
-    prepare_video(fake(write_video("two.mp4", grey(20)), mask), SPEC, Two(), tmp_path / "one.faces")
+    prepare_video(write_video("two.mp4", grey(20)), SPEC, Two(), tmp_path / "one.faces", mask_path=mask)
     assert read_faces(tmp_path / "one.faces").track.boxes[0].tolist() == list(LARGE)
 
 
@@ -147,7 +149,7 @@ def test_a_mask_that_chooses_nobody_is_told(
     else:
         (mask := tmp_path / "mask.mp4").write_bytes(b"no video")
     video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
-    note = prepare_video(video, SPEC, Two(), path).note
+    note = prepare_video(video.path, SPEC, Two(), path, mask_path=mask).note
     assert said in note
     assert read_faces(path).origin.note == note
     assert read_faces(path).track.boxes[0].tolist() == list(LARGE)
@@ -172,8 +174,8 @@ def test_a_forged_face_that_leaves_and_comes_back_is_chosen_all_the_same(
 ) -> None:
     """It is three tracks, none of which holds half of what was changed; the longest is cut out."""
     mask = write_video("mask.mp4", [mask_of(SMALL)] * 60)
-    video, path = fake(write_video("two.mp4", grey(60)), mask), tmp_path / "one.faces"
-    assert prepare_video(video, PrepareSpec(FrameChoice("first", 60)), Leaving(), path).note == ""
+    video, path, spec = write_video("two.mp4", grey(60)), tmp_path / "one.faces", FrameChoice("first", 60)
+    assert prepare_video(video, PrepareSpec(spec), Leaving(), path, mask_path=mask).note == ""
     stored = read_faces(path)
     assert stored.track.boxes[0].tolist() == list(SMALL)
     assert stored.track.frame_indices.tolist() == list(range(20, 40))
@@ -185,8 +187,8 @@ def test_a_mask_that_marks_something_in_a_short_part_tells_whose_face_it_is(
     """Of twenty wanted frames, eight are compared with their masks; the two that mark something are between these."""
     black = np.zeros((120, 180, 3), np.uint8)
     mask = write_video("mask.mp4", [mask_of(SMALL) if t in (4, 12) else black for t in range(20)])
-    video, path = fake(write_video("two.mp4", grey(20)), mask), tmp_path / "one.faces"
-    assert prepare_video(video, PrepareSpec(FrameChoice("first", 20)), Two(), path).note == ""
+    video, path, spec = write_video("two.mp4", grey(20)), tmp_path / "one.faces", FrameChoice("first", 20)
+    assert prepare_video(video, PrepareSpec(spec), Two(), path, mask_path=mask).note == ""
     assert read_faces(path).track.boxes[0].tolist() == list(SMALL)
 
 
@@ -223,7 +225,7 @@ def test_frames_far_apart_are_all_searched(write_video: WriteVideo) -> None:
 def test_what_does_not_fit_is_decoded_again(
     write_video: WriteVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    video = fake(write_video("two.mp4", grey(30)))
+    video = write_video("two.mp4", grey(30))
     prepare_video(video, SPEC, Two(), tmp_path / "held.faces")
     monkeypatch.setattr(video_faces, "HELD_BYTES", 100_000)
     prepare_video(video, SPEC, Two(), tmp_path / "again.faces")
@@ -244,7 +246,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(
     for count in (40, 200):
         spec = PrepareSpec(FrameChoice("first", count), max_size=32, detect_every=4)
         tracemalloc.start()
-        prepare_video(fake(tmp_path / "none.mp4"), spec, Two(), tmp_path / "one.faces")
+        prepare_video(tmp_path / "none.mp4", spec, Two(), tmp_path / "one.faces")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     frame = 640 * 480 * 3

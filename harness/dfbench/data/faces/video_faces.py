@@ -28,7 +28,7 @@ from dfbench.data.store.face_files import IRRELEVANT, Origin, Sightings, StoredF
 from dfbench.errors import MissingVideoError, NoFaceError, UnreadableError, VideoError
 from dfbench.interfaces import FaceFinder, ThoroughFaceFinder
 from dfbench.text import storable
-from dfbench.types import Faces, FaceTrack, FrameChoice, PrepareSpec, Video
+from dfbench.types import Faces, FaceTrack, FrameChoice, PrepareSpec
 
 HELD_BYTES = 512 * 2**20  # of decoded frames
 BATCH = 8  # frames that a finder is given at once, unless they are as large as
@@ -86,15 +86,22 @@ class WantedFrames:
 
 
 def prepare_video(
-    video: Video, spec: PrepareSpec, finder: FaceFinder, path: Path, *, threads: int = 1
+    path: Path,
+    spec: PrepareSpec,
+    finder: FaceFinder,
+    out: Path,
+    *,
+    mask_path: Path | None = None,
+    threads: int = 1,
 ) -> Origin:
-    """Store the faces of one video, which so many threads decode, at `path`.
+    """Store the faces of the video at `path` in the face file `out`: the only way from a file to faces.
 
-    Returns what they were made of, with what is to be said of the video and of whose face it is. Raises VideoError, also if
-    the file changes meanwhile, and StoreError.
+    A mask video, if there is one, chooses among several faces. So many threads decode. Returns what the faces were made of,
+    with what is to be said of the video and of whose face it is. Raises VideoError, also if the file changes meanwhile, and
+    StoreError.
     """
-    source = fingerprint(video.path)
-    frames = WantedFrames(video.path, spec.frames, threads=threads)
+    source = fingerprint(path)
+    frames = WantedFrames(path, spec.frames, threads=threads)
     thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
     search = look(frames, thorough or finder, spec.detect_every)
     seen_at = search.positions[search.looked_at]
@@ -102,15 +109,15 @@ def prepare_video(
     mask, note = IRRELEVANT, ""
     tracks = ranked_tracks(search, search.found, spec.frames)
     if len(tracks) > 1 or thorough is not None:  # a mask has a say, or would have one
-        mask = ABSENT if video.mask_path is None else fingerprint(video.mask_path)
-    if video.mask_path is not None and mask != IRRELEVANT:
+        mask = ABSENT if mask_path is None else fingerprint(mask_path)
+    if mask_path is not None and mask != IRRELEVANT:
         try:
-            masks = read_masks(seen_at, video.mask_path)
+            masks = read_masks(seen_at, mask_path)
         except VideoError as error:
             note = f"its mask cannot be read, so that the main face was taken: {error.message}"
         else:
             if not masks:
-                note = f"its mask is black, so that the main face was taken: {video.mask_path}"
+                note = f"its mask is black, so that the main face was taken: {mask_path}"
     if (
         thorough is not None
         and masks
@@ -119,14 +126,12 @@ def prepare_video(
         tracks = ranked_tracks(search, with_all(search, frames, thorough), spec.frames)
     if not tracks:
         told = "; ".join([f"no face in any of {len(search.found)} frames looked at", *frames.remarks])
-        raise NoFaceError(f"{video.path}: {told}")
+        raise NoFaceError(f"{path}: {told}")
     chosen = tracks[0]
     if masks and (forged := masked_track(tracks, masks, frame_size=search.frame_size)) is not None:
         chosen = forged
     elif masks:
-        note = (
-            f"its mask lies mostly outside of every face, so that the main face was taken: {video.mask_path}"
-        )
+        note = f"its mask lies mostly outside of every face, so that the main face was taken: {mask_path}"
     main = follow(chosen, search.looked_at, search.positions)
     kept = set(main.rows.tolist())
     faces = crop_track((one for row, one in enumerate(frames) if row in kept), main, spec)
@@ -134,13 +139,13 @@ def prepare_video(
     said = storable("; ".join([*frames.remarks, *([note] if note else [])]))
     origin = Origin(
         source=source,
-        content=_unchanged_content(video.path, source),
+        content=_unchanged_content(path, source),
         mask=mask,
         note=said,
         face_frames=len(main.rows),
         wanted_frames=len(search.positions),
     )
-    write_faces(path, replace(faces, seen=seen, origin=origin))
+    write_faces(out, replace(faces, seen=seen, origin=origin))
     return origin
 
 

@@ -13,25 +13,32 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
 from dfbench.data.images.sequences import archive_of
 from dfbench.data.store.face_files import IRRELEVANT, Origin, not_written, part_path, read_origin
 from dfbench.errors import DataError, StoreError, UnreadableError
 from dfbench.text import storable
-from dfbench.types import Status, Video
+from dfbench.types import Status, Video, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, read_object
 
 LEFTOVER_SECONDS = 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedResult:
-    """How the preparation of one video ended; `path` is its face file if `status` is OK, and `reason` then what is to
-    be said of whose face it is, mostly "". The face is in `face_frames` of its `wanted_frames`, -1 if nobody counted."""
+_V = TypeVar("_V", bound=VideoFile)
+_W = TypeVar("_W", bound=VideoFile)
 
-    video: Video
+
+@dataclass(frozen=True)  # with slots, Python 3.11 cannot make one by the name PreparedResult
+class Prepared(Generic[_V]):
+    """How the preparation of one video ended; `path` is its face file if `status` is OK.
+
+    `reason` says why a video has no faces; of one that has, it is a remark on which face was chosen, usually "". The face is
+    in `face_frames` of its `wanted_frames`, -1 if nobody counted.
+    """
+
+    video: _V
     status: Status
     reason: str
     path: Path
@@ -39,10 +46,25 @@ class PreparedResult:
     face_frames: int = -1
     wanted_frames: int = -1
 
+    def of(self, video: _W) -> Prepared[_W]:
+        """Return the same outcome, told of `video`, which has the same file and mask."""
+        return Prepared(
+            video,
+            self.status,
+            self.reason,
+            self.path,
+            self.seconds,
+            face_frames=self.face_frames,
+            wanted_frames=self.wanted_frames,
+        )
 
-def prepared_result(video: Video, path: Path, origin: Origin, seconds: float = 0.0) -> PreparedResult:
-    """The outcome of a video whose face file at `path` was made of `origin`."""
-    return PreparedResult(
+
+PreparedResult = Prepared[Video]
+
+
+def prepared_result(video: _V, path: Path, origin: Origin, seconds: float = 0.0) -> Prepared[_V]:
+    """Return the outcome of a video whose face file at `path` was made of `origin`."""
+    return Prepared(
         video,
         Status.OK,
         origin.note,
@@ -54,14 +76,14 @@ def prepared_result(video: Video, path: Path, origin: Origin, seconds: float = 0
 
 
 def known_outcome(
-    video: Video, path: Path, source: str, *, whole: bool = True, verify: bool = False
-) -> PreparedResult | None:
+    video: _V, path: Path, source: str, *, whole: bool = True, verify: bool = False
+) -> Prepared[_V] | None:
     """What the store says of a video whose file has the fingerprint `source`, None if it is to be prepared.
 
     `whole` checks every CRC of its face file, `verify` every byte of the video: the fingerprint is of samples.
     """
     if source == ABSENT:
-        return PreparedResult(video, Status.MISSING, f"{video.path}: no such file or folder", path)
+        return Prepared(video, Status.MISSING, f"{video.path}: no such file or folder", path)
     origin = _sound_origin(video, path, source, whole=whole)
     if origin is not None and (not verify or origin.content == _content(video.path)):
         return prepared_result(video, path, origin)
@@ -72,12 +94,10 @@ def known_outcome(
         status, reason = Status(record["status"]), storable(str(record["reason"]))
     except (UnreadableError, ValueError, KeyError, TypeError):  # not there, or damaged
         return None
-    return None if status is Status.OK else PreparedResult(video, status, reason, path)
+    return None if status is Status.OK else Prepared(video, status, reason, path)
 
 
-def store_failure(
-    video: Video, path: Path, status: Status, reason: str, seconds: float = 0.0
-) -> PreparedResult:
+def store_failure(video: _V, path: Path, status: Status, reason: str, seconds: float = 0.0) -> Prepared[_V]:
     """Keep why a video has no faces. Raises StoreError."""
     reason, source = storable(reason), fingerprint(video.path)
     record = {
@@ -97,7 +117,7 @@ def store_failure(
             path.unlink(missing_ok=True)  # damaged, or of another file or mask
     except OSError as error:
         raise not_written(_status_path(path), part, error) from error
-    return PreparedResult(video, status, reason, path, seconds)
+    return Prepared(video, status, reason, path, seconds)
 
 
 def forget_failure(path: Path) -> None:
@@ -120,7 +140,7 @@ def sweep_leftovers(folders: Iterable[Path]) -> None:
                 continue
 
 
-def _sound_origin(video: Video, path: Path, source: str, *, whole: bool) -> Origin | None:
+def _sound_origin(video: VideoFile, path: Path, source: str, *, whole: bool) -> Origin | None:
     """What the face file at `path` was made of, if that is this video, and its mask as it is now where a mask has a say."""
     origin = read_origin(path, whole=whole) if path.is_file() else None
     if origin is None or origin.source != source:
@@ -128,11 +148,11 @@ def _sound_origin(video: Video, path: Path, source: str, *, whole: bool) -> Orig
     return origin if origin.mask == IRRELEVANT or origin.mask == _mask(video) else None
 
 
-def _mask(video: Video) -> str:
+def _mask(video: VideoFile) -> str:
     return ABSENT if video.mask_path is None else fingerprint(video.mask_path)
 
 
-def _failed(record: Mapping[str, Any], video: Video, source: str) -> bool:
+def _failed(record: Mapping[str, Any], video: VideoFile, source: str) -> bool:
     """Whether it was this video that failed.
 
     A file that was damaged and is downloaded again may have the same samples: where its time is another, all of it counts.

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 from uuid import uuid4
 
 from dfbench.cores import own_cores
@@ -24,7 +25,7 @@ from dfbench.data.fingerprints import ABSENT, fingerprint, fingerprints, list_ar
 from dfbench.data.folders import require_below
 from dfbench.data.preparing.executor import killed_with_its_workers, open_executor
 from dfbench.data.preparing.outcomes import (
-    PreparedResult,
+    Prepared,
     forget_failure,
     known_outcome,
     prepared_result,
@@ -35,7 +36,7 @@ from dfbench.data.preparing.process import process_of_this_thread
 from dfbench.data.store.face_files import discard, face_path
 from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
 from dfbench.interfaces import Progress
-from dfbench.types import PrepareSpec, Status, Video
+from dfbench.types import GivenFile, PrepareSpec, Status, Video, VideoFile
 from dfbench.version import VERSION
 
 VIDEO_SECONDS = 1800.0  # after which a video counts as one that hangs
@@ -45,11 +46,17 @@ MAX_FAILURES = 5
 _FAILED = "the face finder failed: "
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareReport:
-    """One result a video, in the order that the videos were given; with `retry`, of those that were prepared before."""
+_V = TypeVar("_V", bound=VideoFile)
 
-    videos: tuple[PreparedResult, ...]
+
+@dataclass(frozen=True)  # without slots, as `Prepared`
+class Report(Generic[_V]):
+    """The outcome of each requested video, in request order; with `retry`, of those alone that already had one."""
+
+    videos: tuple[Prepared[_V], ...]
+
+
+PrepareReport = Report[Video]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class _Job:
     """One video, with what a worker needs to know; `threads` decode it. `source` is the fingerprint of its file, `origin`
     the machine that asks, if it may be another one."""
 
-    video: Video
+    video: VideoFile
     spec: PrepareSpec
     path: Path
     source: str
@@ -70,7 +77,7 @@ class _Job:
 
 
 def prepare(
-    videos: Sequence[Video],
+    videos: Sequence[_V],
     spec: PrepareSpec,
     *,
     store_root: Path,
@@ -82,7 +89,7 @@ def prepare(
     seconds: float = VIDEO_SECONDS,
     retry: bool = False,
     verify: bool = False,
-) -> PrepareReport:
+) -> Report[_V]:
     """Prepare `videos`; what is done already is not done again.
 
     `finder` is the import path of a factory `(device: str) -> FaceFinder`. A video that takes longer than `seconds`
@@ -95,7 +102,7 @@ def prepare(
     store_root = store_root.absolute() if scheduler else store_root
     sources = _sources(videos, verify=verify)
     paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
-    results: dict[int, PreparedResult] = {}
+    results: dict[int, Prepared[_V]] = {}
     left: list[int] = []
     outcomes = _outcomes(videos, sources, paths, workers=workers if verify else 0, progress=progress)
     for number, (known, path) in enumerate(zip(outcomes, paths, strict=True)):
@@ -121,11 +128,11 @@ def prepare(
         }
         with progress.task(f"faces of {videos[left[0]].dataset}", len(left)) as task:
             for number, result in _run(jobs, scheduler, workers, store_root, progress):
-                results[number] = replace(result, video=videos[number])
+                results[number] = result.of(videos[number])
                 task.advance(
                     note="" if result.status is Status.OK else f"{result.video.video_id}: {result.status}"
                 )
-    return PrepareReport(tuple(results[number] for number in sorted(results)))
+    return Report(tuple(results[number] for number in sorted(results)))
 
 
 def threads_of_each(cores: int, processes: int) -> int:
@@ -134,14 +141,14 @@ def threads_of_each(cores: int, processes: int) -> int:
 
 
 def prepared(
-    videos: Sequence[Video],
+    videos: Sequence[_V],
     spec: PrepareSpec,
     *,
     store_root: Path,
     corpus: str,
     progress: Progress,
     verify: int = 0,
-) -> list[PreparedResult | None]:
+) -> list[Prepared[_V] | None]:
     """What the store says of each video, None for one that is not prepared yet. Changes nothing.
 
     With `verify`, a number of threads, every byte of what is there is checked, and of the videos; otherwise no crop is
@@ -152,7 +159,7 @@ def prepared(
     return _outcomes(videos, sources, paths, workers=verify, progress=progress)
 
 
-def _sources(videos: Sequence[Video], *, verify: bool) -> list[str]:
+def _sources(videos: Sequence[VideoFile], *, verify: bool) -> list[str]:
     paths = [video.path for video in videos]
     if verify:
         list_archives_anew(paths)
@@ -160,13 +167,13 @@ def _sources(videos: Sequence[Video], *, verify: bool) -> list[str]:
 
 
 def _outcomes(
-    videos: Sequence[Video],
+    videos: Sequence[_V],
     sources: Sequence[str],
     paths: Sequence[Path],
     *,
     workers: int,
     progress: Progress,
-) -> list[PreparedResult | None]:
+) -> list[Prepared[_V] | None]:
     """What the store says of each video; with `workers`, so many threads check every byte."""
     if not workers:
         rows = zip(videos, paths, sources, strict=True)
@@ -183,7 +190,7 @@ def _outcomes(
 
 
 def _paths(
-    videos: Sequence[Video], sources: Sequence[str], spec: PrepareSpec, *, store_root: Path, corpus: str
+    videos: Sequence[VideoFile], sources: Sequence[str], spec: PrepareSpec, *, store_root: Path, corpus: str
 ) -> list[Path]:
     digest = spec.digest()
     return [
@@ -194,7 +201,7 @@ def _paths(
 
 def _run(
     jobs: dict[int, _Job], scheduler: str, workers: int, store_root: Path, progress: Progress
-) -> Iterator[tuple[int, PreparedResult]]:
+) -> Iterator[tuple[int, Prepared[VideoFile]]]:
     """Outcomes as they come."""
     # Each start begins elsewhere and goes round: two at a time on one store share the work, and do not double it.
     numbers = list(jobs)
@@ -258,8 +265,11 @@ def _marked(store_root: Path) -> Iterator[Path]:
 
 
 def _sent_away(job: _Job, mark: Path) -> _Job:
-    video = replace(job.video, path=job.video.path.absolute())  # a worker has a working directory of its own
-    return replace(job, video=video, origin=socket.gethostname(), mark=mark)
+    video = job.video
+    mask = None if video.mask_path is None else video.mask_path.absolute()
+    # a worker has a working directory of its own
+    sent = GivenFile(video.dataset, video.video_id, video.path.absolute(), video.compression, mask)
+    return replace(job, video=sent, origin=socket.gethostname(), mark=mark)
 
 
 def _check_worker(job: _Job, source: str) -> None:
@@ -285,7 +295,7 @@ def _check_worker(job: _Job, source: str) -> None:
         )
 
 
-def _run_job(job: _Job) -> PreparedResult:
+def _run_job(job: _Job) -> Prepared[VideoFile]:
     """Prepare a video in the process of this thread, unless somebody else did so in the meantime."""
     source = fingerprint(job.video.path)
     _check_worker(job, source)
@@ -294,7 +304,7 @@ def _run_job(job: _Job) -> PreparedResult:
     if source != job.source:
         where = f" (or {socket.gethostname()} sees another file than {job.origin})" if job.origin else ""
         reason = f"{job.video.path}: it changed since this command began{where}"
-        return PreparedResult(job.video, Status.ERROR, reason, job.path)
+        return Prepared(job.video, Status.ERROR, reason, job.path)
     process = process_of_this_thread()
     process.preload = (__name__, job.finder.partition(":")[0])
     try:
@@ -320,16 +330,23 @@ def _run_job(job: _Job) -> PreparedResult:
     return _lost(job, reason, time.perf_counter() - begun)
 
 
-def _lost(job: _Job, reason: str, seconds: float = 0.0) -> PreparedResult:
+def _lost(job: _Job, reason: str, seconds: float = 0.0) -> Prepared[VideoFile]:
     """Its process is gone; another one may have prepared it all the same."""
     known = known_outcome(job.video, job.path, job.source)
     return known or store_failure(job.video, job.path, Status.ERROR, reason, seconds)
 
 
-def _prepare_job(job: _Job, worker: int) -> PreparedResult:
+def _prepare_job(job: _Job, worker: int) -> Prepared[VideoFile]:
     video, path, begun = job.video, job.path, time.perf_counter()
     try:
-        made = prepare_video(video, job.spec, finder_of(job.finder, worker), path, threads=job.threads)
+        made = prepare_video(
+            video.path,
+            job.spec,
+            finder_of(job.finder, worker),
+            path,
+            mask_path=video.mask_path,
+            threads=job.threads,
+        )
     except (StoreError, FinderError):
         raise  # the disk, not the video: stop, and keep what there is; or the finder: once more in a new process
     except VideoError as error:

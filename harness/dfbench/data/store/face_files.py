@@ -36,7 +36,7 @@ from dfbench.data.store.face_checks import (
     track_arrays,
 )
 from dfbench.errors import AbsentError, StoreError, UnreadableError
-from dfbench.types import FaceTrack, Video
+from dfbench.types import FaceTrack, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, parsed_object, require_regular
 
 SUFFIX = ".faces"
@@ -108,7 +108,7 @@ class StoredFaces:
     origin: Origin = Origin()
 
 
-def face_path(store_root: Path, video: Video, *, corpus: str, digest: str, source: str) -> Path:
+def face_path(store_root: Path, video: VideoFile, *, corpus: str, digest: str, source: str) -> Path:
     """Where the faces of a video are, `source` being the fingerprint of its file.
 
     Safe for any `video_id`: readable as far as possible, unique by a hash. Raises StoreError for a corpus or dataset that

@@ -19,6 +19,7 @@ from dfbench.data.datasets.manifest import (
     manifest_digest,
 )
 from dfbench.data.folders import below, require_below
+from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.errors import StoreError, UsageError
 from dfbench.hooks.detectors import card_of, opened
 from dfbench.hooks.host import Host
@@ -53,7 +54,7 @@ from dfbench.runs.records.turns import turn_at
 from dfbench.runs.records.verification import CONTENT, content_of, record_findings
 from dfbench.runs.scoring.score_files import MERGED, refuse_changed
 from dfbench.runs.scoring.score_table import ScoreWriter, any_scores, done_videos
-from dfbench.runs.scoring.score_videos import PreparedVideo, score_videos
+from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.trained import Training, known_card, training_of
 from dfbench.runs.trainings.training_names import UNKNOWN, named_card
 from dfbench.runs.trainings.weights import find_weights
@@ -301,21 +302,10 @@ def _score_datasets(
             settings=stage.settings,
             progress=stage.progress,
         )
-        prepared = [
-            PreparedVideo(
-                one.video,
-                one.status,
-                one.reason,
-                one.path,
-                face_frames=one.face_frames,
-                wanted_frames=one.wanted_frames,
-            )
-            for one in report.videos
-        ]
-        _tell_notes(dataset, prepared, stage.progress)
+        _tell_notes(dataset, report.videos, stage.progress)
         score_videos(
             detector,
-            prepared,
+            report.videos,
             clips=card.clips_of(dataset),
             writer=writer,
             progress=stage.progress,
@@ -325,7 +315,7 @@ def _score_datasets(
         writer.flush()
 
 
-def _tell_notes(dataset: str, prepared: Sequence[PreparedVideo], progress: Progress) -> None:
+def _tell_notes(dataset: str, prepared: Sequence[PreparedResult], progress: Progress) -> None:
     told = [one for one in prepared if one.status is Status.OK and one.reason]
     if told:
         more = "" if len(told) == 1 else "; all stand in the column 'reason' of the scores"

@@ -10,25 +10,22 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from dfbench.data.clips import read_clips
+from dfbench.data.preparing.outcomes import Prepared
 from dfbench.errors import DfbenchError, ScoreError, StoreError, VideoError
 from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import DEBUG, GOES_ON, place_of
 from dfbench.hooks.registry import one_line
 from dfbench.interfaces import Detector, Progress
-from dfbench.types import ClipSpec, Status, Video
+from dfbench.types import ClipSpec, Status, VideoFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from dfbench.runs.scoring.score_table import ScoreWriter
 
 READ_AHEAD = 8
 # Of the detector, one after the other and all alike, after which it is taken to be broken.
@@ -36,25 +33,36 @@ MAX_FAILURES = 5
 CHECK = "score() must return one finite logit a clip, shape (B,); see: dfbench plugins check NAME"
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedVideo:
-    """A video with the outcome of its preparation; `path` is its face file when `status` is OK, and `reason` what is to be
-    said of it all the same. The face is in `face_frames` of its `wanted_frames`, -1 if nobody counted."""
+_V = TypeVar("_V", bound=VideoFile)
+_W_contra = TypeVar("_W_contra", contravariant=True)
 
-    video: Video
-    status: Status
-    reason: str
-    path: Path
-    face_frames: int = -1
-    wanted_frames: int = -1
+
+class ScoreSink(Protocol[_W_contra]):
+    """Where scores go: the score table of a run, or the memory of who asked. See `ScoreWriter`."""
+
+    def add_video(
+        self,
+        video: _W_contra,
+        *,
+        frames: NDArray[np.int64],
+        logits: NDArray[np.float64],
+        seconds: float,
+        reason: str,
+        face_frames: int,
+        wanted_frames: int,
+    ) -> None:
+        """Take a video that was scored."""
+
+    def add_status(self, video: _W_contra, *, status: Status, reason: str, seconds: float) -> None:
+        """Take a video that could not be scored, and why."""
 
 
 def score_videos(
     detector: Detector,
-    videos: Sequence[PreparedVideo],
+    videos: Sequence[Prepared[_V]],
     *,
     clips: ClipSpec,
-    writer: ScoreWriter,
+    writer: ScoreSink[_V],
     progress: Progress,
     description: str,
     who: str = "the detector",
@@ -118,7 +126,7 @@ class _Failures:
     def clear(self) -> None:
         self._count = 0
 
-    def add(self, reason: str, video: Video, error: BaseException | None) -> None:
+    def add(self, reason: str, video: VideoFile, error: BaseException | None) -> None:
         """Raise ScoreError if there are MAX_FAILURES now."""
         like = re.sub(r"\d+", "", reason)  # of clips, bytes, addresses
         self._count = self._count + 1 if like == self._like else 1
@@ -131,8 +139,8 @@ class _Failures:
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, videos: Sequence[PreparedVideo], clips: ClipSpec
-) -> Iterator[tuple[PreparedVideo, Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]]]:
+    pool: ThreadPoolExecutor, videos: Sequence[Prepared[_V]], clips: ClipSpec
+) -> Iterator[tuple[Prepared[_V], Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]]]:
     queue = iter(videos)
     waiting = [(one, pool.submit(read_clips, one.path, clips)) for one in islice(queue, READ_AHEAD)]
     while waiting:
