@@ -55,13 +55,15 @@ ALLOWED = {
     "dfbench_plugins/datasets/listfiles.py: reader": "a line at hand",
     "dfbench_plugins/demo/measured.py: read_csv": "a file of ours",
     "dfbench_plugins/demo/sheet.py: open": "a video that was just made",
-    "dfbench_fakestormer/checkpoints.py: safe_open": "after `require_file`",
-    "dfbench_fakestormer/recipe.py: loads": "a recipe of ours",
-    "dfbench_fakestormer/recipe.py: read_text": "a recipe of ours",
-    "dfbench_fakestormer/released_files.py: ZipFile": "after `require_file`; nothing is inflated",
-    "dfbench_fakestormer/released_files.py: is_zipfile": "after `require_file`",
-    "dfbench_fakestormer/released_files.py: load": "after `require_file`, and without running code",
-    "dfbench_fakestormer/released_files.py: load_file": "after `require_file`",
+    "dfbench/training/weights_file.py: safe_open": "after `require_file`",
+    "dfbench/training/method.py: load": "`Recipe.load`, and a weights file through `read_header`",
+    "dfbench/training/recipe.py: load": "`Recipe.load`: a recipe of an installed package",
+    "dfbench/training/recipe.py: loads": "a recipe of an installed package",
+    "dfbench/training/recipe.py: read_text": "a recipe of an installed package",
+    "dfbench/training/state_files.py: ZipFile": "after `require_file`; nothing is inflated",
+    "dfbench/training/state_files.py: is_zipfile": "after `require_file`",
+    "dfbench/training/state_files.py: load": "after `require_file`, and without running code",
+    "dfbench/training/state_files.py: load_file": "after `require_file`",
 }
 
 

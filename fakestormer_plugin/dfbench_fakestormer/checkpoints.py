@@ -1,40 +1,31 @@
-"""Weights on disk: our safetensors files, and the checkpoints that the authors released.
+"""Weights on disk: our own, and the checkpoints that the authors released.
 
-Ours carry everything that is needed to use them in their header: the resolved recipe, what they were trained on,
-and where they come from. The authors' `.pth` files are pickles; they are only ever read with
-`weights_only=True`, so a file that would run code on loading is refused.
+Ours carry their recipe in their header. The authors' `.pth` files are pickles, which carry none; they are only ever read
+with `weights_only=True`, so a file that would run code on loading is refused.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dfbench import DetectorCard, LoadOptions, StoreError, UsageError, WeightsError
-from dfbench.errors import UnreadableError
+from dfbench import DetectorCard, LoadOptions, UsageError, WeightsError
 from dfbench.escaping import for_shell
 from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors, require_file
-from dfbench_fakestormer.headers import Header as Header  # noqa: PLC0414 - offered with what reads and writes it
-from dfbench_fakestormer.headers import parsed_header
-from dfbench_fakestormer.recipe import RELEASED_FRAMES, Recipe, load_recipe, parse_recipe
+from dfbench.training.weights_file import fitted as same_tensors
+from dfbench.training.weights_file import require_finite
+from dfbench_fakestormer.method import METHOD, WAYS_OUT, network_config
+from dfbench_fakestormer.recipe import RELEASED_FRAMES, FakeSTormerRecipe, load_recipe, parse_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 
-FORMAT = "dfbench-fakestormer"
-VERSION = "1"
-WAYS_OUT = (
-    "train weights:              dfbench train --detector fakestormer",
-    "or use the authors' (.pth): dfbench run --detector fakestormer --weights PATH/TO/checkpoint.pth",
-)
 MOST_GRID = 512  # positions of another grid are resized, which reads all of them
 # Recipe fields that the authors' checkpoints were trained with, whatever else a recipe says.
 READ_BY = ("temporal_token", "embed_order", "derivative", "crop")
@@ -43,66 +34,6 @@ SCORED_BY = (
     *("frames", "size", "patch", "width", "depth", "heads", "mlp_ratio", "temporal_token", "embed_order"),
     *("clips_per_video", "clip_margin", "crop", "test_margins"),
 )
-
-
-def network_config(recipe: Recipe) -> ModelConfig:
-    """The part of a recipe that shapes the network."""
-    from dfbench_fakestormer.model import ModelConfig
-
-    named = [field.name for field in fields(ModelConfig) if field.name in Recipe.model_fields]
-    return ModelConfig(**{name: getattr(recipe, name) for name in named})
-
-
-def write_weights(path: Path, state: Mapping[str, Tensor], header: Header) -> None:
-    """Write a weights file under a temporary name, then rename it. Raises StoreError if it cannot be written."""
-    from safetensors.torch import save
-
-    metadata = {
-        "format": FORMAT,
-        "version": VERSION,
-        "recipe": header.recipe.model_dump_json(),
-        "trained_on": json.dumps(sorted(header.trained_on)),
-        "train_compression": header.train_compression,
-        "provenance": json.dumps(dict(header.provenance), sort_keys=True, default=str),
-    }
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        content = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, metadata)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(f"cannot write the weights {path}: {error.strerror or error}") from error
-
-
-def read_header(path: Path) -> Header:
-    """The header of one of our files, without its tensors. Raises WeightsError."""
-    from safetensors import SafetensorError, safe_open
-
-    require_file(path, hints=WAYS_OUT)
-    try:
-        with safe_open(path.absolute(), framework="np") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}", hints=WAYS_OUT) from error
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(
-            f"{path} was not written by dfbench's fakestormer: its header does not say so", hints=WAYS_OUT
-        )
-    if metadata.get("version") != VERSION:
-        raise WeightsError(
-            f"{path} has format version {metadata.get('version')}; this version of dfbench reads {VERSION}",
-            hints=(
-                "use the version of dfbench that wrote it",
-                "train anew: dfbench train --detector fakestormer",
-            ),
-        )
-    try:
-        return parsed_header(path, metadata)
-    except (KeyError, UsageError) as error:
-        raise WeightsError(f"the header of {path} is damaged: {error}", hints=WAYS_OUT) from error
-    except UnreadableError as error:
-        raise WeightsError(f"the header of {path} is damaged: {error.reason}", hints=WAYS_OUT) from error
 
 
 def describe(options: LoadOptions) -> DetectorCard:
@@ -125,32 +56,13 @@ def describe(options: LoadOptions) -> DetectorCard:
             margins=read_by.margins(),
             details={
                 "source": f"checkpoint released by the authors{source}",
-                "recipe": read_by.model_dump(mode="json"),
+                "recipe": read_by.identity(),
             },
         )
-    header = read_header(weights)
-    start = header.provenance.get("start")
-    identity = header.provenance.get("identity") or {}
-    return DetectorCard(
-        clips=read_by.clips(),
-        # These weights come of a training, whatever their header leaves out.
-        trained_on=frozenset(header.trained_on) or None,
-        train_compression=header.train_compression,
-        recipe=read_by.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
-        margins=read_by.margins(),
-        details={"recipe": read_by.model_dump(mode="json"), "provenance": dict(header.provenance)},
-        corpora=_corpora(identity.get("corpus"), start),
-        seed=identity.get("seed", (header.provenance.get("training") or {}).get("seed")),
-    )
+    return METHOD.header(weights).card(read_by)
 
 
-def _corpora(corpus: str | None, start: Mapping[str, Any] | None) -> frozenset[str] | None:
-    """The corpora of a training and of the weights that it started from; None if either is unknown."""
-    before = start.get("corpora") if start else ()
-    return None if corpus is None or before is None else frozenset({corpus, *before})
-
-
-def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = None) -> Recipe:
+def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = None) -> FakeSTormerRecipe:
     """The recipe of a weights file, with `changes`: its own; or of a `.pth`, which has none, `released_recipe(name)`.
 
     Raises WeightsError, or UsageError for a name beside weights that carry their recipe, and for a change that is about
@@ -159,14 +71,14 @@ def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = No
     if path.suffix in PICKLES:
         require_file(path, hints=WAYS_OUT)
         for field in changes or ():
-            if field in Recipe.model_fields and field not in SCORED_BY:
+            if field in FakeSTormerRecipe.model_fields and field not in SCORED_BY:
                 raise UsageError(
                     f"--set {field}=... is about training and cannot change how {path} is scored",
                     hints=(f"what may be set for it: {', '.join(SCORED_BY)}",),
                 )
         recipe = released_recipe(name)
     else:
-        recipe = read_header(path).recipe
+        recipe = METHOD.header(path).recipe
         if name:
             raise UsageError(
                 f"{path} carries its own recipe, '{recipe.label()}', and cannot be scored by --recipe {name}",
@@ -178,7 +90,7 @@ def recipe_of(path: Path, name: str = "", changes: Mapping[str, str] | None = No
     return parse_recipe({**recipe.model_dump(), **changes}) if changes else recipe
 
 
-def released_recipe(name: str = "") -> Recipe:
+def released_recipe(name: str = "") -> FakeSTormerRecipe:
     """How a checkpoint of the authors is read: by the recipe `released`, or by another with its network and crops.
 
     Raises UnknownNameError, or UsageError for a recipe with a convolutional stem, which the authors do not have.
@@ -198,7 +110,7 @@ def released_recipe(name: str = "") -> Recipe:
 
 def load_network(
     path: Path, *, recipe: str = "", changes: Mapping[str, str] | None = None
-) -> tuple[FakeSTormerNet, Recipe]:
+) -> tuple[FakeSTormerNet, FakeSTormerRecipe]:
     """The network with the weights of one of our files or of the authors', in evaluation mode on the CPU.
 
     `recipe` and `changes` as in `recipe_of`; where a recipe is named, positions are resized to its grid. Raises
@@ -214,7 +126,7 @@ def load_network(
 
 
 def network_from(
-    state: Mapping[str, Tensor], recipe: Recipe, *, origin: Path, resize: bool = False
+    state: Mapping[str, Tensor], recipe: FakeSTormerRecipe, *, origin: Path, resize: bool = False
 ) -> FakeSTormerNet:
     """A network of this recipe with these weights, in evaluation mode. Raises WeightsError; `origin` is named.
 
@@ -233,7 +145,7 @@ def network_from(
         hints=_ways_to_use(state, recipe, origin),
         positions="backbone.pos_embed" if resize else "",
     )
-    require_finite(fit, origin=origin)
+    require_finite(fit, origin=origin, hints=WAYS_OUT)
     net.load_state_dict(fit)
     return net.eval()
 
@@ -244,7 +156,7 @@ def _has_older_head(state: Mapping[str, Tensor], config: ModelConfig) -> bool:
     return narrow is not None and tuple(narrow.shape) == (config.width // 4, config.width)
 
 
-def _ways_to_use(state: Mapping[str, Tensor], recipe: Recipe, origin: Path) -> tuple[str, ...]:
+def _ways_to_use(state: Mapping[str, Tensor], recipe: FakeSTormerRecipe, origin: Path) -> tuple[str, ...]:
     """What can be done with weights that do not fit `recipe`."""
     if "cls_token" in state or "encoder.cls_token" in state:
         return ("an image transformer is where a training can start: dfbench train --start FILE",)
@@ -282,9 +194,6 @@ def resize_positions(positions: Tensor, grid: int) -> Tensor:
     return torch.cat([first, plane.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
 
 
-_NAMED = 5  # keys that an error names
-
-
 def fitted(
     own: Mapping[str, Tensor],
     state: Mapping[str, Tensor],
@@ -301,21 +210,11 @@ def fitted(
     fit = dict(state)
     if positions in own and positions in state and _is_grid(state[positions], like=own[positions]):
         fit[positions] = resize_positions(state[positions], _grid(own[positions]))
-    found = []
-    for key, value in own.items():
-        if key not in fit:
-            found.append(f"{key} is missing")
-        elif fit[key].shape != value.shape:
-            found.append(f"{key} is {_shape(fit[key])} and should be {_shape(value)}")
-    found += [f"{key} is not known" for key in fit if key not in own]
-    if found:
-        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        raise WeightsError(
-            f"{says}: {'; '.join(found[:_NAMED])}{more}. It was probably made for {probable_shape(state)}; "
-            f"this network is {probable_shape(own)}",
-            hints=hints,
-        )
-    return fit
+
+    def probably() -> str:
+        return f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}"
+
+    return same_tensors(own, fit, says=says, hints=hints, probably=probably)
 
 
 def _is_grid(positions: Tensor, *, like: Tensor) -> bool:
@@ -328,22 +227,6 @@ def _is_grid(positions: Tensor, *, like: Tensor) -> bool:
 def _grid(positions: Tensor) -> int:
     """Places along a side."""
     return math.isqrt(max(0, positions.shape[-2] - 1))
-
-
-def require_finite(state: Mapping[str, Tensor], *, origin: Path) -> None:
-    """Raise WeightsError, which names `origin`, if a weight is NaN or infinite."""
-    import torch
-
-    for key, value in state.items():
-        if (
-            value.is_complex()
-            or value.is_quantized
-            or value.layout != torch.strided
-            or value.device.type != "cpu"
-        ):
-            raise WeightsError(f"{origin} holds {key} as no plain numbers", hints=WAYS_OUT)
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise WeightsError(f"{origin} holds NaN or infinite weights, first in {key}", hints=WAYS_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,13 +268,3 @@ def probable_shape(state: Mapping[str, Tensor]) -> str:
         f"{kind} of width {net.width}, depth {net.depth}, {frames}a {net.grid} x {net.grid} grid of patches"
         f" and {stem}"
     )
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(str(n) for n in tensor.shape) or "a scalar"
-
-
-def trained_on(videos: Iterable[tuple[str, str]]) -> tuple[tuple[str, ...], str]:
-    """The datasets, sorted, and the compressions, joined by "+", of (dataset, compression) pairs."""
-    pairs = set(videos)
-    return tuple(sorted({d for d, _ in pairs})), "+".join(sorted({c for _, c in pairs if c}))

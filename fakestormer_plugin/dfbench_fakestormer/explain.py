@@ -11,6 +11,7 @@ from torch import Tensor
 from dfbench import Evidence, EvidenceMap, LoadOptions, UsageError, WeightsError
 from dfbench.training.devices import resolve_device
 from dfbench.training.memory import in_parts
+from dfbench.training.scorer import normalise
 from dfbench_fakestormer.attribution import (
     attention_rollout,
     integrated_gradients,
@@ -20,8 +21,9 @@ from dfbench_fakestormer.attribution import (
     token_gradients,
     token_sensitivity,
 )
-from dfbench_fakestormer.checkpoints import load_network, network_config
-from dfbench_fakestormer.detector import FakeSTormer, normalise
+from dfbench_fakestormer.checkpoints import load_network
+from dfbench_fakestormer.detector import FakeSTormer
+from dfbench_fakestormer.method import network
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 
@@ -139,5 +141,5 @@ def untrained(options: LoadOptions) -> FakeSTormerExplainer:
     """Make the explainer of the demo recipe's network with random weights: what an explanation has to beat."""
     if options.weights is not None:
         raise WeightsError("fakestormer-untrained takes no weights", hints=("use --detector fakestormer",))
-    net = FakeSTormerNet(network_config(load_recipe("demo")), seed=options.seed)
+    net = network(load_recipe("demo"), seed=options.seed)
     return FakeSTormerExplainer(net, resolve_device(options.device))

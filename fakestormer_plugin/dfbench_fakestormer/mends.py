@@ -29,9 +29,10 @@ from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
 from dfbench.runs.trainings.weights import train_detector, training_folder
 from dfbench.training.record import write_atomic
 from dfbench.untrusted import MOST_RECORD, read_object
-from dfbench_fakestormer.checkpoints import load_network, read_header
+from dfbench_fakestormer.checkpoints import load_network
 from dfbench_fakestormer.detector import FakeSTormer
-from dfbench_fakestormer.recipe import Recipe, load_recipe
+from dfbench_fakestormer.method import METHOD
+from dfbench_fakestormer.recipe import FakeSTormerRecipe, load_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,7 +173,7 @@ def _scores(request: RunRequest, stage: Stage, fields: Mapping[str, str], seed: 
     if path.is_file():
         return _kept(path)
     weights = _trained(asked, stage, cut=cut)
-    known = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "cut": cut}
+    known = {"recipe": recipe.identity(), "seed": seed, "cut": cut}
     content = {**known, "rows": _score(weights, recipe, stage)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(content, indent=1).encode())
@@ -186,7 +187,7 @@ def _trained(request: RunRequest, stage: Stage, *, cut: bool) -> Path:
         weights = train_detector(request, progress=_CutOff(stage.progress))
     except KeyboardInterrupt:
         weights = train_detector(request, progress=stage.progress)
-    if not read_header(weights).provenance["training"].get("resumed_at"):
+    if not METHOD.header(weights).provenance["training"].get("resumed_at"):
         raise UsageError(
             f"the training in {weights.parent} was not cut off, and resuming is to be measured",
             hints=("delete that folder and run the same command again",),
@@ -221,7 +222,7 @@ class _Ending:
             raise KeyboardInterrupt
 
 
-def _score(weights: Path, recipe: Recipe, stage: Stage) -> list[list[Any]]:
+def _score(weights: Path, recipe: FakeSTormerRecipe, stage: Stage) -> list[list[Any]]:
     """[video_id, label, group, logit] of every validation video that can be scored."""
     videos = stage.videos(stage.protocol.validation)
     report = prepare_selected(

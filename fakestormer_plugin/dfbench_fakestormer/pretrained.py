@@ -15,13 +15,11 @@ import torch
 from torch import nn
 
 from dfbench import LoadOptions, Started, StartWeights, UsageError, WeightsError
+from dfbench.training.starting import UNKNOWN
 from dfbench.training.state_files import PICKLES, first_line, read_pickle, read_safetensors
-from dfbench_fakestormer.checkpoints import (
-    WAYS_OUT,
-    describe,
-    fitted,
-    require_finite,
-)
+from dfbench.training.weights_file import require_finite
+from dfbench_fakestormer.checkpoints import describe, fitted
+from dfbench_fakestormer.method import WAYS_OUT
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +47,7 @@ def start_from(net: FakeSTormerNet, weights: StartWeights) -> Started:
         says = _whole(net, state, path)
         card = describe(LoadOptions(path))  # raises WeightsError without a header
         # What nobody knows stays unknown in the header of what begins with it: no dataset is called so.
-        return Started(says, card.trained_on or frozenset({"unknown"}), card.corpora)
+        return Started(says, card.trained_on or frozenset({UNKNOWN}), card.corpora)
     if any(key.startswith("encoder.") for key in state):
         state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
     return Started(_image_transformer(net, state, path))
@@ -91,7 +89,7 @@ def _whole(net: FakeSTormerNet, state: Mapping[str, Tensor], path: Path) -> str:
     fit = fitted(
         net.state_dict(), state, says=f"{path} does not fit", hints=_HINTS, positions="backbone.pos_embed"
     )
-    require_finite(fit, origin=path)
+    require_finite(fit, origin=path, hints=WAYS_OUT)
     net.load_state_dict(fit)
     return f"starting from the whole network in {path}"
 
@@ -108,7 +106,7 @@ def _image_transformer(net: FakeSTormerNet, state: Mapping[str, Tensor], path: P
     for key in _OPTIONAL:
         given.setdefault(key, own[key])
     fit = fitted(own, given, says=f"{path} does not fit", hints=_HINTS, positions="pos_embed")
-    require_finite(fit, origin=path)
+    require_finite(fit, origin=path, hints=WAYS_OUT)
     backbone.load_state_dict(fit, strict=False)
     with torch.no_grad():
         backbone.time_embed.zero_()

@@ -10,14 +10,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dfbench_fakestormer.recipe import Recipe
+    from dfbench_fakestormer.recipe import FakeSTormerRecipe
 
 MOST_PARAMETERS = 2 * 10**9  # 8 GB of weights; ViT-B/16 has a twentieth
 MOST_DEPTH = 1024
 MOST_BYTES = 16 * 2**30  # of the tensors of one clip, of the crops of one video, of the clips of one step
 
 
-def parameter_count(recipe: Recipe) -> int:
+def parameter_count(recipe: FakeSTormerRecipe) -> int:
     """How many parameters the network of a recipe has."""
     width, grid, narrow = recipe.width, recipe.size // recipe.patch, recipe.width // 4
     hidden = int(width * recipe.mlp_ratio)
@@ -32,7 +32,7 @@ def parameter_count(recipe: Recipe) -> int:
     return recipe.depth * block + tokens + _stem(recipe) + 6 * width + heads
 
 
-def size_fault(recipe: Recipe) -> str:
+def size_fault(recipe: FakeSTormerRecipe) -> str:
     """Say why the network or the clips of a recipe are too large to be made; returns "" if they are not."""
     grid = recipe.size // recipe.patch
     if recipe.depth > MOST_DEPTH:
@@ -58,7 +58,7 @@ def size_fault(recipe: Recipe) -> str:
     return ""
 
 
-def _stem(recipe: Recipe) -> int:
+def _stem(recipe: FakeSTormerRecipe) -> int:
     """How many parameters lead from pixels to patches."""
     if recipe.stem == "patch":
         return 3 * recipe.patch**2 * recipe.width + recipe.width

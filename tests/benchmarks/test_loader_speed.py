@@ -15,20 +15,13 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.data import DataLoader
 
-from dfbench_fakestormer.checkpoints import network_config
-from dfbench_fakestormer.clipdata import (
-    Batch,
-    ClipStream,
-    Library,
-    TrainingClips,
-    frame_indices,
-    join,
-    start_worker,
-)
-from dfbench_fakestormer.detector import normalise
-from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
-from dfbench_fakestormer.model import FakeSTormerNet
+from dfbench.training.loaders import Library, frame_indices, start_worker
+from dfbench.training.order import ClipOrder
+from dfbench.training.samples import Batch, join
+from dfbench.training.scorer import normalise
+from dfbench_fakestormer.method import loss, network
 from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.samples import FakeSTormerClips, sample_maker
 from dfbench_fakestormer.synthesis import build
 
 WORKERS, STEPS, SMOKE_STEPS = 2, 4, 1
@@ -39,9 +32,15 @@ def loader(faces: Path, *, recipe_name: str, videos: int, batch: int) -> DataLoa
     recipe = load_recipe(recipe_name, {"batch": str(batch)})
     tracks = [frame_indices(faces)] * videos
     return DataLoader(
-        TrainingClips(Library([faces] * videos), tracks, recipe=recipe, synthesizer=build({}), seed=0),
+        FakeSTormerClips(
+            Library([faces] * videos),
+            tracks,
+            recipe=recipe,
+            maker=sample_maker(recipe, build({}), training=True),
+            seed=0,
+        ),
         batch_size=batch,
-        sampler=ClipStream(tracks, recipe=recipe, seed=0),
+        sampler=ClipOrder(tracks, recipe=recipe, seed=0),
         collate_fn=join,
         num_workers=WORKERS,
         worker_init_fn=start_worker,
@@ -61,15 +60,14 @@ class Training:
     """The demo recipe's network with its optimiser."""
 
     def __init__(self) -> None:
-        recipe = load_recipe("demo")
-        self._net = FakeSTormerNet(network_config(recipe), seed=0).train()
-        self._optimizer = torch.optim.AdamW(self._net.parameters(), lr=recipe.lr)
+        self._recipe = load_recipe("demo")
+        self._net = network(self._recipe, seed=0).train()
+        self._optimizer = torch.optim.AdamW(self._net.parameters(), lr=self._recipe.lr)
 
     def step(self, batch: Batch) -> None:
         self._optimizer.zero_grad()
-        output = self._net(normalise(batch.clips))
-        targets = Targets(batch.label, batch.frame_labels, batch.heatmap, batch.keep)
-        combined_loss(output, targets, LossWeights()).total.backward()  # type: ignore[no-untyped-call]
+        terms = loss(self._net, normalise(batch.clips), batch, self._recipe)
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def alone(self, batch: Batch, steps: int) -> list[float]:

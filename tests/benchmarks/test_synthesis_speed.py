@@ -20,8 +20,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench.data.store.face_files import read_faces
-from dfbench_fakestormer.clipdata import Library, sample_settings
+from dfbench.training.loaders import Library
 from dfbench_fakestormer.recipe import load_recipe
+from dfbench_fakestormer.samples import sample_settings
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
 

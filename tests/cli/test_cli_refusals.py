@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 from tests.cli.command import Dfbench, Ended, write
+from tests.fakestormer.training_faces import write_network as write_weights
 
 from dfbench import ProtocolSpec, VideoSelection, hookimpl
 from dfbench.hooks.host import Host
 from dfbench.runs.scoring import evaluation
-from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench.training.weights_file import WeightsHeader as Header
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 

@@ -10,8 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.cli.command import Dfbench
 from tests.cli.made_scores import celeb, score_without_work
+from tests.fakestormer.training_faces import write_network as write_weights
 
-from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench.training.weights_file import WeightsHeader as Header
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 

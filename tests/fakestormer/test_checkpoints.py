@@ -18,22 +18,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tests.fakestormer.tiny import TINY
+from tests.fakestormer.training_faces import read_header
+from tests.fakestormer.training_faces import write_network as write_weights
 
 from dfbench import LoadOptions, StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench.training.state_files import read_pickle
-from dfbench_fakestormer.checkpoints import (
-    SCORED_BY,
-    Header,
-    describe,
-    load_network,
-    network_config,
-    network_from,
-    read_header,
-    resize_positions,
-    write_weights,
-)
+from dfbench.training.weights_file import WeightsHeader as Header
+from dfbench_fakestormer.checkpoints import SCORED_BY, describe, load_network, network_from, resize_positions
 from dfbench_fakestormer.detector import build
 from dfbench_fakestormer.explain import build as build_explainer
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.recipe import load_recipe
 
@@ -190,7 +184,7 @@ def test_weights_without_a_recipe_are_read_by_one(other: Path) -> None:
     card = describe(LoadOptions(other, recipe="base_c23", changes=OTHER))
     assert card.recipe == "released base_c23 with frames=2 size=64 width=48 depth=2 heads=4"
     assert (card.clips.frames, card.clips.size) == (2, 64)
-    assert card.details["recipe"] == recipe.model_dump(mode="json")
+    assert card.details["recipe"] == recipe.identity()
     assert describe(LoadOptions(other, recipe="small")).recipe == "released small"
 
 

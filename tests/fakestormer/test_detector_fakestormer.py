@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.fakestormer.training_faces import write_network as write_weights
 
 from dfbench import Detector, LoadOptions, ScoreError, UsageError, WeightsError
-from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
-from dfbench_fakestormer.detector import FakeSTormer, build, normalise, untrained
+from dfbench.training.scorer import normalise
+from dfbench.training.weights_file import WeightsHeader as Header
+from dfbench_fakestormer.detector import FakeSTormer, build, untrained
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_fakestormer.scoring import ScoringNet

@@ -16,10 +16,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from tests.fakestormer.training_faces import read_header
 
 from dfbench import DetectorCard, DfbenchError, LoadOptions, StartWeights, UsageError, WeightsError
 from dfbench.training.state_files import read_pickle
-from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
+from dfbench_fakestormer.checkpoints import describe, load_network
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.pretrained import start_from
 from dfbench_fakestormer.recipe import load_recipe

@@ -13,7 +13,8 @@ from tests.fakestormer.tiny import TINY
 from torch import Tensor, nn
 
 from dfbench.training.state_files import read_pickle
-from dfbench_fakestormer.checkpoints import network_config, network_from
+from dfbench_fakestormer.checkpoints import network_from
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import Backbone, FakeSTormerNet, Heads, Output
 from dfbench_fakestormer.recipe import load_recipe
 

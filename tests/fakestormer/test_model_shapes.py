@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 from tests.fakestormer.tiny import TINY
+from tests.fakestormer.training_faces import write_network as write_weights
 from torch import Tensor
 from torch.nn import functional as F
 
-from dfbench_fakestormer.checkpoints import Header, load_network, network_config, write_weights
+from dfbench.training.weights_file import WeightsHeader as Header
+from dfbench_fakestormer.checkpoints import load_network
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet, Output
-from dfbench_fakestormer.recipe import Recipe, load_recipe
+from dfbench_fakestormer.recipe import FakeSTormerRecipe as Recipe
+from dfbench_fakestormer.recipe import load_recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model_tiny.npz"
 State = dict[str, Tensor]

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.fakestormer.training_faces import OVERRIDES, Faces, request
+from tests.fakestormer.training_faces import OVERRIDES, Faces, make_trainer, request
+from tests.fakestormer.training_faces import write_network as write_weights
 from torch import Tensor
 
 from dfbench import LoadOptions, UsageError, WeightsError
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.trainers import start_weights
 from dfbench.runs.trainings.weights import _start_identity
-from dfbench_fakestormer.checkpoints import Header, describe, network_config, write_weights
+from dfbench.training.weights_file import WeightsHeader as Header
+from dfbench_fakestormer.checkpoints import describe
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 from dfbench_fakestormer.pretrained import start_from
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.training import make_trainer
 
 TINY = ModelConfig(frames=4, size=32, patch=8, width=48, depth=3, heads=4)
 ORIGIN: Mapping[str, Any] = json.loads(

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fakestormer.training_faces import make_trainer
 
 from dfbench import ChoosesClips, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.runs.planning.scored_clips import scored_clips
 from dfbench.runs.planning.stage import RunRequest
 from dfbench_fakestormer.mends import MENDS
-from dfbench_fakestormer.recipe import RECIPES, Recipe, load_recipe, parse_recipe, released_margin
+from dfbench_fakestormer.recipe import RECIPES, load_recipe, parse_recipe, released_margin
+from dfbench_fakestormer.recipe import FakeSTormerRecipe as Recipe
 from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions
-from dfbench_fakestormer.training import make_trainer
 
 
 def test_base_is_the_published_c23_configuration() -> None:

@@ -17,17 +17,21 @@ from torch.utils.data import DataLoader
 
 from dfbench import FitPlan
 from dfbench.progress import SilentProgress
+from dfbench.training import module as training_module
+from dfbench.training.loaders import ValidationBatch
 from dfbench.training.loop import fit_module
+from dfbench.training.module import VIDEO_AUC
+from dfbench.training.order import ClipOrder
 from dfbench.training.record import LOG, read_checkpoint
+from dfbench.training.samples import Batch
 from dfbench.training.sharpness import SharpnessAware, frozen_running_stats
 from dfbench.training.weights_file import LAST
-from dfbench_fakestormer import heap, training_module
-from dfbench_fakestormer.checkpoints import network_config
-from dfbench_fakestormer.clipdata import Batch, ClipStream, ValidationBatch
+from dfbench_fakestormer import heap
 from dfbench_fakestormer.losses import LossWeights, Targets, combined_loss
+from dfbench_fakestormer.method import METHOD, network_config
 from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig, Output
+from dfbench_fakestormer.module import FakeSTormerModule
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.training_module import VIDEO_AUC, TrainingModule
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -163,20 +167,22 @@ def test_one_step_of_a_training(
         {k.removeprefix("param/"): torch.tensor(v) for k, v in stored.items() if k.startswith("param/")}
     )
     x = torch.tensor(stored["input"])
-    named = ("label", "temp_loc_target", "hm_target", "hm_mask")
-    batch = Batch(x, *(torch.tensor(golden[f"sam_tiny/{name}"]) for name in named))
+    named = {"frame_labels": "temp_loc_target", "heatmap": "hm_target", "keep": "hm_mask"}
+    targets = {name: torch.tensor(golden[f"sam_tiny/{stored_as}"]) for name, stored_as in named.items()}
+    batch = Batch(x, torch.tensor(golden["sam_tiny/label"])[:, 0].long(), targets, samples=1)
     seen = ValidationBatch(x, label=torch.tensor([0, 1]), video=torch.tensor([0, 1]))
     given_back: list[int] = []  # memory, as it is of a large network
     monkeypatch.setattr(heap, "LARGE", 0)
     monkeypatch.setattr(heap, "_give_back", lambda: given_back.append(1))
     # The stored clips are normalised already.
-    monkeypatch.setattr(training_module, "normalise", lambda clips, dtype: clips.to(dtype))
-    stream = ClipStream([np.arange(6)], recipe=recipe, seed=0)  # one clip of four frames, wherever it begins
-    module = TrainingModule(
+    monkeypatch.setattr(training_module, "normalise", lambda clips, dtype, **_: clips.to(dtype))
+    order = ClipOrder([np.arange(6)], recipe=recipe, seed=0)  # one clip of four frames, wherever it begins
+    module = FakeSTormerModule(
+        METHOD,
         net,
         recipe=recipe,
         seed=0,
-        stream=stream,
+        order=order,
         train=DataLoader([batch], batch_size=None),  # type: ignore[arg-type]
         validation=DataLoader([seen], batch_size=None),  # type: ignore[arg-type]
     )

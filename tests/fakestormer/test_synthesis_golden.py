@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from dfbench_fakestormer.detector import normalise
+from dfbench.training.scorer import normalise
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.blending import Softening, blend, soften
 from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, warp_to

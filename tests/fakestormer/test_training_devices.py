@@ -22,6 +22,8 @@ from tests.fakestormer.training_faces import (
     Faces,
     cut_off_after,
     make_faces,
+    make_trainer,
+    read_header,
     request,
     rows_of,
     states_equal,
@@ -29,13 +31,11 @@ from tests.fakestormer.training_faces import (
 
 from dfbench import UsageError, World
 from dfbench.training.distributed import launch
+from dfbench.training.module import MethodModule
 from dfbench.training.sharpness import SharpnessAware
-from dfbench_fakestormer import training_module
-from dfbench_fakestormer.checkpoints import read_header
+from dfbench_fakestormer import losses as losses_module
 from dfbench_fakestormer.losses import Losses, combined_loss
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.training import make_trainer
-from dfbench_fakestormer.training_module import TrainingModule
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 # In double precision and without weight decay, because Adam turns differences of rounding, where a gradient is zero
@@ -74,20 +74,20 @@ def test_parts_are_whole_samples_and_nothing_is_lost(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[int]] = []
-    original = TrainingModule.manual_backward
+    original = MethodModule.manual_backward
 
-    def parts(self: TrainingModule, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    def parts(self: MethodModule, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
         seen[-1].append(1)
         original(self, loss, *args, **kwargs)
 
-    step = TrainingModule.training_step
+    step = MethodModule.training_step
 
-    def one_step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def one_step(self: MethodModule, batch: Any, batch_idx: int) -> None:
         seen.append([])
         step(self, batch, batch_idx)
 
-    monkeypatch.setattr(TrainingModule, "manual_backward", parts)
-    monkeypatch.setattr(TrainingModule, "training_step", one_step)
+    monkeypatch.setattr(MethodModule, "manual_backward", parts)
+    monkeypatch.setattr(MethodModule, "training_step", one_step)
     make_trainer("demo", SHORT | {"accumulate": "99"}).fit(request(faces, tmp_path))
     assert [len(one) for one in seen] == [4] * 4  # a batch of four samples has at most four parts
 
@@ -99,8 +99,8 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from dfbench.training.distributed import current_world, joined
-from dfbench_fakestormer.training import make_trainer
-from dfbench_fakestormer.training_module import TrainingModule
+from tests.fakestormer.training_faces import make_trainer
+from dfbench.training.module import MethodModule
 from tests.fakestormer import training_faces as t
 torch.set_num_threads(1)
 folder, devices, nodes, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
@@ -111,7 +111,7 @@ with joined(world):
     for name, changes in cases.items():
         asked = replace(t.request(faces, folder / "two" / name), world=world)
         if name == "resumed":
-            step, done = TrainingModule.training_step, [0]
+            step, done = MethodModule.training_step, [0]
 
             def cut(self, batch, batch_idx):
                 done[0] += 1
@@ -119,7 +119,7 @@ with joined(world):
                     raise ZeroDivisionError
                 step(self, batch, batch_idx)
 
-            TrainingModule.training_step = cut
+            MethodModule.training_step = cut
             try:
                 make_trainer("demo", changes).fit(asked)
             except ZeroDivisionError:
@@ -285,20 +285,20 @@ def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(
         losses: Losses = plain(*args, **kwargs)
         return losses._replace(classes=losses.classes * np.inf) if len(states) == 2 else losses
 
-    monkeypatch.setattr(training_module, "combined_loss", infinite)
+    monkeypatch.setattr(losses_module, "combined_loss", infinite)
     scales: list[float] = []
-    step, backward = TrainingModule.training_step, TrainingModule.manual_backward
+    step, backward = MethodModule.training_step, MethodModule.manual_backward
 
-    def watched(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def watched(self: MethodModule, batch: Any, batch_idx: int) -> None:
         step(self, batch, batch_idx)
         states.append({k: v.clone() for k, v in self.net.named_parameters()})
         scales.append(cast("Any", self.trainer.precision_plugin).scaler.get_scale())
 
-    def overflowing(self: TrainingModule, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+    def overflowing(self: MethodModule, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
         backward(self, loss * (np.inf if len(states) == 1 else 1), *args, **kwargs)
 
-    monkeypatch.setattr(TrainingModule, "training_step", watched)
-    monkeypatch.setattr(TrainingModule, "manual_backward", overflowing)
+    monkeypatch.setattr(MethodModule, "training_step", watched)
+    monkeypatch.setattr(MethodModule, "manual_backward", overflowing)
     make_trainer("demo", changes).fit(request(faces, tmp_path))
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert all(torch.equal(states[1][key], states[2][key]) for key in states[0])

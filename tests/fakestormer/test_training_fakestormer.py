@@ -25,6 +25,8 @@ from tests.fakestormer.training_faces import (
     CutError,
     Faces,
     cut_off_after,
+    make_trainer,
+    read_header,
     request,
     rows_of,
     states_equal,
@@ -41,14 +43,15 @@ from dfbench import (
 )
 from dfbench.progress import RichProgress, SilentProgress
 from dfbench.training import record as training_record
-from dfbench_fakestormer import training, training_module
-from dfbench_fakestormer.checkpoints import describe, load_network, network_config, read_header
-from dfbench_fakestormer.clipdata import ClipStream, successive_starts
+from dfbench.training import trainer as training_trainer
+from dfbench.training.module import MethodModule
+from dfbench.training.order import ClipOrder, successive_starts
+from dfbench_fakestormer import losses as losses_module
+from dfbench_fakestormer.checkpoints import describe, load_network
 from dfbench_fakestormer.losses import Losses, combined_loss
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
-from dfbench_fakestormer.training import make_trainer
-from dfbench_fakestormer.training_module import TrainingModule
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -64,7 +67,7 @@ def test_a_training_writes_weights_that_say_what_they_are(faces: Faces, tmp_path
     weights = trainer.fit(request(faces, tmp_path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", "tensorboard", "weights.safetensors"]
     header = read_header(weights)
-    assert header.recipe.model_dump(mode="json") == trainer.recipe()
+    assert header.recipe.identity() == trainer.recipe()
     assert header.provenance["manifest"] == "abc"
     assert 0 <= header.provenance["training"]["validation_video_auc"] <= 1
     card = describe(LoadOptions(weights))
@@ -89,13 +92,13 @@ def test_progress_shows_losses_samples_a_second_and_time_to_go(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, seen = [0.0], list[Losses]()
-    step, validate = TrainingModule.training_step, TrainingModule.validation_step
+    step, validate = MethodModule.training_step, MethodModule.validation_step
 
-    def half_a_second(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def half_a_second(self: MethodModule, batch: Any, batch_idx: int) -> None:
         clock[0] += 0.5
         step(self, batch, batch_idx)
 
-    def a_minute(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def a_minute(self: MethodModule, batch: Any, batch_idx: int) -> None:
         clock[0] += 60
         validate(self, batch, batch_idx)
 
@@ -103,9 +106,9 @@ def test_progress_shows_losses_samples_a_second_and_time_to_go(
         seen.append(combined_loss(*args, **kwargs))
         return seen[-1]
 
-    monkeypatch.setattr(TrainingModule, "training_step", half_a_second)
-    monkeypatch.setattr(TrainingModule, "validation_step", a_minute)
-    monkeypatch.setattr(training_module, "combined_loss", watched)
+    monkeypatch.setattr(MethodModule, "training_step", half_a_second)
+    monkeypatch.setattr(MethodModule, "validation_step", a_minute)
+    monkeypatch.setattr(losses_module, "combined_loss", watched)
     monkeypatch.setattr(training_record, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     text = io.StringIO()
@@ -161,13 +164,13 @@ def test_the_kept_weights_are_the_moving_average_of_all_steps(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[dict[str, torch.Tensor]] = []
-    original = TrainingModule.training_step
+    original = MethodModule.training_step
 
-    def step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def step(self: MethodModule, batch: Any, batch_idx: int) -> None:
         original(self, batch, batch_idx)
         steps.append({key: value.clone() for key, value in self.net.state_dict().items()})
 
-    monkeypatch.setattr(TrainingModule, "training_step", step)
+    monkeypatch.setattr(MethodModule, "training_step", step)
     changes = {"ema_decay": "0.7", "epochs": "2", "validate_every": "2"}
     averaged = make_trainer("demo", OVERRIDES | changes).fit(request(faces, tmp_path / "averaged"))
     expected = steps[0]  # the average begins with the first step
@@ -202,7 +205,7 @@ import sys
 from pathlib import Path
 import torch
 from tests.fakestormer import training_faces as t
-from dfbench_fakestormer.training import make_trainer
+from tests.fakestormer.training_faces import make_trainer
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 make_trainer("demo", t.OVERRIDES | {"epochs": sys.argv[2]}).fit(t.request(t.make_faces(folder), folder / "run"))
@@ -278,12 +281,12 @@ def test_out_of_memory_says_what_fits_next(
     says: str,
     device: str,
 ) -> None:
-    def full(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def full(self: MethodModule, batch: Any, batch_idx: int) -> None:
         if device == "cuda":
             raise torch.OutOfMemoryError("CUDA out of memory")
         torch.empty(2**50)  # for which the processor's allocator has no error of its own
 
-    monkeypatch.setattr(TrainingModule, "training_step", full)
+    monkeypatch.setattr(MethodModule, "training_step", full)
     with pytest.raises(RunError, match="ran out of memory on cpu with batch") as caught:
         make_trainer("demo", OVERRIDES | changes).fit(request(faces, tmp_path))
     assert says in caught.value.hints[0]
@@ -295,7 +298,7 @@ def test_the_next_smaller_batch_can_be_shared_by_the_devices(
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "fit_module", full)
+    monkeypatch.setattr(training_trainer, "fit_module", full)
     trainer = make_trainer("demo", OVERRIDES | {"batch": "6", "accumulate": "3"})
     with pytest.raises(RunError, match=r"with batch 3 a device in 3 part\(s\)") as caught:
         trainer.fit(replace(request(faces, tmp_path), world=World(0, 2, 2)))
@@ -356,7 +359,7 @@ def test_clips_of_successive_frames_have_no_gap_and_no_frame_twice() -> None:
 
 def test_an_epoch_shows_every_clip_once_in_a_new_order() -> None:
     recipe = load_recipe("demo", {"frames": "4", "batch": "4", "checkpoint_steps": "2"})
-    stream = ClipStream([np.arange(18), np.arange(18)], recipe=recipe, seed=0)
+    stream = ClipOrder([np.arange(18), np.arange(18)], recipe=recipe, seed=0)
     assert (stream.steps, stream.rounds_per_epoch, stream.batch, len(stream)) == (2, 1, 4, 8)
 
     def epoch(number: int) -> list[tuple[int, int]]:
@@ -379,7 +382,7 @@ def test_how_much_later_clips_may_begin_goes_with_their_length(frames: int, most
 
 def test_clips_of_eight_frames_begin_up_to_six_later() -> None:
     recipe = load_recipe("demo", {"frames": "8", "batch": "2", "train_clips": "1"})
-    stream = ClipStream([np.arange(40)] * 2, recipe=recipe, seed=0)
+    stream = ClipOrder([np.arange(40)] * 2, recipe=recipe, seed=0)
     begun = set()
     for number in range(60):
         stream.set_epoch(number)
@@ -390,7 +393,7 @@ def test_clips_of_eight_frames_begin_up_to_six_later() -> None:
 def test_two_processes_share_a_round_without_overlap() -> None:
     recipe = load_recipe("demo", {"frames": "4", "batch": "4"})
     tracks = [np.arange(40)] * 3
-    whole = list(ClipStream(tracks, recipe=recipe, seed=0))
-    parts = [list(ClipStream(tracks, recipe=recipe, seed=0, world=World(r, 2))) for r in (0, 1)]
+    whole = list(ClipOrder(tracks, recipe=recipe, seed=0))
+    parts = [list(ClipOrder(tracks, recipe=recipe, seed=0, world=World(r, 2))) for r in (0, 1)]
     assert sorted(parts[0] + parts[1]) == sorted(whole)
     assert not set(parts[0]) & set(parts[1])

@@ -10,23 +10,26 @@ import numpy as np
 import pytest
 import torch
 from tensorboardX.proto import event_pb2
+from tests.fakestormer import training_faces
 from tests.fakestormer.training_faces import (
     OVERRIDES,
     CutError,
     Faces,
     cut_off_after,
+    make_trainer,
+    read_header,
     request,
     rows_of,
     write_face_file,
 )
 
 from dfbench import Label, LoadOptions, RunError, StoreError, SynthesisError, UsageError
-from dfbench_fakestormer import training
-from dfbench_fakestormer.checkpoints import describe, read_header
-from dfbench_fakestormer.clipdata import Address, Library, TrainingClips, ValidationClips
+from dfbench.training.loaders import Library, ValidationClips
+from dfbench.training.module import MethodModule
+from dfbench.training.order import Address
+from dfbench_fakestormer.checkpoints import describe
 from dfbench_fakestormer.recipe import load_recipe, released_margin
-from dfbench_fakestormer.training import make_trainer
-from dfbench_fakestormer.training_module import TrainingModule
+from dfbench_fakestormer.samples import FakeSTormerClips, sample_maker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -34,10 +37,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_ctrl_c_in_a_training_is_a_keyboard_interrupt(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def interrupted(self: MethodModule, batch: Any, batch_idx: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
+    monkeypatch.setattr(MethodModule, "training_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
 
@@ -68,7 +71,7 @@ def test_training_ends_when_validation_no_longer_gains(
         def lost(*args: Any, **kwargs: Any) -> None:
             raise StoreError("no space")
 
-        patch.setattr(training, "write_weights", lost)
+        patch.setattr(training_faces, "write_trained", lost)
         with pytest.raises(StoreError):
             trainer.fit(request(faces, tmp_path))
     rows = rows_of(tmp_path / "log.csv")
@@ -124,7 +127,8 @@ def test_released_validation_is_augmented_and_drawn_anew(faces: Faces) -> None:
         synthesizer = request(faces, Path()).synthesizer
         assert synthesizer is not None
         places = [(video, [0, 1, 2, 3]) for video in range(4)]
-        return ValidationClips(library, places, recipe=recipe, synthesizer=synthesizer, seed=0)
+        maker = sample_maker(recipe, synthesizer, training=False)
+        return ValidationClips(library, places, recipe=recipe, maker=maker, seed=0)
 
     mended, released = clips("mended"), clips("released")
     assert all(torch.equal(mended[0, i].clips, mended[7, i].clips) for i in range(4))
@@ -151,11 +155,11 @@ def test_what_a_failed_sample_drew_is_handed_on_only_as_released(
 ) -> None:
     recipe = load_recipe("demo", OVERRIDES | {"retry": retry})
     synthesizer = FailsOnce()
-    clips = TrainingClips(
+    clips = FakeSTormerClips(
         Library([file.path for file in faces[0]]),
         [np.arange(12)] * 8,
         recipe=recipe,
-        synthesizer=synthesizer,
+        maker=sample_maker(recipe, synthesizer, training=True),
         seed=3,
     )
     item = clips[Address(0, 2, 0, 0, 1)]

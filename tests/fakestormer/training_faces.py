@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,17 @@ import torch
 from dfbench import FaceFile, FaceTrack, Label, StoredFaces, TrainingRequest, Video
 from dfbench.data.store.face_files import write_faces
 from dfbench.progress import SilentProgress
+from dfbench.training.module import MethodModule
+from dfbench.training.weights_file import (
+    WEIGHTS,
+    WeightsHeader,
+    clear_checkpoints,
+    write_trained,
+    write_weights,
+)
 from dfbench_fakestormer.checkpoints import load_network
+from dfbench_fakestormer.method import METHOD
 from dfbench_fakestormer.synthesis import build as build_synthesizer
-from dfbench_fakestormer.training_module import TrainingModule
 
 ROOT = Path(__file__).parents[2]
 Faces = tuple[list[FaceFile], list[FaceFile]]
@@ -108,6 +116,40 @@ def request(
     )
 
 
+class WritingTrainer:
+    """A trainer by a recipe of this package, whose weights are written as dfbench does it."""
+
+    def __init__(self, recipe: str, overrides: Mapping[str, str]) -> None:
+        self._trainer = METHOD.trainer(recipe, overrides)
+        self.recipe, self.needs, self.clips = self._trainer.recipe, self._trainer.needs, self._trainer.clips
+
+    def fit(self, request: TrainingRequest) -> Path:
+        path = request.folder / WEIGHTS
+        if not path.is_file():
+            trained = self._trainer.fit(request)
+            if request.world.first:
+                write_trained(trained, request, detector=METHOD.name, recipe=self.recipe())
+                clear_checkpoints(request.folder)
+        return path
+
+
+make_trainer = WritingTrainer
+read_header = METHOD.header
+
+
+def write_network(path: Path, state: Mapping[str, torch.Tensor], header: WeightsHeader[Any]) -> None:
+    """Write a weights file of FakeSTormer with this header."""
+    write_weights(
+        path,
+        state,
+        family=METHOD.name,
+        recipe=header.recipe.identity(),
+        trained_on=header.trained_on,
+        train_compression=header.train_compression,
+        provenance=header.provenance,
+    )
+
+
 def states_equal(one: Path, other: Path) -> bool:
     first, second = load_network(one)[0].state_dict(), load_network(other)[0].state_dict()
     return all(torch.equal(first[key], second[key]) for key in first)
@@ -124,12 +166,12 @@ class CutError(Exception):
 
 def cut_off_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """The next training ends with a CutError after so many steps."""
-    original, done = TrainingModule.training_step, [0]
+    original, done = MethodModule.training_step, [0]
 
-    def step(self: TrainingModule, batch: Any, batch_idx: int) -> None:
+    def step(self: MethodModule, batch: Any, batch_idx: int) -> None:
         if done[0] == steps:
             raise CutError
         done[0] += 1
         original(self, batch, batch_idx)
 
-    monkeypatch.setattr(TrainingModule, "training_step", step)
+    monkeypatch.setattr(MethodModule, "training_step", step)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakestormer.training_faces import write_network as write_weights
 
 from dfbench.errors import RunError, SettingsError, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
@@ -16,8 +17,9 @@ from dfbench.runs.planning.single_dataset import dataset_protocol, is_test_of, i
 from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
 from dfbench.specs import DatasetSpec, ProtocolSpec, VideoSelection
 from dfbench.text import folder_name
+from dfbench.training.weights_file import WeightsHeader as Header
 from dfbench.types import Label, Video
-from dfbench_fakestormer.checkpoints import Header, network_config, write_weights
+from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
 from dfbench_fakestormer.recipe import load_recipe
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench import PseudoFake, SynthesisError, Synthesizer, UsageError
+from dfbench.training.samples import check_pair
 from dfbench_fakestormer.synthesis.geometric import warp_to
 from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_landmarks
 from dfbench_fakestormer.synthesis.photometric import apply_steps, draw_final_steps
@@ -120,7 +121,7 @@ def make_sample(
 
     if settings.augment:
         pair = synthesizer.synthesize(frames, landmarks, rng)
-        _check_pair(pair, frames)
+        check_pair(pair, frames)
     else:
         pair = _pair_with_untouched_real(frames, landmarks, synthesizer, rng)
 
@@ -172,7 +173,7 @@ def _pair_with_untouched_real(
     """
     for _ in range(UNTOUCHED_DRAWS):
         pair = synthesizer.synthesize(frames, landmarks, rng)
-        _check_pair(pair, frames)
+        check_pair(pair, frames)
         if np.array_equal(pair.real, frames):
             return pair
     return replace(pair, real=frames)
@@ -194,16 +195,3 @@ def _draw_mask_out(maps: NDArray[np.uint8], rng: np.random.Generator, settings: 
             share=settings.mask_out_share,
         )
     return MaskOut(keep=np.ones(maps.shape[1:], np.uint8), labels=np.ones(len(maps)))
-
-
-def _check_pair(pair: PseudoFake, frames: NDArray[np.uint8]) -> None:
-    """A third party's synthesizer may be wrong; say so here rather than in the middle of OpenCV."""
-    for name, clip in (("real", pair.real), ("fake", pair.fake)):
-        if clip.shape != frames.shape or clip.dtype != np.uint8:
-            raise SynthesisError(
-                f"the synthesizer's {name} clip is {clip.shape} {clip.dtype}, not {frames.shape} uint8"
-            )
-    if pair.mask.shape != frames.shape[:3]:
-        raise SynthesisError(f"the synthesizer's mask is {pair.mask.shape}, not {frames.shape[:3]}")
-    if not (np.isfinite(pair.mask).all() and pair.mask.min() >= 0 and pair.mask.max() <= 1 + 1e-6):
-        raise SynthesisError("the synthesizer's mask leaves [0, 1]")

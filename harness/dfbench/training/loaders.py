@@ -87,15 +87,16 @@ class TrainingClips(Dataset[Batch]):
         seed: int,
         labels: Sequence[int] = (),
     ) -> None:
-        self._library, self._tracks, self._recipe = library, tracks, recipe
+        self.recipe = recipe
+        self._library, self._tracks = library, tracks
         self._maker, self._seed, self._labels = maker, seed, labels
 
     def __getitem__(self, address: Address) -> Batch:
         asked_for = address
         for attempt in range(self.ATTEMPTS):
             address, rng = self.attempt(asked_for, address, attempt)
-            positions = [address.start + i * address.stride for i in range(self._recipe.frames)]
-            frames, landmarks = self._library.cut(address.video, positions, recipe=self._recipe)
+            positions = [address.start + i * address.stride for i in range(self.recipe.frames)]
+            frames, landmarks = self._library.cut(address.video, positions, recipe=self.recipe)
             clip = FaceClip(frames, landmarks, self._label(address.video))
             try:
                 return batch_of(self._maker(clip, rng))
@@ -124,7 +125,7 @@ class TrainingClips(Dataset[Batch]):
         drawn = int(rng.integers(len(videos) or len(self._tracks)))
         video = videos[drawn] if videos else drawn
         return address._replace(
-            video=video, start=int(rng.choice(clip_starts(self._tracks[video], self._recipe)))
+            video=video, start=int(rng.choice(clip_starts(self._tracks[video], self.recipe)))
         )
 
     def _label(self, video: int) -> Label:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dfbench.errors import UsageError, WeightsError
+from dfbench.hooks.registry import load_object
 from dfbench.interfaces import Started, StartWeights
 from dfbench.training.samples import SamplesFactory, standard_samples
 from dfbench.types import FULL_PRECISION
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from dfbench.specs import DetectorCard
-    from dfbench.training.loaders import TrainingClips
-    from dfbench.training.module import MethodModule
+    from dfbench.specs import DetectorCard, LoadOptions
     from dfbench.training.recipe import Recipe
     from dfbench.training.samples import Batch
     from dfbench.training.scorer import MethodDetector, Scoring
@@ -66,15 +65,16 @@ def first_output(net: Any, clips: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What a plugin says of a detector that it wants to be trained; what is None is done as for any.
+    """What a plugin says of a detector that it wants to be trained; what it does not say is done as for any.
 
     `name`: what its weights files are known by. `recipe`: its class of recipes, whose `package` holds their TOML files.
     `network(recipe, seed=...)` builds the network, `logit(net, clips)` computes logits. `loss(net, clips, batch, recipe)`
     returns named terms, of which `terms` are shown beside the progress bar; None: the cross-entropy of the logit.
     `samples(recipe, synthesizer, training=...)` builds the maker of samples. `start(net, weights)` loads weights to start
-    from; None: those of the same network. `frozen(net)`: the part that `Recipe.frozen_epochs` holds still.
-    `scoring(method, net, precision, device)`: the network as it scores. `module` and `clips` return subclasses of
-    `MethodModule` and `TrainingClips`, for what no other field can say.
+    from; "": those of the same network. `frozen(net)`: the part that `Recipe.frozen_epochs` holds still.
+    `scoring(method, net, precision, device)`: the network as it scores. `module` and `clips` are import paths of subclasses
+    of `MethodModule` and `TrainingClips`, for what no other field can say; `samples`, `start` and `scoring` may be import
+    paths too, if what they name imports torch. `ways_out`: what to do without usable weights.
     """
 
     name: str
@@ -83,12 +83,18 @@ class Method:
     logit: Logit = first_output
     loss: Loss | None = None
     terms: tuple[str, ...] = ()
-    samples: SamplesFactory = standard_samples
-    start: Callable[[Any, StartWeights], Started] | None = None
+    samples: SamplesFactory | str = standard_samples
+    start: Callable[[Any, StartWeights], Started] | str = ""
     frozen: Callable[[Any], nn.Module] | None = None
-    scoring: ScoringFactory | None = None
-    module: Callable[[], type[MethodModule]] | None = None
-    clips: Callable[[], type[TrainingClips]] | None = None
+    scoring: ScoringFactory | str = "dfbench.training.scorer:plain_scoring"
+    module: str = "dfbench.training.module:MethodModule"
+    clips: str = "dfbench.training.loaders:TrainingClips"
+    ways_out: tuple[str, ...] = ()
+
+    def part(self, name: str) -> Any:
+        """The value of a field, imported if it is an import path."""
+        value = getattr(self, name)
+        return load_object(value) if isinstance(value, str) and value else value
 
     def trainer(self, recipe: str, overrides: Mapping[str, str]) -> MethodTrainer:
         """The trainer by a recipe with fields overridden. Raises UsageError for what does not fit."""
@@ -98,7 +104,7 @@ class Method:
 
     def hints(self) -> tuple[str, ...]:
         """What to do without usable weights."""
-        return (f"train weights:  dfbench train --detector {self.name}",)
+        return self.ways_out or (f"train weights:  dfbench train --detector {self.name}",)
 
     def header(self, weights: Path) -> WeightsHeader[Any]:
         """The header of a weights file of this method. Raises WeightsError."""
@@ -106,19 +112,20 @@ class Method:
 
         return read_header(weights, family=self.name, parse=self.recipe.parse, hints=self.hints())
 
-    def describe(
-        self, weights: Path, changes: Mapping[str, str] | None = None, recipe: str = ""
-    ) -> DetectorCard:
-        """The card of a detector with these weights, from their header alone; `changes` are fields that score otherwise.
+    def describe(self, options: LoadOptions) -> DetectorCard:
+        """Return the card of a detector with the weights of `options`, from their header alone; `changes` score otherwise.
 
-        Raises WeightsError, or UsageError for a recipe, which the weights carry themselves, and for a change that does not fit.
+        Raises WeightsError, or UsageError for a recipe, which the weights store themselves, and for a change that does not fit.
         """
-        header = self.header(weights)
-        if recipe:
+        if options.weights is None:
+            raise WeightsError(f"{self.name} needs trained weights", hints=self.hints())
+        header = self.header(options.weights)
+        if options.recipe:
             raise UsageError(
-                f"{weights} carries its own recipe, '{header.recipe.label()}'", hints=("leave out --recipe",)
+                f"{options.weights} carries its own recipe, '{header.recipe.label()}'",
+                hints=("leave out --recipe",),
             )
-        return header.card(self._changed(header.recipe, changes))
+        return header.card(self._changed(header.recipe, options.changes))
 
     def load(self, weights: Path) -> tuple[nn.Module, Recipe]:
         """The network with the weights of a file, in evaluation mode on the CPU, and its recipe.
@@ -137,40 +144,38 @@ class Method:
         net.load_state_dict(state)
         return net.eval(), recipe
 
-    def build(
-        self,
-        *,
-        weights: Path | None,
-        device: str,
-        seed: int,
-        precision: str = FULL_PRECISION,
-        changes: Mapping[str, str] | None = None,
-    ) -> MethodDetector:
-        """The detector with trained weights; `seed` is not used, scoring draws nothing. Raises WeightsError, UsageError."""
-        del seed
-        if weights is None:
+    def build(self, options: LoadOptions) -> MethodDetector:
+        """Load the detector with trained weights; scoring draws nothing from the seed. Raises WeightsError, UsageError."""
+        if options.weights is None:
             raise WeightsError(f"{self.name} needs trained weights", hints=self.hints())
-        net, recipe = self.load(weights)
-        return self.detector(net, self._changed(recipe, changes), device, precision)
+        net, recipe = self.load(options.weights)
+        return self.detector(net, self._changed(recipe, options.changes), options.device, options.precision)
 
     def detector(
         self, net: nn.Module, recipe: Recipe, device: str, precision: str = FULL_PRECISION
     ) -> MethodDetector:
         """The detector of a network of this recipe. Raises UsageError for a device or precision that it cannot use."""
         from dfbench.training.devices import resolve_device
-        from dfbench.training.scorer import MethodDetector, plain_scoring
+        from dfbench.training.scorer import MethodDetector
 
         place = resolve_device(device)
-        scoring = (self.scoring or plain_scoring)(self, net, precision, place)
-        return MethodDetector(self.name, scoring, recipe, place)
+        scoring: Scoring = self.part("scoring")(self, net, precision, place)
+        return MethodDetector(
+            self.name,
+            scoring,
+            place,
+            frames=recipe.frames,
+            size=recipe.size,
+            mean=recipe.mean,
+            std=recipe.std,
+        )
 
     def begin(self, net: nn.Module, weights: StartWeights) -> Started:
         """Give `net` weights to start a training from. Raises WeightsError or UsageError if it cannot have them."""
-        if self.start is not None:
-            return self.start(net, weights)
         from dfbench.training.starting import start_whole
 
-        return start_whole(self, net, weights)
+        start: Callable[[nn.Module, StartWeights], Started] | str = self.part("start")
+        return start_whole(self, net, weights) if isinstance(start, str) else start(net, weights)
 
-    def _changed(self, recipe: Recipe, changes: Mapping[str, str] | None) -> Recipe:
+    def _changed(self, recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
         return self.recipe.parse({**recipe.model_dump(), **changes}) if changes else recipe

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class SampleMaker(Protocol):
 class SamplesFactory(Protocol):
     """Builds the sample makers of a method."""
 
-    def __call__(self, recipe: Recipe, synthesizer: Synthesizer | None, *, training: bool) -> SampleMaker:
+    def __call__(self, recipe: Any, synthesizer: Synthesizer | None, *, training: bool) -> SampleMaker:
         """Build the maker of training samples, or that of validation, whose samples should not be augmented."""
 
 

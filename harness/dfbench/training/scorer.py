@@ -17,7 +17,6 @@ from dfbench.types import FULL_PRECISION
 
 if TYPE_CHECKING:
     from dfbench.training.method import Method
-    from dfbench.training.recipe import Recipe
 
 _Triple = tuple[float, float, float]
 
@@ -62,8 +61,20 @@ def plain_scoring(method: Method, net: nn.Module, precision: str, device: torch.
 class MethodDetector:
     """A network ready to score; it sees each clip of a batch alone."""
 
-    def __init__(self, name: str, scoring: Scoring, recipe: Recipe, device: torch.device) -> None:
-        self._name, self._scoring, self._recipe, self._device = name, scoring, recipe, device
+    def __init__(
+        self,
+        name: str,
+        scoring: Scoring,
+        device: torch.device,
+        *,
+        frames: int,
+        size: int,
+        mean: _Triple = IMAGENET_MEAN,
+        std: _Triple = IMAGENET_STD,
+    ) -> None:
+        self._name, self._scoring, self._device = name, scoring, device
+        self._expected = (frames, size, size, 3)
+        self._mean, self._std = mean, std
 
     def score(self, clips: Tensor) -> Tensor:
         """Logits of "fake", (B,) float32 on the CPU, of uint8 (B, T, S, S, 3) RGB clips.
@@ -71,8 +82,7 @@ class MethodDetector:
         Clips that do not fit into the device's memory together are scored in halves, equal up to rounding. Raises
         ScoreError if the clips are not of the network's T and S, or not even one fits.
         """
-        recipe = self._recipe
-        expected = (recipe.frames, recipe.size, recipe.size, 3)
+        expected = self._expected
         if clips.ndim != 5 or tuple(clips.shape[1:]) != expected or clips.dtype != torch.uint8:
             raise ScoreError(
                 f"{self._name} was handed clips of {tuple(clips.shape[1:])} {clips.dtype}; "
@@ -87,6 +97,5 @@ class MethodDetector:
         return in_parts(self._logits, clips, self._device)
 
     def _logits(self, clips: Tensor) -> Tensor:
-        recipe = self._recipe
-        seen = normalise(clips.to(self._device), mean=recipe.mean, std=recipe.std)
+        seen = normalise(clips.to(self._device), mean=self._mean, std=self._std)
         return self._scoring.logits(seen).float().cpu()

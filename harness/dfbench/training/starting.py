@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError, WeightsError
 from dfbench.interfaces import Started, StartWeights
+from dfbench.specs import LoadOptions
 from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors
 from dfbench.training.weights_file import fitted, require_finite
 
@@ -36,7 +37,7 @@ def start_whole(method: Method, net: nn.Module, weights: StartWeights) -> Starte
     net.load_state_dict(state)
     says = f"starting from the whole network in {path}"
     try:
-        card = method.describe(path)
+        card = method.describe(LoadOptions(path))
     except WeightsError:  # tensors without a header
         return Started(says, frozenset({UNKNOWN}), None)
     # What nobody knows stays unknown in the header of what begins with it: no dataset is called so.

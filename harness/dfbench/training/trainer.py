@@ -31,7 +31,7 @@ from dfbench.training.memory import out_of_memory, what_fits_next
 from dfbench.training.module import CLIP_ACCURACY, VIDEO_AUC, MethodModule
 from dfbench.training.order import ClipOrder, ValidationOrder, successive_starts
 from dfbench.training.record import FitPlan
-from dfbench.training.samples import join
+from dfbench.training.samples import SamplesFactory, join
 from dfbench.types import ClipSpec
 
 if TYPE_CHECKING:
@@ -177,8 +177,9 @@ class MethodTrainer:
             "persistent_workers": data_workers(request) > 0,
             "worker_init_fn": start_worker,
         }
-        clips = TrainingClips if method.clips is None else method.clips()
-        kind = MethodModule if method.module is None else method.module()
+        clips: type[TrainingClips] = method.part("clips")
+        kind: type[MethodModule] = method.part("module")
+        samples: SamplesFactory = method.part("samples")
         pseudo = recipe.validation_fakes == "pseudo"
         return kind(
             method,
@@ -192,7 +193,7 @@ class MethodTrainer:
                     Library([file.path for file in train], cache_bytes=kept),
                     tracks,
                     recipe=recipe,
-                    maker=method.samples(recipe, request.synthesizer, training=True),
+                    maker=samples(recipe, request.synthesizer, training=True),
                     seed=seed,
                     labels=labels,
                 ),
@@ -206,7 +207,7 @@ class MethodTrainer:
                     Library([file.path for file in held_out.files], cache_bytes=kept),
                     held_out.clips,
                     recipe=recipe,
-                    maker=method.samples(recipe, request.synthesizer, training=False) if pseudo else None,
+                    maker=samples(recipe, request.synthesizer, training=False) if pseudo else None,
                     seed=seed,
                     labels=[int(file.video.label) for file in held_out.files],
                 ),

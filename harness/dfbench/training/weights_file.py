@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from dfbench.errors import StoreError, UnreadableError, UsageError, WeightsError
 from dfbench.specs import DetectorCard
 from dfbench.training.state_files import require_file
-from dfbench.untrusted import parsed_json, parsed_object
+from dfbench.untrusted import open_regular, parsed_json, parsed_object
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ class WeightsHeader(Generic[RecipeT]):
             train_compression=self.train_compression,
             recipe=recipe.label() + (f" from {start['file']}@{start['sha256'][:8]}" if start else ""),
             margins=recipe.margins(),
-            details={"recipe": recipe.model_dump(mode="json"), "provenance": dict(self.provenance)},
+            details={"recipe": recipe.identity(), "provenance": dict(self.provenance)},
             corpora=_corpora(identity.get("corpus"), start),
             seed=identity.get("seed", (self.provenance.get("training") or {}).get("seed")),
         )
@@ -114,7 +114,7 @@ def write_trained(
     provenance: dict[str, Any] = {**request.provenance, "training": dict(trained.outcome)}
     if request.start is not None:
         corpora = None if started is None or started.corpora is None else sorted(started.corpora)
-        with request.start.path.open("rb") as file:
+        with open_regular(request.start.path) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         provenance["start"] = {"file": request.start.path.name, "sha256": sha256, "corpora": corpora}
     path = request.folder / WEIGHTS
