@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dfbench import DetectorCard, LoadOptions, UsageError, WeightsError
-from dfbench.escaping import for_shell
-from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors, require_file
-from dfbench.training.weights_file import fitted as same_tensors
-from dfbench.training.weights_file import require_finite
+from dfbench import DetectorCard, LoadOptions, UsageError, WeightsError, for_shell
+from dfbench.training import PICKLES, read_pickle, read_safetensors, require_file, require_finite
+from dfbench.training import fitted as same_tensors
 from dfbench_fakestormer.method import METHOD, WAYS_OUT, network_config
 from dfbench_fakestormer.recipe import RELEASED_FRAMES, FakeSTormerRecipe, load_recipe, parse_recipe
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 
 from dfbench import LoadOptions, UsageError, WeightsError
-from dfbench.training.devices import resolve_device
-from dfbench.training.method import Method
-from dfbench.training.scorer import MethodDetector, Scoring
+from dfbench.training import Method, MethodDetector, Scoring, resolve_device
 from dfbench_fakestormer.checkpoints import load_network
 from dfbench_fakestormer.method import METHOD, NAME, WAYS_OUT, network
 from dfbench_fakestormer.model import FakeSTormerNet

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from dfbench import Evidence, EvidenceMap, LoadOptions, UsageError, WeightsError
-from dfbench.training.devices import resolve_device
-from dfbench.training.memory import in_parts
-from dfbench.training.scorer import normalise
+from dfbench.training import in_parts, normalise, resolve_device
 from dfbench_fakestormer.attribution import (
     attention_rollout,
     integrated_gradients,

@@ -19,8 +19,7 @@ import torch
 
 from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, StoreError, UsageError
 from dfbench.csv_text import csv_of
-from dfbench.data.clips import read_clips
-from dfbench.data.folders import below, require_below
+from dfbench.data import MOST_RECORD, below, read_clips, read_object, require_below
 from dfbench.errors import UnreadableError
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds, paired_bootstrap_draws
@@ -28,7 +27,6 @@ from dfbench.runs.planning.sources import prepare_selected
 from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
 from dfbench.runs.trainings.weights import train_detector, training_folder
 from dfbench.training.record import write_atomic
-from dfbench.untrusted import MOST_RECORD, read_object
 from dfbench_fakestormer.checkpoints import load_network
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.method import METHOD

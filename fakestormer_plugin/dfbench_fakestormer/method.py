@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from dfbench.training.method import Method
+from dfbench.training import Method
 from dfbench_fakestormer.recipe import FakeSTormerRecipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from dfbench.training.samples import Batch
+    from dfbench.training import Batch
     from dfbench_fakestormer.model import FakeSTormerNet, ModelConfig
 
 NAME = "fakestormer"

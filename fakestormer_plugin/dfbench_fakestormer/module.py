@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dfbench.training.module import MethodModule
+from dfbench.training import MethodModule
 from dfbench_fakestormer.heap import close_gaps
 
 if TYPE_CHECKING:

@@ -15,9 +15,7 @@ import torch
 from torch import nn
 
 from dfbench import LoadOptions, Started, StartWeights, UsageError, WeightsError
-from dfbench.training.starting import UNKNOWN
-from dfbench.training.state_files import PICKLES, first_line, read_pickle, read_safetensors
-from dfbench.training.weights_file import require_finite
+from dfbench.training import PICKLES, UNKNOWN, first_line, read_pickle, read_safetensors, require_finite
 from dfbench_fakestormer.checkpoints import describe, fitted
 from dfbench_fakestormer.method import WAYS_OUT
 

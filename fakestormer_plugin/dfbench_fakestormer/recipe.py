@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dfbench import ClipSpec
-from dfbench.training.recipe import MANY, Recipe
+from dfbench.training import MANY, Recipe
 from dfbench_fakestormer.sizes import size_fault
 
 RECIPES = ("base_c23", "base_c0", "base_c40", "released", "small", "demo")

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dfbench.training.loaders import TrainingClips
-from dfbench.training.samples import FaceClip, Sample, SampleMaker, margin_to_cut
+from dfbench.training import FaceClip, Sample, SampleMaker, TrainingClips, margin_to_cut
 from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
 
 if TYPE_CHECKING:
     from dfbench import Synthesizer
-    from dfbench.training.order import Address
+    from dfbench.training import Address
     from dfbench_fakestormer.recipe import FakeSTormerRecipe
 
 

@@ -13,8 +13,9 @@ import pytest
 
 import dfbench
 import dfbench.data
+import dfbench.training
 
-PUBLIC = (dfbench, dfbench.data)
+PUBLIC = (dfbench, dfbench.data, dfbench.training)
 
 
 @pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)
@@ -28,8 +29,9 @@ def test_public_names_are_unique(package: ModuleType) -> None:
     assert len(package.__all__) == len(set(package.__all__))
 
 
-def test_names_for_type_checkers_are_those_at_run_time() -> None:
-    assert sorted(_typed(dfbench.data)) == dfbench.data.__all__
+@pytest.mark.parametrize("package", [dfbench.data, dfbench.training], ids=lambda package: package.__name__)
+def test_names_for_type_checkers_are_those_at_run_time(package: ModuleType) -> None:
+    assert sorted(_typed(package)) == package.__all__
 
 
 @pytest.mark.parametrize("package", PUBLIC, ids=lambda package: package.__name__)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench import PseudoFake, SynthesisError, Synthesizer, UsageError
-from dfbench.training.samples import check_pair
+from dfbench.training import check_pair
 from dfbench_fakestormer.synthesis.geometric import warp_to
 from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_landmarks
 from dfbench_fakestormer.synthesis.photometric import apply_steps, draw_final_steps

@@ -1,72 +1,88 @@
-"""Training: what a detector that is trained imports, and the loop that trains it.
+"""Training for plugin authors: detectors that dfbench trains and scores, and the parts that trainers of one's own may use.
 
-These names are imported when they are used, because some of them import torch and Lightning.
+These names are public; what else lies in the modules below may change. A detector is a `Method` with recipes of a `Recipe`
+class; its samples are of the second group, and what a subclass may change is in the third. Then: drawing, devices and memory;
+weights of others; and the loop alone, for modules of Lightning. Importing this package does not import torch.
+
+Below: `method`, `recipe` (what a plugin says), `order`, `samples`, `augmentation`, `loaders` (clips to batches), `module`,
+`sharpness`, `schedules`, `muon` (a step), `trainer`, `loop`, `record` (a training and what it leaves behind), `weights_file`,
+`state_files`, `starting` (weights), `scorer` (a network that scores), `distributed`, `launchers`, `devices`, `memory`.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dfbench.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dfbench.training.loaders import Library, TrainingClips, ValidationClips
-    from dfbench.training.method import Method, first_output
-    from dfbench.training.module import MethodModule
-    from dfbench.training.randomness import drawing_from
-    from dfbench.training.recipe import IMAGENET_MEAN, IMAGENET_STD, Recipe
-    from dfbench.training.samples import Batch, FaceClip, Sample, SampleMaker, standard_samples
-    from dfbench.training.scorer import MethodDetector, Scoring, normalise
-    from dfbench.training.trainer import MethodTrainer
-    from dfbench.training.weights_file import WeightsHeader
+    from dfbench.training.augmentation import Augmentation as Augmentation
+    from dfbench.training.devices import resolve_device as resolve_device
+    from dfbench.training.distributed import gathered as gathered
+    from dfbench.training.loaders import TrainingClips as TrainingClips
+    from dfbench.training.loop import FitResult as FitResult
+    from dfbench.training.loop import fit_module as fit_module
+    from dfbench.training.memory import in_parts as in_parts
+    from dfbench.training.method import Method as Method
+    from dfbench.training.method import first_output as first_output
+    from dfbench.training.module import MethodModule as MethodModule
+    from dfbench.training.order import Address as Address
+    from dfbench.training.randomness import drawing_from as drawing_from
+    from dfbench.training.recipe import IMAGENET_MEAN as IMAGENET_MEAN
+    from dfbench.training.recipe import IMAGENET_STD as IMAGENET_STD
+    from dfbench.training.recipe import MANY as MANY
+    from dfbench.training.recipe import Recipe as Recipe
+    from dfbench.training.record import FitPlan as FitPlan
+    from dfbench.training.samples import Batch as Batch
+    from dfbench.training.samples import FaceClip as FaceClip
+    from dfbench.training.samples import Sample as Sample
+    from dfbench.training.samples import SampleMaker as SampleMaker
+    from dfbench.training.samples import SamplesFactory as SamplesFactory
+    from dfbench.training.samples import check_pair as check_pair
+    from dfbench.training.samples import margin_to_cut as margin_to_cut
+    from dfbench.training.samples import seen as seen
+    from dfbench.training.samples import standard_samples as standard_samples
+    from dfbench.training.scorer import MethodDetector as MethodDetector
+    from dfbench.training.scorer import Scoring as Scoring
+    from dfbench.training.scorer import normalise as normalise
+    from dfbench.training.starting import UNKNOWN as UNKNOWN
+    from dfbench.training.state_files import PICKLES as PICKLES
+    from dfbench.training.state_files import first_line as first_line
+    from dfbench.training.state_files import read_pickle as read_pickle
+    from dfbench.training.state_files import read_safetensors as read_safetensors
+    from dfbench.training.state_files import require_file as require_file
+    from dfbench.training.trainer import MethodTrainer as MethodTrainer
+    from dfbench.training.weights_file import WeightsHeader as WeightsHeader
+    from dfbench.training.weights_file import fitted as fitted
+    from dfbench.training.weights_file import require_finite as require_finite
 
-_LAZY = {
-    "Batch": "samples",
-    "FaceClip": "samples",
-    "IMAGENET_MEAN": "recipe",
-    "IMAGENET_STD": "recipe",
-    "Library": "loaders",
-    "Method": "method",
-    "MethodDetector": "scorer",
-    "MethodModule": "module",
-    "MethodTrainer": "trainer",
-    "Recipe": "recipe",
-    "Sample": "samples",
-    "SampleMaker": "samples",
-    "Scoring": "scorer",
-    "TrainingClips": "loaders",
-    "ValidationClips": "loaders",
-    "WeightsHeader": "weights_file",
-    "drawing_from": "randomness",
-    "first_output": "method",
-    "normalise": "scorer",
-    "standard_samples": "samples",
+_NAMES = {
+    "dfbench.training.method": ("Method", "first_output"),
+    "dfbench.training.recipe": ("IMAGENET_MEAN", "IMAGENET_STD", "MANY", "Recipe"),
+    "dfbench.training.samples": (
+        *("Batch", "FaceClip", "Sample", "SampleMaker", "SamplesFactory"),
+        *("check_pair", "margin_to_cut", "seen", "standard_samples"),
+    ),
+    "dfbench.training.augmentation": ("Augmentation",),
+    "dfbench.training.order": ("Address",),
+    "dfbench.training.loaders": ("TrainingClips",),
+    "dfbench.training.module": ("MethodModule",),
+    "dfbench.training.scorer": ("MethodDetector", "Scoring", "normalise"),
+    "dfbench.training.trainer": ("MethodTrainer",),
+    "dfbench.training.randomness": ("drawing_from",),
+    "dfbench.training.starting": ("UNKNOWN",),
+    "dfbench.training.memory": ("in_parts",),
+    "dfbench.training.devices": ("resolve_device",),
+    "dfbench.training.state_files": (
+        "PICKLES",
+        "first_line",
+        "read_pickle",
+        "read_safetensors",
+        "require_file",
+    ),
+    "dfbench.training.weights_file": ("WeightsHeader", "fitted", "require_finite"),
+    "dfbench.training.loop": ("FitResult", "fit_module"),
+    "dfbench.training.record": ("FitPlan",),
+    "dfbench.training.distributed": ("gathered",),
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__all__ = [
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
-    "Batch",
-    "FaceClip",
-    "Library",
-    "Method",
-    "MethodDetector",
-    "MethodModule",
-    "MethodTrainer",
-    "Recipe",
-    "Sample",
-    "SampleMaker",
-    "Scoring",
-    "TrainingClips",
-    "ValidationClips",
-    "WeightsHeader",
-    "drawing_from",
-    "first_output",
-    "normalise",
-    "standard_samples",
-]
+__getattr__, __all__ = lazy_names(__name__, _NAMES)
