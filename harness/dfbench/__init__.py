@@ -92,7 +92,7 @@ from dfbench.types import (
 from dfbench.version import VERSION
 
 if TYPE_CHECKING:
-    from dfbench.api import export_runs, leaderboard, list_runs, run, scores, train, verify_runs
+    from dfbench.api import boards, export_runs, leaderboard, list_runs, run, scores, train, verify_runs
     from dfbench.cli.output import say
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.datasets.corpus_card import CORPUS_FILE
@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     )
     from dfbench.data.images.sequences import archive_folders, natural_key
     from dfbench.data.store.face_files import StoredFaces, read_faces, read_track
+    from dfbench.results.boards.board import Board
     from dfbench.training.devices import resolve_device
     from dfbench.training.distributed import gathered
     from dfbench.training.loop import FitResult, fit_module
@@ -116,6 +117,7 @@ __version__ = VERSION
 
 # Reached through __getattr__, because what is behind them imports pandas, OpenCV or torch.
 _LAZY = {
+    "boards": "dfbench.api",
     "export_runs": "dfbench.api",
     "leaderboard": "dfbench.api",
     "list_runs": "dfbench.api",
@@ -124,6 +126,7 @@ _LAZY = {
     "train": "dfbench.api",
     "verify_runs": "dfbench.api",
     "say": "dfbench.cli.output",
+    "Board": "dfbench.results.boards.board",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
     "lost": "dfbench.data.faces.tracking",
@@ -160,6 +163,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "CORPUS_FILE",
     "OWN",
+    "Board",
     "ChecksStart",
     "ChoosesClips",
     "ClipSpec",
@@ -231,6 +235,7 @@ __all__ = [
     "World",
     "__version__",
     "archive_folders",
+    "boards",
     "canonical_json",
     "cut_crops",
     "cut_landmarks",

@@ -18,6 +18,7 @@ from dfbench.types import COVERAGE_LIMIT
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dfbench.results.boards.board import Board
     from dfbench.runs.planning.stage import RunRequest
 
 
@@ -119,18 +120,22 @@ def leaderboard(
 
     With `dataset`, the board of the runs on that dataset alone, and on its `splits` if any are named. `corpus`: if None,
     the official one, and with `dataset` the only one that there is. With `over_seeds`, entries that differ in their seed
-    alone are one row. Entries whose coverage is below `min_coverage` are not ranked.
+    alone are one row. Entries whose coverage is below `min_coverage` are not ranked. What the table cannot hold, such as
+    which runs were left out and why, `boards` returns.
     """
     from dfbench.results.boards.leaderboard import leaderboard as build
+    from dfbench.results.renderings.dataframe import frame_of
 
     folder = Path(runs) if runs else load_settings().runs
     if dataset:
         protocol = _board_of(dataset, splits, folder)
     corpus = corpus or (None if dataset else "official")
-    return build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, min_coverage=min_coverage)
+    return frame_of(
+        build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, min_coverage=min_coverage)
+    )
 
 
-def leaderboards(
+def boards(
     protocol: str = "cross-dataset",
     *,
     dataset: str = "",
@@ -139,8 +144,12 @@ def leaderboards(
     runs: Path | str | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
-) -> dict[str, pd.DataFrame]:
-    """The leaderboard of every corpus that has runs, by corpus name; or of one. `dataset` and `splits` as in `leaderboard`."""
+) -> list[Board]:
+    """Build the leaderboard of each corpus that has runs, or of `corpus`; returns them as `dfbench.Board` objects, by corpus.
+
+    A board has rows in sections, cells with their marks, captions, and a sentence for each run that was left out. The other
+    arguments are as in `leaderboard`. Raises RunError if there are no runs at all.
+    """
     from dfbench.results.boards.leaderboard import corpora
     from dfbench.results.boards.leaderboard import leaderboard as build
     from dfbench.results.boards.stored import collect
@@ -149,11 +158,9 @@ def leaderboards(
     if dataset:
         protocol = _board_of(dataset, splits, folder)
     collected = collect(folder)
-    found = corpora(collected, protocol=protocol) if corpus is None else (corpus,)
-    if not found:
-        return {"": build(folder, protocol=protocol)}  # raises: there is nothing to rank, and says what to do
-    return {
-        name: build(
+    found: list[str | None] = [*corpora(collected, protocol=protocol)] if corpus is None else [corpus]
+    return [
+        build(
             folder,
             protocol=protocol,
             corpus=name,
@@ -161,8 +168,8 @@ def leaderboards(
             min_coverage=min_coverage,
             collected=collected,
         )
-        for name in found
-    }
+        for name in found or [None]  # without a usable run, the board says so, or why there is none
+    ]
 
 
 def list_runs(runs: Path | str | None = None) -> pd.DataFrame:

@@ -194,6 +194,9 @@ def test_a_run_that_ends_by_an_error_says_so_and_one_without_a_score_leaves_noth
         "failed: the detector returned NaN; give the same command again to go on, or remove"
         in said.replace("ScoreError: ", "")
     )
+    (written,) = (runs / "leaderboards").glob("*/leaderboard.md")
+    assert "left out: chance-" in (text := written.read_text(encoding="utf-8"))
+    assert str(runs) not in text
     monkeypatch.setattr(evaluation, "score_videos", scored)
     assert dfbench(*RUN, "--seed", "6").code == 0
     assert "left out" not in dfbench("leaderboard").out

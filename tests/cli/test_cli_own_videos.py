@@ -45,8 +45,9 @@ def test_own_videos_from_the_folder_to_the_board(dfbench: Dfbench, videos: Path)
     with pytest.warns(package.CoverageWarning, match="too few to show: 2 real and 2 fake scored"):
         again = package.run("chance", dataset="folder")
     assert again["n_scored_fake"].tolist() == rows["n_scored_fake"].tolist() == [2, 2]
-    table = package.leaderboard(dataset="folder")
-    assert (table.attrs["corpus"], list(table["entry"])) == (corpus, ["chance (seed 0)"])
+    assert list(package.leaderboard(dataset="folder")["entry"]) == ["chance (seed 0)"]
+    (found,) = package.boards(dataset="folder")
+    assert (found.corpus, [row.entry for row in found.rows]) == (corpus, ["chance (seed 0)"])
 
 
 def test_a_detector_without_weights_says_how_to_get_them(dfbench: Dfbench, videos: Path) -> None:

@@ -11,7 +11,6 @@ from tests.cli.command import Dfbench, frame, write
 
 import dfbench as package
 from dfbench.hooks.third_party import code_sha256
-from dfbench.results.boards.leaderboard import markdown_of
 
 RUN = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
 
@@ -47,9 +46,10 @@ def test_a_plugin_of_others_stands_in_the_record_and_marks_the_board(
             "offers": ["detector probe", "face finder probe_finder"],
         }
     ]
-    board = package.leaderboard(dataset="folder", corpus="own")
-    assert board["plugins"].tolist() == [f"probe-plugin 0.1 [{sha[:12]}]"]
-    assert "\u00a7 by plugins that are not part of dfbench: probe-plugin 0.1" in markdown_of(board)
+    (board,) = package.boards(dataset="folder", corpus="own")
+    assert [row.plugins for row in board.rows] == [f"probe-plugin 0.1 [{sha[:12]}]"]
+    told = "\u00a7 by plugins that are not part of dfbench: probe-plugin 0.1"
+    assert any(line.startswith(told) for line in board.captions)
     monkeypatch.setattr("dfbench.hooks.third_party._digest", lambda _: "0" * 64)
     assert (
         "warning: plugin 'probe' has changed since this run was scored: --force scores it again"

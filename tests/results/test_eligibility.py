@@ -20,6 +20,7 @@ from dfbench.results.boards.leaderboard import leaderboard
 from dfbench.results.boards.stored import collect
 from dfbench.results.checked import OTHER_CODE, RUN_FILES
 from dfbench.results.eligibility import list_notes, too_few
+from dfbench.results.renderings.dataframe import frame_of
 from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of
 from dfbench.results.writing import write_parquet
 from dfbench.runs.records.verification import content_of
@@ -212,17 +213,20 @@ def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, st
 def test_a_run_of_nothing_takes_no_board_down(stored: Path) -> None:
     store_run(stored.parent / "nothing", {**META, "detector": {"name": "net"}, "trained_on": []}, {}, {})
     board = leaderboard(stored.parent, protocol="p")
-    assert board["run"].tolist() == ["one"]
-    assert board.attrs["left_out"] == ["nothing: its table holds no dataset"]
+    frame = frame_of(board)
+    assert frame["run"].tolist() == ["one"]
+    assert board.left_out == ("nothing: its table holds no dataset",)
 
 
 def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) -> None:
     of_24(stored.parent / "two", failed=3, finished="2026-02-01T00:00:00+00:00")
     board = leaderboard(stored.parent, protocol="p")
-    assert board[["run", "rank", "older_hidden"]].to_numpy().tolist() == [["one", 1, 1]]
+    frame = frame_of(board)
+    assert frame[["run", "rank", "older_hidden"]].to_numpy().tolist() == [["one", 1, 1]]
     board = leaderboard(stored.parent, protocol="p", min_coverage=0.5)
-    assert board["run"].tolist() == ["two"]
-    assert board[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
+    frame = frame_of(board)
+    assert frame["run"].tolist() == ["two"]
+    assert frame[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
 
 
 @pytest.mark.parametrize("change", [{"pooling": "sum"}, {"pooling": None}, {"entry": ""}])

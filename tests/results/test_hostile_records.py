@@ -25,8 +25,11 @@ from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
 from dfbench.progress import SilentProgress
 from dfbench.results import checked
-from dfbench.results.boards.leaderboard import corpora, leaderboard, markdown_of, render_leaderboard
+from dfbench.results.boards.leaderboard import corpora, leaderboard
 from dfbench.results.boards.stored import collect
+from dfbench.results.renderings.dataframe import frame_of
+from dfbench.results.renderings.markdown import markdown_of
+from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
 from dfbench.runs.records.provenance import identity_of
@@ -136,10 +139,10 @@ def _good_one_stands(folder: Path, *, always: bool = False) -> None:
                     board = leaderboard(
                         folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, collected=found
                     )
-                    markdown_of(board)
-                    render_leaderboard(board)
+                    markdown_of(board, told=str)
+                    terminal_table(board)
                     if (protocol, corpus, over_seeds) == ("cross-dataset", "mine", False):
-                        assert f"chance {GOOD}" in list(board["entry"])
+                        assert f"chance {GOOD}" in list(frame_of(board)["entry"])
 
 
 def _scored_faces(run: RecordedRun) -> None:

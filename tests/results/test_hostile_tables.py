@@ -8,7 +8,6 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -26,11 +25,17 @@ from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.drawing import draw_on
 from dfbench.escaping import for_markdown, for_terminal
 from dfbench.results import markdown
-from dfbench.results.boards.figures import auc_figure
-from dfbench.results.boards.leaderboard import RANKED, markdown_of, render_leaderboard, write_leaderboard
+from dfbench.results.boards.board import Board, Cell, Column, Row, Section
+from dfbench.results.boards.captions import captions_of
+from dfbench.results.boards.rows import RANKED
 from dfbench.results.evidence.pictures import wrapped
 from dfbench.results.plotting import new_figure, save_figure
-from dfbench.results.tables import render_table, result_table
+from dfbench.results.renderings.dataframe import records_of
+from dfbench.results.renderings.figure import draw_board
+from dfbench.results.renderings.files import write_board
+from dfbench.results.renderings.markdown import markdown_of
+from dfbench.results.renderings.terminal import terminal_table
+from dfbench.results.tables import MEAN, render_table, result_table
 from dfbench.results.terminal import plain_console
 from dfbench.text import storable
 from dfbench.types import Label, Status, Video
@@ -41,21 +46,37 @@ MARKUP = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethroug
 PLAIN_TAGS = {"table", "thead", "tbody", "tr", "th", "td", "h3", "p", "br", "code", "strong"}
 
 
-def board_of(entries: list[str], datasets: list[str]) -> pd.DataFrame:
+def board_of(entries: list[str], datasets: list[str]) -> Board:
     """A board of these names, each of which is also a note and what its runs were trained on."""
-    rows: list[dict[str, Any]] = []
-    for place, entry in enumerate(entries, start=1):
-        row: dict[str, Any] = {"rank": place, "entry": entry, "detector": entry, "section": RANKED}
-        for name in datasets:
-            row |= {name: 0.75, f"{name}_low": -0.5, f"{name}_high": 0.9}
-            row |= {f"{name}_cross": True, f"{name}_lists": entry}
-        row |= {"mean": 0.75, "mean_low": -0.5, "mean_high": 0.9, "coverage": 0.5, "scored": 1, "expected": 2}
-        row |= {"trained_on": entry, "older_hidden": 1, "note": f"constant scores {entry}", "run": entry}
-        rows.append(row)
-    board = pd.DataFrame(rows).astype({f"{name}_cross": "boolean" for name in datasets})
-    facts = {"protocol": entries[0], "corpus": entries[-1], "level": "video", "datasets": datasets}
-    board.attrs = facts | {"over_seeds": False, "min_coverage": 0.9, "left_out": entries}
-    return board
+    tests = tuple(Column(name, name) for name in datasets)
+    rows = tuple(
+        Row(
+            entry=entry,
+            detector=entry,
+            section=RANKED,
+            cells={name: Cell(0.75, -0.5, 0.9, cross=True, lists=entry) for name in (*datasets, MEAN)},
+            coverage=0.5,
+            scored=1,
+            expected=2,
+            trained_on=entry,
+            plugins=entry,
+            older_hidden=1,
+            note=f"constant scores {entry}",
+            runs=(entry,),
+            rank=place,
+        )
+        for place, entry in enumerate(entries, start=1)
+    )
+    return Board(
+        protocol=entries[0],
+        corpus=entries[-1],
+        tests=tests,
+        sections=(Section(RANKED, True, rows[:-1]), Section(entries[0], False, rows[-1:])),
+        captions=captions_of(rows, tests, over_seeds=True),
+        left_out=tuple(entries),
+        over_seeds=True,
+        min_coverage=0.9,
+    )
 
 
 def test_tables_on_a_terminal_hold_nothing_that_it_obeys() -> None:
@@ -73,7 +94,7 @@ def test_tables_on_a_terminal_hold_nothing_that_it_obeys() -> None:
     )
     meta = {"detector": "d", "entry": NAMES[5], "protocol": NAMES[6], "corpus": NAMES[7], "trained_on": None}
     table = result_table(videos, meta=meta, draws=2)
-    for shown in (render_leaderboard(board), render_table(table, width=80)):
+    for shown in (terminal_table(board), render_table(table, width=80)):
         for console in (plain_console, Console):
             text = io.StringIO()
             console(file=text, width=200).print(shown)
@@ -84,7 +105,7 @@ def test_tables_on_a_terminal_hold_nothing_that_it_obeys() -> None:
 
 
 def test_csv_computes_nothing_and_keeps_numbers(tmp_path: Path) -> None:
-    path, _, _ = write_leaderboard(board_of(STORED, STORED[:2]), tmp_path)
+    path, _, _ = write_board(board_of(STORED, STORED[:2]), tmp_path, told=str)
     written = path.read_text(encoding="utf-8")
     assert not seen_raw(written)
     rows = list(csv.reader(io.StringIO(written)))
@@ -106,9 +127,9 @@ def test_csv_computes_nothing_and_keeps_numbers(tmp_path: Path) -> None:
 
 def test_stored_tables_are_json_and_parquet(tmp_path: Path) -> None:
     board = board_of(STORED, STORED[:2])
-    _, parquet, _ = write_leaderboard(board, tmp_path)
+    _, parquet, _ = write_board(board, tmp_path, told=str)
     assert pd.read_parquet(parquet)["entry"].tolist() == STORED
-    shown = board.to_json(orient="records")
+    shown = json.dumps(records_of(board))
     assert shown.isascii()
     assert [row["entry"] for row in json.loads(shown)] == STORED
 
@@ -134,7 +155,7 @@ def test_markdown_shows_a_name_and_makes_nothing_of_it(name: str) -> None:
 
 
 def test_a_board_in_markdown_is_one_table() -> None:
-    page = MARKUP.render(markdown_of(board_of(STORED, STORED[:2])))
+    page = MARKUP.render(markdown_of(board_of(STORED, STORED[:2]), told=str))
     assert page.count("<table") == 1
     assert page.count("<tr") == len(STORED) + 1
     assert set(re.findall(r"<\s*/?\s*([\w!?-]+)", page)) <= PLAIN_TAGS
@@ -144,7 +165,7 @@ def test_a_board_in_markdown_is_one_table() -> None:
 def test_a_board_of_hostile_names_has_its_figure(suffix: str, tmp_path: Path) -> None:
     part = [name for name in STORED if set(name) & set("$\\\x1b\n\u202e")][::4]
     with mpl.rc_context({"text.usetex": True, "svg.fonttype": "none"}):  # as a matplotlibrc may have it
-        path = auc_figure(board_of(part, part[:2]), tmp_path / f"board.{suffix}")
+        path = draw_board(board_of(part, part[:2]), tmp_path / f"board.{suffix}")
     if suffix == "svg":
         assert not seen_raw(text := path.read_text(encoding="utf-8"))
         assert " on the " in "".join(ElementTree.fromstring(text).itertext())

@@ -14,18 +14,15 @@ from rich.console import Console
 from tests.results.made_runs import expected, store_run
 
 from dfbench.errors import RunError, StoreError
-from dfbench.results.boards.figures import auc_figure
-from dfbench.results.boards.leaderboard import (
-    OTHER_VIDEOS,
-    RANKED,
-    UNKNOWN_TRAINING,
-    corpora,
-    leaderboard,
-    markdown_of,
-    render_leaderboard,
-    write_leaderboard,
-)
+from dfbench.results.boards.board import Board, Mark
+from dfbench.results.boards.leaderboard import corpora, leaderboard
+from dfbench.results.boards.rows import OTHER_VIDEOS, RANKED, UNKNOWN_TRAINING
 from dfbench.results.boards.stored import collect
+from dfbench.results.renderings.dataframe import frame_of
+from dfbench.results.renderings.figure import draw_board
+from dfbench.results.renderings.files import write_board
+from dfbench.results.renderings.markdown import markdown_of
+from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import ALL, MEAN
 from dfbench.runs.records.run_file import DIGEST, make_folder, write_record
 from dfbench.runs.records.verification import CONTENT
@@ -83,13 +80,13 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def board_of(runs: Path, corpus: str | None = None) -> pd.DataFrame:
+def board_of(runs: Path, corpus: str | None = None) -> Board:
     return leaderboard(runs, protocol="cross-dataset", corpus=corpus)
 
 
-def text_of(board: pd.DataFrame) -> str:
+def text_of(board: Board) -> str:
     console = Console(width=120, file=io.StringIO(), record=True, color_system=None)
-    console.print(render_leaderboard(board))
+    console.print(terminal_table(board))
     return console.export_text()
 
 
@@ -97,12 +94,13 @@ def test_entries_are_ranked_by_their_mean(make_run: MakeRun, runs: Path) -> None
     make_run("weak", shift=0.5)
     make_run("strong", shift=2.0)
     board = board_of(runs)
-    assert board["entry"].tolist() == ["strong", "weak"]
-    assert board["rank"].tolist() == [1, 2]
-    assert board.attrs["datasets"] == ["dfdc", "dfd"]
-    assert (board["mean"] == (board["dfdc"] + board["dfd"]) / 2).all()
-    assert (board["dfdc_low"] < board["dfdc"]).all()
-    assert (board["mean_low"] < board["mean"]).all()
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["strong", "weak"]
+    assert frame["rank"].tolist() == [1, 2]
+    assert [test.key for test in board.tests] == ["dfdc", "dfd"]
+    assert (frame["mean"] == (frame["dfdc"] + frame["dfd"]) / 2).all()
+    assert (frame["dfdc_low"] < frame["dfdc"]).all()
+    assert (frame["mean_low"] < frame["mean"]).all()
     text = text_of(board)
     assert text.count("*0.") == 3
     assert "demo corpus: video AUC" in text
@@ -111,7 +109,7 @@ def test_entries_are_ranked_by_their_mean(make_run: MakeRun, runs: Path) -> None
 
 def test_no_dataset_can_be_called_as_a_column_is(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
     make_run("one", datasets=("dfdc",))
-    csv, *_ = write_leaderboard(board_of(runs), tmp_path / "out")
+    csv, *_ = write_board(board_of(runs), tmp_path / "out", told=str)
     columns = set(pd.read_csv(csv).columns)
     cells = {"dfdc", *(f"dfdc{end}" for end in COLUMN_ENDS)}
     assert cells <= columns
@@ -123,10 +121,11 @@ def test_no_mean_and_no_rank_without_every_dataset(make_run: MakeRun, runs: Path
     make_run("full", shift=0.1)
     make_run("part", shift=3.0, datasets=("dfdc",))
     board = board_of(runs)
-    assert board["entry"].tolist() == ["full", "part"]
-    assert board["mean"].isna().tolist() == [False, True]
-    assert board["rank"].isna().tolist() == [False, True]
-    assert board["dfdc"][1] > board["dfdc"][0]
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["full", "part"]
+    assert frame["mean"].isna().tolist() == [False, True]
+    assert frame["rank"].isna().tolist() == [False, True]
+    assert frame["dfdc"][1] > frame["dfdc"][0]
     assert "no mean, no rank" in text_of(board)
 
 
@@ -137,9 +136,9 @@ def test_corpora_and_protocols_never_mix(make_run: MakeRun, runs: Path) -> None:
     with pytest.raises(RunError, match="demo, official") as caught:
         board_of(runs)
     assert caught.value.hints[0] == "dfbench leaderboard --corpus demo"
-    assert board_of(runs, "demo")["entry"].tolist() == ["demo-entry"]
-    assert board_of(runs, "official")["entry"].tolist() == ["real-entry"]
-    assert leaderboard(runs, protocol="in-dataset")["entry"].tolist() == ["inside-entry"]
+    assert frame_of(board_of(runs, "demo"))["entry"].tolist() == ["demo-entry"]
+    assert frame_of(board_of(runs, "official"))["entry"].tolist() == ["real-entry"]
+    assert frame_of(leaderboard(runs, protocol="in-dataset"))["entry"].tolist() == ["inside-entry"]
     assert corpora(collect(runs), protocol="cross-dataset") == ["demo", "official"]
 
 
@@ -149,10 +148,11 @@ def test_the_newest_run_of_an_entry_counts(make_run: MakeRun, runs: Path) -> Non
     make_run("same", shift=0.1, day=2)
     running = make_run("same", day=9, status="running", scores=False, started="2026-02-08T00:00:00+00:00")
     board = board_of(runs)
-    assert board["run"].tolist() == [newest.name]
-    assert board["older_hidden"].tolist() == [2]
+    frame = frame_of(board)
+    assert frame["run"].tolist() == [newest.name]
+    assert frame["older_hidden"].tolist() == [2]
     ways = f"give the same command again to go on, or remove {running}"
-    assert board.attrs["left_out"] == [f"same-9: nothing was scored; {ways}"]
+    assert board.left_out == (f"same-9: nothing was scored; {ways}",)
     assert "other runs hidden: 2" in text_of(board)
 
 
@@ -169,15 +169,16 @@ def test_other_weights_do_not_take_the_place_of_an_entry(make_run: MakeRun, runs
     make_run(
         "net (released)", folder="other", shift=1.0, day=4, detector=weights("12345678"), training_seed=None
     )
-    board = board_of(runs).set_index("run")
-    assert board["entry"].to_dict() == {
+    board = board_of(runs)
+    frame = frame_of(board).set_index("run")
+    assert frame["entry"].to_dict() == {
         "again": "net (demo, ffpp/c23 of the demo corpus, seed 0, weights 0a1b2c3d)",
         "bad": "net (demo, ffpp/c23 of the demo corpus, seed 0, weights ffff0000)",
         "other": "net (released)",
     }
-    assert board["older_hidden"].to_dict() == {"again": 1, "bad": 0, "other": 0}
-    assert board["rank"].to_dict() == {"again": 1, "other": 2, "bad": 3}
-    for shown in (text_of(board.reset_index()), markdown_of(board.reset_index())):
+    assert frame["older_hidden"].to_dict() == {"again": 1, "bad": 0, "other": 0}
+    assert frame["rank"].to_dict() == {"again": 1, "other": 2, "bad": 3}
+    for shown in (text_of(board), markdown_of(board, told=str)):
         assert {"0a1b2c3d", "ffff0000"} <= set(re.findall(r"[0-9a-f]{8}", shown))
 
 
@@ -190,8 +191,9 @@ def test_a_name_of_an_older_version_gets_the_seed_of_the_training(make_run: Make
         make_run(f"net (demo, ffpp/c23, seed {seed})", folder=f"seed-{seed}", day=1 + seed, seed=seed, **old)
     make_run("chance (seed 7)", seed=7)
     board = board_of(runs)
-    assert set(board["entry"]) == {"net (demo, ffpp/c23, seed 0)", "chance (seed 7)"}
-    assert board["run"].str.contains("seed-7").any()  # the newest
+    frame = frame_of(board)
+    assert set(frame["entry"]) == {"net (demo, ffpp/c23, seed 0)", "chance (seed 7)"}
+    assert frame["run"].str.contains("seed-7").any()  # the newest
 
 
 @pytest.mark.parametrize(
@@ -203,26 +205,28 @@ def test_a_dataset_of_another_corpus_is_another_dataset(
 ) -> None:
     make_run("inside", trained_on=["ffpp", "dfd"], training_corpora=corpora, training_seed=0)
     board = board_of(runs)
-    assert board["dfd_cross"].tolist() == [crosses]
-    assert board["dfdc_cross"].tolist() == [True]
-    assert board["trained_on"].tolist() == [data]
+    frame = frame_of(board)
+    assert frame["dfd_cross"].tolist() == [crosses]
+    assert frame["dfdc_cross"].tolist() == [True]
+    assert frame["trained_on"].tolist() == [data]
     assert ("\u2020" in text_of(board)) is not crosses
 
 
 def test_a_later_trial_on_a_part_does_not_hide_the_whole(make_run: MakeRun, runs: Path) -> None:
     whole = make_run("same", day=1)
     make_run("same", day=5, datasets=("dfd",))
-    assert board_of(runs)["run"].tolist() == [whole.name]
+    assert frame_of(board_of(runs))["run"].tolist() == [whole.name]
 
 
 def test_unknown_training_data_is_a_section_of_its_own(make_run: MakeRun, runs: Path) -> None:
     make_run("known", shift=0.5)
     make_run("mystery", shift=4.0, trained_on=None)
     board = board_of(runs)
-    assert board["section"].tolist() == [RANKED, UNKNOWN_TRAINING]
-    assert board["rank"].isna().tolist() == [False, True]
-    assert board["dfd_cross"].isna().tolist() == [False, True]
-    assert board["trained_on"].tolist() == ["ffpp", "unknown"]
+    frame = frame_of(board)
+    assert frame["section"].tolist() == [RANKED, UNKNOWN_TRAINING]
+    assert frame["rank"].isna().tolist() == [False, True]
+    assert frame["dfd_cross"].isna().tolist() == [False, True]
+    assert frame["trained_on"].tolist() == ["ffpp", "unknown"]
     text = text_of(board)
     assert "not ranked: training data unknown" in text
     assert "*" not in text.replace("* best of its column", "")
@@ -234,19 +238,20 @@ def test_other_lists_of_videos_are_not_ranked_together(make_run: MakeRun, runs: 
     make_run("third", manifest="small", day=3, shift=3.0)
     make_run("fourth", manifest="full", day=1)
     make_run("first", manifest="small", day=4)
-    board = board_of(runs).set_index("entry")
+    frame = frame_of(board_of(runs)).set_index("entry")
     sections = {"first": RANKED, "second": RANKED, "third": OTHER_VIDEOS, "fourth": RANKED}
-    assert board["section"].to_dict() == sections
-    assert board["run"]["first"] == "first-1"
+    assert frame["section"].to_dict() == sections
+    assert frame["run"]["first"] == "first-1"
 
 
 def test_training_on_a_tested_dataset_is_marked(make_run: MakeRun, runs: Path) -> None:
     make_run("inside", trained_on=["ffpp", "dfd"])
     board = board_of(runs)
-    assert board["dfd_cross"].tolist() == [False]
-    assert board["dfdc_cross"].tolist() == [True]
+    frame = frame_of(board)
+    assert frame["dfd_cross"].tolist() == [False]
+    assert frame["dfdc_cross"].tolist() == [True]
     assert "\u2020 trained on this dataset" in text_of(board)
-    assert markdown_of(board).count("\u2020") == 3  # the cell, the mean, the caption
+    assert markdown_of(board, told=str).count("\u2020") == 3  # the cell, the mean, the caption
 
 
 @pytest.mark.parametrize(
@@ -274,7 +279,7 @@ def test_training_data_of_a_record_are_found_under_any_name(
         del record[DIGEST], record[CONTENT]
         (folder / "scores.sha256").unlink()
         (folder / "run.json").write_text(json.dumps({**record, "training_unknown": []}))
-    (row,) = board_of(runs).to_dict("records")
+    (row,) = frame_of(board_of(runs)).to_dict("records")
     assert (row["trained_on"], row["section"]) == (shown, section)
     assert [
         None if pd.isna(row[f"{name}_cross"]) else row[f"{name}_cross"] for name in ("dfdc", "dfd")
@@ -293,7 +298,7 @@ def test_training_data_that_are_no_list_of_names_leave_a_run_out(
         (folder / "run.json").write_text(json.dumps({**record, field: value}))
         (bad,) = [run for run in collect(runs) if run.problem]
         assert bad.problem == (f"run.json is damaged: its {field} is {value!a}, and no list of names")
-    assert board_of(runs)["entry"].tolist() == ["good"]
+    assert frame_of(board_of(runs))["entry"].tolist() == ["good"]
 
 
 @pytest.mark.parametrize(
@@ -304,9 +309,10 @@ def test_an_unreadable_run_is_listed_and_not_fatal(make_run: MakeRun, runs: Path
     make_run("good")
     (make_run("bad") / "run.json").write_text(content, encoding="utf-8")
     board = board_of(runs)
-    assert board["entry"].tolist() == ["good"]
-    assert len(board.attrs["left_out"]) == 1
-    assert board.attrs["left_out"][0].startswith("bad-1: run.json is ")
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["good"]
+    assert len(board.left_out) == 1
+    assert board.left_out[0].startswith("bad-1: run.json is ")
     assert "left out: bad-1" in text_of(board)
 
 
@@ -327,8 +333,9 @@ def test_a_run_without_scores_or_of_another_record_is_left_out(make_run: MakeRun
     assert problems["empty-1"].startswith("scores.parquet is gone")
     assert problems["foreign-1"] == "run.json was changed since it was written"
     board = board_of(runs)
-    assert board["entry"].tolist() == ["good", "made anew"]
-    assert [sentence.partition(":")[0] for sentence in board.attrs["left_out"]] == ["empty-1", "foreign-1"]
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["good", "made anew"]
+    assert [sentence.partition(":")[0] for sentence in board.left_out] == ["empty-1", "foreign-1"]
 
 
 def test_nothing_to_rank(make_run: MakeRun, runs: Path) -> None:
@@ -338,10 +345,10 @@ def test_nothing_to_rank(make_run: MakeRun, runs: Path) -> None:
     assert collect(runs) == []
     make_run("other", protocol="in-dataset")
     board = board_of(runs)
-    assert board.empty
+    assert (board.rows, frame_of(board).empty) == ((), True)
     assert "no complete run" in text_of(board)
     with pytest.raises(RunError, match="no figure"):
-        auc_figure(board, runs / "x.png")
+        draw_board(board, runs / "x.png")
 
 
 def test_constant_scores_are_called_out(make_run: MakeRun, runs: Path) -> None:
@@ -360,18 +367,44 @@ def test_a_board_warns_of_an_entry_that_was_trained_on_people_of_the_test(
     assert "warning: stranger" not in told
 
 
+def test_a_cell_says_why_it_is_blank_and_what_its_marks_mean(make_run: MakeRun, runs: Path) -> None:
+    short = {
+        "listed": {"real": 20, "fake": 20},
+        "official": {"real": 21, "fake": 20},
+        "n_problems": 0,
+        "problems": [],
+        "misspelt": {},
+    }
+    make_run("whole", trained_on=["dfd"], lists={"dfdc": short})
+    make_run("part", datasets=("dfdc",), shift=2.0)
+    board = board_of(runs)
+    rows = {row.entry: row for row in board.rows}
+    marks = {key: cell.marks for key, cell in rows["whole"].cells.items()}
+    assert marks == {"dfdc": (Mark.LISTS,), "dfd": (Mark.TRAINED,), MEAN: (Mark.TRAINED, Mark.LISTS)}
+    assert {key: cell.blank for key, cell in rows["part"].cells.items()} == {
+        "dfdc": "",
+        "dfd": "not tested",
+        MEAN: "not every dataset has a value",
+    }
+    best = {(row.entry, key) for row in board.rows for key, cell in row.cells.items() if cell.best}
+    assert best == {("part", "dfdc")}  # nobody is the best of one
+    assert [section.title for section in board.sections] == [RANKED]
+    assert [column.key for column in board.columns] == ["dfdc", "dfd", MEAN]
+
+
 def test_written_boards(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
     make_run("weak | odd", folder="weak", shift=0.5)
     make_run("strong", shift=2.0)
     board = board_of(runs)
-    csv, parquet, markdown = write_leaderboard(board, tmp_path / "out")
+    frame = frame_of(board)
+    csv, parquet, markdown = write_board(board, tmp_path / "out", told=str)
     for stored in (pd.read_csv(csv), pd.read_parquet(parquet)):
         assert stored["entry"].tolist() == ["strong", "weak | odd"]
         assert stored["corpus"].tolist() == ["demo", "demo"]
-        assert stored["mean"].tolist() == pytest.approx(board["mean"].tolist())
+        assert stored["mean"].tolist() == pytest.approx(frame["mean"].tolist())
     text = markdown.read_text(encoding="utf-8")
     assert "weak \\| odd" in text
-    assert f"**{board['dfd'][0]:.3f} [" in text
+    assert f"**{frame['dfd'][0]:.3f} [" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {7}
 
@@ -381,7 +414,7 @@ def test_figure(make_run: MakeRun, runs: Path, tmp_path: Path, name: str) -> Non
     make_run("weak", shift=0.0)
     make_run("a long name of an entry (base, ffpp+dfd/c23, seed 0)", shift=2.0, trained_on=None)
     make_run("part", datasets=("dfd",))
-    path = auc_figure(board_of(runs), tmp_path / name)
+    path = draw_board(board_of(runs), tmp_path / name)
     content = path.read_bytes()
     assert len(content) > 10_000
     assert content.startswith(b"\x89PNG") or b"<svg" in content[:1000]
@@ -392,7 +425,7 @@ def test_a_figure_that_cannot_be_written(make_run: MakeRun, runs: Path, tmp_path
     make_run("weak")
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot write"):
-        auc_figure(board_of(runs), tmp_path / "file" / "board.png")
+        draw_board(board_of(runs), tmp_path / "file" / "board.png")
 
 
 def test_numbers_by_plugins_of_others_are_marked_and_told(make_run: MakeRun, runs: Path) -> None:
@@ -407,10 +440,11 @@ def test_numbers_by_plugins_of_others_are_marked_and_told(make_run: MakeRun, run
     make_run("theirs", shift=2.0, plugins=[plugin])
     make_run("broken", plugins=["their-plugin"])
     board = board_of(runs)
+    frame = frame_of(board)
     words = "their-plugin 2.0 [abababababab]"
-    assert board[["entry", "plugins"]].to_numpy().tolist() == [["theirs", words], ["ours", ""]]
+    assert frame[["entry", "plugins"]].to_numpy().tolist() == [["theirs", words], ["ours", ""]]
     text = text_of(board)
     assert text.count("\u00a7") == 4  # two datasets, their mean, and what it means
     assert f"\u00a7 by plugins that are not part of dfbench: {words}" in " ".join(text.split())
-    assert "\u00a7 by plugins that are not part of dfbench: their-plugin 2.0" in markdown_of(board)
-    assert any("broken-1: run.json is damaged" in one for one in board.attrs["left_out"])
+    assert "\u00a7 by plugins that are not part of dfbench: their-plugin 2.0" in markdown_of(board, told=str)
+    assert any("broken-1: run.json is damaged" in one for one in board.left_out)

@@ -12,7 +12,8 @@ import pytest
 from tests.results.made_runs import store_run
 
 from dfbench.metrics.point import auc
-from dfbench.results.boards.leaderboard import leaderboard, markdown_of
+from dfbench.results.boards.leaderboard import leaderboard
+from dfbench.results.renderings.dataframe import frame_of
 from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
 from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.types import Label, Video
@@ -90,8 +91,8 @@ def runs(tmp_path: Path) -> Path:
 
 def boards(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The board of each seed by entry, and that over seeds by entry."""
-    one = leaderboard(runs, protocol="cross-dataset")
-    many = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    one = frame_of(leaderboard(runs, protocol="cross-dataset"))
+    many = frame_of(leaderboard(runs, protocol="cross-dataset", over_seeds=True))
     return one.set_index("entry", drop=False), many.set_index("entry", drop=False)
 
 
@@ -122,7 +123,8 @@ def test_seeds_are_one_row_with_their_mean(make_seed: MakeSeed, runs: Path) -> N
         assert row[f"{name}_high"] - row[f"{name}_low"] > widths.max()
     assert row["run"] == "run-0-a+run-1-a+run-2-a"
     assert row["rank"] == 1
-    assert "Student" in markdown_of(board.reset_index(drop=True))
+    captions = leaderboard(runs, protocol="cross-dataset", over_seeds=True).captions
+    assert any("Student" in line for line in captions)
 
 
 def test_seeds_that_agree_are_as_wide_as_one(make_seed: MakeSeed, runs: Path) -> None:
@@ -229,9 +231,9 @@ def test_a_seed_whose_scores_are_gone_is_left_out_and_named(make_seed: MakeSeed,
     assert board["entry"].tolist() == [f"{FAMILY}2 seeds: 0, 2)"]
     assert board["run"].tolist() == ["run-0-a+run-2-a"]
     (runs / "run-0-a" / "scores.parquet").unlink()
-    board = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
-    assert board["entry"].tolist() == [f"{FAMILY}seed 2)"]
-    assert [sentence[:40] for sentence in sorted(board.attrs["left_out"])] == [
+    found = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    assert [row.entry for row in found.rows] == [f"{FAMILY}seed 2)"]
+    assert [sentence[:40] for sentence in sorted(found.left_out)] == [
         "run-0-a: scores.parquet is gone; scores.",
         "run-1-a: scores.parquet was changed sinc",
     ]

@@ -17,14 +17,19 @@ import pytest
 from tests.results.made_runs import expected, rewrite, store_run
 
 from dfbench.results import checked as checking
-from dfbench.results.boards.leaderboard import leaderboard, markdown_of, render_leaderboard
+from dfbench.results.boards.leaderboard import leaderboard
 from dfbench.results.boards.stored import collect
 from dfbench.results.checked import OTHER_CODE, RUN_FILES, check_run
+from dfbench.results.renderings.dataframe import frame_of
+from dfbench.results.renderings.markdown import markdown_of
+from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import read_table, result_table, write_table
 from dfbench.results.terminal import plain_console
+from dfbench.runs.records.private import redaction
 from dfbench.runs.records.run_file import read_record
 from dfbench.runs.records.run_manifest import read_manifest
 from dfbench.runs.records.verification import CONTENT, NO_MANIFEST, content_of
+from dfbench.settings import load_settings
 
 RECORD = {
     "detector": {"name": "net", "weights_sha256": "ab"},
@@ -158,8 +163,9 @@ def test_what_was_edited_is_named_and_not_ranked(runs: Path, edit: str) -> None:
     tamper, told = EDITS[edit]
     tamper(runs / "run")
     board = leaderboard(runs, protocol="p")
-    assert board["entry"].tolist() == ["honest"]
-    (sentence,) = board.attrs["left_out"]
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["honest"]
+    (sentence,) = board.left_out
     assert sentence.startswith("run: ")
     assert told in sentence
 
@@ -177,7 +183,7 @@ def test_sums_that_fit_do_not_make_a_table_follow(runs: Path, edit: str) -> None
     tamper, told = FORGED[edit]
     tamper(runs / "run")
     fit(runs / "run")
-    (sentence,) = leaderboard(runs, protocol="p").attrs["left_out"]
+    (sentence,) = leaderboard(runs, protocol="p").left_out
     assert "changed since" not in sentence
     assert told in sentence
 
@@ -190,7 +196,7 @@ def test_fewer_expected_videos_are_another_identity(runs: Path) -> None:
     pq.write_table(fewer.replace_schema_metadata({"dfbench.manifest": "1"}), run / "manifest.parquet")
     change_scores(run, without("7"))
     fit(run)
-    (sentence,) = leaderboard(runs, protocol="p").attrs["left_out"]
+    (sentence,) = leaderboard(runs, protocol="p").left_out
     assert "manifest.parquet lists other videos of d" in sentence
     assert read_record(run)["identity"] == read_record(runs / "honest")["identity"]
 
@@ -199,7 +205,7 @@ def test_counts_of_the_lists_fit_the_manifest(runs: Path) -> None:
     rewrite(
         runs / "run", lists={"d": {"listed": {"real": 20, "fake": 19}, "official": None, "n_problems": 0}}
     )
-    (sentence,) = leaderboard(runs, protocol="p").attrs["left_out"]
+    (sentence,) = leaderboard(runs, protocol="p").left_out
     assert "counts other reals and fakes of d than manifest.parquet lists" in sentence
 
 
@@ -209,11 +215,12 @@ def test_files_of_another_run_do_not_fit(runs: Path) -> None:
     for name in ("scores.parquet", "table.parquet"):
         shutil.copy(other / name, runs / "honest" / name)
     board = leaderboard(runs, protocol="p")
-    assert board["entry"].tolist() == ["other"]
-    assert len(board.attrs["left_out"]) == 2
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["other"]
+    assert len(board.left_out) == 2
     assert all(
         "scores.parquet was changed since the run ended, or is of another run" in one
-        for one in board.attrs["left_out"]
+        for one in board.left_out
     )
 
 
@@ -223,16 +230,17 @@ def test_a_shard_beside_finished_scores_scores_nothing(runs: Path) -> None:
     planted = scored_after_all(scores.to_pandas().query("status != 'ok'"))
     table = pa.Table.from_pandas(planted, schema=scores.schema, preserve_index=False)
     pq.write_table(table, runs / "run" / "scores" / "part-00099.parquet")
-    (sentence,) = leaderboard(runs, protocol="p").attrs["left_out"]
+    (sentence,) = leaderboard(runs, protocol="p").left_out
     assert "scores/part-00099.parquet was put beside the finished scores" in sentence
 
 
 def test_a_copied_run_is_one_entry(runs: Path) -> None:
     shutil.copytree(runs / "run", runs / "copy")
     board = leaderboard(runs, protocol="p")
-    assert sorted(board["entry"]) == ["honest", "net (ffpp)"]
-    assert board.attrs["left_out"] == []
-    assert board["older_hidden"].sum() == 1
+    frame = frame_of(board)
+    assert sorted(frame["entry"]) == ["honest", "net (ffpp)"]
+    assert board.left_out == ()
+    assert frame["older_hidden"].sum() == 1
 
 
 def test_a_table_of_another_version_is_told_and_ranked_by_its_scores(runs: Path) -> None:
@@ -241,15 +249,16 @@ def test_a_table_of_another_version_is_told_and_ranked_by_its_scores(runs: Path)
     content = content_of(runs / "run", (*RUN_FILES, "table.csv"))
     rewrite(runs / "run", content={**content, "measured_by": "of another version"})
     board = leaderboard(runs, protocol="p")
-    assert board.attrs["left_out"] == []
-    assert board["d"].tolist() == [pytest.approx(right["auc"][0])] * 2
-    assert board.set_index("run")["note"].str.contains(OTHER_CODE).to_dict() == {"run": True, "honest": False}
+    frame = frame_of(board)
+    assert board.left_out == ()
+    assert frame["d"].tolist() == [pytest.approx(right["auc"][0])] * 2
+    assert frame.set_index("run")["note"].str.contains(OTHER_CODE).to_dict() == {"run": True, "honest": False}
     console = plain_console(width=200)
     with console.capture() as shown:
-        console.print(render_leaderboard(board))
+        console.print(terminal_table(board))
     assert f"{OTHER_CODE}: net (ffpp)" in " ".join(shown.get().split())
     change_table(runs / "run", auc=right["auc"] + 0.02)  # after it was written, whoever wrote it
-    assert "does not follow" in leaderboard(runs, protocol="p").attrs["left_out"][0]
+    assert "does not follow" in leaderboard(runs, protocol="p").left_out[0]
 
 
 def test_a_run_of_an_earlier_version_is_read_and_said_to_be_without(tmp_path: Path) -> None:
@@ -257,15 +266,17 @@ def test_a_run_of_an_earlier_version_is_read_and_said_to_be_without(tmp_path: Pa
     older = make(runs / "older", older=True)
     assert not (older / "manifest.parquet").exists()
     board = leaderboard(runs, protocol="p")
-    assert (board["rank"].tolist(), board.attrs["left_out"]) == ([1], [])
-    assert board["note"].str.contains(NO_MANIFEST, regex=False).all()
-    right = board["d"][0]
+    frame = frame_of(board)
+    assert (frame["rank"].tolist(), board.left_out) == ([1], ())
+    assert frame["note"].str.contains(NO_MANIFEST, regex=False).all()
+    right = frame["d"][0]
     change_table(older, auc=5.0)
     board = leaderboard(runs, protocol="p")
-    assert board["d"][0] == pytest.approx(right)
-    assert "differs from what its scores give, which counts: auc of d, all is 5.0" in board["note"][0]
+    frame = frame_of(board)
+    assert frame["d"][0] == pytest.approx(right)
+    assert "differs from what its scores give, which counts: auc of d, all is 5.0" in frame["note"][0]
     change_record(older, identity="0" * 64)
-    assert leaderboard(runs, protocol="p").attrs["left_out"] == [
+    assert list(leaderboard(runs, protocol="p").left_out) == [
         "older: the identity in run.json is not that of what it says"
     ]
 
@@ -323,16 +334,17 @@ def test_a_board_in_markdown_names_no_folder(runs: Path) -> None:
     (runs / "honest" / "run.json").write_text("{")
     change_record(runs / "run", status="failed", error="no power")
     board = leaderboard(runs, protocol="p")
-    assert any(str(runs) in sentence for sentence in board.attrs["left_out"])
-    assert "left out: run: failed: no power" in markdown_of(board)
-    assert str(runs) not in markdown_of(board)
+    assert any(str(runs) in sentence for sentence in board.left_out)
+    text = markdown_of(board, told=redaction(load_settings()).text)
+    assert "left out: run: failed: no power" in text
+    assert str(runs) not in text
 
 
 def test_a_record_that_plays_an_earlier_version_beside_sums_is_noticed(runs: Path) -> None:
     record = read_record(runs / "run")
     kept = {name: value for name, value in record.items() if name not in (CONTENT, "record_sha256")}
     (runs / "run" / "run.json").write_text(json.dumps(kept))
-    (sentence,) = leaderboard(runs, protocol="p").attrs["left_out"]
+    (sentence,) = leaderboard(runs, protocol="p").left_out
     assert "does not say what the files beside it were" in sentence
 
 
@@ -352,5 +364,6 @@ def test_a_record_that_plays_an_earlier_version_beside_sums_is_noticed(runs: Pat
 def test_whatever_a_record_holds_is_a_problem_of_that_run(runs: Path, changes: dict[str, Any]) -> None:
     change_record(runs / "run", **changes)
     board = leaderboard(runs, protocol="p")
-    assert board["entry"].tolist() == ["honest"]
-    assert [one.partition(":")[0] for one in board.attrs["left_out"]] == ["run"]
+    frame = frame_of(board)
+    assert frame["entry"].tolist() == ["honest"]
+    assert [one.partition(":")[0] for one in board.left_out] == ["run"]

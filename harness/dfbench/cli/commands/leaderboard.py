@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dfbench.types import COVERAGE_LIMIT
+
+if TYPE_CHECKING:
+    from dfbench.results.boards.board import Board
 
 
 def leaderboard_command(
@@ -35,18 +38,13 @@ def leaderboard_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank the entries of all runs; demo and real corpora never share a table."""
-    import json
-
-    from dfbench.api import leaderboards
+    from dfbench.api import boards
     from dfbench.cli import output
-    from dfbench.data.folders import below, require_below
-    from dfbench.errors import RunError, StoreError
-    from dfbench.results.boards.figures import auc_figure
-    from dfbench.results.boards.leaderboard import render_leaderboard, write_leaderboard
-    from dfbench.settings import load_settings
-    from dfbench.text import folder_name
+    from dfbench.errors import RunError
+    from dfbench.results.renderings.dataframe import records_of
+    from dfbench.results.renderings.terminal import terminal_table
 
-    tables = leaderboards(
+    found = boards(
         protocol,
         dataset=dataset,
         splits=split or (),
@@ -55,33 +53,46 @@ def leaderboard_command(
         over_seeds=over_seeds,
         min_coverage=min_coverage,
     )
-    for name, table in tables.items():
-        protocol = table.attrs["protocol"]
-        if table.empty:
-            where = f" on the {name} corpus" if name else ""
+    for board in found:
+        if not board.rows:
+            where = f" on the {board.corpus} corpus" if board.corpus else ""
             raise RunError(
-                f"there is no complete run of protocol {protocol!r}{where}", hints=table.attrs["left_out"]
+                f"there is no complete run of protocol {board.protocol!r}{where}", hints=board.left_out
             )
     if as_json:
-        for sentence in dict.fromkeys(one for table in tables.values() for one in table.attrs["left_out"]):
+        for sentence in dict.fromkeys(sentence for board in found for sentence in board.left_out):
             output.say(f"left out: {sentence}", error=True)
-        rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        output.say_json(rows, indent=None)
+        output.say_json({board.corpus: records_of(board) for board in found}, indent=None)
         return
-    for name, table in tables.items():
-        output.print_table(render_leaderboard(table))
-        label = folder_name(f"{protocol}-{name}-over-seeds" if over_seeds else f"{protocol}-{name}")
-        place = runs or load_settings().runs
-        folder = below(out or place / "leaderboards", label)
-        try:
-            require_below(out or place, folder)
-            write_leaderboard(table, folder)
-            figure = auc_figure(table, folder / "leaderboard.png")
-        except StoreError as error:
-            if out is not None:
-                raise
-            # A colleague's runs may well be read-only: the board was asked for, and stands above.
-            output.say(f"not written: {error.message}", error=True)
-            output.say("  write it elsewhere: --out FOLDER", error=True)
-        else:
-            output.say(f"written to {folder} (csv, parquet, md, {figure.name})")
+    for board in found:
+        output.print_table(terminal_table(board))
+        _write(board, runs, out)
+
+
+def _write(board: Board, runs: Path | None, out: Path | None) -> None:
+    """Write a board in all formats below `out`, or else in the folder of runs, and say where it is."""
+    from dfbench.cli import output
+    from dfbench.data.folders import below, require_below
+    from dfbench.errors import StoreError
+    from dfbench.results.renderings.figure import draw_board
+    from dfbench.results.renderings.files import write_board
+    from dfbench.runs.records.private import redaction
+    from dfbench.settings import load_settings
+    from dfbench.text import folder_name
+
+    settings = load_settings()
+    place = runs or settings.runs
+    name = f"{board.protocol}-{board.corpus}{'-over-seeds' if board.over_seeds else ''}"
+    folder = below(out or place / "leaderboards", folder_name(name))
+    try:
+        require_below(out or place, folder)
+        write_board(board, folder, told=redaction(settings).text)
+        figure = draw_board(board, folder / "leaderboard.png")
+    except StoreError as error:
+        if out is not None:
+            raise
+        # A colleague's runs may well be read-only: the board was asked for, and stands above.
+        output.say(f"not written: {error.message}", error=True)
+        output.say("  write it elsewhere: --out FOLDER", error=True)
+    else:
+        output.say(f"written to {folder} (csv, parquet, md, {figure.name})")
