@@ -92,7 +92,17 @@ from dfbench.types import (
 from dfbench.version import VERSION
 
 if TYPE_CHECKING:
-    from dfbench.api import boards, export_runs, leaderboard, list_runs, run, scores, train, verify_runs
+    from dfbench.api import (
+        boards,
+        export_runs,
+        leaderboard,
+        list_runs,
+        predict,
+        run,
+        scores,
+        train,
+        verify_runs,
+    )
     from dfbench.cli.output import say
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.datasets.corpus_card import CORPUS_FILE
@@ -121,6 +131,7 @@ _LAZY = {
     "export_runs": "dfbench.api",
     "leaderboard": "dfbench.api",
     "list_runs": "dfbench.api",
+    "predict": "dfbench.api",
     "run": "dfbench.api",
     "scores": "dfbench.api",
     "train": "dfbench.api",
@@ -257,6 +268,7 @@ __all__ = [
     "natural_key",
     "others_than",
     "own_cores",
+    "predict",
     "read_faces",
     "read_track",
     "resolve_device",

@@ -13,13 +13,14 @@ from dfbench.escaping import for_terminal
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
-from dfbench.types import COVERAGE_LIMIT
+from dfbench.types import COVERAGE_LIMIT, FULL_PRECISION
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dfbench.results.boards.board import Board
     from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.scoring.prediction import Predictions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +88,69 @@ def train(
 
     request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
     return train_detector(request, progress=progress or SilentProgress())
+
+
+def predict(
+    paths: Path | str | Sequence[Path | str],
+    *,
+    detector: str,
+    weights: Path | str | None = None,
+    data: str = "",
+    protocol: str = "cross-dataset",
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = FULL_PRECISION,
+    size: str = "full",
+    recipe: str = "",
+    overrides: Mapping[str, str] | None = None,
+    retry: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Score single files with any detector, to the same numbers as in a run; returns a row a file, in their order.
+
+    `paths`: video files, folders of frames, and folders of frames in archives (`frames.zip/real/12`). `weights`: a file, or
+    None for those that a run with the same data would find. `data`: "demo" for the weights of the demo data, which are
+    trained if need be. `protocol`, `seed`, `recipe` and `overrides` say which training is meant; the last two also how to read
+    `weights` that store no recipe. `retry`: look for faces again in files that failed before.
+
+    Columns: file, status ("ok", "missing", "undecodable", "no_face", "too_short", "error"), reason, probability of "fake" in
+    [0, 1] with low and high (95 % over resamples of the clips: how far they agree), logit, clips, faces (tracks of faces that
+    were found), faces_skipped (all but the one that was scored), face_frames of wanted_frames (how many frames the face is
+    in), detector, weights_sha256, warning (what must be known of the training). A file that cannot be scored has its status
+    and reason. Faces are kept in the cache: an interrupted call goes on where it stopped.
+
+    Raises UsageError, WeightsError and PluginError for a detector that cannot score anything, and StoreError.
+    """
+    from dfbench.results.predictions import predictions_table
+    from dfbench.runs.planning.stage import RunRequest
+
+    request = RunRequest(
+        detector=detector,
+        protocol=protocol,
+        data=data,
+        weights=None if weights is None else Path(weights),
+        seed=seed,
+        device=device,
+        precision=precision,
+        size=size,
+        recipe=recipe,
+        overrides=overrides or {},
+    )
+    files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(one) for one in paths]
+    return predictions_table(
+        predictions_of(files, request, retry=retry, progress=progress or SilentProgress())
+    )
+
+
+def predictions_of(
+    files: Sequence[Path], request: RunRequest, *, retry: bool = False, progress: Progress
+) -> Predictions:
+    """Score files as `predict` does; returns what the command shows."""
+    from dfbench.hooks.manners import generators_kept
+    from dfbench.runs.scoring.prediction import predict_files
+
+    with generators_kept():
+        return predict_files(files, request, retry=retry, progress=progress)
 
 
 def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:

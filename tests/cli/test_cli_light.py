@@ -39,6 +39,7 @@ def test_help_of_the_installed_program_names_every_command() -> None:
     for command in (
         "run",
         "train",
+        "predict",
         "explain",
         "localisation",
         "leaderboard",

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.command import Dfbench, frame, write
 from tests.cli.toy_lab import CUT, FITTED, FOUND, Lab
 
+import dfbench
 from dfbench.hooks.host import Host
 from dfbench.runs.records.recorded import open_run, weights_of
 from dfbench.runs.trainings.trained import TRAINING_FILE
@@ -158,3 +159,18 @@ def test_what_cannot_be_prepared_for_is_refused(lab: Dfbench, tmp_path: Path) ->
         ended = lab("data", "prepare", "folder", *options)
         assert (ended.code, says in ended.err) == (code, True), ended.err
     assert not FOUND.exists()
+
+
+def test_a_file_is_scored_by_the_weights_that_a_run_finds(lab: Dfbench, tmp_path: Path) -> None:
+    path = tmp_path / "videos" / "7"
+    ended = lab("predict", path, *TASK)
+    assert ended.code == 1
+    assert "no trained weights for detector 'lab' on folder" in ended.err
+    assert lab("train", *TASK).code == 0
+    assert lab("run", *TASK).code == 0
+    (run,) = records()
+    scores = dfbench.scores(Path("runs") / run)
+    (row,) = dfbench.predict(path, detector="lab", protocol="own-splits").to_dict("records")
+    assert row["logit"] == scores["logit"][scores["video_id"] == "7"].mean()
+    assert row["weights_sha256"] == records()[run]["detector"]["weights_sha256"]
+    assert lines_of(FITTED) == 1

@@ -7,7 +7,7 @@ import typer
 import dfbench.cli.commands.plugins as plugins_command
 import dfbench.cli.commands.runs as runs_command
 from dfbench.cli import output
-from dfbench.cli.commands import data, doctor, explain, leaderboard, localisation, run, train
+from dfbench.cli.commands import data, doctor, explain, leaderboard, localisation, predict, run, train
 from dfbench.cli.output import WholeSummaries
 from dfbench.version import VERSION
 
@@ -44,6 +44,7 @@ def build_app() -> typer.Typer:
     app.command("run")(run.run_command)
     app.command("train")(train.train_command)
     app.command("leaderboard")(leaderboard.leaderboard_command)
+    app.command("predict")(predict.predict_command)
     app.command("explain")(explain.explain_command)
     app.command("localisation")(localisation.localisation_command)
     app.command("doctor")(doctor.doctor_command)

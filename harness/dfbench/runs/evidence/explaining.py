@@ -21,7 +21,7 @@ from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.data.store.face_files import read_track
 from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
 from dfbench.escaping import for_terminal
-from dfbench.hooks.detectors import card_of, opened_explainer
+from dfbench.hooks.detectors import opened_explainer
 from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, FaceFinder, Progress
 from dfbench.names import shown
@@ -30,9 +30,8 @@ from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.evidence.windows import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.planning.refusals import require_explainer
 from dfbench.runs.planning.stage import choose_device
-from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training, known_card, training_of
-from dfbench.runs.trainings.training_names import named_card
+from dfbench.runs.trainings.known_detector import known_detector
+from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training
 from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap, LoadOptions
 from dfbench.training.state_files import check_weights_file
 
@@ -104,19 +103,16 @@ def open_explainer(
     options = replace(options, device=choose_device(options.device))
     with opened_explainer(spec, options) as explainer:
         maps = _wanted_maps(explainer, names, spec)
-        given = options.weights is not None
-        sha = file_sha256(options.weights) if options.weights is not None else ""
-        card = named_card(known_card(card_of(spec, options), options.weights, sha), registry)
-        training = training_of(card, given=given, seed=options.seed)
+        known = known_detector(spec, options, registry)
         yield OpenExplainer(
             explainer=explainer,
             spec=spec,
-            card=card,
-            weights_sha256=sha,
+            card=known.card,
+            weights_sha256=known.weights_sha256,
             maps=maps,
             options=options,
-            training=training,
-            notice=training.notice(registry),
+            training=known.training,
+            notice=known.training.notice(registry),
         )
 
 

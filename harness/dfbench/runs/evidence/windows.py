@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from dfbench.data.clips import stretches
 from dfbench.errors import ScoreError, TooShortError
 from dfbench.interfaces import Evidence, Explainer, ProgressTask
-from dfbench.runs.scoring.score_table import logit, sigmoid
+from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
 from dfbench.specs import EvidenceMap
 from dfbench.types import Pooling
 
@@ -59,10 +60,9 @@ def windows_of(frame_indices: NDArray[np.int64], length: int, hop: int) -> NDArr
 
 
 def pooled_logit(logits: NDArray[np.float64], how: Pooling) -> float:
-    """The video's logit out of its clips', as `Pooling` says; of a mean probability the nearest finite logit."""
-    if how is Pooling.MEAN_PROB:
-        return float(logit(sigmoid(logits).mean()))
-    return float(logits.max() if how is Pooling.MAX else logits.mean())
+    """The logit of a video out of those of its clips (k,), to the bit as a run pools them."""
+    clips = pd.DataFrame({"video": 0, "logit": logits, "prob": sigmoid(logits)})
+    return float(pooled_scores(clips, ["video"], how)[1][0])
 
 
 def gather(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from dfbench.children import safe_children
 from dfbench.data.datasets.corpus_card import corpus_name, refuse_cards_inside
@@ -29,14 +29,15 @@ from dfbench.names import name_fault, shown
 from dfbench.settings import Settings, config_path
 from dfbench.specs import CorpusSpec, DatasetSpec
 from dfbench.trust import require_trusted
-from dfbench.types import OFFICIAL, PrepareSpec, Video
+from dfbench.types import OFFICIAL, PrepareSpec, Video, VideoFile
 
 if TYPE_CHECKING:
     from dfbench.data.preparing.outcomes import PreparedResult
-    from dfbench.data.preparing.prepare import PrepareReport
+    from dfbench.data.preparing.prepare import Report
     from dfbench.hooks.registry import Registry
 
 FALLBACK_CORPUS = "demo"
+_V = TypeVar("_V", bound=VideoFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +322,7 @@ def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFind
 
 
 def prepare_selected(
-    videos: Sequence[Video],
+    videos: Sequence[_V],
     spec: PrepareSpec,
     *,
     source: DataSource,
@@ -330,7 +331,7 @@ def prepare_selected(
     progress: Progress,
     retry: bool = False,
     verify: bool = False,
-) -> PrepareReport:
+) -> Report[_V]:
     """Fill the face store for `videos`, with the installed version of the finder; `retry`: for those that failed;
     `verify`: after every byte of what is there was checked."""
     from dfbench.data.preparing.prepare import prepare

@@ -58,6 +58,7 @@ __all__ = [
     "any_scores",
     "done_videos",
     "logit",
+    "pooled_scores",
     "read_scores",
     "sigmoid",
     "video_scores",
@@ -236,16 +237,25 @@ def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
     counts = [name for name in ADDED_LATER if name in clips]
     table = videos[[*_FIXED, "status", "reason", *counts]].first()
     _check_agreement(clips, table)
-    values = clips["prob" if how is Pooling.MEAN_PROB else "logit"]
-    pooled = values.groupby([clips["dataset"], clips["video_id"]], sort=False, observed=True)
-    value = (pooled.max() if how is Pooling.MAX else pooled.mean()).to_numpy(dtype=np.float64)
-    table["score"] = value if how is Pooling.MEAN_PROB else sigmoid(value)
-    table["logit"] = logit(value) if how is Pooling.MEAN_PROB else value
+    table["score"], table["logit"] = pooled_scores(clips, _VIDEO, how)
     counted = (clips["status"] == Status.OK).groupby([clips["dataset"], clips["video_id"]], sort=False)
     table["n_clips"] = counted.sum().to_numpy(dtype=np.int64)
     table["seconds"] = videos["seconds"].sum()
     order = [*_VIDEO, *_FIXED, "score", "logit", "n_clips", "status", "reason", "seconds", *counts]
     return table.reset_index()[order]
+
+
+def pooled_scores(
+    clips: pd.DataFrame, by: Sequence[str], pooling: Pooling
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pool clips with the columns `logit` and `prob` into videos, which the columns `by` tell apart, in their order.
+
+    Returns the probability in [0, 1] and its logit, (n,) float64 each; NaN for a video whose clips are.
+    """
+    values = clips["prob" if pooling is Pooling.MEAN_PROB else "logit"]
+    videos = values.groupby([clips[name] for name in by], sort=False, observed=True)
+    value = (videos.max() if pooling is Pooling.MAX else videos.mean()).to_numpy(dtype=np.float64)
+    return (value, logit(value)) if pooling is Pooling.MEAN_PROB else (sigmoid(value), value)
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,56 @@
+"""A detector with the weights that it is asked to use: its card and training, before the model is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dfbench.errors import UsageError, WeightsError
+from dfbench.hooks.detectors import card_of
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.trained import Training, known_card, training_of
+from dfbench.runs.trainings.training_names import named_card
+from dfbench.specs import DetectorCard, DetectorSpec, LoadOptions
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDetector:
+    """A detector, how it is loaded, and what its weights are; `weights_sha256` is "" without any."""
+
+    spec: DetectorSpec
+    options: LoadOptions
+    card: DetectorCard
+    weights_sha256: str
+    training: Training
+
+
+def known_detector(spec: DetectorSpec, options: LoadOptions, registry: Registry) -> KnownDetector:
+    """What is known of a detector loaded by `options`, from its plugin and from what dfbench noted of its training.
+
+    Raises UsageError for a margin that the face store does not hold, and what `card_of` raises.
+    """
+    weights = options.weights
+    sha = file_sha256(weights) if weights is not None else ""
+    card = named_card(known_card(card_of(spec, options), weights, sha), registry)
+    if problem := card.bad_margin():
+        raise UsageError(
+            f"detector '{spec.name}': {problem}",
+            hints=("the face store holds no more around a face: give it a smaller margin",),
+        )
+    return KnownDetector(
+        spec, options, card, sha, training_of(card, given=weights is not None, seed=options.seed)
+    )
+
+
+def without_weights(spec: DetectorSpec, purpose: str) -> WeightsError:
+    """The error for files that a detector without weights is asked to score or explain, where no data say which are meant."""
+    return WeightsError(
+        f"detector {spec.name!r} needs weights {purpose}",
+        hints=(
+            "name them:                     --weights PATH/TO/WEIGHTS",
+            "or use those of the demo data: --data demo",
+        ),
+    )
