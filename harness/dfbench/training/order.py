@@ -84,10 +84,13 @@ class ClipOrder(Sampler[Address]):
             min(len(self._starts(track, offset)) for offset in range(recipe.most_offset() + 1))
             for track in tracks
         ]
+        if recipe.train_clips:
+            counts = [min(count, recipe.train_clips) for count in counts]
         least = sum(counts)
         if self._labels:
             fakes = sum(count for count, label in zip(counts, self._labels, strict=True) if label)
-            least = 2 * min(fakes, least - fakes)
+            self._each = min(fakes, least - fakes)
+            least = 2 * self._each
         whole = max(1, min(recipe.batch, least))
         if whole % world.size:
             raise UsageError(
@@ -128,12 +131,12 @@ class ClipOrder(Sampler[Address]):
         return [addresses[i] for i in rng.permutation(len(addresses))]
 
     def _balanced(self, addresses: Sequence[Address], rng: np.random.Generator) -> list[Address]:
-        """As many addresses of each class as the smaller one has."""
-        classes = [[one for one in addresses if self._labels[one.video] == label] for label in (0, 1)]
-        count = min(map(len, classes))
-        return [
-            one[i] for one in classes for i in sorted(rng.choice(len(one), count, replace=False).tolist())
-        ]
+        """As many addresses of each class as the smaller one has at least."""
+        kept = []
+        for label in (0, 1):
+            own = [address for address in addresses if self._labels[address.video] == label]
+            kept += [own[i] for i in sorted(rng.choice(len(own), self._each, replace=False).tolist())]
+        return kept
 
     def _starts(self, track: NDArray[np.int64], offset: int) -> list[int]:
         return clip_starts(track, self._recipe, offset=offset)
