@@ -121,9 +121,10 @@ def test_the_file_that_a_variable_names_is_written_through_a_link(
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(SettingsError, match="No space left"):
         write_root("ffpp", Path("/a"))
     assert list(tmp_path.iterdir()) == []

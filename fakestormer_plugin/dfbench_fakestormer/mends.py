@@ -19,14 +19,13 @@ import torch
 
 from dfbench import PrepareSpec, Progress, ProgressTask, RunError, Status, StoreError, UsageError
 from dfbench.csv_text import csv_of
-from dfbench.data import MOST_RECORD, below, read_clips, read_object, require_below
+from dfbench.data import MOST_RECORD, below, read_clips, read_object, require_below, write_text_whole
 from dfbench.errors import UnreadableError
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds, paired_bootstrap_draws
 from dfbench.runs.planning.sources import prepare_selected
 from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
 from dfbench.runs.trainings.weights import train_detector, training_folder
-from dfbench.training.record import write_atomic
 from dfbench_fakestormer.checkpoints import load_network
 from dfbench_fakestormer.detector import FakeSTormer
 from dfbench_fakestormer.method import METHOD
@@ -132,7 +131,7 @@ def measure_mends(
         progress.note(f"{mend.name}: {difference.point:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]")
     table = pd.DataFrame(rows)
     name = "-".join(["mends", *(switches and [mend.name for mend in chosen])])
-    write_atomic(_folder(stage) / f"{name}.csv", csv_of(table).encode())
+    write_text_whole(_folder(stage) / f"{name}.csv", csv_of(table))
     return table
 
 
@@ -174,7 +173,7 @@ def _scores(request: RunRequest, stage: Stage, fields: Mapping[str, str], seed: 
     known = {"recipe": recipe.identity(), "seed": seed, "cut": cut}
     content = {**known, "rows": _score(weights, recipe, stage)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps(content, indent=1).encode())
+    write_text_whole(path, json.dumps(content, indent=1))
     return _stored(content)
 
 

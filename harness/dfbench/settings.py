@@ -41,8 +41,9 @@ from pydantic_settings import (
 )
 
 from dfbench.cores import own_cores
-from dfbench.errors import AbsentError, SettingsError, UnreadableError
+from dfbench.errors import AbsentError, SettingsError, StoreError, UnreadableError
 from dfbench.escaping import for_toml
+from dfbench.files import write_text_whole
 from dfbench.text import storable
 from dfbench.untrusted import MOST_SETTINGS, decoded, parsed_toml, read_bytes, read_toml
 
@@ -269,14 +270,10 @@ def write_root(dataset: str, root: Path) -> Path:
             f"{path} does not give its roots in a section [data.roots] that can be edited", hints=by_hand
         )
     target = path.resolve()  # a link to a configuration elsewhere stays a link
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(edited.encode("utf-8"))
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SettingsError(f"{path} cannot be written: {error.strerror}", hints=by_hand) from error
+        write_text_whole(target, edited, hints=by_hand)
+    except StoreError as error:
+        raise SettingsError(error.message, hints=error.hints) from error
     return path
 
 

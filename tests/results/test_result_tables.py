@@ -251,7 +251,7 @@ def test_a_full_disk_keeps_the_old_table(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", full)
-    with pytest.raises(StoreError, match="no space left"):
+    with pytest.raises(StoreError, match="No space left"):
         write_table(table, tmp_path)
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), table)
     assert len(list(tmp_path.iterdir())) == 2

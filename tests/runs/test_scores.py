@@ -223,7 +223,7 @@ def test_a_full_disk_says_so_and_keeps_the_rest(tmp_path: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(pq, "write_table", full)
-        with pytest.raises(StoreError, match="no space left") as caught:
+        with pytest.raises(StoreError, match="No space left") as caught:
             add(writer, video("b"), 1.0)
     assert "free some space" in caught.value.hints[0]
     assert [p.name for p in (tmp_path / SHARDS).iterdir()] == ["part-00000.parquet"]

@@ -49,8 +49,9 @@ def killed_while_writing(folder: Path, wanted: toy.Toy, name: str, time: int) ->
 
     def half(path: Path, data: Any) -> int:
         nonlocal seen
-        seen += path.name.startswith(name)
-        if seen == time and path.name.startswith(name):
+        of_it = path.name.startswith(f".{name}.")  # its temporary file
+        seen += of_it
+        if seen == time and of_it:
             write(path, bytes(data)[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         return write(path, data)

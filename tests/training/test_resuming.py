@@ -14,6 +14,7 @@ from tests.training.toy import CutError, Toy, equal, fit, once, rows_of
 
 from dfbench import StoreError
 from dfbench.data.preparing.process import OwnProcess
+from dfbench.files import leftovers
 from dfbench.training.loop import FitResult
 from dfbench.training.record import LOG
 from dfbench.training.weights_file import BEST, LAST
@@ -41,7 +42,7 @@ def assert_same(folder: Path, result: FitResult, whole: Whole, *, resumed_at: tu
     assert (result.score, result.step) == (whole[0].score, whole[0].step)
     assert result.resumed_at == resumed_at
     assert rows_of(folder) == whole[1]
-    assert not list(folder.glob("*.partial"))
+    assert not list(leftovers(folder))
 
 
 @pytest.mark.parametrize(("step", "begun_at"), [(0, ()), (2, ()), (3, (3,)), (8, (6,))])
@@ -117,10 +118,10 @@ def test_after_a_disk_that_was_full(
         with pytest.raises(StoreError, match="No space left on device") as caught:
             fit(tmp_path, TOY)
     name, _, turn = WRITES[number].partition(" of round ")
-    assert names[-1].startswith(name)
+    assert names[-1].startswith(f".{name}.")
     assert str(tmp_path / name) in caught.value.message
-    assert "it goes on" in caught.value.hints[0]
-    assert not list(tmp_path.glob("*.partial"))
+    assert "it goes on" in caught.value.hints[-1]
+    assert not list(leftovers(tmp_path))
     done = 3 * (int(turn) - 1)
     assert_same(tmp_path, fit(tmp_path, TOY)[0], whole, resumed_at=(done,) if done else ())
 
@@ -159,13 +160,15 @@ def test_after_kill_9_in_the_middle_of_a_write(
 ) -> None:
     with pytest.raises(BrokenExecutor, match="SIGKILL"):
         process.call(killed_while_writing, tmp_path, TOY, name, 2, seconds=120)
-    assert len(list(tmp_path.glob(f"{name}.*.partial"))) == 1
+    assert [path.name.startswith(f".{name}.") for path in leftovers(tmp_path)] == [True]
     assert_same(tmp_path, fit(tmp_path, TOY)[0], whole, resumed_at=begun_at)
 
 
 def test_what_another_process_still_writes_is_left_alone(tmp_path: Path) -> None:
-    writing = tmp_path / f"{LAST}.{os.getppid()}.partial"
-    for file in (writing, tmp_path / f"{LAST}.x.partial", tmp_path / f"{BEST}.{2**40}.partial"):
-        file.write_bytes(b"half")
+    unique = "0123456789abcdef0123456789abcdef"
+    writing, other = f".{LAST}.{os.getppid()}.{unique}.part", f"{LAST}.{unique}.part"
+    ended = (f".{LAST}.{2**40}.{unique}.part", f"{BEST}.{2**40}.partial")
+    for name in (writing, other, *ended):
+        (tmp_path / name).write_bytes(b"half")
     fit(tmp_path, TOY)
-    assert {path.name for path in tmp_path.glob("*.partial")} == {writing.name, f"{LAST}.x.partial"}
+    assert {path.name for path in leftovers(tmp_path)} == {writing, other}

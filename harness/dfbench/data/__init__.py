@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from dfbench.data.store.face_files import StoredFaces as StoredFaces
     from dfbench.data.store.face_files import read_faces as read_faces
     from dfbench.data.store.face_files import read_track as read_track
+    from dfbench.files import write_text_whole as write_text_whole
+    from dfbench.files import write_whole as write_whole
     from dfbench.settings import follow_links as follow_links
     from dfbench.untrusted import MOST_JSON_LIST as MOST_JSON_LIST
     from dfbench.untrusted import MOST_LIST as MOST_LIST
@@ -54,6 +56,7 @@ _NAMES = {
         *("foreign", "parsed_json", "parsed_object", "read_bytes", "read_object"),
     ),
     "dfbench.settings": ("follow_links",),
+    "dfbench.files": ("write_text_whole", "write_whole"),
     "dfbench.data.folders": ("below", "folder_fault", "require_below"),
     "dfbench.data.datasets.corpus_card": ("CORPUS_FILE",),
     "dfbench.data.datasets.manifest": ("compression_of",),

@@ -103,13 +103,3 @@ def make_below(root: Path, folder: Path) -> Path:
     """
     require_below(root, folder).mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def cleared(path: Path) -> Path:
-    """Remove the file or link at `path`, if there is one; returns `path`, ready to be written.
-
-    Temporary files have names that a stranger can foresee: a link of such a name in a folder that is not ours would have the
-    file that it leads to overwritten. Raises OSError.
-    """
-    path.unlink(missing_ok=True)
-    return path

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dfbench.escaping import for_figure
-from dfbench.results.writing import write_whole
+from dfbench.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +48,6 @@ def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
                 text.set_parse_math(False)
                 text.set_usetex(False)
                 text.set_text(for_figure(text.get_text(), letters=_MOST_LETTERS, lines=True))
-            figure.savefig(temporary, dpi=dpi, facecolor="white")
+            figure.savefig(temporary, dpi=dpi, facecolor="white", format=path.suffix[1:])
 
     write_whole(path, save)

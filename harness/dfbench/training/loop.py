@@ -32,6 +32,7 @@ from torch import Tensor
 
 from dfbench.children import safe_children
 from dfbench.errors import StoreError, UsageError
+from dfbench.files import remove_abandoned
 from dfbench.interfaces import Progress
 from dfbench.training.devices import resolve_device
 from dfbench.training.distributed import agreed, cluster_environment, share_batch_norms
@@ -41,7 +42,6 @@ from dfbench.training.record import (
     FitPlan,
     Record,
     read_checkpoint,
-    remove_partial,
     rounds_done,
 )
 from dfbench.training.weights_file import BEST, LAST
@@ -81,7 +81,7 @@ def fit_module(
     except OSError as error:
         raise StoreError(f"cannot make the training folder {folder}: {error.strerror}") from error
     if plan.world.first:
-        remove_partial(folder)
+        remove_abandoned(folder)
     done = rounds_done(last)
     if not agreed(done):
         raise UsageError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,15 +17,15 @@ from torch import Tensor
 
 from dfbench.csv_text import csv_of_rows
 from dfbench.errors import PluginError, RunError, StoreError
+from dfbench.files import write_whole
 from dfbench.interfaces import ProgressTask
-from dfbench.training.weights_file import BEST, LAST, WEIGHTS
+from dfbench.training.weights_file import BEST, LAST
 from dfbench.types import World
 from dfbench.untrusted import require_regular
 
 Precision = Literal["64", "32", "bf16", "fp16"]
 VALIDATION = "val_"  # begins the names of values that come from validation
 LOG = "log.csv"
-_PARTIAL = ".partial"
 _Shown = tuple[str, ...]
 
 
@@ -197,39 +196,9 @@ class Record(pl.Callback):
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write under a temporary name in the same folder, then rename. Raises StoreError."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            hints=("free some space or choose another cache folder, then run the same command: it goes on",),
-        ) from error
-
-
-def remove_partial(folder: Path) -> None:
-    """Delete half files that a killed process left in the `folder` of a training: a checkpoint may take gigabytes.
-
-    What another process of this machine is still writing stays.
-    """
-    for name in (LAST, BEST, LOG, WEIGHTS):
-        for partial in folder.glob(f"{name}.*{_PARTIAL}"):
-            pid = partial.name.removeprefix(f"{name}.").removesuffix(_PARTIAL)
-            if pid.isdecimal() and not _running(int(pid)):
-                partial.unlink(missing_ok=True)
-
-
-def _running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
+    """Write `content` whole or not at all. Raises StoreError."""
+    again = ("or choose another cache folder, then run the same command: it goes on",)
+    write_whole(path, lambda partial: partial.write_bytes(content), hints=again)
 
 
 def rounds_done(last: Path) -> int:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dfbench.errors import StoreError, UnreadableError, UsageError, WeightsError
+from dfbench.errors import UnreadableError, UsageError, WeightsError
+from dfbench.files import write_whole
 from dfbench.specs import DetectorCard
 from dfbench.training.state_files import require_file
 from dfbench.untrusted import open_regular, parsed_json, parsed_object
@@ -78,7 +78,7 @@ def write_weights(
     train_compression: str,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write a weights file under a temporary name, then rename it. Raises StoreError if it cannot be written.
+    """Write a weights file, whole or not at all. Raises StoreError if it cannot be written.
 
     `family`: what can read it, such as the name of a method. `recipe`: its JSON-ready fields.
     """
@@ -92,14 +92,8 @@ def write_weights(
         "train_compression": train_compression,
         "provenance": json.dumps(dict(provenance), sort_keys=True, default=str),
     }
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        content = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, metadata)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(f"cannot write the weights {path}: {error.strerror or error}") from error
+    content = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, metadata)
+    write_whole(path, lambda partial: partial.write_bytes(content))
 
 
 def write_trained(

@@ -6,7 +6,6 @@ arithmetic depends on the processor, and colours are converted here, not by libs
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import av
 import cv2
 import numpy as np
 
+from dfbench.data import write_whole
 from dfbench_plugins.demo.pixels import U8
 
 # BT.601, limited range, in 256ths: each product and sum is a whole number of these, exact in float32.
@@ -21,10 +21,12 @@ _YUV = np.array([[66, 129, 25, 4096], [-38, -74, 112, 32768], [112, -94, -18, 32
 
 
 def write_video(path: Path, frames: U8, *, fps: int, crf: int, preset: str = "superfast") -> None:
-    """Encode `frames` (n, h, w, 3) RGB or (n, h, w) grey, uint8, even in size, to `path`, through a temporary name beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    """Encode `frames` (n, h, w, 3) RGB or (n, h, w) grey, uint8, even in size, to `path`, whole or not at all.
+
+    Raises StoreError.
+    """
+
+    def write(draft: Path) -> None:
         with av.open(
             str(draft.absolute()), "w", format="mp4", container_options={"fflags": "+bitexact"}
         ) as container:
@@ -43,9 +45,8 @@ def write_video(path: Path, frames: U8, *, fps: int, crf: int, preset: str = "su
                 frame = av.VideoFrame.from_ndarray(_planes(image), format="yuv420p")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-        os.replace(draft, path)  # noqa: PTH105 # the atomic call by its own name
-    finally:
-        draft.unlink(missing_ok=True)
+
+    write_whole(path, write)
 
 
 def _planes(image: U8) -> U8:

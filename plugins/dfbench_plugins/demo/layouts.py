@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dfbench import UnreadableError
-from dfbench.data import MOST_LIST, read_bytes
+from dfbench.data import MOST_LIST, read_bytes, write_text_whole
 from dfbench_plugins.demo.plan import Job
 
 GENERATOR = "7"  # changes whenever any byte of a corpus may change
 CARD = "dfbench-corpus.json"
+MORE_SPACE = "150 MB are needed; or choose another cache folder"  # a hint for what cannot be written
 ROOTS = {"ffpp": "FaceForensics++", "celeb_df_v2": "Celeb-DF-v2", "dfdc": "DFDC", "dfd": "DFD"}
 
 
@@ -50,10 +50,7 @@ def write_text(path: Path, text: str) -> None:
     with suppress(UnreadableError):
         if read_bytes(path, most=MOST_LIST) == text.encode("utf-8"):
             return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)  # noqa: PTH105 # the atomic call by its own name
+    write_text_whole(path, text, hints=(MORE_SPACE,))
 
 
 def _files(jobs: Iterable[Job]) -> list[tuple[str, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -11,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from dfbench.data import MOST_SETTINGS, read_object
+from dfbench.data import MOST_SETTINGS, read_object, write_whole
 from dfbench_plugins.demo.layouts import CARD
 from dfbench_plugins.demo.pixels import U8
 from dfbench_plugins.demo.plan import FFPP_METHODS, Job, plan
@@ -41,9 +40,7 @@ def contact_sheet(roots: Mapping[str, Path], path: Path, *, pairs: int = 3, heig
     )
     done, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     assert done
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    draft.write_bytes(data.tobytes())
-    os.replace(draft, path)  # noqa: PTH105 # the atomic call by its own name
+    write_whole(path, lambda draft: draft.write_bytes(data.tobytes()))
 
 
 def _examples(jobs: Sequence[Job], root: Path, method: str, pairs: int) -> list[tuple[U8, U8]]:

@@ -13,18 +13,19 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from dfbench.data.file_content import BLOCK, sampled_digest
 from dfbench.data.images.file_kinds import is_archive_name, is_frame_name
 from dfbench.data.images.frame_images import DAMAGE, frame_image
 from dfbench.data.images.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry
-from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, UnreadableError
+from dfbench.errors import LayoutError, MissingVideoError, StoreError, UndecodableVideoError, UnreadableError
+from dfbench.files import write_text_whole
 from dfbench.settings import load_settings
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes, read_json
 
@@ -360,11 +361,6 @@ def _key_of(archive: Path, changed: int, state: tuple[int, ...]) -> str:
 
 def _keep(path: Path, folders: Mapping[str, ListedFolder]) -> None:
     """A cache that cannot be written costs time and nothing else."""
-    part = path.with_name(f"{path.name}.{uuid4().hex}.part")  # many machines may share a cache
     listed = {folder: [one.names, one.content, one.size] for folder, one in folders.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(listed), encoding="utf-8")
-        part.replace(path)
-    except (OSError, UnicodeEncodeError):
-        part.unlink(missing_ok=True)
+    with suppress(StoreError, UnicodeEncodeError):
+        write_text_whole(path, json.dumps(listed))

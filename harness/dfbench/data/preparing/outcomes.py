@@ -17,8 +17,9 @@ from typing import Any, Generic, TypeVar
 
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
 from dfbench.data.images.sequences import archive_of
-from dfbench.data.store.face_files import IRRELEVANT, Origin, not_written, part_path, read_origin
+from dfbench.data.store.face_files import ELSEWHERE, IRRELEVANT, Origin, read_origin
 from dfbench.errors import DataError, StoreError, UnreadableError
+from dfbench.files import leftovers, write_text_whole
 from dfbench.text import storable
 from dfbench.types import Status, Video, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, read_object
@@ -108,15 +109,12 @@ def store_failure(video: _V, path: Path, status: Status, reason: str, seconds: f
         "time": _time(video.path),
         "content": _content(video.path),
     }
-    part = part_path(_status_path(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(record), encoding="utf-8")
-        part.replace(_status_path(path))
-        if path.is_file() and _sound_origin(video, path, source, whole=True) is None:
+    write_text_whole(_status_path(path), json.dumps(record), hints=ELSEWHERE)
+    if path.is_file() and _sound_origin(video, path, source, whole=True) is None:
+        try:
             path.unlink(missing_ok=True)  # damaged, or of another file or mask
-    except OSError as error:
-        raise not_written(_status_path(path), part, error) from error
+        except OSError as error:
+            raise StoreError(f"cannot delete {path}: {error.strerror or error}", hints=ELSEWHERE) from error
     return Prepared(video, status, reason, path, seconds)
 
 
@@ -132,7 +130,7 @@ def sweep_leftovers(folders: Iterable[Path]) -> None:
     """Delete unfinished files that are a day old: their writers were killed."""
     now = time.time()
     for folder in folders:
-        for part in folder.glob("*.part"):
+        for part in leftovers(folder):
             try:
                 if now - part.stat().st_mtime > LEFTOVER_SECONDS:
                     part.unlink()

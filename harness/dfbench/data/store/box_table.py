@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dfbench.data.folders import make_below
+from dfbench.data.folders import require_below
 from dfbench.data.preparing.outcomes import PreparedResult
-from dfbench.data.store.face_files import StoredFaces, discard, not_written, part_path, plain_name, read_track
+from dfbench.data.store.face_files import ELSEWHERE, StoredFaces, plain_name, read_track
 from dfbench.errors import StoreError
+from dfbench.files import write_whole
 from dfbench.types import Status
 
 TRACKS = "tracks.parquet"
@@ -55,19 +56,17 @@ def write_tracks(results: Iterable[PreparedResult], path: Path) -> int:
     cut around (gaps filled, smoothed), false for what the finder saw; x0, y0, x1, y1 in frame pixels; score; quality of
     a cut face; points, x y of five places of a seen face; landmarks, x y of 81 places of a cut one, if there are any.
     """
-    part = part_path(path)
     rows = 0
-    try:
-        make_below(path.parent.parent, path.parent)
+
+    def write(part: Path) -> None:
+        nonlocal rows
         with pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
             for table in _tables(results):
                 writer.write_table(table)
                 rows += table.num_rows
-        part.replace(path)
-    except OSError as error:
-        raise not_written(path, part, error) from error
-    finally:
-        discard(part)
+
+    require_below(path.parent.parent, path.parent)
+    write_whole(path, write, hints=ELSEWHERE)
     return rows
 
 

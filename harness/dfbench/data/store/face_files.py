@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -36,12 +35,17 @@ from dfbench.data.store.face_checks import (
     track_arrays,
 )
 from dfbench.errors import AbsentError, StoreError, UnreadableError
+from dfbench.files import write_whole
 from dfbench.types import FaceTrack, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, parsed_object, require_regular
 
 SUFFIX = ".faces"
 IRRELEVANT = "irrelevant"
 SOURCE_DIGITS = 12
+ELSEWHERE = (
+    "or move the cache to another disk: set DFBENCH_CACHE; what is prepared there can be moved along",
+    "then run the same command again: it goes on",
+)  # hints for what cannot be written to the store
 _TRACK = "track.npz"
 _ORIGIN = "origin.json"
 # What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
@@ -127,11 +131,6 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
 
-def part_path(path: Path) -> Path:
-    """Where to write what becomes `path`: a name that no other process of any machine on the same disk takes."""
-    return path.with_name(f"{path.name}.{uuid4().hex}.part")
-
-
 def discard(part: Path) -> None:
     """Delete an unfinished file, if it can be: why it is unfinished matters more than why it stays."""
     with suppress(OSError):
@@ -154,30 +153,15 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
         quality=track.quality,
         seen=_seen_rows(faces.seen),
     )
-    part = part_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(part: Path) -> None:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for number, crop in enumerate(faces.crops):
                 archive.writestr(zipfile.ZipInfo(_entry(number), _EPOCH), _encode(crop))
             archive.writestr(zipfile.ZipInfo(_TRACK, _EPOCH), arrays.getvalue())
             archive.writestr(zipfile.ZipInfo(_ORIGIN, _EPOCH), json.dumps(asdict(faces.origin)))
-        part.replace(path)
-    except OSError as error:
-        raise not_written(path, part, error) from error
 
-
-def not_written(path: Path, part: Path, error: OSError) -> StoreError:
-    """What to raise when `part` could not be written or renamed to `path`; what there is of it is removed."""
-    discard(part)
-    return StoreError(
-        f"cannot write {path}: {error.strerror or error}",
-        hints=(
-            f"free space on the disk of {path.parent}",
-            "or move the cache to another disk: set DFBENCH_CACHE; what is prepared there can be moved along",
-            "then run the same command again: it goes on",
-        ),
-    )
+    write_whole(path, write, hints=ELSEWHERE)
 
 
 def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:

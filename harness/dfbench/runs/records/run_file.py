@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.datasets.manifest import FileFingerprints
-from dfbench.data.folders import cleared, make_below, unmakeable, unwritable
+from dfbench.data.folders import make_below, unmakeable, unwritable
 from dfbench.errors import AbsentError, StoreError, UnreadableError
+from dfbench.files import write_text_whole
 from dfbench.identity import digest_of
 from dfbench.runs.records.recorded_names import unusable_name
 from dfbench.text import storable
@@ -61,7 +62,7 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     # A number that is none (the score of a validation that there was not) is null: JSON has no word for it.
     plain: dict[str, Any] = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)
     plain[DIGEST] = record_digest(plain)
-    _write(folder / NAME, json.dumps(plain, indent=1))
+    write_text_whole(folder / NAME, json.dumps(plain, indent=1), hints=(_ELSEWHERE,))
     return plain
 
 
@@ -76,7 +77,7 @@ def record_digest(record: Mapping[str, Any]) -> str:
 def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
     """Write the fingerprints of the videos and masks that a run expects, its datasets in turn. Raises StoreError."""
     rows = [[*video, *found] for dataset in files for video, found in dataset.items()]
-    _write(folder / FILES, json.dumps(rows, indent=0))
+    write_text_whole(folder / FILES, json.dumps(rows, indent=0), hints=(_ELSEWHERE,))
 
 
 def read_files(folder: Path) -> FileFingerprints:
@@ -86,19 +87,6 @@ def read_files(folder: Path) -> FileFingerprints:
         return {(str(dataset), str(video_id)): tuple(found) for dataset, video_id, *found in rows}
     except (UnreadableError, ValueError, TypeError):
         return {}
-
-
-def _write(path: Path, content: str) -> None:
-    part = path.with_name(
-        f".{path.name}.{os.getpid()}.tmp"
-    )  # of this process: another may write at the same time
-    try:
-        cleared(part).write_text(content, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what is wrong
-            part.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror or error}", hints=(_ELSEWHERE,)) from error
 
 
 def make_folder(folder: Path) -> Path:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.data.datasets.manifest import COLUMNS, manifest_of, videos_of
-from dfbench.data.folders import cleared
 from dfbench.errors import StoreError, UnreadableError
+from dfbench.files import write_whole
 from dfbench.runs.records.run_file import MANIFEST
 from dfbench.types import Video
 
@@ -39,15 +39,8 @@ def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(manifest, preserve_index=False)
-    target = folder / MANIFEST
-    temporary = folder / f".{MANIFEST}.tmp"
-    try:
-        pq.write_table(table.replace_schema_metadata({_KEY: VERSION}), cleared(temporary), compression="zstd")
-        temporary.replace(target)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {target}: {error.strerror or error}", hints=(f"check {folder}",)
-        ) from error
+    marked = table.replace_schema_metadata({_KEY: VERSION})
+    write_whole(folder / MANIFEST, lambda part: pq.write_table(marked, part, compression="zstd"))
 
 
 def read_manifest(folder: Path) -> pd.DataFrame | None:

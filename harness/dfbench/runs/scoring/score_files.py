@@ -7,20 +7,17 @@ changed before the run went on is not taken for what was scored.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dfbench.data.folders import cleared
 from dfbench.data.parquet import parquet_schema, read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
+from dfbench.files import write_text_whole, write_whole
 from dfbench.runs.records.run_file import SUMS
 from dfbench.untrusted import MOST_LIST, open_regular, read_text, require_regular
 
@@ -29,6 +26,10 @@ FAILED_CLIP = -1
 UNKNOWN = -1
 MERGED = "scores.parquet"
 SHARDS = "scores"
+ELSEWHERE = (
+    "or set `runs` in dfbench.toml to a folder on another disk",
+    "then give the same command again: it goes on where it stopped",
+)  # hints for what cannot be written to a run
 
 _SUM = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>\S+)")
 _SHARD = re.compile(r"part-[0-9]{5,9}\.parquet")
@@ -75,31 +76,25 @@ def score_table(rows: list[dict[str, Any]]) -> Any:
 
 def write_scores(table: Any, target: Path, *, run: Path) -> None:
     """Write a score file of the run in the folder `run`, whole or not at all, and note its SHA-256. Raises StoreError."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        pq.write_table(table, cleared(temporary), compression="zstd")
+
+    def write(part: Path) -> None:
+        pq.write_table(table, part, compression="zstd")
         if (run / SUMS).is_symlink():  # ours is a file
-            cleared(run / SUMS)
+            (run / SUMS).unlink()
         # Before the file has its name: a file that is there is always noted.
         with (run / SUMS).open("a", encoding="utf-8") as sums:
-            sums.write(f"{_sha256(temporary)}  {target.relative_to(run).as_posix()}\n")
-        os.replace(temporary, target)  # noqa: PTH105 # the atomic one, by its own name
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what is wrong
-            temporary.unlink(missing_ok=True)
-        raise cannot_write(target, error) from error
+            sums.write(f"{_sha256(part)}  {target.relative_to(run).as_posix()}\n")
+
+    write_whole(target, write, hints=ELSEWHERE)
 
 
 def keep_sum_of(run: Path, path: Path) -> None:
     """Keep of the noted sums that of one file: the shards that were merged into it are gone. Raises StoreError."""
-    temporary = run / f".{SUMS}.tmp"
     try:
-        cleared(temporary).write_text(
-            f"{_sha256(path)}  {path.relative_to(run).as_posix()}\n", encoding="utf-8"
-        )
-        temporary.replace(run / SUMS)
+        found = _sha256(path)
     except OSError as error:
-        raise cannot_write(run / SUMS, error) from error
+        raise StoreError(f"cannot read {path}: {error.strerror or error}", hints=(f"check {run}",)) from error
+    write_text_whole(run / SUMS, f"{found}  {path.relative_to(run).as_posix()}\n", hints=ELSEWHERE)
 
 
 def changed_files(run: Path) -> list[Path]:
@@ -150,17 +145,6 @@ def _sha256(path: Path) -> str:
     require_regular(path, most=2**30)
     with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def cannot_write(target: Path, error: OSError) -> StoreError:
-    """The error for a file that cannot be written, with what helps where the disk is full."""
-    if error.errno == errno.ENOSPC:
-        hints = (
-            f"free some space on the disk that holds {target.parent}, or set `runs` in dfbench.toml to another disk",
-            "then give the same command again: it goes on where it stopped",
-        )
-        return StoreError(f"no space left on the device while writing {target}", hints=hints)
-    return StoreError(f"cannot write {target}: {error.strerror or error}", hints=(f"check {target.parent}",))
 
 
 def shards(folder: Path) -> list[Path]:

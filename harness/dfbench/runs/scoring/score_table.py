@@ -22,16 +22,17 @@ from numpy.typing import NDArray
 
 from dfbench.data.folders import make_below
 from dfbench.errors import ScoreError, StoreError
+from dfbench.files import cannot_write, leftovers
 from dfbench.runs.records.run_file import SUMS
 from dfbench.runs.scoring.score_files import (
     ADDED_LATER,
     COLUMNS,
+    ELSEWHERE,
     FAILED_CLIP,
     MERGED,
     SCHEMA_VERSION,
     SHARDS,
     UNKNOWN,
-    cannot_write,
     keep_sum_of,
     metadata_of,
     next_shard,
@@ -86,10 +87,10 @@ class ScoreWriter:
         self._waiting = 0
         try:
             make_below(folder, folder / SHARDS)
-            for leftover in [*folder.glob(".*.tmp"), *(folder / SHARDS).glob(".*.tmp")]:
+            for leftover in [*leftovers(folder), *leftovers(folder / SHARDS)]:
                 leftover.unlink()  # of a killed run
         except OSError as error:
-            raise cannot_write(folder, error) from error
+            raise cannot_write(folder, error, hints=ELSEWHERE) from error
         self._next = next_shard(folder)
 
     def __enter__(self) -> Self:
@@ -180,7 +181,7 @@ class ScoreWriter:
                 shard.unlink()
             (self._folder / SHARDS).rmdir()
         except OSError as error:
-            raise cannot_write(self._folder / SHARDS, error) from error
+            raise cannot_write(self._folder / SHARDS, error, hints=ELSEWHERE) from error
         keep_sum_of(self._folder, target)
         return target
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.data.folders import below, cleared, require_below
+from dfbench.data.folders import below, require_below
 from dfbench.errors import PluginError, StoreError, UnreadableError
+from dfbench.files import write_text_whole
 from dfbench.names import shown
 from dfbench.runs.records.sessions import begin_session, end_session, sessions_of
 from dfbench.specs import DetectorCard, DetectorSpec
@@ -211,15 +212,8 @@ def _noted(weights: Path, sha256: str) -> Mapping[str, Any]:
 
 
 def _write(folder: Path, note: Mapping[str, Any]) -> None:
-    part = folder / f"{TRAINING_FILE}.part"
-    try:
-        cleared(part).write_text(json.dumps(note, indent=1, default=str), encoding="utf-8")
-        part.replace(folder / TRAINING_FILE)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {folder / TRAINING_FILE}: {error.strerror or error}",
-            hints=("free some space, then give the same command again: it goes on where it stopped",),
-        ) from error
+    again = ("give the same command again: it goes on where it stopped",)
+    write_text_whole(folder / TRAINING_FILE, json.dumps(note, indent=1, default=str), hints=again)
 
 
 def _read(path: Path) -> dict[str, Any]:
