@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import ClassVar
 
 from dfbench.escaping import for_terminal
+from dfbench.text import meant
 
 
 class DfbenchError(Exception):
@@ -48,6 +49,16 @@ class UsageError(DfbenchError):
 
 class UnknownNameError(UsageError):
     """A dataset, detector, protocol, ... was asked for by a name that nobody offers."""
+
+
+def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> UnknownNameError:
+    """Return the error for a `name` that is none of `known`; its hints ask whether the nearest are meant, and list all.
+
+    `kind` and `where` are words of the message: no split 'tset' in ffpp.
+    """
+    listed = f"known: {', '.join(known)}" if known else f"{where} has none"
+    hints = tuple(filter(None, (meant(name, known), listed)))
+    return UnknownNameError(f"no {kind} {name!r} in {where}", hints=hints)
 
 
 class SettingsError(UsageError):

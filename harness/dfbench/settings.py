@@ -27,7 +27,6 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ from dfbench.cores import own_cores
 from dfbench.errors import AbsentError, SettingsError, StoreError, UnreadableError
 from dfbench.escaping import for_toml
 from dfbench.files import write_text_whole
-from dfbench.text import storable
+from dfbench.text import closest, meant, storable
 from dfbench.untrusted import MOST_SETTINGS, decoded, parsed_toml, read_bytes, read_toml
 
 FILE_NAME = "dfbench.toml"
@@ -187,7 +186,7 @@ def load_settings(**overrides: Any) -> Settings:
     if misspelt := misspelt_variables():
         raise SettingsError(
             f"there is no variable {', '.join(misspelt)}",
-            hints=[f"did you mean {meant}?  (instead of {name})" for name, meant in misspelt.items()],
+            hints=[f"did you mean {right}?  (instead of {wrong})" for wrong, right in misspelt.items()],
         )
     try:
         settings = Settings(**overrides)
@@ -218,7 +217,7 @@ def misspelt_variables() -> dict[str, str]:
         upper = name.upper()
         if upper.startswith("DFBENCH_") and upper not in known and not upper.startswith("DFBENCH_DATA__"):
             near = [f"DFBENCH_DATA__ROOTS__{upper.rpartition('__')[2]}"] if "ROOTS__" in upper else []
-            near += get_close_matches(upper, known, n=1, cutoff=0.85)
+            near += closest(upper, known, count=1, cutoff=0.85)
             found.update({name: near[0]} if near else {})
     return found
 
@@ -231,10 +230,8 @@ def _told(where: tuple[int | str, ...], kind: str, message: str) -> str:
     fields = DataSettings.model_fields if where[:1] == ("data",) else Settings.model_fields
     if where == ("roots",):  # which is below another
         return "roots: no such setting, did you mean [data.roots]?"
-    near = get_close_matches(str(where[-1]), list(fields), n=1)
-    return f"{name}: no such setting" + (
-        f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
-    )
+    question = meant(str(where[-1]), list(fields), count=1)
+    return f"{name}: no such setting" + (f", {question}" if question else f"; known: {', '.join(fields)}")
 
 
 def write_root(dataset: str, root: Path) -> Path:

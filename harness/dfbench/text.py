@@ -1,8 +1,9 @@
-"""Names of files as text that can be stored: Linux allows any bytes in them, and tables, JSON and terminals do not."""
+"""Names as text: those of files, which may hold any bytes on Linux, in tables and JSON; and those that were misspelt."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 
 _LONGEST = 100  # bytes of a name that becomes part of that of a folder, of which a disk takes 255
@@ -44,3 +45,25 @@ def folder_name(text: str) -> str:
     return (
         f"{name.encode()[: _LONGEST - 14].decode(errors='ignore')}-{sha256(plain.encode()).hexdigest()[:12]}"
     )
+
+
+def closest(name: str, known: Sequence[str], *, count: int = 2, cutoff: float = 0.6) -> tuple[str, ...]:
+    """Return up to `count` of `known` that `name` may be a misspelling of, nearest first; case does not matter.
+
+    `cutoff`: how alike they must be, from 0 (any name) to 1 (the same).
+    """
+    import difflib  # needed where something is wrong already, and not by every command
+
+    by_key = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), list(by_key), n=count, cutoff=cutoff)
+    return tuple(by_key[key] for key in found)
+
+
+def did_you_mean(close: Sequence[str]) -> str:
+    """Return the question "did you mean 'a' or 'b'?" for names that are `close`, "" if there are none."""
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def meant(name: str, known: Sequence[str], *, count: int = 2) -> str:
+    """Return the question whether one of `known` was meant by `name`, "" if none is close to it."""
+    return did_you_mean(closest(name, known, count=count))

@@ -28,7 +28,6 @@ from dfbench.hooks.registry import (
     Kind,
     Offer,
     Registry,
-    closest,
     group_names,
     is_build_path,
     keys_of,
@@ -47,6 +46,7 @@ from dfbench.specs import (
     Spec,
     SynthesizerSpec,
 )
+from dfbench.text import meant
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, OFFICIAL, OWN
 
 if TYPE_CHECKING:
@@ -347,8 +347,8 @@ def _is_its_own(function: object, plugin: object) -> bool:
 
 
 def _no_such_hook(name: str) -> str:
-    close = closest(name, HOOK_NAMES, count=1)
-    return f"there is no hook {name!r}" + (f": did you mean {close[0]!r}?" if close else "")
+    question = meant(name, HOOK_NAMES, count=1)
+    return f"there is no hook {name!r}" + (f": {question}" if question else "")
 
 
 def _collect(loading: _Loading, hook: str) -> None:

@@ -7,11 +7,10 @@ wrong place.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +29,7 @@ from dfbench.specs import (
     Spec,
     SynthesizerSpec,
 )
+from dfbench.text import meant
 
 SpecT = TypeVar("SpecT", bound=Spec)
 _BUILD_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -138,9 +138,7 @@ class Registry:
     def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
         known = self.names(kind)
         spellings = [name for one, name in self._offers if one is kind]
-        hints = []
-        if close := closest(name, spellings):
-            hints.append(f"did you mean {' or '.join(repr(one) for one in close)}?")
+        hints = [question] if (question := meant(name, spellings)) else []
         hints.append(f"known: {', '.join(known)}" if known else f"no plugin offers a {kind.words}")
         if self._failures:
             failed = "; ".join(f"{one.plugin!r} ({one.reason})" for one in self._failures)
@@ -153,13 +151,6 @@ def keys_of(offer: Offer) -> tuple[tuple[Kind, str], ...]:
     """What finds `offer`: its kind with its name and its aliases, in lower case, each once."""
     names = dict.fromkeys(name.casefold() for name in (offer.spec.name, *offer.spec.aliases))
     return tuple((offer.kind, name) for name in names)
-
-
-def closest(name: str, known: Sequence[str], *, count: int = 2) -> tuple[str, ...]:
-    """The names that `name` may be a misspelling of, nearest first; upper and lower case count alike."""
-    by_key = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(name.casefold(), list(by_key), n=count, cutoff=0.6)
-    return tuple(by_key[key] for key in found)
 
 
 def is_build_path(path: object) -> bool:
@@ -199,11 +190,11 @@ def load_object(path: str) -> object:
         try:
             found = getattr(found, attribute)
         except AttributeError as error:
-            close = closest(attribute, dir(found))
+            question = meant(attribute, dir(found), count=1)
             raise PluginError(
                 f"{path!r} cannot be imported: {one_line(error)}",
                 detail=plugin_traceback(error),
-                hints=tuple(f"did you mean {one!r}?" for one in close[:1]),
+                hints=(question,) if question else (),
             ) from error
     return found
 

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dfbench.errors import UnknownNameError, UsageError
-from dfbench.hooks.registry import closest
 from dfbench.interfaces import TrainingNeeds
+from dfbench.text import meant
 from dfbench.types import ClipSpec, FrameChoice, Label, Pooling, PrepareSpec, Sampling
 
 EXTENDS = "extends"
@@ -308,5 +308,5 @@ def _cut(value: object) -> str:
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = closest(word, known, count=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    question = meant(word, known, count=1)
+    return f" ({question})" if question else ""

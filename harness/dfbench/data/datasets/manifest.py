@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.data.fingerprints import fingerprints
-from dfbench.errors import ManifestError, UnknownNameError
-from dfbench.hooks.registry import closest
+from dfbench.errors import ManifestError, unknown_name
 from dfbench.identity import digest_of
 from dfbench.specs import VideoSelection
 from dfbench.text import restored, reversible
@@ -247,10 +246,3 @@ def compression_of(name: str | None, *, dataset: str, offered: Sequence[str]) ->
     if on_disk not in offered:
         raise unknown_name("compression", name, offered, where=dataset)
     return on_disk
-
-
-def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> UnknownNameError:
-    """The error for a `name` that is none of `known`; hints at the nearest ones, then lists all."""
-    hints = [f"did you mean {one!r}?" for one in closest(name, known)]
-    hints.append(f"known: {', '.join(known)}" if known else f"{where} has none")
-    return UnknownNameError(f"no {kind} {name!r} in {where}", hints=hints)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.data.datasets.corpus_card import read_card
-from dfbench.hooks.registry import closest
 from dfbench.specs import DatasetSpec, VideoSelection
+from dfbench.text import closest
 from dfbench.types import REAL, Counts, Label, Video
 
 _TRAIN = "train"

@@ -12,11 +12,11 @@ from pathlib import Path
 from dfbench.data.datasets.corpus_card import read_card
 from dfbench.data.datasets.inventory import Inventory, ListFile, OfficialRow, Row
 from dfbench.data.datasets.leakage import differ, equation, leaks_between_splits
-from dfbench.data.datasets.manifest import manifest_digest, refuse_duplicates, unknown_name
+from dfbench.data.datasets.manifest import manifest_digest, refuse_duplicates
 from dfbench.data.datasets.official import apart, counts_of, published
 from dfbench.data.folders import folder_fault
 from dfbench.data.images.sequences import archive_of, packed_sizes, source_size
-from dfbench.errors import LayoutError, UnreadableError
+from dfbench.errors import LayoutError, UnreadableError, unknown_name
 from dfbench.interfaces import DatasetIndex
 from dfbench.specs import DatasetSpec
 from dfbench.text import storable

@@ -19,10 +19,9 @@ from dfbench.data.coordinates import crop_boxes
 from dfbench.data.decoding.video import probe
 from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.data.store.face_files import read_track
-from dfbench.errors import PluginError, TooShortError, UnknownNameError, WeightsError
+from dfbench.errors import PluginError, TooShortError, WeightsError, unknown_name
 from dfbench.escaping import for_terminal
 from dfbench.hooks.detectors import opened_explainer
-from dfbench.hooks.registry import closest
 from dfbench.interfaces import Explainer, FaceFinder, Progress
 from dfbench.names import shown
 from dfbench.runs.evidence.excerpts import Excerpt, cut_face, follow_face
@@ -130,15 +129,9 @@ def _wanted_maps(explainer: Explainer, names: Sequence[str], spec: DetectorSpec)
             )
     for name in names:
         if name not in offered:
-            raise _unknown_map(spec.name, name, list(offered))
+            raise unknown_name("map", name, list(offered), where=spec.name)
     wanted = dict.fromkeys(names or standard_maps(list(offered.values())))
     return tuple(offered[name] for name in wanted)
-
-
-def _unknown_map(detector: str, name: str, known: list[str]) -> UnknownNameError:
-    close = closest(name, known)
-    hints = [f"did you mean {' or '.join(repr(one) for one in close)}?"] if close else []
-    return UnknownNameError(f"{detector} has no map {name!r}", hints=(*hints, f"maps: {', '.join(known)}"))
 
 
 def explain_excerpt(

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dfbench.data.datasets.manifest import unknown_name
-from dfbench.errors import RunError, UnknownNameError
+from dfbench.errors import RunError, UnknownNameError, unknown_name
 from dfbench.specs import ProtocolSpec, VideoSelection
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dfbench.data.datasets.manifest import compression_of, unknown_name
+from dfbench.data.datasets.manifest import compression_of
 from dfbench.data.preparing.executor import check_scheduler
-from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError
+from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError, unknown_name
 from dfbench.escaping import for_shell
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running

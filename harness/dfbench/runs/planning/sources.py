@@ -18,11 +18,10 @@ from dfbench.data.datasets.corpus_card import corpus_name, refuse_cards_inside
 from dfbench.data.datasets.manifest import refuse_unfit
 from dfbench.data.faces.worker_finder import watched
 from dfbench.data.folders import folder_fault, require_below
-from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError
+from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError, unknown_name
 from dfbench.escaping import for_shell
 from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import plugin_error, running
-from dfbench.hooks.registry import closest
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.names import name_fault, shown
@@ -139,10 +138,7 @@ def check_corpus(name: str, size: str, registry: Registry) -> CorpusSpec:
     """The corpus of this name, which can be made in this size. Raises UsageError, PluginError."""
     spec: CorpusSpec = registry.corpus(name)
     if size not in spec.sizes:
-        near = [f"did you mean {one!r}?" for one in closest(size, spec.sizes, count=1)]
-        raise UsageError(
-            f"corpus '{name}' has no size '{size}'", hints=(*near, f"sizes: {', '.join(spec.sizes)}")
-        )
+        raise unknown_name("size", size, spec.sizes, where=f"corpus {name!r}")
     if not callable(registry.load_object(spec.build)):
         raise UsageError(f"corpus '{name}': {spec.build} is not callable")
     return spec

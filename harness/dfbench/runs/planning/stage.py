@@ -18,7 +18,6 @@ from dfbench.data.datasets.official import (
 )
 from dfbench.errors import LayoutError, UsageError
 from dfbench.hooks.host import Host
-from dfbench.hooks.registry import closest
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.protocols import lint_protocol, with_own_names
 from dfbench.runs.planning.refusals import Purpose, check_request, tested_dataset
@@ -26,6 +25,7 @@ from dfbench.runs.planning.single_dataset import dataset_protocol
 from dfbench.runs.planning.sources import DataSource, data_source, index_at, no_root
 from dfbench.settings import Settings, load_settings
 from dfbench.specs import DetectorSpec, ProtocolSpec, VideoSelection
+from dfbench.text import meant
 from dfbench.types import FULL_PRECISION, Video
 
 if TYPE_CHECKING:
@@ -91,10 +91,8 @@ def request_of(detector: str, protocol: str, options: Mapping[str, Any]) -> RunR
     known = [one.name for one in fields(RunRequest)]
     for name in options:
         if name not in known:
-            near = [f"did you mean {one!r}?" for one in closest(name, known, count=1)]
-            raise UsageError(
-                f"there is no option {name!r}", hints=(*near, f"options: {', '.join(known[2:])}")
-            )
+            hints = filter(None, (meant(name, known, count=1), f"options: {', '.join(known[2:])}"))
+            raise UsageError(f"there is no option {name!r}", hints=tuple(hints))
     return RunRequest(detector=detector, protocol=protocol, **options)
 
 

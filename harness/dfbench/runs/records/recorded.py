@@ -11,7 +11,7 @@ from typing import Any
 from dfbench.data.folders import below
 from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench.escaping import for_shell
-from dfbench.hooks.registry import Registry, closest
+from dfbench.hooks.registry import Registry
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.sources import DataSource, data_source, index_at
 from dfbench.runs.records.provenance import file_sha256
@@ -20,6 +20,7 @@ from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.runs.trainings.trained import trained_weights
 from dfbench.settings import Settings
 from dfbench.specs import LoadOptions
+from dfbench.text import closest, did_you_mean, meant
 from dfbench.types import Pooling, Status, Video
 
 WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt")
@@ -67,10 +68,11 @@ def open_run(name: str, settings: Settings) -> RecordedRun:
         known = [one.name for one in run_folders(settings.runs)]
         found = [one for one in known if one == name] or [one for one in known if one.startswith(name)]
         if len(found) != 1:
-            close = found[:4] or closest(name, known, count=3)
-            hints = [f"did you mean {' or '.join(close)}?"] if close else []
+            question = did_you_mean(found[:4] or closest(name, known, count=3))
             what = "several runs begin with" if found else "there is no run"
-            raise UnknownNameError(f"{what} {name!r} in {settings.runs}", hints=hints)
+            raise UnknownNameError(
+                f"{what} {name!r} in {settings.runs}", hints=(question,) if question else ()
+            )
         folder = settings.runs / found[0]
     return RecordedRun(folder, read_record(folder))
 
@@ -151,9 +153,11 @@ def video_of(
                 f"{name!r} is in several datasets",
                 hints=(f"say --video {for_shell(f'{datasets[0]}/{name}')}",),
             )
-        close = closest(name, sorted({*names, *scores["video_id"]}), count=4)
-        hints = (f"did you mean {' or '.join(close)}?",) if close else ("its scores.parquet lists them",)
-        raise UnknownNameError(f"run {run.folder.name} has no video {name!r}", hints=hints)
+        question = meant(name, sorted({*names, *scores["video_id"]}), count=4)
+        raise UnknownNameError(
+            f"run {run.folder.name} has no video {name!r}",
+            hints=(question or "its scores.parquet lists them",),
+        )
     with fields_of(run, "pooling") as record:
         pooling = Pooling(record["pooling"])
     row = video_scores(chosen, pooling).iloc[0]

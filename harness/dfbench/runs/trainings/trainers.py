@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from dfbench.errors import PluginError, UnknownNameError, UsageError, WeightsError
+from dfbench.errors import PluginError, UsageError, WeightsError, unknown_name
 from dfbench.hooks.plugin_code import running
-from dfbench.hooks.registry import closest
 from dfbench.interfaces import StartWeights, Synthesizer, Trainer, TrainerFactory, TrainingNeeds
 from dfbench.types import PrepareSpec
 
@@ -27,11 +26,7 @@ def trainer_of(
         )
     recipe = recipe or (spec.demo_recipe if made else "") or spec.default_recipe
     if recipe not in spec.recipes:
-        close = [f"did you mean {one!r}?" for one in closest(recipe, spec.recipes, count=1)]
-        raise UnknownNameError(
-            f"detector '{spec.name}' has no recipe '{recipe}'",
-            hints=(*close, f"recipes: {', '.join(spec.recipes)}"),
-        )
+        raise unknown_name("recipe", recipe, spec.recipes, where=f"detector {spec.name!r}")
     factory = cast("TrainerFactory", registry.load_object(spec.trainer))
     with running(spec, f"to make a trainer of recipe '{recipe}'"):
         return recipe, factory(recipe, overrides)
