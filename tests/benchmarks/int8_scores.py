@@ -14,41 +14,36 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dfbench.metrics.point import auc
-from dfbench.metrics.uncertainty import paired_bootstrap_draws, percentile_interval
 from dfbench.progress import SilentProgress
+from dfbench.results.paired import Aligned, aligned, difference, pooled_scores
 from dfbench.runs.planning.stage import RunRequest
 from dfbench.runs.scoring.evaluation import score_detector
-from dfbench.runs.scoring.score_table import read_scores, video_scores
-from dfbench.types import Status
+from dfbench.runs.scoring.score_table import sigmoid
 
 
 def main(weights: Path) -> None:
-    full, quantised = (scored(weights, precision) for precision in ("32", "int8"))
-    both = full.merge(quantised, on=["dataset", "video_id"], suffixes=("", "_int8"), validate="1:1")
+    runs = [scored(weights, precision) for precision in ("int8", "32")]
     print("videos\tlargest, mean change of P(fake)\tof the logit (std of it)\tAUC\tin int8\tchange of AUC")
-    for dataset, part in both.groupby("dataset", sort=False):
-        print(f"{dataset}\t{row(part)}")
+    for key in dict.fromkeys(runs[0]["dataset"]):
+        print(f"{key}\t{row(aligned(runs, key))}")
 
 
 def scored(weights: Path, precision: str) -> pd.DataFrame:
-    """The scored videos of the cross-dataset protocol."""
+    """Score the cross-dataset protocol; returns a row for each video."""
     request = RunRequest("fakestormer", data="demo", weights=weights, precision=precision)
     done = score_detector(request, progress=SilentProgress())
-    videos = video_scores(read_scores(done.folder), done.record["pooling"])
-    return videos[videos["status"] == Status.OK]
+    return pooled_scores(done.folder, done.record["pooling"])
 
 
-def row(videos: pd.DataFrame) -> str:
-    labels, groups = videos["label"].to_numpy(), pd.factorize(videos["group"])[0].astype(np.int64)
-    scores = [videos[name].to_numpy() for name in ("logit", "logit_int8")]
-    moved = (videos["score_int8"] - videos["score"]).abs()
-    before, after = (auc(one, labels) for one in scores)
-    drawn = paired_bootstrap_draws(scores, labels, groups, metric=auc, rng=np.random.default_rng(0))
-    change = percentile_interval(after - before, drawn[1] - drawn[0])
+def row(scores: Aligned) -> str:
+    """The row of a test, of which the first run is in int8 and the second in full precision."""
+    quantised, full = scores.logits
+    moved = np.abs(sigmoid(quantised) - sigmoid(full))
+    after, before = scores.aucs()
+    change = difference(scores)
     return (
-        f"{len(videos)}\t{moved.max():.4f}, {moved.mean():.4f}"
-        f"\t{np.abs(scores[1] - scores[0]).max():.4f} ({scores[0].std():.2f})"
+        f"{len(scores.videos)}\t{moved.max():.4f}, {moved.mean():.4f}"
+        f"\t{np.abs(quantised - full).max():.4f} ({full.std():.2f})"
         f"\t{before:.4f}\t{after:.4f}\t{change.point:+.4f} [{change.low:+.4f}, {change.high:+.4f}]"
     )
 

@@ -12,7 +12,9 @@ import pytest
 from tests.results.made_runs import store_run
 
 from dfbench.metrics.point import auc
+from dfbench.results.boards import seeds
 from dfbench.results.boards.leaderboard import leaderboard
+from dfbench.results.paired import pooled_scores
 from dfbench.results.renderings.dataframe import frame_of
 from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
 from dfbench.runs.scoring.score_table import read_scores, video_scores
@@ -247,3 +249,20 @@ def test_too_few_videos_that_all_seeds_scored_have_no_mean(make_seed: MakeSeed, 
     assert board[["dfd", "dfd_low", "mean", "mean_high"]].isna().all(axis=None)
     assert "too few to show: 3 real and 3 fake scored" in board["note"].iloc[0]
     assert board["section"].tolist() == ["coverage below 95 %"]
+
+
+def test_seeds_that_tell_other_facts_of_a_video_stay_alone(
+    make_seed: MakeSeed, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2):
+        make_seed(seed)
+
+    def altered(folder: Path, pooling: str) -> pd.DataFrame:
+        videos = pooled_scores(folder, pooling)
+        return videos.assign(group="anna") if folder.name == "run-1-a" else videos
+
+    monkeypatch.setattr(seeds, "pooled_scores", altered)
+    board = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    assert sorted(row.entry for row in board.rows) == [f"{FAMILY}seed 0)", f"{FAMILY}seed 1)"]
+    (sentence,) = board.left_out
+    assert sentence.startswith("run-0-a+run-1-a: not pooled: the runs differ in the group of the video '0'")

@@ -17,14 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dfbench.errors import DfbenchError, StoreError
-from dfbench.metrics.point import auc
-from dfbench.metrics.uncertainty import interval_over_seeds, paired_bootstrap_draws
+from dfbench.errors import DfbenchError, RunError
+from dfbench.metrics.uncertainty import interval_over_seeds
 from dfbench.results.boards.stored import RunResult
-from dfbench.results.eligibility import too_few
+from dfbench.results.paired import aligned, pooled_scores
 from dfbench.results.tables import MEAN, MEASURES
 from dfbench.runs.records.entries import entry_of_seeds
-from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores
 
 INTERVAL = "identities and seeds"
 
@@ -34,7 +32,8 @@ Entry = tuple[RunResult, tuple[RunResult, ...]]
 
 def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[Entry], list[str]]:
     """Pool runs over seeds; returns each entry once, with the runs that it stands for, and a sentence for each run that
-    was left out: one of several seeds whose scores cannot be read.
+    was left out: one of several seeds whose scores cannot be read. Seeds that tell other facts of a video stay alone, which is
+    said too.
 
     Runs are one entry if nothing but the seed tells them apart: not the videos, the recipe, a version. A run stays alone
     if its seed is unknown, if another has the same seed (other weights, of which one at most can be that training), or
@@ -51,14 +50,18 @@ def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[En
         scores: dict[Path, pd.DataFrame] = {}
         for run in several:
             try:
-                scores[run.folder] = _scores_of(run)
+                scores[run.folder] = pooled_scores(run.folder, run.pooling)
             except DfbenchError as error:
                 left_out.append(f"{run.folder.name}: {error.message}")
         read = [run for run in several if run.folder in scores]
         if len(read) == 1:
             pooled.append((read[0], (read[0],)))
         elif read:
-            pooled.append((_mean_of(read, list(scores.values()), draws), tuple(read)))
+            try:
+                pooled.append((_mean_of(read, list(scores.values()), draws), tuple(read)))
+            except RunError as error:  # of videos on which they do not agree: each stands alone
+                pooled += [(run, (run,)) for run in read]
+                left_out.append(f"{'+'.join(run.folder.name for run in read)}: not pooled: {error.message}")
     return pooled, left_out
 
 
@@ -73,26 +76,20 @@ def _trainings(members: Sequence[RunResult]) -> list[RunResult]:
     return sorted(known, key=lambda run: run.seed or 0) if len(known) > 1 else []
 
 
-def _scores_of(run: RunResult) -> pd.DataFrame:
-    """The videos of a run with their scores. Raises StoreError, ScoreError."""
-    if not any_scores(run.folder):
-        raise StoreError(f"its scores are gone from {run.folder}")
-    return video_scores(read_scores(run.folder), run.pooling)
-
-
 def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: int) -> RunResult:
     first = runs[0]
     tables = [run.whole().set_index("dataset") for run in runs]
     table = _mean_table(tables)
     resampled: dict[str, NDArray[np.float64]] = {}
     for dataset in table.index.drop(MEAN, errors="ignore"):
-        common = _common([one[one["dataset"] == dataset] for one in videos])
-        if reason := _too_few(common[0]):
+        common = aligned(videos, str(dataset))
+        if reason := common.blank:
             resampled[dataset] = np.full(draws, math.nan)
             notes = [str(table.loc[dataset, "note"]), f"of the videos that all seeds scored: {reason}"]
             table.loc[dataset, "note"] = "; ".join(filter(None, notes))
         else:
-            resampled[dataset] = _draws(dataset, common, draws)
+            rng = np.random.default_rng([crc32(dataset.encode()), 1])
+            resampled[dataset] = common.draws(rng, count=draws).mean(axis=0)
     if MEAN in table.index:  # datasets are independent, so the mean of their draws is a draw of the mean
         resampled[MEAN] = np.mean(list(resampled.values()), axis=0)
     for dataset, drawn in resampled.items():
@@ -134,35 +131,4 @@ def _mean_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     mean["note"] = together["note"].agg(
         lambda notes: "; ".join(dict.fromkeys(part for note in notes for part in note.split("; ") if part))
     )
-    return mean
-
-
-def _common(videos: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Of each seed the videos that all of them scored, in one order."""
-    scored = [one[one["status"] == "ok"].set_index("video_id") for one in videos]
-    common = scored[0].index
-    for one in scored[1:]:
-        common = common.intersection(one.index)
-    return [one.loc[common] for one in scored]
-
-
-def _too_few(videos: pd.DataFrame) -> str:
-    return too_few(videos["label"].to_numpy(dtype=np.int64), _clusters(videos))
-
-
-def _clusters(videos: pd.DataFrame) -> NDArray[np.int64]:
-    return np.unique(videos["group"].to_numpy(dtype=str), return_inverse=True)[1]
-
-
-def _draws(dataset: str, scored: Sequence[pd.DataFrame], draws: int) -> NDArray[np.float64]:
-    """Bootstrap draws of the mean over seeds, on the videos that all of them scored."""
-    resampled = paired_bootstrap_draws(
-        [one["logit"].to_numpy(dtype=np.float64) for one in scored],
-        scored[0]["label"].to_numpy(dtype=np.int64),
-        _clusters(scored[0]),
-        metric=auc,
-        rng=np.random.default_rng([crc32(dataset.encode()), 1]),
-        draws=draws,
-    )
-    mean: NDArray[np.float64] = resampled.mean(axis=0)
     return mean

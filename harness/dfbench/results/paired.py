@@ -1,0 +1,139 @@
+"""Several runs on the same videos: the one place where their videos, identities and scores are brought into one order.
+
+A difference between two detectors is much better known than either figure, if both scored the same videos: what is hard
+for one is mostly hard for the other. So runs are compared on the videos that all of them scored, and each bootstrap draw
+takes the same source identities for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dfbench.errors import RunError, StoreError, UsageError
+from dfbench.metrics.point import auc
+from dfbench.metrics.uncertainty import (
+    Interval,
+    interval_over_seeds,
+    paired_bootstrap_draws,
+    percentile_interval,
+)
+from dfbench.results.eligibility import too_few
+from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores
+from dfbench.types import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+FACTS = ("label", "group")  # of a video, on which all runs must agree
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aligned:
+    """The scores of k runs on the n videos of a test that all of them scored, in the order of the first run.
+
+    videos: n ids. logits (k, n) float64, higher is more fake; labels (n,) int64, 0 real or 1 fake; clusters (n,) int64, the
+    source identity of each video. `left_out`: the ids of the videos that only some of the runs list or scored.
+    """
+
+    videos: tuple[str, ...]
+    logits: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def blank(self) -> str:
+        """Why no figure over these videos may be shown, "" if one may."""
+        return too_few(self.labels, self.clusters)
+
+    def aucs(self) -> NDArray[np.float64]:
+        """Return the video AUC of each run on these videos: (k,). Raises SingleClassError if a class is absent."""
+        return np.array([auc(logits, self.labels) for logits in self.logits])
+
+    def draws(self, rng: np.random.Generator, *, count: int = 2000) -> NDArray[np.float64]:
+        """Return the AUC of each run on `count` resamples of the identities, the same ones for all runs: (k, count)."""
+        return paired_bootstrap_draws(
+            list(self.logits), self.labels, self.clusters, metric=auc, rng=rng, draws=count
+        )
+
+
+def pooled_scores(folder: Path, pooling: str) -> pd.DataFrame:
+    """Read the scores of the run in `folder`, pooled to a row for each video. Raises StoreError, ScoreError."""
+    if not any_scores(folder):
+        raise StoreError(f"its scores are gone from {folder}")
+    return video_scores(read_scores(folder), pooling)
+
+
+def aligned(runs: Sequence[pd.DataFrame], key: str) -> Aligned:
+    """Align the scores of several runs in the test `key`; returns those of the videos that all of them scored.
+
+    `runs`: a row for each video, as `pooled_scores` returns them. Raises UsageError without a run, and RunError if a run
+    tells of a video twice, or if two runs differ in the label or in the source identity of a video.
+    """
+    if not runs:
+        raise UsageError("there are no runs to align")
+    tables = [run[run["dataset"] == key].set_index("video_id") for run in runs]
+    for table in tables:
+        if not table.index.is_unique:
+            repeated = table.index[table.index.duplicated()][0]
+            raise RunError(f"a run has two scores of the video {repeated!r} of {key}")
+    _refuse_differing(tables, key)
+    scored = [table[table["status"] == Status.OK] for table in tables]
+    common = scored[0].index
+    for table in scored[1:]:
+        common = common.intersection(table.index, sort=False)
+    known = dict.fromkeys(str(video) for table in tables for video in table.index)
+    kept = tuple(map(str, common))
+    first = scored[0].loc[common]
+    clusters: NDArray[np.int64] = np.unique(first["group"].to_numpy(dtype=str), return_inverse=True)[1]
+    return Aligned(
+        videos=kept,
+        logits=np.array([table.loc[common, "logit"].to_numpy(dtype=np.float64) for table in scored]),
+        labels=first["label"].to_numpy(dtype=np.int64),
+        clusters=clusters,
+        left_out=tuple(sorted(known.keys() - set(kept))),
+    )
+
+
+def difference(
+    scores: Aligned, *, seed: Sequence[int] | int = 0, draws: int = 2000, level: float = 0.95
+) -> Interval:
+    """Estimate by how much the mean AUC of the first half of the runs is above that of the second half.
+
+    Of two runs, the interval is that of other identities. Of more, the runs of each half are trainings with the same seeds in
+    the same order, and the interval is that of other identities and other seeds. `seed` begins the random numbers. Raises
+    UsageError if the runs cannot be halved, SingleClassError if a class is absent.
+    """
+    count, rest = divmod(len(scores.logits), 2)
+    if rest or not count:
+        raise UsageError(f"{len(scores.logits)} runs cannot be compared half by half")
+    rngs = [np.random.default_rng([*np.atleast_1d(seed), part]) for part in (1, 2)]
+    drawn, found = scores.draws(rngs[0], count=draws), scores.aucs()
+    moved = drawn[:count].mean(axis=0) - drawn[count:].mean(axis=0)
+    if count == 1:
+        return percentile_interval(float(found[0] - found[1]), moved, level=level)
+    return interval_over_seeds(
+        found[:count] - found[count:], moved, rng=rngs[1], level=level, bounds=(-1.0, 1.0)
+    )
+
+
+def _refuse_differing(tables: Sequence[pd.DataFrame], key: str) -> None:
+    """Raise RunError if two runs tell other facts of a video."""
+    first = tables[0]
+    for table in tables[1:]:
+        common = first.index.intersection(table.index, sort=False)
+        for fact in FACTS:
+            ours, theirs = (part.loc[common, fact].to_numpy(dtype=str) for part in (first, table))
+            if (differs := np.flatnonzero(ours != theirs)).size:
+                where = differs[0]
+                raise RunError(
+                    f"the runs differ in the {fact} of the video {common[where]!r} of {key}: "
+                    f"{ours[where]} and {theirs[where]}",
+                    hints=("compare runs that were scored on the same list of videos",),
+                )
