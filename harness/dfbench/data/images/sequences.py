@@ -26,7 +26,6 @@ from dfbench.data.images.frame_images import DAMAGE, frame_image
 from dfbench.data.images.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry
 from dfbench.errors import LayoutError, MissingVideoError, StoreError, UndecodableVideoError, UnreadableError
 from dfbench.files import write_text_whole
-from dfbench.settings import load_settings
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes, read_json
 
 if TYPE_CHECKING:
@@ -335,6 +334,8 @@ def _plain(name: str) -> str:
 
 
 def _kept(archive: Path) -> Path:
+    from dfbench.settings import load_settings  # takes long, and data set plugins import this module
+
     return load_settings().cache / "archives" / f"{_key(archive)}.json"
 
 
