@@ -12,10 +12,11 @@ CITATION = (
     "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
     "Learning for Generalizable Deepfake Video Detection, ICCV 2025"
 )
-# The clips of base_* and demo; a test holds them equal to what recipes/*.toml say.
+# The clips of base_* and demo, and the maps; tests hold them equal to what recipes/*.toml and the explainer say.
 BASE_CLIPS = ClipSpec(frames=4, size=224, per_video=8, margin=0.16)
 DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
 PRECISIONS = ("32", "bf16", "int8")
+MAPS = ("heatmap", "sensitivity", "attribution", "pixels", "temporal", "rollout", "gradient")
 
 
 @hookimpl
@@ -33,6 +34,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             method="dfbench_fakestormer.method:METHOD",
             describe="dfbench_fakestormer.checkpoints:describe",  # of the authors' checkpoints too
             explain="dfbench_fakestormer.explain:build",
+            maps=MAPS,
             recipes=("base_c23", "base_c0", "base_c40", "released", "small", "demo"),
             precisions=PRECISIONS,
             scoring_fields=("test_margins",),
@@ -45,6 +47,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             citation=CITATION,
             build="dfbench_fakestormer.detector:untrained",
             explain="dfbench_fakestormer.explain:untrained",
+            maps=MAPS,
             clips=DEMO_CLIPS,
             trained_on=frozenset(),
             version="4",

@@ -179,7 +179,7 @@ class DetectorSpec(Spec):
     `describe` is the import path of `(options: LoadOptions) -> DetectorCard` or `(weights: Path) -> DetectorCard`, for
     detectors whose clip spec comes with their weights; without it the fields of this spec hold. `explain` is the import path
     of a factory with the arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when
-    it saw a forgery.
+    it saw a forgery; `maps` name the maps that it offers, so that another is refused before weights are looked for or trained.
     `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
     `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be.
     `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained: what
@@ -207,6 +207,7 @@ class DetectorSpec(Spec):
     scoring_fields: tuple[str, ...] = ()
     recipe_for_weights: bool = False
     method: str = ""
+    maps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.method:

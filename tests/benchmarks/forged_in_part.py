@@ -17,7 +17,9 @@ from dfbench.metrics.uncertainty import mean_interval
 from dfbench.progress import SilentProgress
 from dfbench.runs.evidence.excerpts import Excerpt
 from dfbench.runs.evidence.explaining import explain_excerpt, open_explainer
+from dfbench.runs.evidence.scored_faces import faces_in
 from dfbench.runs.planning.sources import data_source, dataset_index, face_finder
+from dfbench.runs.scoring.prediction import given_files, prepared_files
 from dfbench.settings import load_settings
 from dfbench.specs import LoadOptions
 from dfbench_plugins.demo.truth import forged_frames
@@ -40,9 +42,15 @@ def main(weights: Path) -> None:
             tempfile.TemporaryDirectory() as scratch,
             open_explainer(detector, registry, LoadOptions(weights)) as opened,
         ):
+            clips = opened.card.clips
+            (one,) = prepared_files(
+                given_files([root / name]), clips, registry=registry, settings=settings, progress=progress
+            )
+            scored = faces_in(one, clips)
             told = explain_excerpt(
                 opened,
                 root / name,
+                scored,
                 finder=finder,
                 excerpt=Excerpt(),
                 scratch=Path(scratch),

@@ -55,7 +55,7 @@ def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tm
         assert side_of(arrays) == {who}
         np.testing.assert_array_equal(arrays["clip_frames"], np.stack([*rows["frames"]]))
         np.testing.assert_allclose(arrays["clip_logits"], rows["logit"])
-        assert record["score"]["clips_of_the_run"]
+        assert record["score"]["clips_as_scored"]
         assert record["score"]["frames_looked_at"] == 8
         assert record["score"]["frames_without_a_face"] == 8 - held
         assert record["score"]["probability"] == pytest.approx(record["facts"]["run_probability"])
@@ -93,12 +93,30 @@ def test_a_part_of_a_scored_video_is_explained_for_the_same_person(
     record, arrays = explained(out)
     assert side_of(arrays) == {"small"}
     assert arrays["frame_indices"].tolist() == list(range(80, GONE))
-    assert not record["score"]["clips_of_the_run"]
+    assert not record["score"]["clips_as_scored"]
     assert record["score"]["frames_looked_at"] == 40
     assert record["score"]["frames_without_a_face"] == 24
     ended = dfbench(*asked, "--start", "4.4")  # she has left
     assert ended.code == 3
-    assert "the face that the run scored is not in any of 50 frames" in ended.err
+    assert "the face that is scored is not in any of 50 frames" in ended.err
+
+
+def test_what_is_explained_of_a_file_is_what_is_predicted(
+    people: Path, dfbench: Dfbench, tmp_path: Path
+) -> None:
+    (path,) = [one for one in people.rglob(f"{FAKE}.mp4") if "masks" not in one.parts]
+    told = dfbench("predict", path, "-d", "watcher", "--json")
+    (row,) = json.loads(told.out)
+    ((_, scored),) = noted("SCORED")
+    ended = dfbench("explain", path, "-d", "watcher", "--out", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    assert "faces of files" not in ended.err  # they are in the store
+    ((_, crops),) = noted("EXPLAINED")
+    np.testing.assert_array_equal(crops, scored)
+    record, arrays = explained(tmp_path / "out")
+    assert side_of(arrays) == {"large"}  # nobody who explains a file has its mask
+    assert record["score"]["clips_as_scored"]
+    assert (record["score"]["logit"], record["score"]["probability"]) == (row["logit"], row["probability"])
 
 
 def test_the_main_face_of_a_file_is_searched_for_in_all_of_it(
@@ -106,7 +124,7 @@ def test_the_main_face_of_a_file_is_searched_for_in_all_of_it(
 ) -> None:
     path = tmp_path / "alone.mp4"
     write(path, [scene(t) if t < GONE else np.full((140, 220, 3), 40, np.uint8) for t in range(COUNT - 1)])
-    ended = dfbench("explain", path, "-d", "watcher", "--out", tmp_path / "out")
+    ended = dfbench("explain", path, "-d", "watcher", "--start", "0", "--out", tmp_path / "out")
     assert ended.code == 0, ended.err
     record, arrays = explained(tmp_path / "out")
     assert side_of(arrays) == {"large"}

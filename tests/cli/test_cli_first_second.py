@@ -99,7 +99,12 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("explain", "a.mp4", "-d", "chance", *DEMO): "detector 'chance' cannot explain itself",
     ("explain", "a.mp4", "-d", "fakestormer", "--device", "gpu", *DEMO): "unknown device 'gpu'",
     ("explain", "a.mp4", "-d", "fakestormer", *DEMO): "there is no file a.mp4",
+    ("explain", "a.mp4", "-d", "fakestormer", "--map", "heatmpa", *DEMO): "did you mean 'heatmap'?",
+    ("localisation", "-d", "fakestormer", "--map", "heatmpa", *DEMO): "did you mean 'heatmap'?",
     ("explain", "a.mp4", "-d", "probe", "--data", "dmo"): "did you mean 'demo'?",
+    ("predict", "a.mp4", "-d", "fakestormer", "--data", "dmo"): "did you mean 'demo'?",
+    ("predict", "a.mp4", "-d", "fakestormer", "--device", "gpu", *DEMO): "unknown device 'gpu'",
+    ("predict", "a.mp4", "-d", "fakestormer", "--set", "foo=1", *DEMO): "foo",
     ("localisation", "-d", "chance", *DEMO): "detector 'chance' cannot explain itself",
     ("localisation", "-d", "fakestormer", "--dataset", "fpp", *DEMO): "did you mean 'ffpp'",
     (

@@ -56,7 +56,7 @@ NAMED = "of plugin 'probe' (probe-plugin 0.1), failed"
         ("dataset", ("data", "check", "probe_data", "--root", "."), f"dataset 'probe_data', {NAMED} to read"),
         (
             "finder",
-            ("explain", "a.mp4", "-d", "probe"),
+            ("explain", "a.mp4", "-d", "probe", "--seconds", "1"),
             f"face finder 'probe_finder', {NAMED} when it was built",
         ),
         ("maps", ("explain", "a.mp4", "-d", "probe"), "failed to say which maps it makes"),

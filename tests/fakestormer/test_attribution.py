@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import dfbench_fakestormer
 from dfbench import ScoreError, UsageError
 from dfbench_fakestormer.attribution import (
     attention_rollout,
@@ -217,6 +218,7 @@ def bytes_of(config: ModelConfig, count: int = 3) -> Tensor:
 def test_every_map_has_its_shape_and_the_logits_are_the_scores(name: str) -> None:
     config = CONFIGS[name]
     clips = bytes_of(config, 2)
+    assert tuple(one.name for one in MAPS) == dfbench_fakestormer.MAPS
     evidence = explainer(config).explain(clips, [one.name for one in MAPS])
     scores = FakeSTormer(FakeSTormerNet(config, seed=3), torch.device("cpu")).score(clips)
     torch.testing.assert_close(evidence.logits, scores)

@@ -134,7 +134,7 @@ def test_of_clips_that_a_run_scored_the_frames_follow_one_another(tmp_path: Path
         assert container.streams.video[0].average_rate == 2
         assert sum(1 for _ in container.decode(video=0)) == len(FRAMES)
     _, facts = heading(explanation, detector)
-    assert "over the 3 clips that the run scored, of 2 frames" in facts
+    assert "over the 3 clips that are scored, of 2 frames" in facts
     assert "the face is in 5 of 12 frames" in facts
 
 

@@ -121,11 +121,13 @@ def check_explainer(
             return ""
 
         results = [_check("builds its explainer", check_build)]
-        return results + (_checks_of_explainer(built[0], detector, clips) if built else [])
+        return results + (_checks_of_explainer(built[0], detector, clips, spec.maps) if built else [])
 
 
-def _checks_of_explainer(explainer: Explainer, detector: Detector, clips: Tensor) -> list[CheckResult]:
-    """Check an explainer that is built on `clips`."""
+def _checks_of_explainer(
+    explainer: Explainer, detector: Detector, clips: Tensor, named: tuple[str, ...]
+) -> list[CheckResult]:
+    """Check an explainer that is built on `clips`; `named` are the maps that its spec names."""
 
     def standard(batch: Tensor) -> Evidence:
         offered = explainer.maps()
@@ -138,7 +140,7 @@ def _checks_of_explainer(explainer: Explainer, detector: Detector, clips: Tensor
         return "" if bool((given == clips[:1]).all()) else "the clips were changed in place"
 
     checks = [
-        ("offers maps", lambda: _bad_offer(explainer.maps())),
+        ("offers maps", lambda: _bad_offer(explainer.maps(), named)),
         ("makes every map that it offers", lambda: _bad_evidence(explainer, clips[:1])),
         (
             "explains the score that it gives",
@@ -305,11 +307,14 @@ def _changed_input(detector: Detector, clips: Tensor) -> str:
     return "" if bool((given == clips).all()) else "the clips were changed in place"
 
 
-def _bad_offer(maps: Any) -> str:
+def _bad_offer(maps: Any, named: tuple[str, ...]) -> str:
     if not maps or not all(isinstance(one, EvidenceMap) for one in maps):
         return f"maps() returned {maps!r}, which is not a sequence of EvidenceMap with at least one"
     repeated = [name for name, count in Counter(one.name for one in maps).items() if count > 1]
-    return f"repeated: {', '.join(repeated)}" if repeated else ""
+    if repeated:
+        return f"repeated: {', '.join(repeated)}"
+    offered = [one.name for one in maps]
+    return f"offers {offered}, and its spec names {[*named]}" if named and set(offered) != set(named) else ""
 
 
 def _bad_evidence(explainer: Explainer, clip: Tensor) -> str:

@@ -30,7 +30,7 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
         yield f"has a ClipSpec whose {fault}"
     if not isinstance(fields["pooling"], Pooling):
         yield f"has pooling {fields['pooling']!r}, which is not a Pooling"
-    for name in ("recipes", "precisions", "scoring_fields"):
+    for name in ("recipes", "precisions", "scoring_fields", "maps"):
         if not isinstance(fields[name], tuple) or not all(isinstance(one, str) for one in fields[name]):
             yield f"has {name} {fields[name]!r}, which are not a tuple of names"
     if not isinstance(fields["trained_on"], (frozenset, type(None))):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +14,23 @@ if TYPE_CHECKING:
     from dfbench.errors import DfbenchError
     from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
+    from dfbench.results.evidence.explanations import Part
+    from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.scored_faces import ScoredFaces
     from dfbench.runs.records.recorded import RecordedRun
     from dfbench.settings import Settings
     from dfbench.specs import DetectorSpec
+    from dfbench.types import ClipSpec
 
-    _Wanted = tuple[Path, dict[str, Any], Callable[[], ScoredFaces] | None]
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A video file, how to come by the faces that are scored of it, and what a run said of it."""
+
+    path: Path
+    faces: Callable[[], ScoredFaces]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
 
 SAME_SCORE = 0.005  # between the probability of a run and that of an explanation of the same clips
 
@@ -52,8 +63,8 @@ def explain_command(
 ) -> None:
     """Write for each VIDEO an annotated mp4, a contact sheet, a figure over time and the raw maps.
 
-    Of a video of a run, the very clips that were scored are explained; with --start, --seconds or --hop, successive frames
-    of the same face.
+    The very clips are explained that a run scored, or that `dfbench predict` scores; with --start, --seconds or --hop,
+    successive frames of the same face.
     """
     from dfbench.cli import output
     from dfbench.errors import CoverageError, PluginError, ScoreError, VideoError
@@ -61,8 +72,7 @@ def explain_command(
     from dfbench.results.evidence.explanations import explain_to
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
-    from dfbench.runs.planning.refusals import check_explaining
-    from dfbench.runs.planning.sources import face_finder
+    from dfbench.runs.planning.refusals import check_explaining, check_maps
     from dfbench.runs.records.recorded import finder_of, open_run, options_of, weights_of
     from dfbench.settings import load_settings
     from dfbench.specs import LoadOptions
@@ -76,6 +86,7 @@ def explain_command(
     if run:
         recorded = open_run(run, settings)
         spec = _detector_of(recorded, detector, registry)
+        check_maps(spec, maps or ())
         options = options_of(recorded, weights_of(recorded, settings, weights))
         finder_name = finder_of(recorded)
         wanted = _of_run(recorded, video or [], registry, settings, bars)
@@ -84,6 +95,7 @@ def explain_command(
         check_explaining(
             spec,
             videos or [],
+            maps=maps or (),
             data=data,
             device=device,
             weights=weights,
@@ -91,42 +103,47 @@ def explain_command(
             settings=settings,
         )
         options = LoadOptions(weights or _made_weights(spec, data, device, bars))
-        wanted = [(path, {}, None) for path in videos or []]
+        wanted = []
     options = replace(options, device=device)
     with open_explainer(spec, registry, options, names=tuple(maps or ())) as opened:
-        excerpt, finder, version = None, None, ""
-        if not run or any(one is not None for one in (start, seconds, hop)):
-            excerpt = Excerpt(start=start or 0.0, seconds=seconds, hop=hop)
-            finder, version = face_finder(registry, device=device, name=finder_name)
+        part = None
+        if any(one is not None for one in (start, seconds, hop)):
+            part = _part(Excerpt(start or 0.0, seconds, hop), registry, device=device, finder=finder_name)
+        wanted = wanted or _of_files(videos or [], opened.card.clips, registry, settings, bars)
         failed: list[str] = []
-        for path, facts, faces in wanted:
+        for one in wanted:
             try:
                 done = explain_to(
                     opened,
-                    path,
+                    one.path,
+                    one.faces(),
                     out=out or settings.runs / "explanations",
-                    finder=finder,
-                    finder_version=version,
-                    excerpt=excerpt,
+                    part=part,
                     force=force,
                     progress=bars,
-                    facts=facts,
-                    scored=faces() if faces else None,
+                    facts=one.facts,
                 )
             except (VideoError, PluginError, ScoreError) as error:
-                failed.append(f"{path.name} ({_status_of(error)})")
-                bars.note(_said_of(path, error))
+                failed.append(f"{one.path.name} ({_status_of(error)})")
+                bars.note(_said_of(one.path, error))
                 continue
             if opened.notice:  # beside the verdict, and once
                 bars.note(f"*** {opened.spec.name}: {opened.notice}")
-            if excerpt is None:
-                _warn_of_another_score(path.name, done.probability, facts, bars)
-            output.say(path.name, f"P(fake) {done.probability:.3f}", done.folder)
+            if part is None:
+                _warn_of_another_score(one.path.name, done.probability, one.facts, bars)
+            output.say(one.path.name, f"P(fake) {done.probability:.3f}", done.folder)
     if failed:
         raise CoverageError(
             f"{len(failed)} of {len(wanted)} videos could not be explained: {', '.join(failed)}",
             hints=("the reasons stand above",),
         )
+
+
+def _part(excerpt: Excerpt, registry: Registry, *, device: str, finder: str) -> Part:
+    from dfbench.results.evidence.explanations import Part
+    from dfbench.runs.planning.sources import face_finder
+
+    return Part(excerpt, *face_finder(registry, device=device, name=finder))
 
 
 def _status_of(error: DfbenchError) -> str:
@@ -219,4 +236,16 @@ def _of_run(
     source = source_of(run, registry, settings, bars)
     find = partial(scored_faces, run, source=source, registry=registry, settings=settings, progress=bars)
     found = [video_of(run, one, source, registry) for one in ids]
-    return [(video.path, facts, partial(find, video)) for video, facts in found]
+    return [_Wanted(video.path, partial(find, video), facts) for video, facts in found]
+
+
+def _of_files(
+    paths: list[Path], clips: ClipSpec, registry: Registry, settings: Settings, bars: Progress
+) -> list[_Wanted]:
+    """Of each file, the faces that `dfbench predict` scores."""
+    from dfbench.runs.evidence.scored_faces import faces_in
+    from dfbench.runs.scoring.prediction import given_files, prepared_files
+
+    files = given_files(paths)
+    prepared = prepared_files(files, clips, registry=registry, settings=settings, progress=bars)
+    return [_Wanted(one.video.path, partial(faces_in, one, clips)) for one in prepared]

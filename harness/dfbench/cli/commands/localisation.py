@@ -38,7 +38,7 @@ def localisation_command(
     from dfbench.results.evidence.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.evidence.localisation import BORDER, MASK, localise, masked_videos
-    from dfbench.runs.planning.refusals import check_selection, load_options, require_explainer
+    from dfbench.runs.planning.refusals import check_maps, check_selection, load_options, require_explainer
     from dfbench.runs.planning.stage import RunRequest, open_stage
     from dfbench.runs.trainings.weights import find_weights
     from dfbench.settings import load_settings
@@ -49,6 +49,7 @@ def localisation_command(
     request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
     registry = Host.load().registry
     require_explainer(registry.detector(detector), registry)
+    check_maps(registry.detector(detector), maps or ())
     for name in dataset or ():
         check_selection(
             name,

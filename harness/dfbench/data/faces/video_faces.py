@@ -9,8 +9,9 @@ once to find the faces and once to cut them out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -118,19 +119,15 @@ def prepare_video(
         else:
             if not masks:
                 note = f"its mask is black, so that the main face was taken: {mask_path}"
-    if (
-        thorough is not None
-        and masks
-        and masked_track(tracks, masks, frame_size=search.frame_size) is None  # in a face that was left out?
-    ):
-        tracks = ranked_tracks(search, with_all(search, frames, thorough), spec.frames)
+    forged = None
+    if masks:
+        choose = partial(masked_track, masks=masks, frame_size=search.frame_size)
+        tracks, forged = chosen_track(tracks, choose, search, frames, spec.frames, thorough)
     if not tracks:
         told = "; ".join([f"no face in any of {len(search.found)} frames looked at", *frames.remarks])
         raise NoFaceError(f"{path}: {told}")
-    chosen = tracks[0]
-    if masks and (forged := masked_track(tracks, masks, frame_size=search.frame_size)) is not None:
-        chosen = forged
-    elif masks:
+    chosen = forged or tracks[0]
+    if masks and forged is None:
         note = f"its mask lies mostly outside of every face, so that the main face was taken: {mask_path}"
     main = follow(chosen, search.looked_at, search.positions)
     kept = set(main.rows.tolist())
@@ -211,6 +208,25 @@ def ranked_tracks(search: Search, found: Sequence[Faces], choice: FrameChoice) -
         choice=choice,
         frame_size=search.frame_size,
     )
+
+
+def chosen_track(
+    tracks: list[Track],
+    choose: Callable[[Sequence[Track]], Track | None],
+    search: Search,
+    frames: Iterable[Frame],
+    choice: FrameChoice,
+    thorough: ThoroughFaceFinder | None,
+) -> tuple[list[Track], Track | None]:
+    """The track that `choose` picks of `tracks`, None if it picks none; and all tracks that there are then.
+
+    Where it picks none, a finder that may have left faces out is asked for all of them in `frames`, and it picks again.
+    """
+    chosen = choose(tracks)
+    if chosen is None and thorough is not None:
+        tracks = ranked_tracks(search, with_all(search, frames, thorough), choice)
+        chosen = choose(tracks)
+    return tracks, chosen
 
 
 def with_all(search: Search, frames: Iterable[Frame], finder: ThoroughFaceFinder) -> list[Faces]:

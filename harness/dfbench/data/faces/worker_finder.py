@@ -35,13 +35,27 @@ def finder_of(path: str, worker: int) -> FaceFinder:
     """The finder with the import path `path` of a worker, which raises FinderError; GPUs are dealt out in turns."""
     module, _, name = path.partition(":")
     build = cast("Callable[[str], FaceFinder]", getattr(import_module(module), name))
-    import torch
-
-    finder = build(f"cuda:{worker % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu")
-    return watched(finder, lambda error: FinderError(f"{type(error).__name__}: {error}"))
+    return open_finder(
+        build, "auto", lambda error: FinderError(f"{type(error).__name__}: {error}"), worker=worker
+    )
 
 
 Told = Callable[[Exception], Exception]
+
+
+def open_finder(
+    build: Callable[[str], FaceFinder], device: str, told: Told, *, worker: int = 0
+) -> FaceFinder:
+    """Build a face finder for `device`; what it raises later is raised as `told(error)`.
+
+    "auto" takes a CUDA device if there is one, dealt out to the workers in turns; what is no CUDA device is the processor.
+    """
+    import torch
+
+    where = device if device.startswith("cuda") else "cpu"
+    if device == "auto" and torch.cuda.is_available():
+        where = f"cuda:{worker % torch.cuda.device_count()}"
+    return watched(build(where), told)
 
 
 def watched(finder: FaceFinder, told: Told) -> FaceFinder:

@@ -20,7 +20,7 @@ import numpy as np
 from dfbench.data.coordinates import peak
 from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.data.folders import below
-from dfbench.errors import StoreError, UnreadableError, UsageError
+from dfbench.errors import StoreError, UnreadableError
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence.figures import write_timeline
 from dfbench.results.evidence.pictures import DISCLAIMER, Drawn, contact_sheet, drawn_maps
@@ -34,7 +34,7 @@ from dfbench.runs.scoring.score_table import sigmoid
 from dfbench.types import CROPPING, TRACKING
 from dfbench.untrusted import MOST_JSON_LIST, read_object
 
-SCHEMA = 3
+SCHEMA = 4
 VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
     "evidence.mp4",
     "sheet.png",
@@ -42,6 +42,15 @@ VIDEO, SHEET, TIMELINE, RECORD, ARRAYS = (
     "evidence.json",
     "evidence.npz",
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Successive frames to explain, and the face finder of this name and version that looks through them."""
+
+    excerpt: Excerpt
+    finder: FaceFinder
+    finder_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +65,32 @@ class Explained:
 def explain_to(
     opened: OpenExplainer,
     path: Path,
+    scored: ScoredFaces,
     *,
     out: Path,
-    finder: FaceFinder | None,
-    finder_version: str,
-    excerpt: Excerpt | None,
+    part: Part | None,
     force: bool,
     progress: Progress,
     facts: Mapping[str, Any] | None = None,
-    scored: ScoredFaces | None = None,
 ) -> Explained:
-    """Explain `path` into a folder of `out`; what is there already is kept unless `force`.
+    """Explain the clips that are `scored` of `path` into a folder of `out`; what is there already is kept unless `force`.
 
-    With an `excerpt`, that part of it is, with faces by `finder`, the main one or the one that a run `scored`; without,
-    the clips that the run scored.
-    `facts` (JSON-ready) are stored with it. Raises VideoError, UsageError, StoreError.
+    With a `part`, successive frames of the same face are explained in place of the clips. `facts` (JSON-ready) are stored
+    with it. Raises VideoError, UsageError, StoreError.
     """
-    from dfbench.data.decoding.video import probe
-
-    probe(path)  # a missing or broken file is named before it is hashed
     options = opened.options
-    of_run = {"faces": file_sha256(scored.path), "clips": asdict(scored.clips)} if scored else {}
     identity = run_identity(
         schema=SCHEMA,
         video=[fingerprint(path), content_digest(path)],
         detector={"name": opened.spec.name, "version": opened.spec.version, "seed": options.seed},
         weights=opened.weights_sha256,
-        finder=finder_version,
+        finder=part.finder_version if part else "",
         tracking=TRACKING,
         cropping=CROPPING,
         maps=[asdict(one) for one in opened.maps],
-        excerpt=asdict(excerpt) if excerpt else None,
-        **of_run,
+        excerpt=asdict(part.excerpt) if part else None,
+        faces=file_sha256(scored.path),
+        clips=asdict(scored.clips),
         **({"recipe": options.recipe, "changes": options.changes} if options.recipe else {}),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
@@ -105,20 +108,18 @@ def explain_to(
     try:
         scratch = unfinished / "scratch"
         scratch.mkdir()
-        if excerpt and finder:
+        if part:
             explanation = explain_excerpt(
                 opened,
                 path,
-                finder=finder,
-                excerpt=excerpt,
+                scored,
+                finder=part.finder,
+                excerpt=part.excerpt,
                 scratch=scratch,
                 progress=progress,
-                scored=scored,
             )
-        elif scored:
-            explanation = explain_scored(opened, path, scored, scratch=scratch, progress=progress)
         else:
-            raise UsageError("an excerpt and a face finder are needed, or the faces that a run scored")
+            explanation = explain_scored(opened, path, scored, scratch=scratch, progress=progress)
         _write(unfinished, explanation, opened, identity=identity, facts=facts or {}, progress=progress)
         probability = float(sigmoid(np.array([explanation.logit]))[0])
         del explanation  # its arrays are maps of the files that go now
@@ -225,7 +226,7 @@ def _record(
             "logit": explanation.logit,
             "pooling": str(opened.card.pooling),
             "clips": len(evidence.logits),
-            "clips_of_the_run": explanation.scored,
+            "clips_as_scored": explanation.scored,
             "frames_looked_at": explanation.looked_at,
             "frames_without_a_face": explanation.looked_at - explanation.held,
         },

@@ -178,7 +178,7 @@ def heading(explanation: Explanation, opened: OpenExplainer) -> tuple[str, str]:
     """What a picture is of: the video with its score, and who gave it."""
     probability = float(sigmoid(np.array([explanation.logit]))[0])
     clips, length = len(explanation.evidence.logits), opened.card.clips.frames
-    windows = f"the {clips} clips that the run scored" if explanation.scored else f"{clips} clips"
+    windows = f"the {clips} clips that are scored" if explanation.scored else f"{clips} clips"
     kind = "frames" if explanation.scored else "successive frames"
     score = f"{explanation.path.name}:  P(fake) = {probability:.3f}"
     facts = [

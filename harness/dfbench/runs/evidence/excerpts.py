@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from dfbench.data.clips import cut_crops
 from dfbench.data.decoding.video import read_range
 from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.data.faces.tracking import MIN_OVERLAP, MainFace, Track, follow, overlap
-from dfbench.data.faces.video_faces import Frame, Search, crop_track, look, ranked_tracks, with_all
+from dfbench.data.faces.video_faces import Frame, Search, chosen_track, crop_track, look, ranked_tracks
 from dfbench.data.store.face_files import StoredFaces
 from dfbench.errors import NoFaceError, UsageError
 from dfbench.interfaces import FaceFinder, Progress, ProgressTask, ThoroughFaceFinder
@@ -64,29 +65,27 @@ def follow_face(
     count: int,
     *,
     finder: FaceFinder,
-    clip: int,
-    like: StoredFaces | None,
+    like: StoredFaces,
     progress: Progress,
 ) -> FollowedFace:
-    """The face of `count` frames from `first` on: the main face, where `clip` frames make a clip, or that of `like`.
-
-    Raises NoFaceError, VideoError.
-    """
+    """The face of `like`, as it was prepared for scoring, in `count` frames from `first` on. Raises NoFaceError, VideoError."""
     thorough = finder.of_video() if isinstance(finder, ThoroughFaceFinder) else None
-    choice = FrameChoice("first", count, clip=clip)
+    choice = FrameChoice("first", count)
     with progress.task(f"faces in {path.name}, frames", count) as task:
         frames = read_range(path, first, count, remark=lambda remark: progress.note(f"{path.name}: {remark}"))
         search = look(_told(frames, task), thorough or finder, 1)
-    tracks = ranked_tracks(search, search.found, choice)
-    chosen = tracks[0] if tracks and like is None else None
-    if like is not None:
-        chosen = like_stored(tracks, search, like)
-        if chosen is None and thorough is not None:  # the finder left it out, as it may
-            found = with_all(search, read_range(path, first, count), thorough)
-            chosen = like_stored(ranked_tracks(search, found, choice), search, like)
+    _, chosen = chosen_track(
+        ranked_tracks(search, search.found, choice),
+        partial(like_stored, search=search, stored=like),
+        search,
+        read_range(path, first, count),
+        choice,
+        thorough,
+    )
     if chosen is None:
-        which = "no face" if like is None else "the face that the run scored is not"
-        raise NoFaceError(f"{path}: {which} in any of {len(search.found)} frames looked at")
+        raise NoFaceError(
+            f"{path}: the face that is scored is not in any of {len(search.found)} frames looked at"
+        )
     main = follow(chosen, search.looked_at, search.positions)
     return FollowedFace(main, search.positions[main.rows], search.frame_size, len(search.positions))
 

@@ -1,4 +1,4 @@
-"""Explain a video: windows of successive frames of its file, or the clips that a run scored; ask the detector's explainer.
+"""Explain a video: the clips that are scored, or windows of successive frames of the same face; ask the detector's explainer.
 
 What is held in memory at a time is a few frames; crops and maps are in files of a scratch folder.
 """
@@ -62,7 +62,7 @@ class Explanation:
     frame_indices (n,) int64, positions in the video; boxes (n, 4) float64: the part of the frame that each crop and
     map shows, x0 y0 x1 y1 in frame pixels; crops (n, S, S, 3) uint8 RGB. `logit` is the pooled logit of the windows,
     `margin` that of the crops, as in `ClipSpec`. Of `looked_at` frames, `held` hold the face. `scored`: the windows are
-    the clips that a run scored, and not successive frames.
+    the clips that are scored, and not successive frames.
     """
 
     path: Path
@@ -137,23 +137,22 @@ def _wanted_maps(explainer: Explainer, names: Sequence[str], spec: DetectorSpec)
 def explain_excerpt(
     opened: OpenExplainer,
     path: Path,
+    scored: ScoredFaces,
     *,
     finder: FaceFinder,
     excerpt: Excerpt,
     scratch: Path,
     progress: Progress,
-    scored: ScoredFaces | None = None,
 ) -> Explanation:
     """Explain successive frames of one video file, with large arrays in files of `scratch`, which must exist.
 
-    The face is the main one of the excerpt, or the one that a run scored; its clips say how it is cut. Raises
-    VideoError (missing, undecodable, no face, too short), UsageError if the excerpt is outside the video.
+    The face is the one that is `scored`; its clips say how it is cut. Raises VideoError (missing, undecodable, no face, too
+    short), UsageError if the excerpt is outside the video.
     """
     info = probe(path)
     first, count = excerpt.frames_of(info, path)
-    spec = scored.clips if scored else opened.card.clips
-    like = read_track(scored.path) if scored else None
-    face = follow_face(path, first, count, finder=finder, clip=spec.frames, like=like, progress=progress)
+    spec, like = scored.clips, read_track(scored.path)
+    face = follow_face(path, first, count, finder=finder, like=like, progress=progress)
     main = face.main
     positions = face.positions
     try:
@@ -186,7 +185,7 @@ def explain_excerpt(
 def explain_scored(
     opened: OpenExplainer, path: Path, scored: ScoredFaces, *, scratch: Path, progress: Progress
 ) -> Explanation:
-    """Explain the very clips of a video file that a run scored, out of the face file that it scored.
+    """Explain the very clips of a video file that are scored, out of the face file that they are scored from.
 
     Raises VideoError, StoreError.
     """

@@ -1,4 +1,4 @@
-"""The faces that a run scored of a video: its file in the face store, found again or made again as the run made it."""
+"""The faces that are scored of a video: its file in the face store; of a run, found again or made again as the run made it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dfbench.settings import Settings
 from dfbench.types import CROPPING, TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
 
 if TYPE_CHECKING:
-    from dfbench.data.preparing.outcomes import PreparedResult
+    from dfbench.data.preparing.outcomes import Prepared, PreparedResult
     from dfbench.hooks.registry import Registry
 
 _ERRORS = {one.status: one for one in (MissingVideoError, UndecodableVideoError, NoFaceError, TooShortError)}
@@ -34,7 +34,7 @@ _ERRORS = {one.status: one for one in (MissingVideoError, UndecodableVideoError,
 
 @dataclass(frozen=True, slots=True)
 class ScoredFaces:
-    """What a run scored of a video: the file of its faces, and the clips that were cut out of it."""
+    """What is scored of a video: the file of its faces, and the clips that are cut out of it."""
 
     path: Path
     clips: ClipSpec
@@ -72,7 +72,11 @@ def scored_faces(
             hints=_again(video),
         )
     known = prepared_as([video], spec, source=source, settings=settings, progress=progress)[0]
-    outcome = known or _made_again(run, video, spec, source, registry, settings, progress)
+    return faces_in(known or _made_again(run, video, spec, source, registry, settings, progress), clips)
+
+
+def faces_in(outcome: Prepared[Any], clips: ClipSpec) -> ScoredFaces:
+    """The faces of a video that was prepared, of which these clips are scored. Raises VideoError if it has none."""
     if outcome.status is not Status.OK:
         raise _ERRORS.get(str(outcome.status), VideoError)(outcome.reason)
     return ScoredFaces(outcome.path, clips)

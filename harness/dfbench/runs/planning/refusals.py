@@ -54,10 +54,18 @@ def require_explainer(spec: DetectorSpec, registry: Registry) -> None:
         )
 
 
+def check_maps(spec: DetectorSpec, names: Sequence[str]) -> None:
+    """Raise UnknownNameError for a map that the spec of a detector does not name, if it names any."""
+    for name in names:
+        if spec.maps and name not in spec.maps:
+            raise unknown_name("map", name, spec.maps, where=spec.name)
+
+
 def check_explaining(
     spec: DetectorSpec,
     videos: Sequence[Path],
     *,
+    maps: Sequence[str],
     data: str,
     device: str,
     weights: Path | None,
@@ -69,6 +77,7 @@ def check_explaining(
     Raises UsageError, WeightsError, PluginError, and MissingVideoError if none of the videos is there.
     """
     require_explainer(spec, registry)
+    check_maps(spec, maps)
     check_device(device)
     check_preparation(registry, settings)
     if data:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from dfbench.children import safe_children
 from dfbench.data.datasets.corpus_card import corpus_name, refuse_cards_inside
 from dfbench.data.datasets.manifest import refuse_unfit
-from dfbench.data.faces.worker_finder import watched
+from dfbench.data.faces.worker_finder import open_finder
 from dfbench.data.folders import folder_fault, require_below
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError, unknown_name
 from dfbench.escaping import for_shell
@@ -302,19 +302,13 @@ def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> Pr
 
 def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFinder, str]:
     """A face finder, built, and its name and version. "auto" takes a CUDA device if there is one. Raises UsageError."""
-    import torch
-
     spec = registry.face_finder(name)
     build = registry.load_object(spec.build)
     if not callable(build):
         raise UsageError(f"face finder '{spec.name}': {spec.build} is not callable")
-    where = device if device.startswith("cuda") else "cpu"
-    if device == "auto" and torch.cuda.is_available():
-        where = "cuda"
-    with running(spec, "when it was built"):
-        finder = cast("FaceFinder", build(where))
     told = partial(plugin_error, spec, "to find faces")
-    return watched(finder, told), f"{spec.name} {spec.version}"
+    with running(spec, "when it was built"):
+        return open_finder(build, device, told), f"{spec.name} {spec.version}"
 
 
 def prepare_selected(

@@ -148,7 +148,7 @@ def predict_files(
     registry, settings = Host.load().registry, load_settings()
     check_request(request, registry, settings, purpose="explain")
     spec = registry.detector(request.detector)
-    given = [GivenFile(FILES, storable(path.absolute().name) or FILES, path) for path in files]
+    given = given_files(files)
     absent = [source == ABSENT for source in fingerprints([one.path for one in given])]
     if all(absent):  # no weights are looked for, or trained, to say so
         rows = [Prediction(one, Status.MISSING, f"{one}: no such file or folder") for one in files]
@@ -189,6 +189,11 @@ def predict_files(
         for one in given
     ]
     return Predictions(spec.name, detector.weights_sha256, notice, tuple(rows))
+
+
+def given_files(paths: Sequence[Path]) -> list[GivenFile]:
+    """The files at `paths`, as the stages from a file to its scores take them."""
+    return [GivenFile(FILES, storable(path.absolute().name) or FILES, path) for path in paths]
 
 
 def prepared_files(
