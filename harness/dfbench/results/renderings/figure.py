@@ -101,5 +101,5 @@ def _dress(panel: Axes, column: Column, limits: tuple[float, float]) -> None:
 def _limits(cells: Sequence[Cell]) -> tuple[float, float]:
     """A range shared by all panels that holds chance and every interval."""
     ends = [end for cell in cells for end in (cell.value, cell.low, cell.high) if math.isfinite(end)]
-    lowest = min(0.45, *ends)
+    lowest = min([0.45, *ends])
     return float(max(np.floor(lowest * 20) / 20 - 0.02, -0.02)), 1.03
