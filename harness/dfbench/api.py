@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dfbench.arguments import names_checked
 from dfbench.errors import CoverageWarning, UsageError
 from dfbench.escaping import for_terminal
 from dfbench.interfaces import Progress
@@ -48,48 +49,110 @@ def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     return RunOutcome(scored.folder, table, scored.computed)
 
 
+@names_checked
 def run(
     detector: str,
     protocol: str = "cross-dataset",
     *,
-    overrides: Mapping[str, str] | None = None,
+    data: str = "",
+    only: str | Sequence[str] = (),
+    dataset: str = "",
+    splits: str | Sequence[str] = (),
+    compression: str = "",
+    weights: Path | str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = FULL_PRECISION,
+    size: str = "full",
+    recipe: str = "",
+    train_compression: str = "",
+    overrides: Mapping[str, object] | None = None,
+    force: bool = False,
     progress: Progress | None = None,
-    **options: Any,
 ) -> pd.DataFrame:
-    """Score `detector` by `protocol` and return the result table (see docs: columns of result tables).
+    """Score a detector by a protocol, or on one data set; returns the result table (docs: columns of result tables).
 
-    `options` are the other fields of `dfbench.runs.planning.stage.RunRequest`: data, only, weights, seed, device, precision,
-    size, recipe, train_compression, force; and dataset, splits, compression, to test a dataset alone, such as your own
-    videos (`run("chance", dataset="folder")`). The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning)
-    of what the table's notes say: of videos that are missing or that the lists do not name, and of figures that rest on
-    too few. Raises DfbenchError.
+    `data`: "demo" for the corpora that are made here, "" for the configured roots; `size` is that of a made corpus. `only`:
+    these tests of the protocol. `dataset`: this data set alone, such as your own videos (`run("chance", dataset="folder")`),
+    its `splits` (the test split if none is named) at a `compression` (its standard one if ""). `weights`: a file, or None
+    for those of the training that `recipe`, `overrides` (fields of the recipe), `train_compression` and `seed` say; with a
+    file, `recipe` and `overrides` say how to read weights that store none. `device`: "cpu", "cuda", "cuda:1", "mps" or
+    "auto". `precision`: one that the detector offers. `force`: score again what is scored; the run that was there is kept.
+
+    The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning) of what the table's notes say: of videos that are
+    missing or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
     """
     from dfbench.results.tables import warnings_of
-    from dfbench.runs.planning.stage import request_of
+    from dfbench.runs.planning.stage import RunRequest
 
-    request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
+    request = RunRequest(
+        detector=detector,
+        protocol=protocol,
+        data=data,
+        only=_names(only),
+        dataset=dataset,
+        splits=_names(splits),
+        compression=compression,
+        weights=None if weights is None else Path(weights),
+        seed=seed,
+        device=device,
+        precision=precision,
+        size=size,
+        recipe=recipe,
+        train_compression=train_compression,
+        overrides=_texts(overrides),
+        force=force,
+    )
     table = evaluate(request, progress=progress or SilentProgress()).table
     for sentence in warnings_of(table):
-        warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=2)
+        warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=3)
     return table
 
 
+@names_checked
 def train(
     detector: str,
     protocol: str = "cross-dataset",
     *,
-    overrides: Mapping[str, str] | None = None,
+    data: str = "",
+    seed: int = 0,
+    device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    size: str = "full",
+    recipe: str = "",
+    train_compression: str = "",
+    overrides: Mapping[str, object] | None = None,
+    start: str = "",
     progress: Progress | None = None,
-    **options: Any,
 ) -> Path:
-    """Train `detector` on the training set of `protocol`; returns the path of its weights. Options as in `run`."""
-    from dfbench.runs.planning.stage import request_of
+    """Train a detector on the training set of a protocol, or go on with a training; returns the path of its weights.
+
+    `recipe`: its name, "" for the detector's default, with fields changed by `overrides` ({"lr": 1e-4}). `start`: a file of
+    weights to start from. `devices` of each of `nodes` machines train together. The other arguments are as in `run`.
+    Raises DfbenchError.
+    """
+    from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.trainings.weights import train_detector
 
-    request = request_of(detector, protocol, {**options, "overrides": overrides or {}})
+    request = RunRequest(
+        detector=detector,
+        protocol=protocol,
+        data=data,
+        seed=seed,
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        size=size,
+        recipe=recipe,
+        train_compression=train_compression,
+        overrides=_texts(overrides),
+        start=start,
+    )
     return train_detector(request, progress=progress or SilentProgress())
 
 
+@names_checked
 def predict(
     paths: Path | str | Sequence[Path | str],
     *,
@@ -102,7 +165,7 @@ def predict(
     precision: str = FULL_PRECISION,
     size: str = "full",
     recipe: str = "",
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
     retry: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -134,7 +197,7 @@ def predict(
         precision=precision,
         size=size,
         recipe=recipe,
-        overrides=overrides or {},
+        overrides=_texts(overrides),
     )
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(one) for one in paths]
     return predictions_table(
@@ -153,6 +216,7 @@ def predictions_of(
         return predict_files(files, request, retry=retry, progress=progress)
 
 
+@names_checked
 def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
     """Read the raw scores of a run: a row a clip, and a row with its reason for each video that could not be scored.
 
@@ -170,6 +234,7 @@ def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
     return read_scores(open_run(str(name), load_settings()).folder)
 
 
+@names_checked
 def leaderboard(
     protocol: str = "cross-dataset",
     *,
@@ -199,6 +264,7 @@ def leaderboard(
     )
 
 
+@names_checked
 def boards(
     protocol: str = "cross-dataset",
     *,
@@ -236,6 +302,7 @@ def boards(
     ]
 
 
+@names_checked
 def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
     """The stored runs, a row each: run, entry, protocol, corpus, status, started, finished, problem. Raises StoreError."""
     import pandas as pd
@@ -246,6 +313,7 @@ def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
     return pd.DataFrame([one.to_json() for one in found], columns=list(ListedRun("").to_json())).astype("str")
 
 
+@names_checked
 def verify_runs(*runs: Path | str, progress: Progress | None = None) -> pd.DataFrame:
     """Check that runs follow from their records, and from the data where these are at hand.
 
@@ -273,6 +341,16 @@ def export_runs(target: Path | str, *runs: Path | str) -> list[Path]:
     settings = load_settings()
     exported = export(folders_of([str(one) for one in runs], settings), Path(target), settings)
     return [one.copy for one in exported]
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _texts(overrides: Mapping[str, object] | None) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else str(value) for name, value in (overrides or {}).items()
+    }
 
 
 def _board_of(dataset: str, splits: Sequence[str], runs: Path) -> str:

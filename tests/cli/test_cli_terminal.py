@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_python_takes_words_and_says_what_was_meant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"devcie": "cpu"}, "there is no option 'devcie'"),
+        ({"devcie": "cpu"}, "run() has no argument 'devcie'"),
         ({"seed": "3"}, "seed='3' is of the type str, where int is meant"),
         ({"device": 0}, "device=0 is of the type int, where str is meant"),
         ({"only": "celebdf"}, "no test dataset 'celebdf'"),
@@ -153,6 +154,26 @@ def test_python_options_that_are_wrong_are_refused_by_name(options: dict[str, An
     assert said in caught.value.message
     if "devcie" in options:
         assert "did you mean 'device'?" in caught.value.hints
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "meant"),
+    [
+        (api.train, "device_", "device"),
+        (api.leaderboard, "over_seed", "over_seeds"),
+        (api.boards, "datset", "dataset"),
+        (api.predict, "detectors", "detector"),
+        (api.list_runs, "run", "runs"),
+        (api.verify_runs, "progres", "progress"),
+    ],
+)
+def test_a_misspelt_argument_is_told_which_was_meant(
+    call: Callable[..., Any], wrong: str, meant: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"^{call.__name__}\(\) has no argument '{wrong}'$") as caught:
+        call(**{wrong: ""})
+    assert caught.value.hints[0] == f"did you mean {meant!r}?"
+    assert meant in caught.value.hints[1]
 
 
 @pytest.mark.parametrize("arguments", [("plugins", "list", "--json"), ("data", "list", "--no-check")])

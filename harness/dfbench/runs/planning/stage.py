@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dfbench.data.datasets.manifest import select
 from dfbench.data.datasets.official import (
@@ -25,7 +25,6 @@ from dfbench.runs.planning.single_dataset import dataset_protocol
 from dfbench.runs.planning.sources import DataSource, data_source, index_at, no_root
 from dfbench.settings import Settings, load_settings
 from dfbench.specs import DetectorSpec, ProtocolSpec, VideoSelection
-from dfbench.text import meant
 from dfbench.types import FULL_PRECISION, Video
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class RunRequest:
     one, if empty) at a `compression` ("" for the standard one). `precision` is that of scoring. `train_compression`
     stands in for that of the protocol's training and validation sets. A training starts from the weights in `start`, if
     that is not empty, and runs on `devices` of each of `nodes` machines. With `force`, what was scored before is computed
-    again. A path may be given as text, one name for a tuple of one, and a number as the value of an override.
+    again.
     """
 
     detector: str
@@ -67,16 +66,6 @@ class RunRequest:
     force: bool = False
 
     def __post_init__(self) -> None:
-        weights: object = self.weights
-        if isinstance(weights, str):
-            object.__setattr__(self, "weights", Path(weights))
-        for name in ("only", "splits"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
-        overrides = {
-            key: value if isinstance(value, str) else str(value) for key, value in self.overrides.items()
-        }
-        object.__setattr__(self, "overrides", overrides)
         for name, kind in (("seed", int), ("devices", int), ("nodes", int), *((one, str) for one in _TEXTS)):
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, bool):
@@ -84,16 +73,6 @@ class RunRequest:
                     f"{name}={value!r} is of the type {type(value).__name__}, where {kind.__name__} is meant",
                     hints=(f"write {name}={'...' if kind is int else repr(str(value))}",),
                 )
-
-
-def request_of(detector: str, protocol: str, options: Mapping[str, Any]) -> RunRequest:
-    """The request with these `options`, fields of RunRequest by name. Raises UsageError for a name that is none."""
-    known = [one.name for one in fields(RunRequest)]
-    for name in options:
-        if name not in known:
-            hints = filter(None, (meant(name, known, count=1), f"options: {', '.join(known[2:])}"))
-            raise UsageError(f"there is no option {name!r}", hints=tuple(hints))
-    return RunRequest(detector=detector, protocol=protocol, **options)
 
 
 @dataclass(frozen=True, slots=True)
