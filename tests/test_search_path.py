@@ -181,7 +181,7 @@ def test_every_process_for_a_thread_is_started_so(monkeypatch: pytest.MonkeyPatc
 PROBE = """
 import os, sys
 sys.argv = ["dfbench"]
-import dfbench.search_path
+import dfbench.guard
 here = os.getcwd()
 import {module}
 assert os.getcwd() == here

@@ -4,7 +4,7 @@ These are the public names; a plugin author needs nothing else. Importing this m
 """
 
 # Before all else, `from __future__` included: whatever is imported earlier could come from a stranger's folder.
-from dfbench.search_path import is_program  # noqa: F401
+from dfbench.guard import guard_program  # noqa: F401
 
 # isort: split
 from typing import TYPE_CHECKING, Any

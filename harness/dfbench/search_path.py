@@ -4,31 +4,15 @@
 a `socket.py` beside videos would run in place of the library's. An empty entry of PYTHONPATH, as `PYTHONPATH=$PYTHONPATH:/own`
 leaves one behind, means the working folder, too; an empty entry of PATH or LD_LIBRARY_PATH means it for programs and libraries.
 
-The package imports this module before any other, which guards the process at once. It imports nothing itself that Python has
-not loaded by then, `__future__` included, because all that would be looked for in the working folder first.
+`dfbench.guard` applies this before anything else is imported, so that this module imports nothing that Python has not loaded
+by then, `__future__` included: all that would be looked for in the working folder first.
 """
 
 import os
-import sys
 
 SAFE = "PYTHONSAFEPATH"
 SEARCHED = ("PYTHONPATH", "PATH", "LD_LIBRARY_PATH")
 PROGRAM = "dfbench"
-
-
-def guard_program() -> None:
-    """Keep this process and its children from the working folder, if it is the program `dfbench` or one of its helpers.
-
-    A program that has dfbench as a library keeps its path: what it may import is its own affair.
-    """
-    if not is_program(getattr(sys, "argv", []), sys.orig_argv):
-        return
-    by_module = sys.argv[0] == "-m" and not sys.flags.safe_path
-    sys.path[:] = without_working_folder(sys.path, by_module=by_module)
-    make_safe(os.environ)
-    from dfbench.imports import watch_imports  # which may import what it needs only from here on
-
-    watch_imports()
 
 
 def is_program(arguments: list[str], started_by: list[str]) -> bool:
@@ -85,6 +69,3 @@ def make_safe(environment: "os._Environ[str]", *, safe_path: bool = True) -> Non
             environment.pop(name, None)
         elif environment.get(name) != value:
             environment[name] = value
-
-
-guard_program()

@@ -8,6 +8,7 @@ its end: 518 lines, 178 real and 340 fake, where header-skipping readers and `wc
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from dfbench import Counts, DatasetIndex, DatasetSpec, Label, LayoutError, Video, for_shell
@@ -30,6 +31,16 @@ SPEC = DatasetSpec(
     aliases=("CDF2", "CDFv2", "Celeb-DF-v2", "Celeb-DF"),
     compressions=("original",),
     official={"train": Counts(712, 5299), "test": Counts(178, 340)},
+)
+# The first release, by which a list that is in the wrong folder is known; `celeb_df_v1` offers it.
+FIRST = replace(
+    SPEC,
+    name="celeb_df_v1",
+    title="Celeb-DF (v1)",
+    summary="158 celebrity and 250 YouTube reals, 795 face swaps; 100 test videos.",
+    build="dfbench_plugins.datasets.celeb_df_v1:build",
+    aliases=("CDF1", "CDFv1", "Celeb-DF-v1"),
+    official={"train": Counts(370, 733), "test": Counts(38, 62)},
 )
 
 LIST_NAME = "List_of_testing_videos.txt"
@@ -155,8 +166,6 @@ class CelebDF:
 
 def build(root: Path, *, compression: str | None) -> CelebDF:
     """The second release at `root`. Raises UsageError for a compression other than "original"."""
-    from dfbench_plugins.datasets.celeb_df_v1 import SPEC as FIRST
-
     return CelebDF(root, compression=compression, other=FIRST)
 
 

@@ -27,8 +27,8 @@ from dfbench.names import shown
 from dfbench.runs.evidence.excerpts import Excerpt, cut_face, follow_face
 from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.evidence.windows import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
+from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.refusals import require_explainer
-from dfbench.runs.planning.stage import choose_device
 from dfbench.runs.trainings.known_detector import known_detector
 from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training
 from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap, LoadOptions

@@ -20,6 +20,7 @@ from dfbench.escaping import for_shell
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
+from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.protocols import resolve_protocol, with_own_names
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.records.run_file import refuse_unwritable
@@ -244,8 +245,6 @@ def check_preparation(registry: Registry, settings: Settings) -> None:
 def check_device(device: str, *, count: int = 1) -> None:
     """Refuse a device that this machine lacks. Torch is not imported for "auto" and "cpu", which are always there."""
     if device not in ("auto", "cpu"):
-        from dfbench.runs.planning.stage import choose_device
-
         choose_device(device, count=count)
 
 

@@ -21,7 +21,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import dfbench
 from dfbench.children import safe_children
 from dfbench.errors import DataError, UnreadableError
 from dfbench.identity import digest_of
@@ -60,7 +59,7 @@ def environment(*, device: str = "", threads: int | None = None) -> dict[str, An
             "cpu": cpu_model(),
             "dfbench": VERSION,
             "packages": _versions(),
-            "git": git_state(Path(dfbench.__file__)),
+            "git": git_state(Path(__file__)),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "device": device,
             "threads": threads,

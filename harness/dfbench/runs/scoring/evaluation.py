@@ -27,11 +27,12 @@ from dfbench.hooks.registry import one_line
 from dfbench.hooks.third_party import changed_since, joined
 from dfbench.interfaces import Detector, Progress
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.fairness import by_dataset, leaks_into_tests, warn_of_leaks
 from dfbench.runs.planning.protocols import resolve_protocol
 from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.planning.sources import prepare_selected, with_finder
-from dfbench.runs.planning.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
+from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.entries import entry_name
 from dfbench.runs.records.plugins_used import plugins_used
 from dfbench.runs.records.private import Redaction, redaction

@@ -22,9 +22,10 @@ from dfbench.hooks.detectors import opened
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.metrics.uncertainty import percentile_interval
+from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.refusals import check_request, load_options
 from dfbench.runs.planning.sources import DataSource, prepare_selected
-from dfbench.runs.planning.stage import RunRequest, choose_device, open_stage
+from dfbench.runs.planning.stage import RunRequest, open_stage
 from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
 from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.known_detector import known_detector, without_weights

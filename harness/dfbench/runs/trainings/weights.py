@@ -24,9 +24,10 @@ from dfbench.interfaces import (
     TrainingRequest,
 )
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.fairness import by_dataset, compare_videos, warn_of_leaks
 from dfbench.runs.planning.sources import prepare_selected, with_finder
-from dfbench.runs.planning.stage import RunRequest, Stage, choose_device, compute_threads, open_stage
+from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.provenance import file_sha256, run_identity
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
