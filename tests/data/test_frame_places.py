@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.test_sequences import png, reds, write
 
-from dfbench.data.clips import stretches
 from dfbench.data.decoding.video import probe, read_frames, read_positions, read_range, wanted_indices
 from dfbench.data.images.frame_places import frame_places, gaps_in, wanted_rows
+from dfbench.data.stretches import stretches
 from dfbench.types import FrameChoice
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.data.store.face_files import StoredFaces, read_faces, write_faces
-from dfbench.data.store.box_table import write_tracks
+from dfbench.data.preparing.box_table import write_tracks
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Label, Status, Video
 

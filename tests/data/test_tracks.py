@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dfbench.data.preparing import box_table as tracks
+from dfbench.data.preparing.box_table import TRACKS, tracks_path, write_tracks
 from dfbench.data.preparing.outcomes import PreparedResult
-from dfbench.data.store import box_table as tracks
-from dfbench.data.store.box_table import TRACKS, tracks_path, write_tracks
 from dfbench.data.store.face_files import Sightings, StoredFaces, write_faces
 from dfbench.errors import StoreError
 from dfbench.types import FaceTrack, Label, Status, Video

@@ -69,8 +69,8 @@ def prepare_command(
     from collections import Counter
 
     from dfbench.cli import output
+    from dfbench.data.preparing.box_table import tracks_path, write_tracks
     from dfbench.data.preparing.shard import parse_shard
-    from dfbench.data.store.box_table import tracks_path, write_tracks
     from dfbench.errors import RunError, UsageError
     from dfbench.hooks.host import Host
     from dfbench.runs.planning.refusals import check_selection

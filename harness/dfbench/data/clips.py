@@ -9,19 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dfbench.data.geometry import Box, crop_matrix, crop_outline
 from dfbench.data.store.face_files import StoredFaces, read_faces
+from dfbench.data.stretches import stretches
 from dfbench.errors import TooShortError
 from dfbench.types import ClipSpec, Sampling
 
 ALIASING = 1.5
-
-
-def stretches(frame_indices: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Where frames are successive: (first row, row after the last) of each longest stretch, in order."""
-    if not len(frame_indices):
-        return []
-    breaks = (np.flatnonzero(np.diff(frame_indices) != 1) + 1).tolist()
-    return list(zip([0, *breaks], [*breaks, len(frame_indices)], strict=True))
 
 
 def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDArray[np.int64]]:
@@ -44,31 +38,6 @@ def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDA
     return [np.arange(start, start + length) for start in starts[: spec.per_video]]
 
 
-def square_around(box: NDArray[np.float32], margin: float) -> tuple[float, float, float]:
-    """Left, top and side of the square about the box's centre that reaches `margin` beyond its longer side."""
-    x0, y0, x1, y1 = (float(one) for one in box)
-    side = max(x1 - x0, y1 - y0) * (1 + 2 * margin)
-    return (x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side
-
-
-def crop_outline(
-    box: NDArray[np.float32], margin: float, *, square: bool, frame_size: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    """What a crop shows of a frame of `frame_size` (width, height), as x0, y0, x1, y1: see `ClipSpec`."""
-    if square:
-        left, top, side = square_around(box, margin)
-        return left, top, left + side, top + side
-    x0, y0, x1, y1 = (float(one) for one in box)
-    beyond_x, beyond_y = margin * (x1 - x0), margin * (y1 - y0)
-    right, bottom = frame_size
-    return (
-        max(0.0, x0 - beyond_x),
-        max(0.0, y0 - beyond_y),
-        min(right, x1 + beyond_x),
-        min(bottom, y1 + beyond_y),
-    )
-
-
 def cut_crops(
     stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float, square: bool = True
 ) -> NDArray[np.uint8]:
@@ -80,7 +49,9 @@ def cut_crops(
     out = np.empty((len(positions), size, size, 3), dtype=np.uint8)
     for i, row in enumerate(positions):
         crop = stored.crops[row]
-        matrix = _crop_matrix(stored, row, size=size, margin=margin, square=square)
+        height, width = crop.shape[:2]
+        outline = _outline(stored, row, margin, square)
+        matrix = crop_matrix(outline, stored.crop_boxes[row], shown=(width, height), size=size)
         shrink = np.maximum(matrix.diagonal(), ALIASING)
         if shrink.max() > ALIASING:
             across, down = (0.4 * (shrink - 1)).tolist()
@@ -114,22 +85,5 @@ def read_clips(path: Path, spec: ClipSpec) -> tuple[NDArray[np.uint8], NDArray[n
     return crops.reshape(*positions.shape, *crops.shape[1:]), stored.track.frame_indices[positions]
 
 
-def _outline(stored: StoredFaces, row: int, margin: float, square: bool) -> tuple[float, float, float, float]:
+def _outline(stored: StoredFaces, row: int, margin: float, square: bool) -> Box:
     return crop_outline(stored.track.boxes[row], margin, square=square, frame_size=stored.track.frame_size)
-
-
-def _crop_matrix(
-    stored: StoredFaces, row: int, *, size: int, margin: float, square: bool
-) -> NDArray[np.float64]:
-    """Output pixel centres to stored-crop pixel centres, (2, 3)."""
-    left, top, right, bottom = _outline(stored, row, margin, square)
-    x0, y0, x1, y1 = (float(one) for one in stored.crop_boxes[row])
-    height, width = stored.crops[row].shape[:2]
-    across, down = width / (x1 - x0), height / (y1 - y0)
-    wide, high = (right - left) / size, (bottom - top) / size
-    return np.array(
-        [
-            [wide * across, 0.0, (left - x0 + 0.5 * wide) * across - 0.5],
-            [0.0, high * down, (top - y0 + 0.5 * high) * down - 0.5],
-        ]
-    )

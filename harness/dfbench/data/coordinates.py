@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import crop_outline
+from dfbench.data.geometry import crop_outline
 
 Points = NDArray[np.float64]
 
@@ -27,12 +27,6 @@ def to_frame(points: Points, box: Points, shape: tuple[int, int]) -> Points:
     """Points (..., 2), x then y, on a map of `shape` (h, w) over `box` (4,), in frame pixels."""
     scale = (box[2:] - box[:2]) / np.array(shape[::-1], dtype=np.float64)
     return np.asarray(box[:2] + points * scale, dtype=np.float64)
-
-
-def to_map(points: Points, box: Points, shape: tuple[int, int]) -> Points:
-    """The inverse of `to_frame`."""
-    scale = (box[2:] - box[:2]) / np.array(shape[::-1], dtype=np.float64)
-    return np.asarray((points - box[:2]) / scale, dtype=np.float64)
 
 
 def peak(values: NDArray[np.float32], box: Points) -> tuple[float, float]:

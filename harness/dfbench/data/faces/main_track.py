@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import stretches
 from dfbench.data.faces.tracking import Track, area, held_rows
+from dfbench.data.stretches import stretches
 from dfbench.types import Faces, FrameChoice
 
 ENOUGH = 0.5  # share of the best face's clips, or frames, from which on a face is there

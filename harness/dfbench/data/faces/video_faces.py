@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import square_around
 from dfbench.data.decoding.video import read_frames
 from dfbench.data.faces.landmarks import detect_landmarks
 from dfbench.data.faces.main_track import ranked, seen_inside
 from dfbench.data.faces.masked_face import masked_track, read_masks
 from dfbench.data.faces.tracking import MainFace, Track, follow, link, with_others
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
+from dfbench.data.geometry import square_around
 from dfbench.data.store.face_files import IRRELEVANT, Origin, Sightings, StoredFaces, write_faces
 from dfbench.errors import MissingVideoError, NoFaceError, UnreadableError, VideoError
 from dfbench.interfaces import FaceFinder, ThoroughFaceFinder

@@ -21,10 +21,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench.data.clips import cut_crops, stretches
+from dfbench.data.clips import cut_crops
 from dfbench.data.coordinates import crop_boxes, cut_region
 from dfbench.data.decoding.video import read_positions
 from dfbench.data.store.face_files import StoredFaces, read_faces
+from dfbench.data.stretches import stretches
 from dfbench.errors import RunError, SingleClassError, TooShortError, UsageError, VideoError
 from dfbench.metrics.localisation import border, centre_prior, map_auc, pointing
 from dfbench.metrics.point import auc

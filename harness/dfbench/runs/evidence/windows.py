@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dfbench.data.clips import stretches
+from dfbench.data.stretches import stretches
 from dfbench.errors import ScoreError, TooShortError
 from dfbench.interfaces import Evidence, Explainer, ProgressTask
 from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
