@@ -13,12 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
+from tests.hooks.distributions import python_path
 from typer.testing import CliRunner
 
 from dfbench.hooks.conformance import check_dataset, check_detector, check_synthesizer
 from dfbench.hooks.host import HOOK_NAMES, Host, PluginRecord, PluginStatus
 from dfbench.hooks.registry import Kind, load_object
 from dfbench.progress import SilentProgress
+from dfbench.training.conformance import check_training
 
 SAMPLE = Path(__file__).parent.parent / "sample_plugin"
 
@@ -58,14 +60,14 @@ print(json.dumps([record.distribution, record.version, record.status, record.off
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": str(site)},
+        env=os.environ | {"PYTHONPATH": python_path(site)},
         capture_output=True,
         text=True,
         check=True,
     )
     distribution, version, status, offers, heavy, failures = json.loads(done.stdout)
     assert (distribution, version, status) == ("dfbench-sample", "1.2.3", "ok")
-    assert offers["detector"] == ["sample_brightness"]
+    assert offers["detector"] == ["sample_brightness", "sample_linear"]
     assert heavy == []
     assert failures == []
 
@@ -81,6 +83,16 @@ def test_its_detector_conforms_and_has_an_alias(host: Host) -> None:
     spec = host.registry.detector("Brightness")
     assert spec.name == "sample_brightness"
     assert [result for result in check_detector(spec) if not result.passed] == []
+
+
+def test_its_trainable_detector_trains_with_its_own_synthesizer(host: Host) -> None:
+    results = check_training(host.registry.detector("sample_linear"), host.registry)
+    assert [result.name for result in results][:3] == [
+        "trains",
+        "its weights say what it was trained on",
+        "trains the same again",
+    ]
+    assert [result for result in results if not result.passed] == []
 
 
 def test_its_synthesizer_conforms(host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,16 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.hooks.distributions import python_path
 
 from dfbench import StoreError, UsageError
 from dfbench.hooks.host import Host
-from dfbench.hooks.scaffold import new_detector
+from dfbench.hooks.scaffold import new_plugin
 
 
 def test_the_package_installs_and_passes_its_own_test(
     tmp_path: Path, pip_install: Callable[[Path, Path], None]
 ) -> None:
-    folder = new_detector("blink_rate2", tmp_path / "with space" / "blink")
+    folder = new_plugin("detector", "blink_rate2", tmp_path / "with space" / "blink")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "README.md",
         "blink_rate2/__init__.py",
@@ -31,7 +33,7 @@ def test_the_package_installs_and_passes_its_own_test(
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        env=os.environ | {"PYTHONPATH": python_path(tmp_path / "site")},
         capture_output=True,
         text=True,
         check=False,
@@ -40,12 +42,42 @@ def test_the_package_installs_and_passes_its_own_test(
     assert "1 passed" in done.stdout
 
 
+def test_a_trainable_detector_installs_trains_and_passes_its_own_test(
+    tmp_path: Path, pip_install: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_plugin("trainable-detector", "blink_rate3", tmp_path / "blink")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        "README.md",
+        "blink_rate3/__init__.py",
+        "blink_rate3/method.py",
+        "blink_rate3/recipes/standard.toml",
+        "pyproject.toml",
+        "tests/test_blink_rate3.py",
+    ]
+    assert "$" not in "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    pip_install(folder, tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    spec = importlib.util.spec_from_file_location("its_own_test", folder / "tests" / "test_blink_rate3.py")
+    assert spec is not None
+    assert spec.loader is not None
+    own = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(own)
+    own.test_conformance()
+
+
+def test_an_unknown_kind_is_told_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no template for a 'dataset'") as caught:
+        new_plugin("dataset", "blink", tmp_path / "new")
+    assert [hint.split(":")[0] for hint in caught.value.hints] == ["a detector", "a trainable-detector"]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "name", ["", "My", "my-detector", "2fast", "class", "a b", "../x", "ünder", "x_", "_x"]
 )
 def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot name a detector") as caught:
-        new_detector(name, tmp_path / "new")
+        new_plugin("detector", name, tmp_path / "new")
     assert caught.value.hints
     assert list(tmp_path.iterdir()) == []
 
@@ -60,18 +92,18 @@ def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> N
 )
 def test_a_taken_name_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=reason):
-        new_detector(name, tmp_path / "new", host=Host.load())
+        new_plugin("detector", name, tmp_path / "new", host=Host.load())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
-        new_detector("fresh_name", tmp_path)
+        new_plugin("detector", "fresh_name", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
-        new_detector("fresh_name", tmp_path / "file" / "new")
+        new_plugin("detector", "fresh_name", tmp_path / "file" / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -19,40 +19,58 @@ from dfbench.names import name_fault, shown
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _EXAMPLE = "dfbench plugins new detector my_detector"
+# The files of each kind of package: template and where it is written, in which {name} is the detector's.
+_SHARED = {"pyproject.toml": "pyproject.toml", "README.md": "README.md", "__init__.py": "{name}/__init__.py"}
+KINDS = {
+    "detector": {
+        **_SHARED,
+        "detector.py": "{name}/detector.py",
+        "test_detector.py": "tests/test_{name}.py",
+    },
+    "trainable-detector": {
+        **_SHARED,
+        "method.py": "{name}/method.py",
+        "standard.toml": "{name}/recipes/standard.toml",
+        "test_method.py": "tests/test_{name}.py",
+    },
+}
 
 
-def new_detector(name: str, folder: Path, *, host: Host | None = None) -> Path:
+def new_plugin(kind: str, name: str, folder: Path, *, host: Host | None = None) -> Path:
     """Write the package of a detector called `name` into `folder`, which must not exist, and return `folder`.
 
-    Raises UsageError if `name` is no lower-case Python identifier or is taken by a detector, a plugin or an
-    importable module, or if `folder` exists; StoreError if it cannot be written. The folder appears whole or
-    not at all.
+    `kind` is one of `KINDS`. Raises UsageError for another, if `name` is no lower-case Python identifier or is taken by a
+    detector, a plugin or an importable module, or if `folder` exists; StoreError if it cannot be written. The folder appears
+    whole or not at all.
     """
+    if kind not in KINDS:
+        raise UsageError(
+            f"there is no template for a {kind!r}",
+            hints=tuple(f"a {known}:   dfbench plugins new {known} {for_shell(name)}" for known in KINDS),
+        )
     _check_name(name, Host.load() if host is None else host)
     if folder.exists() or folder.is_symlink():
         raise UsageError(
             f"{folder} exists already",
             hints=(
-                f"write elsewhere:   dfbench plugins new detector {for_shell(name)} --folder ANOTHER_FOLDER",
+                f"write elsewhere:   dfbench plugins new {kind} {for_shell(name)} --folder ANOTHER_FOLDER",
             ),
         )
-    class_name = "".join(part.capitalize() for part in name.split("_")) + "Detector"
-    values = {"name": name, "dashed": name.replace("_", "-").strip("-"), "class_name": class_name}
-    targets = {
-        "pyproject.toml": "pyproject.toml",
-        "README.md": "README.md",
-        "__init__.py": f"{name}/__init__.py",
-        "detector.py": f"{name}/detector.py",
-        "test_detector.py": f"tests/test_{name}.py",
+    camel = "".join(part.capitalize() for part in name.split("_"))
+    values = {
+        "name": name,
+        "dashed": name.replace("_", "-").strip("-"),
+        "class_name": f"{camel}Detector",
+        "recipe_class": f"{camel}Recipe",
     }
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            for template, target in targets.items():
-                path = unfinished / target
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(_filled(template, values), encoding="utf-8")
+            for template, target in KINDS[kind].items():
+                path = unfinished / target.format(name=name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(_filled(kind, template, values), encoding="utf-8")
             unfinished.chmod(0o755)  # mkdtemp makes it private
             unfinished.rename(folder)
         finally:
@@ -64,8 +82,9 @@ def new_detector(name: str, folder: Path, *, host: Host | None = None) -> Path:
     return folder
 
 
-def _filled(template: str, values: dict[str, str]) -> str:
-    source = files("dfbench.hooks") / "templates" / "detector" / f"{template}.template"
+def _filled(kind: str, template: str, values: dict[str, str]) -> str:
+    folder = files("dfbench.hooks") / "templates" / kind.replace("-", "_")
+    source = folder / f"{template}.template"
     return Template(source.read_text(encoding="utf-8")).substitute(values)
 
 

@@ -63,7 +63,7 @@ def dfbench_synthesizers() -> list[SynthesizerSpec]:
 
 @hookimpl
 def dfbench_detectors() -> list[DetectorSpec]:
-    """Offer a detector."""
+    """Offer a detector that needs no training, and one that dfbench trains."""
     return [
         DetectorSpec(
             name="sample_brightness",
@@ -72,7 +72,14 @@ def dfbench_detectors() -> list[DetectorSpec]:
             clips=ClipSpec(frames=2, size=32, per_video=2),
             trained_on=frozenset(),
             aliases=("brightness",),
-        )
+        ),
+        DetectorSpec(
+            name="sample_linear",
+            summary="A linear layer on the mean of a clip, trained on real videos and mirrored mouths.",
+            method="dfbench_sample.method:METHOD",
+            recipes=("standard",),
+            clips=ClipSpec(frames=2, size=32, per_video=2),
+        ),
     ]
 
 

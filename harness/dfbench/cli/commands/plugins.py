@@ -9,7 +9,7 @@ import typer
 
 from dfbench.cli import output
 from dfbench.cli.output import WholeSummaries
-from dfbench.errors import PluginError, UsageError
+from dfbench.errors import PluginError
 from dfbench.escaping import for_shell
 
 if TYPE_CHECKING:
@@ -42,19 +42,16 @@ def list_plugins(
 
 @app.command("new")
 def new_plugin(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to begin: detector.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="What to begin: detector or trainable-detector.")
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, a lower-case Python identifier.")],
     folder: Annotated[Path | None, typer.Option(help="Where to write it [default: ./NAME].")] = None,
 ) -> None:
     """Write a minimal package that can be installed and run at once."""
-    from dfbench.hooks.scaffold import new_detector
+    from dfbench.hooks.scaffold import new_plugin as write_plugin
 
-    if kind != "detector":
-        raise UsageError(
-            f"there is no template for a {kind!r}",
-            hints=(f"a detector:   dfbench plugins new detector {for_shell(name)}",),
-        )
-    written = new_detector(name, folder or Path(name))
+    written = write_plugin(kind, name, folder or Path(name))
     output.say(f"wrote {written}; now:")
     # A bare name would be looked up on the package index, where a stranger's package may have it.
     place = written if written.is_absolute() else Path(".", written)
@@ -70,12 +67,20 @@ def check_plugin(
     device: Annotated[str, typer.Option(help="Where to run it: cpu, cuda, cuda:1, ...")] = "cpu",
     weights: Annotated[Path | None, typer.Option(help="Its weights, if it needs any.")] = None,
 ) -> None:
-    """Check that a detector behaves: shapes, same score alone and in any batch, repeatability."""
+    """Check that a detector behaves: shapes, same score alone and in any batch, repeatability. One that dfbench trains is
+    trained for a few steps on made-up faces if it is given no weights."""
     from dfbench.hooks.conformance import check_detector
     from dfbench.hooks.host import Host
     from dfbench.results.terminal import styled
 
-    results = check_detector(Host.load().registry.detector(name), device=device, weights=weights)
+    registry = Host.load().registry
+    spec = registry.detector(name)
+    if spec.method and weights is None:
+        from dfbench.training.conformance import check_training
+
+        results = check_training(spec, registry, device=device)
+    else:
+        results = check_detector(spec, device=device, weights=weights)
     console = output.console()
     for result in results:
         state = ("ok    ", "green") if result.passed else ("failed", "red")
