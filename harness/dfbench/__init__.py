@@ -94,6 +94,7 @@ from dfbench.version import VERSION
 if TYPE_CHECKING:
     from dfbench.api import (
         boards,
+        compare,
         export_runs,
         leaderboard,
         list_runs,
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from dfbench.data.images.sequences import archive_folders, natural_key
     from dfbench.data.store.face_files import StoredFaces, read_faces, read_track
     from dfbench.results.boards.board import Board
+    from dfbench.results.paired import Comparison
     from dfbench.training.devices import resolve_device
     from dfbench.training.distributed import gathered
     from dfbench.training.loop import FitResult, fit_module
@@ -128,6 +130,7 @@ __version__ = VERSION
 # Reached through __getattr__, because what is behind them imports pandas, OpenCV or torch.
 _LAZY = {
     "boards": "dfbench.api",
+    "compare": "dfbench.api",
     "export_runs": "dfbench.api",
     "leaderboard": "dfbench.api",
     "list_runs": "dfbench.api",
@@ -138,6 +141,7 @@ _LAZY = {
     "verify_runs": "dfbench.api",
     "say": "dfbench.cli.output",
     "Board": "dfbench.results.boards.board",
+    "Comparison": "dfbench.results.paired",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
     "lost": "dfbench.data.faces.tracking",
@@ -178,6 +182,7 @@ __all__ = [
     "ChecksStart",
     "ChoosesClips",
     "ClipSpec",
+    "Comparison",
     "CorpusSpec",
     "Counts",
     "CoverageError",
@@ -248,6 +253,7 @@ __all__ = [
     "archive_folders",
     "boards",
     "canonical_json",
+    "compare",
     "cut_crops",
     "cut_landmarks",
     "digest_of",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dfbench.results.boards.board import Board
+    from dfbench.results.paired import Comparison
     from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.records.recorded import RecordedRun
     from dfbench.runs.scoring.prediction import Predictions
 
 
@@ -223,15 +225,40 @@ def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
     `run` is what `dfbench.run` returned, or the folder or name of a stored run. The columns are described in
     `dfbench.runs.scoring.score_table`. Raises UnknownNameError, StoreError, and UsageError for a table that names no run.
     """
-    from dfbench.runs.records.recorded import open_run
     from dfbench.runs.scoring.score_table import read_scores
+
+    return read_scores(_stored(run).folder)
+
+
+def compare(
+    runs: Sequence[str | Path | pd.DataFrame], others: Sequence[str | Path | pd.DataFrame]
+) -> list[Comparison]:
+    """Compare runs with as many other runs of the same tests, in pairs: of each seed one, with a change and without it.
+
+    A run is what `dfbench.run` returned, or the folder or name of a stored run. Returns a `Comparison` for each test that all
+    runs have: the mean AUCs on the videos that all of them scored, and their difference with a 95 % interval over source
+    identities, and over seeds if there are several pairs. Raises UnknownNameError, UsageError, StoreError, and RunError for
+    runs that differ in what they say of a video.
+    """
+    from dfbench.results.paired import compare_runs, pooled_scores
+
+    found = [[_stored(run) for run in group] for group in (runs, others)]
+    first, second = (
+        [pooled_scores(run.folder, str(run.record["pooling"])) for run in group] for group in found
+    )
+    return compare_runs(first, second)
+
+
+def _stored(run: str | Path | pd.DataFrame) -> RecordedRun:
+    """The stored run that is named, or that a table is of. Raises UnknownNameError, StoreError, UsageError."""
+    from dfbench.runs.records.recorded import open_run
 
     name = run if isinstance(run, (str, Path)) else run.attrs.get("run", "")
     if not name:
         raise UsageError(
             "this table does not say of which run it is", hints=("give the folder of the run, or its name",)
         )
-    return read_scores(open_run(str(name), load_settings()).folder)
+    return open_run(str(name), load_settings())
 
 
 @names_checked

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Counts, Pooling
 
@@ -243,10 +243,18 @@ class VideoSelection:
     compression: str | None = None
 
 
+PURPOSES = ("test", "validation")  # of a protocol
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolSpec(Spec):
-    """An evaluation protocol: what to train on, what to validate on, what to test on. `build` is unused ("")."""
+    """An evaluation protocol: what to train on, what to validate on, what to test on. `build` is unused ("").
+
+    `purpose`: a protocol of "test" must not test on what it validates on. One of "validation" may: it serves to choose among
+    variants of a detector, and what is scored by it is never ranked.
+    """
 
     train: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("train",)))
     validation: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("val",)))
     tests: tuple[VideoSelection, ...] = ()
+    purpose: Literal["test", "validation"] = "test"

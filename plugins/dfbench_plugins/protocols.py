@@ -48,6 +48,15 @@ def dfbench_protocols() -> list[ProtocolSpec]:
             tests=(_TEST,),
         ),
         ProtocolSpec(
+            name="ffpp-validation",
+            summary="Train on FaceForensics++, and score its validation set: to choose among variants, never to report.",
+            build="",
+            train=_TRAIN,
+            validation=_VALIDATION,
+            tests=(_VALIDATION,),
+            purpose="validation",
+        ),
+        ProtocolSpec(
             name="cross-manipulation",
             summary="FaceForensics++ method by method, for detectors that trained on reals alone: the videos of "
             "in-dataset, read in the result table's rows per manipulation.",

@@ -14,7 +14,7 @@ from dfbench import ChoosesClips, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.runs.planning.scored_clips import scored_clips
 from dfbench.runs.planning.stage import RunRequest
-from dfbench_fakestormer.mends import MENDS
+from dfbench_fakestormer.ablation import SWITCHES
 from dfbench_fakestormer.recipe import RECIPES, load_recipe, parse_recipe, released_margin
 from dfbench_fakestormer.recipe import FakeSTormerRecipe as Recipe
 from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions
@@ -77,7 +77,7 @@ def test_the_released_recipe_mends_nothing() -> None:
     assert found.pop("clip_margin") == released_margin(15)
     assert found.pop("synthesizer_options") == "elastic=released,units=pixels"
     assert set(found.values()) == {"released"}
-    mended = {mend.name for mend in MENDS if mend.name not in differences("released")}
+    mended = {switch.name for switch in SWITCHES if switch.name not in differences("released")}
     assert mended == set()
     options = SelfBlendedOptions.parse(load_recipe("released").options())
     assert options == SelfBlendedOptions(units="pixels", elastic="released")

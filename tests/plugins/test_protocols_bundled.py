@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection
+from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection, hookimpl
 from dfbench.hooks.host import Host
 from dfbench.runs.planning.protocols import lint_protocol, resolve_protocol, with_own_names
 from dfbench_plugins.datasets import dfbench_datasets
@@ -24,7 +25,7 @@ def video(video_id: str, dataset: str = "ffpp") -> Video:
 
 def test_the_protocols_and_what_cross_dataset_is() -> None:
     leave_out = [f"leave-out-{method}" for method in ("deepfakes", "face2face", "faceswap", "neuraltextures")]
-    within = ["in-dataset", "cross-manipulation"]
+    within = ["in-dataset", "ffpp-validation", "cross-manipulation"]
     others = ["cross-dataset-full", "cross-forgery", "faceshifter"]
     assert list(PROTOCOLS) == ["cross-dataset", *within, *others, *leave_out]
     assert [test.dataset for test in CROSS.tests] == ["celeb_df_v2", "dfdc", "dfd"]
@@ -122,3 +123,21 @@ def test_a_protocol_may_call_datasets_by_their_aliases() -> None:
     seen = replace(CROSS, tests=(replace(CROSS.train, dataset="FF++"),))
     with pytest.raises(RunError, match="tests on what it trains on"):
         lint_protocol(with_own_names(seen, registry))
+
+
+def test_a_validation_set_is_tested_by_protocols_alone_that_say_so() -> None:
+    protocol = PROTOCOLS["ffpp-validation"]
+    assert (protocol.purpose, protocol.tests) == ("validation", (protocol.validation,))
+    lint_protocol(protocol)
+    with pytest.raises(RunError, match="tests on what it validates on"):
+        lint_protocol(replace(protocol, purpose="test"))
+    with pytest.raises(RunError, match="tests on what it trains on"):
+        lint_protocol(replace(protocol, tests=(protocol.train,)))
+    assert {one.name for one in PROTOCOLS.values() if one.purpose != "test"} == {"ffpp-validation"}
+
+
+def test_a_purpose_that_is_none_is_told_when_the_plugin_is_loaded() -> None:
+    odd = replace(CROSS, name="odd", purpose="exam")  # type: ignore[arg-type] # as a stranger may write
+    host = Host.load([SimpleNamespace(__name__="lab", dfbench_protocols=hookimpl(lambda: [odd]))])
+    (record,) = [one for one in host.plugins if one.name == "lab"]
+    assert "protocol 'odd' has the purpose 'exam', which is none of test, validation" in record.error

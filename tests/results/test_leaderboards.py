@@ -16,7 +16,7 @@ from tests.results.made_runs import expected, store_run
 from dfbench.errors import RunError, StoreError
 from dfbench.results.boards.board import Board, Mark
 from dfbench.results.boards.leaderboard import corpora, leaderboard
-from dfbench.results.boards.rows import OTHER_VIDEOS, RANKED, UNKNOWN_TRAINING
+from dfbench.results.boards.rows import OTHER_VIDEOS, RANKED, UNKNOWN_TRAINING, VALIDATION
 from dfbench.results.boards.stored import collect
 from dfbench.results.renderings.dataframe import frame_of
 from dfbench.results.renderings.figure import draw_board
@@ -230,6 +230,17 @@ def test_unknown_training_data_is_a_section_of_its_own(make_run: MakeRun, runs: 
     text = text_of(board)
     assert "not ranked: training data unknown" in text
     assert "*" not in text.replace("* best of its column", "")
+
+
+def test_what_was_scored_on_a_validation_set_is_never_ranked(make_run: MakeRun, runs: Path) -> None:
+    make_run("tested", shift=0.5)
+    make_run("chosen", shift=3.0, purpose="validation")
+    board = board_of(runs)
+    assert [(row.entry, row.section, row.rank) for row in board.rows] == [
+        ("tested", RANKED, 1),
+        ("chosen", VALIDATION, None),
+    ]
+    assert not any(cell.best for row in board.rows for cell in row.cells.values())
 
 
 def test_other_lists_of_videos_are_not_ranked_together(make_run: MakeRun, runs: Path) -> None:

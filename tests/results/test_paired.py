@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from tests.results.made_runs import expected, store_run
 
 from dfbench.errors import RunError, StoreError, UsageError
-from dfbench.results.paired import Aligned, aligned, difference, pooled_scores
+from dfbench.results.paired import Aligned, aligned, compare_runs, difference, pooled_scores
 
 COUNT = 24
 
@@ -138,3 +138,23 @@ def test_too_few_videos_are_told() -> None:
     few = Aligned((), np.zeros((2, 0)), np.zeros(0, np.int64), np.zeros(0, np.int64))
     assert few.blank == "nothing scored"
     assert aligned(seeds(2, shift=1.0), "a").blank == ""
+
+
+def test_groups_of_runs_are_compared_in_each_test_that_all_have() -> None:
+    better, worse = seeds(2, shift=2.0), seeds(2, shift=0.0, start=10)
+    worse[1] = worse[1][worse[1]["video_id"] != "v3"]
+    found = {one.test: one for one in compare_runs(better, worse)}
+    assert list(found) == ["a", "b"]
+    both = aligned([*better, *worse], "a")
+    assert (found["a"].videos, found["a"].left_out, found["a"].blank) == (COUNT - 1, ("v3",), "")
+    assert (found["a"].first, found["a"].second) == pytest.approx(
+        tuple(both.aucs().reshape(2, 2).mean(axis=1))
+    )
+    assert found["a"].difference.point == pytest.approx(found["a"].first - found["a"].second)
+    assert found["a"].difference.low < found["a"].difference.point < found["a"].difference.high
+    only = [run[run["dataset"] == "b"] for run in worse]
+    assert [one.test for one in compare_runs(better, only)] == ["b"]
+    with pytest.raises(RunError, match="no test in common"):
+        compare_runs([better[0][better[0]["dataset"] == "a"]], only[:1])
+    with pytest.raises(UsageError, match="2 and 1 runs cannot be compared in pairs"):
+        compare_runs(better, worse[:1])

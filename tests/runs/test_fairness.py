@@ -93,6 +93,12 @@ def test_weights_trained_on_the_tested_dataset_are_held_against_its_splits(
         assert leaks_into_tests(stage, replace(card, trained_on=elsewhere), tests) == ()
     with pytest.raises(RunError, match=r"holds 1 validation videos: folder b\.mp4"):
         leaks_into_tests(stage, card, {"folder": stage.videos(VideoSelection("folder", ("val",)))})
+    choosing = replace(stage, protocol=replace(stage.protocol, purpose="validation"))
+    assert (
+        leaks_into_tests(choosing, card, {"folder": stage.videos(VideoSelection("folder", ("val",)))}) == ()
+    )
+    with pytest.raises(RunError, match=r"holds 1 training videos: folder a\.mp4"):
+        leaks_into_tests(choosing, card, {"folder": stage.videos(VideoSelection("folder", ("train",)))})
 
 
 def test_the_sets_of_the_protocol_are_meant_where_it_trains_on_the_dataset(

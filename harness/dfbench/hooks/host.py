@@ -38,6 +38,7 @@ from dfbench.hooks.spec_faults import detector_fault
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.names import name_fault, shown
 from dfbench.specs import (
+    PURPOSES,
     CorpusSpec,
     DatasetSpec,
     DetectorSpec,
@@ -429,6 +430,8 @@ def _path_problem(spec: Spec) -> str:
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
     if isinstance(spec, DetectorSpec):
         return detector_fault(spec)
+    if isinstance(spec, ProtocolSpec) and spec.purpose not in PURPOSES:
+        return f"has the purpose {spec.purpose!r}, which is none of {', '.join(PURPOSES)}"
     return ""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
@@ -120,6 +121,60 @@ def difference(
         return percentile_interval(float(found[0] - found[1]), moved, level=level)
     return interval_over_seeds(
         found[:count] - found[count:], moved, rng=rngs[1], level=level, bounds=(-1.0, 1.0)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two groups of runs differ in a test.
+
+    `first` and `second` are the mean AUCs of the groups, on the `videos` (their number) that all runs scored; `difference` is
+    first minus second with its interval. `left_out`: the ids of videos that only some of the runs scored. `blank`: why the
+    figures rest on too few videos to be shown, "" if they do not.
+    """
+
+    test: str
+    first: float
+    second: float
+    difference: Interval
+    videos: int
+    left_out: tuple[str, ...]
+    blank: str
+
+
+def compare_runs(first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> list[Comparison]:
+    """Compare two groups of runs, paired by their places, in each test that all of them scored; returns these in order.
+
+    The runs are as `aligned` takes them. Raises UsageError if the groups are of different sizes or empty, and RunError if
+    the runs have no test in common, or as `aligned`.
+    """
+    if len(first) != len(second) or not first:
+        raise UsageError(
+            f"{len(first)} and {len(second)} runs cannot be compared in pairs",
+            hints=("give as many runs on either side: of each seed one",),
+        )
+    runs = [*first, *second]
+    tests = [
+        test
+        for test in dict.fromkeys(runs[0]["dataset"])
+        if all((run["dataset"] == test).any() for run in runs)
+    ]
+    if not tests:
+        raise RunError("the runs have no test in common, so that there is nothing to compare")
+    return [_comparison(aligned(runs, str(test)), str(test)) for test in tests]
+
+
+def _comparison(scores: Aligned, test: str) -> Comparison:
+    found = scores.aucs()
+    half = len(found) // 2
+    return Comparison(
+        test=test,
+        first=float(found[:half].mean()),
+        second=float(found[half:].mean()),
+        difference=difference(scores, seed=crc32(test.encode())),
+        videos=len(scores.videos),
+        left_out=scores.left_out,
+        blank=scores.blank,
     )
 
 

@@ -17,6 +17,7 @@ from dfbench.results.tables import MEAN
 
 RANKED = "ranked"
 UNKNOWN_TRAINING = "training data unknown"
+VALIDATION = "on a validation set, which is no test"
 OTHER_VIDEOS = "other list of videos"
 LOW_COVERAGE = "coverage below {limit}"
 
@@ -59,7 +60,7 @@ def sections_of(rows: Iterable[Row], *, min_coverage: float) -> tuple[Section, .
     Within a section by mean, entries without a mean last, then by name. Of the ranked section, rows with a mean get a rank,
     and the highest values of each test are marked as the best, if there are several to choose from.
     """
-    titles = (RANKED, UNKNOWN_TRAINING, OTHER_VIDEOS, low_coverage(min_coverage))
+    titles = (RANKED, VALIDATION, UNKNOWN_TRAINING, OTHER_VIDEOS, low_coverage(min_coverage))
     found: dict[str, list[Row]] = {title: [] for title in titles}
     for row in rows:
         found[row.section].append(row)
@@ -112,6 +113,8 @@ def _marks(run: RunResult, *, trained: bool = False, lists: bool = False) -> tup
 
 
 def _section(run: RunResult, manifests: Mapping[str, str], *, coverage: float, limit: float) -> str:
+    if run.purpose != "test":
+        return VALIDATION
     if is_short(coverage, limit):
         return low_coverage(limit)
     if not same_videos(run, manifests):

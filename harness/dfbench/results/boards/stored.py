@@ -44,6 +44,7 @@ class RunResult:
     the weights that it gave; `weights` the digest of these, "" if there are none.
     `notes`: what could not be checked of it; `plugins`: those of others that took part.
     `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
+    `purpose` is that of the protocol: "test", or "validation" if the run is on a set that serves to choose.
     Of an unreadable run only `folder` and `problem` are known.
     """
 
@@ -57,6 +58,7 @@ class RunResult:
     pooling: str = ""
     protocol: str = ""
     corpus: str = ""
+    purpose: str = "test"
     complete: bool = False
     started: datetime = _NO_TIME
     finished: datetime = _NO_TIME
@@ -118,6 +120,7 @@ def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
             pooling=str(record.get("pooling", "")),
             protocol=str(record["protocol"]),
             corpus=str(record["corpus"]),
+            purpose=str(record.get("purpose", "test")),
             complete=record["status"] == "complete",
             started=_time(record.get("started") or ""),
             finished=_time(record.get("finished") or record.get("started") or ""),

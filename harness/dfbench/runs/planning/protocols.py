@@ -54,6 +54,8 @@ def resolve_protocol(protocol: ProtocolSpec, only: Sequence[str] = ()) -> tuple[
 def lint_protocol(protocol: ProtocolSpec) -> None:
     """Raise RunError if `protocol` has no test, tests a dataset twice, or tests what it trains or validates on.
 
+    A protocol with the purpose "validation" may test what it validates on.
+
     Two selections share videos if they are of the same dataset and have a split and a manipulation in common,
     in whatever compression.
     """
@@ -69,12 +71,18 @@ def lint_protocol(protocol: ProtocolSpec) -> None:
             ),
         )
     for test in protocol.tests:
-        for role, other in (("trains", protocol.train), ("validates", protocol.validation)):
+        for role, other in _held_apart(protocol):
             if _overlap(test, other):
                 raise RunError(
                     f"protocol {protocol.name!r} tests on what it {role} on: {_words(test)} and {_words(other)}",
                     hints=("test on another split, or on another dataset",),
                 )
+
+
+def _held_apart(protocol: ProtocolSpec) -> list[tuple[str, VideoSelection]]:
+    """What no test of the protocol may share a video with, each with the word for what the protocol does on it."""
+    validation = [("validates", protocol.validation)] if protocol.purpose == "test" else []
+    return [("trains", protocol.train), *validation]
 
 
 def _overlap(first: VideoSelection, second: VideoSelection) -> bool:

@@ -118,6 +118,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
         dataset: private.value(listing.to_json(), messages=True) for dataset, (_, listing) in listed.items()
     }
     record["plugins"] = plugins_used(stage, videos, finder=record["prepare"]["finder"])
+    if stage.protocol.purpose != "test":
+        record["purpose"] = stage.protocol.purpose
     if leaks:
         record["leaks"] = private.value(by_dataset(leaks), messages=True)
     if options.recipe:
