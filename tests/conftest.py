@@ -76,6 +76,14 @@ FACE_FRAMES = 32
 DEMO_SEED = 0
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow who needs the small demo corpora: to render them takes half a minute."""
+    for item in items:
+        if "demo_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def dfbench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
     """Runs a command through the real entry point, in this process: see `tests.cli.command`."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.data import DataLoader
@@ -127,6 +128,7 @@ print(json.dumps(alone_and_fed(Path(sys.argv[1]), batch=load_recipe("demo").batc
 """
 
 
+@pytest.mark.slow
 def test_two_workers_feed_the_demo_training(
     benchmark: BenchmarkFixture, face_file: Callable[..., Path], smoke: bool
 ) -> None:

@@ -181,6 +181,7 @@ print(int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
+@pytest.mark.slow
 def test_memory_of_a_training_step(benchmark: BenchmarkFixture, net: FakeSTormerNet, depth: int) -> None:
     """Peak resident MiB of a fresh process after eight steps (two of a small network), imports and weights included."""
     weights = sum(weight.numel() * weight.element_size() for weight in net.parameters())

@@ -111,6 +111,7 @@ def test_preparing_a_video(
         benchmark.extra_info["videos_per_minute_and_core"] = round(60 / benchmark.stats.stats.median, 1)
 
 
+@pytest.mark.slow
 def test_preparing_videos_on_two_cores(
     benchmark: BenchmarkFixture,
     monkeypatch: pytest.MonkeyPatch,

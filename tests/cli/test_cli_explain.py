@@ -131,7 +131,6 @@ def test_neither_video_nor_run_is_a_usage_error(dfbench: Dfbench) -> None:
     assert "name either video files or videos of a run" in ended.err
 
 
-@pytest.mark.slow
 def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
     on_demo: Dfbench, tmp_path: Path
 ) -> None:

@@ -44,7 +44,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_chance_on_the_small_demo_corpora(on_demo: Dfbench, tmp_path: Path) -> None:
     first = on_demo(*CHANCE, "--json")
     assert first.code == 0, first.err
@@ -74,7 +73,6 @@ def test_chance_on_the_small_demo_corpora(on_demo: Dfbench, tmp_path: Path) -> N
     assert "chance" in board.out
 
 
-@pytest.mark.slow
 def test_another_precision_is_another_entry(on_demo: Dfbench, tmp_path: Path) -> None:
     refused = on_demo(*CHANCE, "--precision", "bf16")
     assert refused.code == 2
@@ -91,7 +89,6 @@ def test_another_precision_is_another_entry(on_demo: Dfbench, tmp_path: Path) ->
     assert full["identity"] != quantised["identity"]
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_with_the_same_scores(on_demo: Dfbench, tmp_path: Path) -> None:
     whole = on_demo(*CHANCE, DFBENCH_RUNS=str(tmp_path / "whole"))
     assert whole.code == 0, whole.err
@@ -122,7 +119,6 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_scores(on_demo: Dfbench, tm
         assert session["environment"]["packages"]["torch"] == metadata.version("torch")
 
 
-@pytest.mark.slow
 def test_a_missing_video_keeps_its_row_and_lowers_coverage(
     on_demo: Dfbench, demo_roots: Mapping[str, Path], tmp_path: Path
 ) -> None:
@@ -144,7 +140,6 @@ def test_a_missing_video_keeps_its_row_and_lowers_coverage(
     assert (scores.loc[scores["video_id"].str.contains(victim.stem), "status"] == "missing").all()
 
 
-@pytest.mark.slow
 def test_a_file_that_is_replaced_is_scored_anew(
     on_demo: Dfbench, demo_roots: Mapping[str, Path], tmp_path: Path
 ) -> None:
@@ -169,7 +164,6 @@ def test_a_file_that_is_replaced_is_scored_anew(
     assert rest[0] == pytest.approx(rest[1])
 
 
-@pytest.mark.slow
 def test_given_weights_take_the_released_margins_and_no_other_field(on_demo: Dfbench, tmp_path: Path) -> None:
     recipe = load_recipe(
         "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
@@ -190,7 +184,6 @@ def test_given_weights_take_the_released_margins_and_no_other_field(on_demo: Dfb
     assert "what may be set for them: test_margins" in refused.err
 
 
-@pytest.mark.slow
 def test_weights_that_carry_no_recipe_are_scored_and_explained_by_one(
     on_demo: Dfbench, tmp_path: Path
 ) -> None:
@@ -225,7 +218,6 @@ def test_weights_that_carry_no_recipe_are_scored_and_explained_by_one(
 ONE_MINUTE = ("epochs=2", "size=64", "width=32", "depth=1", "heads=2", "train_crop=96", "batch=4")
 
 
-@pytest.mark.slow
 def test_training_at_a_compression_that_is_not_there_says_what_is(on_demo: Dfbench) -> None:
     small = ("train", "-d", "fakestormer", *DEMO)
     absent = on_demo(*small, "--compression", "c0")
@@ -237,7 +229,6 @@ def test_training_at_a_compression_that_is_not_there_says_what_is(on_demo: Dfben
     assert "did you mean" in unknown.err
 
 
-@pytest.mark.slow
 def test_the_main_job_from_files_to_leaderboard(on_demo: Dfbench, shared_cache: Path, tmp_path: Path) -> None:
     recipe = [part for field in ONE_MINUTE for part in ("--set", field)]
     command = ("run", "-d", "fakestormer", "-d", "fakestormer-untrained", "-d", "chance", *recipe)
@@ -285,7 +276,6 @@ def test_the_main_job_from_files_to_leaderboard(on_demo: Dfbench, shared_cache: 
     }
 
 
-@pytest.mark.slow
 def test_a_training_on_two_devices_is_one_command(on_demo: Dfbench) -> None:
     fields = [part for field in (*ONE_MINUTE[1:], "epochs=1") for part in ("--set", field)]
     command = ("train", "-d", "fakestormer", *DEMO, "--device", "cpu", *fields)

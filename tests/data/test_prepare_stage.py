@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -200,16 +200,25 @@ def test_the_stage_with_mtcnn(write_video: WriteVideo, face_frames: Frames, tmp_
 
 
 SCRIPT = """
-import sys
+import os, signal, sys
+from contextlib import contextmanager
 from pathlib import Path
 from dfbench.data.preparing.prepare import MAX_THREADS, prepare, threads_of_each
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Video
 root = Path(sys.argv[1])
+class Killing(SilentProgress):
+    # kills this process and its workers when the first video is done
+    @contextmanager
+    def task(self, description, total=None):
+        yield self
+    def advance(self, count=1, note=""):
+        os.killpg(0, signal.SIGKILL)
 videos = [Video("toy", f"v{k}", root / "face.mp4", Label.REAL, "test", "real", "c23", (), str(k)) for k in range(8)]
 if __name__ == "__main__":
     report = prepare(videos, PrepareSpec(FrameChoice("uniform", 8)), store_root=root / "store", corpus="toy",
-                     finder="dfbench_plugins.face_finders.mtcnn:Mtcnn", workers=1, progress=SilentProgress())
+                     finder="dfbench_plugins.face_finders.mtcnn:Mtcnn", workers=1,
+                     progress=Killing() if sys.argv[2] == "kill" else SilentProgress())
     print(*[one.status for one in report.videos])
 """
 
@@ -220,14 +229,12 @@ def test_killed_and_started_again(write_video: WriteVideo, face_frames: Frames, 
     script = tmp_path / "stage.py"
     script.write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, str(script), str(tmp_path)]
-    running = subprocess.Popen(command, start_new_session=True)
-    while running.poll() is None and not list((tmp_path / "store").rglob("*.faces")):
-        pass
-    os.killpg(running.pid, 9)
-    running.wait()
+    assert (
+        subprocess.run([*command, "kill"], start_new_session=True, check=False).returncode == -signal.SIGKILL
+    )
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.faces")}
     assert kept
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = subprocess.run([*command, "whole"], capture_output=True, text=True, check=True)
     assert again.stdout.split() == ["ok"] * 8
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert len(list((tmp_path / "store").rglob("*.faces"))) == 8

@@ -7,6 +7,8 @@ import platform
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import resource, sys
 import torch
@@ -44,4 +46,4 @@ def test_what_is_freed_is_used_again() -> None:
     if platform.libc_ver()[0] == "glibc":
         assert kept < usual / 10
     else:
-        assert kept >= 0
+        assert kept == pytest.approx(usual, rel=0.5)  # it is left as it is

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import dlib
 import numpy as np
-import pytest
 import torch
 from facenet_pytorch import MTCNN
 
@@ -18,7 +17,6 @@ from dfbench_plugins.demo.sheet import read_frame
 from dfbench_plugins.demo.styles import STYLES
 
 
-@pytest.mark.slow
 def test_mtcnn_finds_the_faces(demo_roots: Mapping[str, Path]) -> None:
     finder = MTCNN(keep_all=True)
     found = total = 0

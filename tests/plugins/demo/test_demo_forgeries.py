@@ -24,7 +24,6 @@ def _frames(path: Path) -> NDArray[np.uint8]:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-@pytest.mark.slow
 def test_masks_cover_what_differs_from_the_real_video(demo_roots: Mapping[str, Path]) -> None:
     for job in plan("small", seed=SEED):
         if job.corpus not in ("ffpp", "dfd") or job.split == "train":

@@ -94,7 +94,6 @@ def test_cards_hold_the_counts(demo_roots: Mapping[str, Path]) -> None:
         assert card["official"] == expected
 
 
-@pytest.mark.slow
 def test_every_video_decodes_with_the_planned_frames(demo_roots: Mapping[str, Path]) -> None:
     for job in plan("small", seed=SEED):
         for shot in job.shots:

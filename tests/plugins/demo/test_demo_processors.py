@@ -55,6 +55,7 @@ def _elsewhere(switches: dict[str, str], program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_pixels_and_files_are_those_of_another_processor(plain: dict[str, dict[str, str]]) -> None:
     known = json.loads(KNOWN.read_text())
     assert plain["pixels"] == known["pixels"]
@@ -64,6 +65,7 @@ def test_pixels_and_files_are_those_of_another_processor(plain: dict[str, dict[s
     assert set(plain["files"]) == set(known["files"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switches", [OLD_OPENCV, {**OLD_NUMPY, **OLD_C_LIBRARY}], ids=["opencv", "numpy"])
 def test_older_code_paths_render_the_same_bytes(
     plain: dict[str, dict[str, str]], switches: dict[str, str]
