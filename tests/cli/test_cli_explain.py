@@ -15,6 +15,7 @@ from tests.fakestormer.training_faces import write_network as write_weights
 
 from dfbench.results.evidence.pictures import BAR, EDGE
 from dfbench.results.evidence.video import SIDE
+from dfbench.runs.scoring.score_table import video_scores
 from dfbench.training.weights_file import WeightsHeader as Header
 from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet
@@ -132,7 +133,7 @@ def test_neither_video_nor_run_is_a_usage_error(dfbench: Dfbench) -> None:
 
 
 def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
-    on_demo: Dfbench, tmp_path: Path
+    on_demo: Dfbench, demo_folder: Path, tmp_path: Path
 ) -> None:
     untrained = ("--detector", "fakestormer-untrained", "--data", "demo", "--size", "small")
     out = tmp_path / "tables"
@@ -157,6 +158,16 @@ def test_localisation_and_a_video_of_a_run_on_the_small_demo_corpora(
     facts = json.loads(record.read_text(encoding="utf-8"))["facts"]
     assert facts["video_id"] == video_id
     assert 0 <= facts["run_probability"] <= 1
+
+    # The file of a real video, which no mask chooses a face of, gets alone the number that it got in the run.
+    clips = scores[(scores["status"] == "ok") & (scores["label"] == 0)]
+    of_run = video_scores(clips, "mean_logit").iloc[0]
+    name = Path(of_run["video_id"]).name
+    (path,) = [one for one in demo_folder.rglob(f"{name}.mp4") if "actors" in one.parts]
+    predicted = on_demo("predict", path, "--detector", "fakestormer-untrained", "--json")
+    (row,) = json.loads(predicted.out)
+    assert (row["probability"], row["logit"]) == (of_run["score"], of_run["logit"])
+    assert (row["status"], row["clips"]) == ("ok", of_run["n_clips"])
 
     # Where the run cut the faces of a dataset in its own way, they are explained in that way.
     run = json.loads(folder.read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dfbench.interfaces import Progress
     from dfbench.results.evidence.explanations import Part
     from dfbench.runs.evidence.excerpts import Excerpt
+    from dfbench.runs.evidence.explaining import OpenExplainer
     from dfbench.runs.evidence.scored_faces import ScoredFaces
     from dfbench.runs.records.recorded import RecordedRun
     from dfbench.settings import Settings
@@ -41,7 +42,9 @@ def explain_command(
         str, typer.Option("--detector", "-d", help="Who explains; the first that can if empty.")
     ] = "",
     weights: Annotated[Path | None, typer.Option(help="Weights of the detector.")] = None,
-    data: Annotated[str, typer.Option(help="'demo': use the weights of the demo data.")] = "",
+    data: Annotated[
+        str, typer.Option(help="'demo': use the weights of the demo data, trained if need be.")
+    ] = "",
     run: Annotated[
         str, typer.Option(help="A stored run, by folder or name: explain videos of it with its weights.")
     ] = "",
@@ -67,13 +70,14 @@ def explain_command(
     successive frames of the same face.
     """
     from dfbench.cli import output
-    from dfbench.errors import CoverageError, PluginError, ScoreError, VideoError
+    from dfbench.errors import CoverageError
     from dfbench.hooks.host import Host
-    from dfbench.results.evidence.explanations import explain_to
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.planning.refusals import check_explaining, check_maps
+    from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.records.recorded import finder_of, open_run, options_of, weights_of
+    from dfbench.runs.scoring.prediction import weights_for_files
     from dfbench.settings import load_settings
     from dfbench.specs import LoadOptions
     from dfbench.training.launchers import refuse_several
@@ -102,41 +106,62 @@ def explain_command(
             registry=registry,
             settings=settings,
         )
-        options = LoadOptions(weights or _made_weights(spec, data, device, bars))
-        wanted = []
+        if weights is None:
+            request = RunRequest(spec.name, data=data, device=device)
+            weights = weights_for_files(request, spec, settings, bars, to="explain")
+        options, wanted = LoadOptions(weights), []
     options = replace(options, device=device)
     with open_explainer(spec, registry, options, names=tuple(maps or ())) as opened:
         part = None
         if any(one is not None for one in (start, seconds, hop)):
             part = _part(Excerpt(start or 0.0, seconds, hop), registry, device=device, finder=finder_name)
         wanted = wanted or _of_files(videos or [], opened.card.clips, registry, settings, bars)
-        failed: list[str] = []
-        for one in wanted:
-            try:
-                done = explain_to(
-                    opened,
-                    one.path,
-                    one.faces(),
-                    out=out or settings.runs / "explanations",
-                    part=part,
-                    force=force,
-                    progress=bars,
-                    facts=one.facts,
-                )
-            except (VideoError, PluginError, ScoreError) as error:
-                failed.append(f"{one.path.name} ({_status_of(error)})")
-                bars.note(_said_of(one.path, error))
-                continue
-            if opened.notice:  # beside the verdict, and once
-                bars.note(f"*** {opened.spec.name}: {opened.notice}")
-            if part is None:
-                _warn_of_another_score(one.path.name, done.probability, one.facts, bars)
-            output.say(one.path.name, f"P(fake) {done.probability:.3f}", done.folder)
+        place = out or settings.runs / "explanations"
+        failed = _explain_each(opened, wanted, part, out=place, force=force, bars=bars)
     if failed:
         raise CoverageError(
             f"{len(failed)} of {len(wanted)} videos could not be explained: {', '.join(failed)}",
             hints=("the reasons stand above",),
         )
+
+
+def _explain_each(
+    opened: OpenExplainer,
+    wanted: list[_Wanted],
+    part: Part | None,
+    *,
+    out: Path,
+    force: bool,
+    bars: Progress,
+) -> list[str]:
+    """Explain each video and say where; returns the names of those that could not be explained, each with its status."""
+    from dfbench.cli import output
+    from dfbench.errors import PluginError, ScoreError, VideoError
+    from dfbench.results.evidence.explanations import explain_to
+
+    failed: list[str] = []
+    for one in wanted:
+        try:
+            done = explain_to(
+                opened,
+                one.path,
+                one.faces(),
+                out=out,
+                part=part,
+                force=force,
+                progress=bars,
+                facts=one.facts,
+            )
+        except (VideoError, PluginError, ScoreError) as error:
+            failed.append(f"{one.path.name} ({_status_of(error)})")
+            bars.note(_said_of(one.path, error))
+            continue
+        if opened.notice:  # beside the verdict, and once
+            bars.note(f"*** {opened.spec.name}: {opened.notice}")
+        if part is None:
+            _warn_of_another_score(one.path.name, done.probability, one.facts, bars)
+        output.say(one.path.name, f"P(fake) {done.probability:.3f}", done.folder)
+    return failed
 
 
 def _part(excerpt: Excerpt, registry: Registry, *, device: str, finder: str) -> Part:
@@ -200,17 +225,6 @@ def _detector(name: str, registry: Registry) -> DetectorSpec:
     if not able:
         raise UsageError("no installed detector can explain itself", hints=("dfbench plugins list",))
     return registry.detector(able[0])
-
-
-def _made_weights(spec: DetectorSpec, data: str, device: str, bars: Progress) -> Path | None:
-    """Weights for made data, such as the demo's, trained now if need be; none if no data are named."""
-    from dfbench.runs.planning.stage import RunRequest, open_stage
-    from dfbench.runs.trainings.weights import find_weights
-
-    if not data or not spec.needs_weights:
-        return None
-    request = RunRequest(detector=spec.name, data=data, device=device)
-    return find_weights(request, open_stage(request, bars, purpose="explain"))
 
 
 def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpec:

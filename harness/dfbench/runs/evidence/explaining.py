@@ -19,7 +19,7 @@ from dfbench.data.coordinates import crop_boxes
 from dfbench.data.decoding.video import probe
 from dfbench.data.decoding.video_file import VideoInfo
 from dfbench.data.store.face_files import read_track
-from dfbench.errors import PluginError, TooShortError, WeightsError, unknown_name
+from dfbench.errors import PluginError, TooShortError, unknown_name
 from dfbench.escaping import for_terminal
 from dfbench.hooks.detectors import opened_explainer
 from dfbench.interfaces import Explainer, FaceFinder, Progress
@@ -29,7 +29,7 @@ from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.evidence.windows import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.refusals import require_explainer
-from dfbench.runs.trainings.known_detector import known_detector
+from dfbench.runs.trainings.known_detector import known_detector, without_weights
 from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training
 from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap, LoadOptions
 from dfbench.training.state_files import check_weights_file
@@ -89,14 +89,7 @@ def open_explainer(
     """
     require_explainer(spec, registry)
     if options.weights is None and spec.needs_weights:
-        raise WeightsError(
-            f"detector {spec.name!r} needs weights to explain anything",
-            hints=(
-                "name them:                     --weights PATH/TO/WEIGHTS",
-                "or a run that used them:       --run RUN --video ID",
-                "or use those of the demo data: --data demo",
-            ),
-        )
+        raise without_weights(spec, to="explain")
     if options.weights is not None:
         check_weights_file(options.weights)
     options = replace(options, device=choose_device(options.device))

@@ -155,8 +155,8 @@ def predict_files(
         rows = [Prediction(one, Status.MISSING, f"{one}: no such file or folder") for one in files]
         return Predictions(spec.name, "", "", tuple(rows))
     options = load_options(request, spec)
-    if options.weights is None and spec.needs_weights:
-        options = replace(options, weights=_trained(request, spec, settings, progress))
+    if options.weights is None:
+        options = replace(options, weights=weights_for_files(request, spec, settings, progress, to="score"))
     detector = known_detector(spec, replace(options, device=choose_device(options.device)), registry)
     if notice := detector.training.notice(registry):
         progress.note(f"*** {spec.name}: {notice}")
@@ -190,6 +190,20 @@ def predict_files(
         for one in given
     ]
     return Predictions(spec.name, detector.weights_sha256, notice, tuple(rows))
+
+
+def weights_for_files(
+    request: RunRequest, spec: DetectorSpec, settings: Settings, progress: Progress, *, to: str
+) -> Path | None:
+    """The weights that a run on the same data would use `to` score or explain files; None for a detector without.
+
+    Raises WeightsError where no data are named or configured: who has a file scored did not ask for a training on made faces.
+    """
+    if not spec.needs_weights:
+        return None
+    if not request.data and not settings.data.roots:
+        raise without_weights(spec, to=to)
+    return find_weights(request, open_stage(request, progress, purpose="explain"))
 
 
 def given_files(paths: Sequence[Path]) -> list[GivenFile]:
@@ -238,14 +252,6 @@ def clip_interval(logits: NDArray[np.float64], probability: float, pooling: Pool
         values = sigmoid(drawn.max(axis=1) if pooling is Pooling.MAX else drawn.mean(axis=1))
     interval = percentile_interval(probability, values)
     return interval.low, interval.high
-
-
-def _trained(request: RunRequest, spec: DetectorSpec, settings: Settings, progress: Progress) -> Path:
-    """The weights that a run on the same data uses. Raises WeightsError where no data are named or configured: nobody who
-    scores a file of their own asked for a training on made faces."""
-    if not request.data and not settings.data.roots:
-        raise without_weights(spec, "to score anything")
-    return find_weights(request, open_stage(request, progress, purpose="explain"))
 
 
 def _with_faces(prediction: Prediction, prepared: Prepared[GivenFile]) -> Prediction:

@@ -45,12 +45,13 @@ def known_detector(spec: DetectorSpec, options: LoadOptions, registry: Registry)
     )
 
 
-def without_weights(spec: DetectorSpec, purpose: str) -> WeightsError:
-    """The error for files that a detector without weights is asked to score or explain, where no data say which are meant."""
+def without_weights(spec: DetectorSpec, *, to: str) -> WeightsError:
+    """The error for a detector that is asked `to` score or explain files, where nothing says with which weights."""
     return WeightsError(
-        f"detector {spec.name!r} needs weights {purpose}",
+        f"detector {spec.name!r} needs weights to {to} anything",
         hints=(
             "name them:                     --weights PATH/TO/WEIGHTS",
+            *(["or a run that used them:       --run RUN --video ID"] if to == "explain" else []),
             "or use those of the demo data: --data demo",
         ),
     )
