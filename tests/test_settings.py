@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dfbench.config_file import write_root
 from dfbench.errors import SettingsError
-from dfbench.settings import load_settings, write_root
+from dfbench.settings import load_settings
 
 
 def test_file_then_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tests.cli.command import Dfbench
 
+from dfbench.config_file import config_path, write_root
 from dfbench.errors import SettingsError
-from dfbench.settings import config_path, load_settings, misspelt_variables, write_root
+from dfbench.settings import load_settings, misspelt_variables
 
 
 @pytest.fixture

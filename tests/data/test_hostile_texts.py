@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dfbench import DfbenchError, LayoutError, SettingsError, is_frame_name
+from dfbench.config_file import write_root
 from dfbench.data.datasets.corpus_card import CORPUS_FILE, read_card
 from dfbench.data.images import sequences
 from dfbench.data.images.sequences import archive_listing
 from dfbench.runs.trainings.trained import TRAINING_FILE, finished_weights
-from dfbench.settings import load_settings, write_root
+from dfbench.settings import load_settings
 from dfbench_plugins.datasets import celeb_df_v2, dfdc, ffpp_splits, folder, listfiles
 
 QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfbench import Dataset, DatasetIndex, Label, LayoutError, SettingsError, UndecodableVideoError, Video
+from dfbench.config_file import write_root
 from dfbench.data.datasets.manifest import manifest_digest, manifest_of, videos_of
 from dfbench.data.datasets.stocktaking import check
 from dfbench.data.decoding.video import probe
@@ -20,7 +21,6 @@ from dfbench.data.fingerprints import UNREADABLE, fingerprint
 from dfbench.data.images.sequences import archive_of, is_sequence, source_size
 from dfbench.data.preparing.outcomes import known_outcome, store_failure
 from dfbench.runs.scoring.score_table import ScoreWriter, read_scores
-from dfbench.settings import write_root
 from dfbench.text import restored, reversible, storable
 from dfbench.types import Status
 from dfbench_plugins.datasets.folder import SPEC, FolderDataset

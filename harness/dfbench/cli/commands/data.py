@@ -184,11 +184,12 @@ def add_command(
     from functools import partial
 
     from dfbench.cli import output
+    from dfbench.config_file import config_path, write_root
     from dfbench.hooks.host import Host
     from dfbench.runs.datasets.checking import check_dataset
     from dfbench.runs.datasets.overview import states_on_disk
     from dfbench.runs.planning.sources import configured_source, with_corpora
-    from dfbench.settings import config_path, load_settings, write_root
+    from dfbench.settings import load_settings
 
     registry, settings = Host.load().registry, load_settings()
     spec, place = registry.dataset(dataset), root.absolute()

@@ -9,11 +9,12 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from dfbench.config_file import config_path
 from dfbench.data.folders import folder_fault, unmakeable
 from dfbench.errors import SettingsError
 from dfbench.hooks.host import Host, PluginStatus
 from dfbench.runs.planning.sources import configured_source
-from dfbench.settings import Settings, config_path, load_settings
+from dfbench.settings import Settings, load_settings
 from dfbench.text import storable
 
 PACKAGES = (

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from dfbench.children import safe_children
+from dfbench.config_file import config_path
 from dfbench.data.datasets.corpus_card import corpus_name, refuse_cards_inside
 from dfbench.data.datasets.manifest import refuse_unfit
 from dfbench.data.faces.worker_finder import open_finder
@@ -25,7 +26,7 @@ from dfbench.hooks.plugin_code import plugin_error, running
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
 from dfbench.names import name_fault, shown
-from dfbench.settings import Settings, config_path
+from dfbench.settings import Settings
 from dfbench.specs import CorpusSpec, DatasetSpec
 from dfbench.trust import require_trusted
 from dfbench.types import OFFICIAL, PrepareSpec, Video, VideoFile
