@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfbench.hooks import specs
-from dfbench.hooks.host import HOOK_NAMES
+from dfbench.hooks.loading import HOOK_NAMES
 
 DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 HOOKS = {name: hook for name, hook in vars(specs).items() if hasattr(hook, f"{specs.PROJECT}_spec")}

@@ -17,7 +17,8 @@ from tests.hooks.distributions import python_path
 from typer.testing import CliRunner
 
 from dfbench.hooks.conformance import check_dataset, check_detector, check_synthesizer
-from dfbench.hooks.host import HOOK_NAMES, Host, PluginRecord, PluginStatus
+from dfbench.hooks.host import Host, PluginRecord, PluginStatus
+from dfbench.hooks.loading import HOOK_NAMES
 from dfbench.hooks.registry import Kind, load_object
 from dfbench.progress import SilentProgress
 from dfbench.training.conformance import check_training

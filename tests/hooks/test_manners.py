@@ -24,7 +24,8 @@ from tests.conftest import Install
 from dfbench import DetectorSpec
 from dfbench.errors import CoverageWarning
 from dfbench.hooks import waiting
-from dfbench.hooks.host import MOST_OFFERS, Host, PluginStatus
+from dfbench.hooks.host import Host, PluginStatus
+from dfbench.hooks.loading import MOST_OFFERS
 from dfbench.hooks.manners import Generators, Surroundings, generators_kept, kept
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import load_object

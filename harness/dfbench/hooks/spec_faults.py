@@ -1,14 +1,14 @@
-"""What is wrong with the fields of a detector's spec, told when plugins are listed and not in the middle of a run."""
+"""What is wrong with the specs that a plugin offers, told when plugins are listed and not in the middle of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dfbench.hooks.registry import is_build_path
+from dfbench.hooks.registry import Kind, Offer, is_build_path, keys_of
 from dfbench.names import name_fault, shown
-from dfbench.specs import DetectorSpec
-from dfbench.types import ClipSpec, Pooling
+from dfbench.specs import PURPOSES, CorpusSpec, DatasetSpec, DetectorSpec, ProtocolSpec, Spec
+from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, OFFICIAL, OWN, ClipSpec, Pooling
 
 
 def detector_fault(spec: DetectorSpec) -> str:
@@ -43,3 +43,65 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
     for name in ("default_recipe", "demo_recipe"):
         if fields[name] and fields[name] not in fields["recipes"]:
             yield f"has {name} {fields[name]!r}, which is not among its recipes"
+
+
+def spec_fault(spec: Spec) -> str:
+    """Say why what `spec` offers cannot be used, as a clause that follows its name; "" if it can."""
+    return _name_fault(spec) or _path_fault(spec)
+
+
+def _name_fault(spec: Spec) -> str:
+    if fault := name_fault(spec.name):
+        return f"has no usable name: {shown(spec.name)} {fault}"
+    aliases: object = spec.aliases
+    if not isinstance(aliases, tuple):
+        return f"has aliases {aliases!r}, which are not a tuple of names"
+    for alias in aliases:
+        if fault := name_fault(alias):
+            return f"has no usable alias: {shown(alias)} {fault}"
+    if isinstance(spec, DatasetSpec) and spec.name.casefold() in COLUMN_WORDS:
+        return "has a name that result tables use for something else"
+    names = {one.casefold() for one in (spec.name, *spec.aliases)}
+    if isinstance(spec, CorpusSpec) and names & {OFFICIAL, OWN}:
+        return "has the name of data that are not made: call it otherwise"
+    return ""
+
+
+def _path_fault(spec: Spec) -> str:
+    if not isinstance(spec, ProtocolSpec) and not is_build_path(spec.build):
+        return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
+    if isinstance(spec, DetectorSpec):
+        return detector_fault(spec)
+    if isinstance(spec, ProtocolSpec) and spec.purpose not in PURPOSES:
+        return f"has the purpose {spec.purpose!r}, which is none of {', '.join(PURPOSES)}"
+    return ""
+
+
+def repeated_names(offers: Iterable[Offer], taken: Mapping[tuple[Kind, str], Offer]) -> list[str]:
+    """A sentence for each name that the plugin itself or an earlier one has used already."""
+    problems = []
+    own: dict[tuple[Kind, str], Offer] = {}
+    for offer in offers:
+        if spec_fault(offer.spec):
+            continue
+        for key in keys_of(offer):
+            what = f"{offer.kind.words} {key[1]!r}"
+            if key in own:
+                problems.append(f"it offers {what} twice")
+            elif key in taken:
+                problems.append(f"{what} of {offer.plugin!r} is already offered by {taken[key].plugin!r}")
+            own.setdefault(key, offer)
+    return [*problems, *_clashing_columns(own.values(), taken.values())]
+
+
+def _clashing_columns(own: Iterable[Offer], taken: Iterable[Offer]) -> list[str]:
+    """A sentence for each new dataset that a board could not tell from a column of another one ("x" and "x_low")."""
+    new, old = (
+        {offer.spec.name for offer in offers if offer.kind is Kind.DATASET} for offers in (own, taken)
+    )
+    return [
+        f"the datasets {name!r} and {name + end!r} cannot stand on one board: it calls a column so"
+        for name in sorted(new | old)
+        for end in COLUMN_ENDS
+        if name + end in new | old and {name, name + end} & new
+    ]

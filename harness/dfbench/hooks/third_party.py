@@ -17,8 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dfbench.hooks.host import OWN_DISTRIBUTION, Host
+from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
+from dfbench.hooks.sources import OWN_DISTRIBUTION
 from dfbench.specs import DetectorSpec, Spec
 
 MOST_FILES = 20_000

@@ -109,7 +109,8 @@ def _as_json(record: PluginRecord) -> dict[str, object]:
 
 
 def _print_records(records: Sequence[PluginRecord]) -> None:
-    from dfbench.hooks.host import EVENT_HOOKS, PluginStatus
+    from dfbench.hooks.host import PluginStatus
+    from dfbench.hooks.loading import EVENT_HOOKS
     from dfbench.results.terminal import DataTable, styled
 
     colours = {PluginStatus.OK: "green", PluginStatus.FAILED: "red", PluginStatus.DISABLED: "yellow"}
