@@ -167,6 +167,7 @@ def predict(
     precision: str = FULL_PRECISION,
     size: str = "full",
     recipe: str = "",
+    train_compression: str = "",
     overrides: Mapping[str, object] | None = None,
     retry: bool = False,
     progress: Progress | None = None,
@@ -175,8 +176,9 @@ def predict(
 
     `paths`: video files, folders of frames, and folders of frames in archives (`frames.zip/real/12`). `weights`: a file, or
     None for those that a run with the same data would find. `data`: "demo" for the weights of the demo data, which are
-    trained if need be. `protocol`, `seed`, `recipe` and `overrides` say which training is meant; the last two also how to read
-    `weights` that store no recipe. `retry`: look for faces again in files that failed before.
+    trained if need be. `protocol`, `seed`, `recipe`, `overrides` and `train_compression` say which training is meant, as in
+    `run`; `recipe` and `overrides` also how to read `weights` that store no recipe. `retry`: look for faces again in files that
+    failed before.
 
     Columns: file, status ("ok", "missing", "undecodable", "no_face", "too_short", "error"), reason, probability of "fake" in
     [0, 1] with low and high (95 % over resamples of the clips: how far they agree), logit, clips, faces (tracks of faces that
@@ -199,6 +201,7 @@ def predict(
         precision=precision,
         size=size,
         recipe=recipe,
+        train_compression=train_compression,
         overrides=_texts(overrides),
     )
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(one) for one in paths]

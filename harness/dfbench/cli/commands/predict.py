@@ -34,6 +34,9 @@ def predict_command(
     recipe: Annotated[
         str, typer.Option(help="Recipe of the training, or for --weights that carry none.")
     ] = "",
+    train_compression: Annotated[
+        str, typer.Option(help="The compression that the training was on; the protocol's if empty.")
+    ] = "",
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,6 +73,7 @@ def predict_command(
         precision=precision,
         size=size,
         recipe=recipe,
+        train_compression=train_compression,
         overrides=parse_overrides(overrides or ()),
     )
     shown = NotingProgress() if as_json else output.progress()

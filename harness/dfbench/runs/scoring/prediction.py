@@ -113,7 +113,10 @@ class _Collected:
         del frames, seconds
         clips = pd.DataFrame({"file": 0, "logit": logits, "prob": sigmoid(logits)})
         probability, logit = pooled_scores(clips, ["file"], self.pooling)
-        low, high = clip_interval(logits, float(probability[0]), self.pooling)
+        rng = np.random.default_rng(
+            0
+        )  # of each file its own, so that no other file changes what is said of it
+        low, high = clip_interval(logits, float(probability[0]), self.pooling, rng=rng)
         self.by_file[video] = Prediction(
             video.path,
             Status.OK,
@@ -238,14 +241,16 @@ def prepared_files(
     return report.videos
 
 
-def clip_interval(logits: NDArray[np.float64], probability: float, pooling: Pooling) -> tuple[float, float]:
+def clip_interval(
+    logits: NDArray[np.float64], probability: float, pooling: Pooling, *, rng: np.random.Generator
+) -> tuple[float, float]:
     """Bounds of the central 95 % of the probability over resamples of the clips (k,), which hold `probability`.
 
     NaN for a single clip, of which nothing is known but itself.
     """
     if len(logits) < 2:
         return math.nan, math.nan
-    drawn = logits[np.random.default_rng(0).integers(len(logits), size=(DRAWS, len(logits)))]
+    drawn = logits[rng.integers(len(logits), size=(DRAWS, len(logits)))]
     if pooling is Pooling.MEAN_PROB:
         values = sigmoid(drawn).mean(axis=1)
     else:
