@@ -37,6 +37,7 @@ from dfbench.errors import (
     WeightsError,
 )
 from dfbench.escaping import for_shell
+from dfbench.events import RunFacts, TrainingFacts
 from dfbench.hooks.specs import hookimpl
 from dfbench.identity import canonical_json, digest_of
 from dfbench.interfaces import (
@@ -222,6 +223,7 @@ __all__ = [
     "ProtocolSpec",
     "PseudoFake",
     "RunError",
+    "RunFacts",
     "Sampling",
     "ScoreError",
     "SettingsError",
@@ -238,6 +240,7 @@ __all__ = [
     "TooShortError",
     "Trained",
     "Trainer",
+    "TrainingFacts",
     "TrainingNeeds",
     "TrainingRequest",
     "UndecodableVideoError",

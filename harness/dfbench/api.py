@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dfbench.arguments import names_checked
 from dfbench.errors import CoverageWarning, UsageError
 from dfbench.escaping import for_terminal
+from dfbench.events import RunFacts
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.settings import load_settings
@@ -37,16 +38,22 @@ class RunOutcome:
 
 def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
+    from dfbench.hooks.events import Events
     from dfbench.hooks.manners import generators_kept
     from dfbench.results.tabulation import table_of
     from dfbench.runs.scoring.evaluation import score_detector
 
     with generators_kept():
         scored = score_detector(request, progress=progress)
-    table = table_of(scored, cache=load_settings().cache, progress=progress)
+    events = Events(scored.host, progress)
+    try:
+        table = table_of(scored, cache=load_settings().cache, progress=progress)
+    except BaseException as error:
+        if scored.computed:
+            events.run_failed(RunFacts.of(scored.record), scored.folder, error)
+        raise
     if scored.computed:
-        for note in scored.host.call_run_finished(table):
-            progress.note(f"warning: {note}")
+        events.run_finished(RunFacts.of(scored.record), scored.folder, table)
     table.attrs["run"] = str(scored.folder)
     return RunOutcome(scored.folder, table, scored.computed)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from dfbench.events import OnRound, nobody
 from dfbench.specs import EvidenceMap
 from dfbench.text import storable
 from dfbench.types import ClipSpec, Faces, PrepareSpec, PseudoFake, Video, World
@@ -196,7 +197,8 @@ class TrainingRequest:
     `folder` may hold the remains of an interrupted training of the same identity: go on from there.
     `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights. `start`: weights
     to start from. `world`: where several processes train together, each gets this request, and
-    the first one writes.
+    the first one writes. `on_round` is called by the first one after each round, with the step and the values that were
+    logged, so that plugins can follow the training.
     """
 
     train: Sequence[FaceFile]
@@ -210,6 +212,7 @@ class TrainingRequest:
     progress: Progress
     start: StartWeights | None = None
     world: World = field(default_factory=World)
+    on_round: OnRound = nobody
 
 
 @runtime_checkable

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from tests.cli.command import Dfbench, frame, write
-from tests.cli.toy_lab import CUT, FITTED, FOUND, Lab
+from tests.cli.toy_lab import CUT, FITTED, FOUND, HEARD, Lab
 
 import dfbench
+from dfbench.errors import ScoreError
 from dfbench.hooks.host import Host
 from dfbench.runs.records.recorded import open_run, weights_of
+from dfbench.runs.scoring import evaluation
 from dfbench.runs.trainings.trained import TRAINING_FILE
 from dfbench.settings import load_settings
 
@@ -174,3 +176,40 @@ def test_a_file_is_scored_by_the_weights_that_a_run_finds(lab: Dfbench, tmp_path
     assert row["logit"] == scores["logit"][scores["video_id"] == "7"].mean()
     assert row["weights_sha256"] == records()[run]["detector"]["weights_sha256"]
     assert lines_of(FITTED) == 1
+
+
+def test_a_plugin_is_told_of_every_run_and_training(lab: Dfbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    HEARD.clear()
+    train = ("train", *TASK, "--seed", "3")
+    started = ("training started", "lab", "plain", 3, 2, 2)
+    CUT.touch()
+    assert lab(*train).code == 1
+    assert list(HEARD) == [started, ("training failed", 3, HEARD[1][2])]
+    assert "power cut" in str(HEARD[1][2])
+    HEARD.clear()
+    assert lab(*train).code == 0
+    round_one = ("training round", "own", 1, {"loss": 0.5})
+    assert list(HEARD) == [started, round_one, ("training finished", True, True, {})]
+    HEARD.clear()
+    run = ("run", *TASK, "--seed", "3")
+    scored = vars(evaluation)["score_videos"]
+
+    def broken(detector: object, videos: list[object], **rest: object) -> None:
+        scored(detector, videos[:1], **rest)
+        raise ScoreError("the detector returned NaN")
+
+    monkeypatch.setattr(evaluation, "score_videos", broken)
+    assert lab(*run).code == 1
+    monkeypatch.setattr(evaluation, "score_videos", scored)
+    assert lab(*run).code == 0
+    (folder,) = (path.resolve() for path in Path("runs").iterdir())
+    entry = json.loads((folder / "run.json").read_text())["entry"]
+    assert list(HEARD) == [
+        ("run started", entry, folder),
+        ("run failed", entry, folder, "the detector returned NaN"),
+        ("run started", entry, folder),
+        ("run finished", "complete", folder, True, 2),
+    ]
+    HEARD.clear()
+    assert (lab(*train).code, lab(*run).code) == (0, 0)  # both are complete: nothing happens
+    assert not HEARD

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -20,6 +21,8 @@ from dfbench import (
     FrameChoice,
     PrepareSpec,
     ProtocolSpec,
+    RunFacts,
+    TrainingFacts,
     TrainingNeeds,
     TrainingRequest,
     VideoSelection,
@@ -28,6 +31,7 @@ from dfbench import (
 
 # In the test's folder: two logs, and a file that makes the next training end early.
 FOUND, FITTED, CUT = Path("found.log"), Path("fitted.log"), Path("cut")
+HEARD: list[tuple[object, ...]] = []  # what it was told of runs and trainings
 
 
 def clips_of(frames: int) -> ClipSpec:
@@ -87,6 +91,7 @@ class Trainer:
         if CUT.exists():
             CUT.unlink()
             raise RuntimeError("power cut")
+        request.on_round(1, {"loss": 0.5})
         path, returns = request.folder / self._fields["file"], self._fields["returns"]
         if returns != "absent":
             path.parent.mkdir(exist_ok=True)
@@ -133,3 +138,40 @@ class Lab:
     @hookimpl
     def dfbench_face_finders() -> list[FaceFinderSpec]:
         return [FaceFinderSpec(name="whole", summary="The whole frame.", build=f"{__name__}:WholeFrame")]
+
+    @staticmethod
+    @hookimpl
+    def dfbench_run_started(run: RunFacts, folder: Path) -> None:
+        HEARD.append(("run started", run.entry, folder))
+
+    @staticmethod
+    @hookimpl
+    def dfbench_run_finished(run: RunFacts, folder: Path, table: pd.DataFrame) -> None:
+        HEARD.append(
+            ("run finished", run.record["status"], folder, (folder / "table.csv").is_file(), len(table))
+        )
+
+    @staticmethod
+    @hookimpl
+    def dfbench_run_failed(run: RunFacts, folder: Path, error: BaseException) -> None:
+        HEARD.append(("run failed", run.entry, folder, str(error)))
+
+    @staticmethod
+    @hookimpl
+    def dfbench_training_started(plan: TrainingFacts) -> None:
+        HEARD.append(("training started", plan.detector, plan.recipe, plan.seed, plan.train, plan.validation))
+
+    @staticmethod
+    @hookimpl
+    def dfbench_training_round(plan: TrainingFacts, step: int, values: Mapping[str, float]) -> None:
+        HEARD.append(("training round", plan.corpus, step, values))
+
+    @staticmethod
+    @hookimpl
+    def dfbench_training_finished(plan: TrainingFacts, weights: Path, outcome: Mapping[str, object]) -> None:
+        HEARD.append(("training finished", weights.parent == plan.folder, weights.is_file(), outcome))
+
+    @staticmethod
+    @hookimpl
+    def dfbench_training_failed(plan: TrainingFacts, error: BaseException) -> None:
+        HEARD.append(("training failed", plan.seed, str(error)))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import typer
 
-from dfbench import hookimpl
+from dfbench import RunFacts, TrainingFacts, hookimpl
+from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host
+from dfbench.progress import SilentProgress
 
 
 def named(name: str, **hooks: Any) -> SimpleNamespace:
@@ -20,35 +23,140 @@ def command_names(cli: typer.Typer) -> list[str | None]:
     return [command.name for command in cli.registered_commands]
 
 
-def test_a_failing_listener_gives_a_note_and_the_others_hear() -> None:
+RECORD: dict[str, Any] = {
+    "identity": "ab12",
+    "entry": "net (seed 0)",
+    "detector": {"name": "net"},
+    "protocol": "p",
+    "corpus": "demo",
+    "datasets": {"dfdc": {}, "dfd": {}},
+    "training_seed": 0,
+}
+PLAN = TrainingFacts("net", "plain", "demo", 0, "cpu", Path("weights"), 3, 2, {"recipe": {"lr": 0.1}})
+
+
+class Notes(SilentProgress):
+    """What was noted."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def tell_all(told: Events) -> None:
+    """Tell of a run and a training, whatever becomes of them."""
+    run, folder, table = RunFacts.of(RECORD), Path("runs/1"), pd.DataFrame({"auc": [0.5]})
+    told.run_started(run, folder)
+    told.run_finished(run, folder, table)
+    told.run_failed(run, folder, ValueError("no disk"))
+    told.training_started(PLAN)
+    told.training_round(PLAN, 7, {"loss": 0.5})
+    told.training_finished(PLAN, Path("weights/best.pt"), {"step": 7})
+    told.training_failed(PLAN, KeyboardInterrupt())
+    assert table["auc"].tolist() == [0.5]
+
+
+def test_every_event_says_of_what_it_is() -> None:
+    heard: list[tuple[object, ...]] = []
+    run = ("ab12", "net (seed 0)", "net", "p", "demo", ("dfdc", "dfd"), 0)
+
+    def address(run: RunFacts) -> tuple[object, ...]:
+        return (run.identity, run.entry, run.detector, run.protocol, run.corpus, run.tests, run.seed)
+
+    def finished(run: RunFacts, folder: Path, table: pd.DataFrame) -> None:
+        heard.append((address(run), folder, table["auc"].tolist()))
+
+    def failed(run: RunFacts, folder: Path, error: BaseException) -> None:
+        heard.append((address(run), folder, str(error)))
+
+    def trained(plan: TrainingFacts, weights: Path, outcome: dict[str, object]) -> None:
+        heard.append((plan.detector, weights, outcome))
+
+    listener = named(
+        "listener",
+        dfbench_run_started=lambda run, folder: heard.append(
+            (address(run), folder, run.record["training_seed"])
+        ),
+        dfbench_run_finished=finished,
+        dfbench_run_failed=failed,
+        dfbench_training_started=lambda plan: heard.append((plan.folder, plan.seed, plan.train)),
+        dfbench_training_round=lambda plan, step, values: heard.append((plan.recipe, step, values)),
+        dfbench_training_finished=trained,
+        dfbench_training_failed=lambda plan, error: heard.append((plan.device, type(error))),
+    )
+    notes = Notes()
+    tell_all(Events(Host.load([listener]), notes))
+    assert notes.lines == []
+    assert heard == [
+        (run, Path("runs/1"), 0),
+        (run, Path("runs/1"), [0.5]),
+        (run, Path("runs/1"), "no disk"),
+        (Path("weights"), 0, 3),
+        ("plain", 7, {"loss": 0.5}),
+        ("net", Path("weights/best.pt"), {"step": 7}),
+        ("cpu", KeyboardInterrupt),
+    ]
+    tell_all(Events(Host.load([listener]), notes, silent=True))
+    assert len(heard) == 7
+
+
+def test_a_failing_listener_is_a_warning_and_the_others_hear() -> None:
+    """They listen as listeners of earlier versions did."""
     heard: list[object] = []
 
     def fail(plan: dict[str, object]) -> None:
         raise ValueError("not today")
 
-    def listen(plan: dict[str, object]) -> None:
-        heard.append(plan["detector"])
+    def exits(result: pd.DataFrame) -> None:
+        raise SystemExit(3)
 
-    host = Host.load([named("bad", dfbench_run_started=fail), named("good", dfbench_run_started=listen)])
-    notes = host.call_run_started({"detector": "chance"})
-    assert notes == ("plugin 'bad': dfbench_run_started failed: ValueError: not today",)
-    assert heard == ["chance"]
+    bad = named("bad", dfbench_run_started=fail, dfbench_run_finished=exits, dfbench_training_round=fail)
+    good = named(
+        "good",
+        dfbench_run_started=lambda plan: heard.append(plan["detector"]),
+        dfbench_run_finished=lambda result: heard.append(len(result)),
+    )
+    notes = Notes()
+    tell_all(Events(Host.load([bad, good]), notes))
+    assert notes.lines == [
+        "warning: plugin 'bad': dfbench_run_started failed: ValueError: not today",
+        "warning: plugin 'bad': dfbench_run_finished failed: SystemExit: 3",
+        "warning: plugin 'bad': dfbench_training_round failed: ValueError: not today",
+    ]
+    assert heard == [{"name": "net"}, 1]
 
 
 def test_listeners_cannot_change_what_they_are_told() -> None:
-    def spoil_plan(plan: dict[str, Any]) -> None:
-        plan["nested"]["seed"] = 1
+    def spoil(run: RunFacts, plan: dict[str, Any]) -> None:
+        for record in (run.record, plan):
+            dict(record)["detector"].clear()
 
-    def spoil_result(result: pd.DataFrame) -> None:
-        result["auc"] = 1.0
+    def spoil_table(table: pd.DataFrame) -> None:
+        table["auc"] = 1.0
 
-    host = Host.load([named("spoiler", dfbench_run_started=spoil_plan, dfbench_run_finished=spoil_result)])
-    plan: dict[str, object] = {"nested": {"seed": 0}}
-    table = pd.DataFrame({"auc": [0.5]})
-    assert host.call_run_started(plan) == ()
-    assert host.call_run_finished(table) == ()
-    assert plan == {"nested": {"seed": 0}}
-    assert table["auc"].tolist() == [0.5]
+    def spoil_training(plan: TrainingFacts) -> None:
+        plan.identity["recipe"].clear()
+
+    spoiler = named(
+        "spoiler",
+        dfbench_run_started=spoil,
+        dfbench_run_finished=spoil_table,
+        dfbench_training_started=spoil_training,
+    )
+    heard: list[object] = []
+    witness = named(
+        "witness",
+        dfbench_run_started=lambda run, plan: heard.append((run.record["detector"], plan["detector"])),
+        dfbench_run_finished=lambda table: heard.append(table["auc"].tolist()),
+        dfbench_training_started=lambda plan: heard.append(plan.identity),
+    )
+    notes = Notes()
+    tell_all(Events(Host.load([spoiler, witness]), notes))
+    assert notes.lines == []
+    assert heard == [({"name": "net"}, {"name": "net"}), [0.5], {"recipe": {"lr": 0.1}}]
+    assert (RECORD["detector"], PLAN.identity) == ({"name": "net"}, {"recipe": {"lr": 0.1}})
 
 
 def test_commands_are_added_whole_or_not_at_all() -> None:

@@ -14,9 +14,12 @@ import pandas as pd
 import pytest
 import typer
 from tests.hooks.distributions import python_path
+from tests.hooks.test_host_events import RECORD
 from typer.testing import CliRunner
 
+from dfbench.events import RunFacts, TrainingFacts
 from dfbench.hooks.conformance import check_dataset, check_detector, check_synthesizer
+from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host, PluginRecord, PluginStatus
 from dfbench.hooks.loading import HOOK_NAMES
 from dfbench.hooks.registry import Kind, load_object
@@ -114,6 +117,22 @@ def test_it_hears_events_and_adds_its_command(host: Host) -> None:
     cli.command("other")(lambda: None)
     assert host.add_commands(cli) == ()
     assert CliRunner().invoke(cli, ["sample-hello"]).output == "hello from the sample plugin\n"
-    assert host.call_run_started({"detector": "chance"}) == ()
-    assert host.call_run_finished(pd.DataFrame({"auc": [0.5, 0.6]})) == ()
-    assert sys.modules["dfbench_sample"].events == ["started with ['detector']", "finished with 2 rows"]
+    told = Events(host, SilentProgress())
+    run, folder = RunFacts.of(RECORD), Path("runs/1")
+    told.run_started(run, folder)
+    told.run_finished(run, folder, pd.DataFrame({"auc": [0.5, 0.6]}))
+    told.run_failed(run, folder, ValueError("no disk"))
+    plan = TrainingFacts("net", "plain", "demo", 0, "cpu", Path("weights"), 3, 2, identity={})
+    told.training_started(plan)
+    told.training_round(plan, 7, {"loss": 0.25})
+    told.training_finished(plan, Path("weights/best.pt"), {})
+    told.training_failed(plan, ValueError("diverged"))
+    assert sys.modules["dfbench_sample"].events == [
+        "net (seed 0) started in 1",
+        "net (seed 0) finished with 2 rows",
+        "net (seed 0) failed: no disk",
+        "net trains on 3 videos",
+        "step 7: loss 0.2",
+        "net trained: best.pt",
+        "net not trained: diverged",
+    ]

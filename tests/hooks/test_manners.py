@@ -143,7 +143,7 @@ def test_listeners_and_imports_are_looked_at_too(
 ) -> None:
     source = "import dfbench, os\n@dfbench.hookimpl\ndef dfbench_run_started(plan):\n    os.chdir('/')\n"
     install("rude", source)
-    assert Host.load().call_run_started({}) == ()
+    assert Host.load().tell("dfbench_run_started", lambda: {"run": None, "folder": None, "plan": {}}) == ()
     install("rude_module", "import os\nos.chdir('/')\nRude = 1\n")
     assert load_object("rude_module:Rude") == 1
     with running(SPEC, "to describe w"):

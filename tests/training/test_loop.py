@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from tests.training.toy import STEPS, Toy, ToyModule, equal, fit, rows_of
 
 from dfbench import PluginError, RunError
-from dfbench.training.record import LOG
+from dfbench.training.record import LOG, rounds_done
 from dfbench.training.weights_file import BEST, LAST
 
 
@@ -31,6 +32,22 @@ def test_the_log_has_a_row_a_round_and_the_score_where_there_was_one(tmp_path: P
     # The last weights are validated whatever the interval.
     assert [row["val_auc"][:3] for row in rows] == ["", "0.2", "", "0.4", "0.5"]
     assert all(math.isfinite(float(row["loss"])) for row in rows)
+
+
+def test_each_round_is_told_once_its_checkpoint_is_written(tmp_path: Path) -> None:
+    told: list[tuple[int, int, bool]] = []
+
+    def on_round(step: int, values: Mapping[str, float]) -> None:
+        assert values["loss"] == pytest.approx(float(rows_of(tmp_path)[-1]["loss"]))
+        told.append((step, rounds_done(tmp_path / LAST), "val_auc" in values))
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    toy = Toy(rounds=5, validate_every=2, scores=(0.1, 0.2, 0.3, 0.4, 0.5))
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, toy, on_round=on_round)
+    fit(tmp_path, toy, on_round=on_round)  # goes on, and tells of no round twice
+    assert told == [(number * STEPS, number, number in (2, 4, 5)) for number in range(1, 6)]
 
 
 def test_it_learns(tmp_path: Path) -> None:

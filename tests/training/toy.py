@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dfbench import World
+from dfbench.events import OnRound, nobody
 from dfbench.interfaces import Progress
 from dfbench.metrics.point import auc
 from dfbench.progress import SilentProgress
@@ -192,7 +193,9 @@ class ToyModule(pl.LightningModule):
         self.log("val_auc", self.toy.scores[self.current_epoch] if self.toy.scores else score)
 
 
-def fit(folder: Path, toy: Toy, *, progress: Progress | None = None) -> tuple[FitResult, ToyModule]:
+def fit(
+    folder: Path, toy: Toy, *, progress: Progress | None = None, on_round: OnRound = nobody
+) -> tuple[FitResult, ToyModule]:
     """Train the toy in `folder`; goes on where an earlier call was cut off."""
     module = ToyModule(toy)
     plan = FitPlan(
@@ -207,7 +210,12 @@ def fit(folder: Path, toy: Toy, *, progress: Progress | None = None) -> tuple[Fi
         world=toy.world,
     )
     result = fit_module(
-        module, folder=folder, plan=plan, progress=progress or SilentProgress(), title="train toy"
+        module,
+        folder=folder,
+        plan=plan,
+        progress=progress or SilentProgress(),
+        title="train toy",
+        on_round=on_round,
     )
     return result, module
 

@@ -8,7 +8,6 @@ not notice.
 
 from __future__ import annotations
 
-import copy
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +22,6 @@ from dfbench.hooks.sources import PluginSource, installed_sources, object_source
 from dfbench.hooks.waiting import named_if_slow
 
 if TYPE_CHECKING:
-    import pandas as pd
     import typer
     from typer.models import CommandInfo, TyperInfo
 
@@ -108,19 +106,8 @@ class Host:
             loaded.append((_record(loading), loading))
         return cls(loaded)
 
-    def call_run_started(self, plan: Mapping[str, object]) -> tuple[str, ...]:
-        """Tell every plugin that scoring starts, each with its own copy of `plan`.
-
-        Returns one note for each listener that failed; show them, the run goes on.
-        """
-        return self._tell("dfbench_run_started", lambda: {"plan": copy.deepcopy(dict(plan))})
-
-    def call_run_finished(self, result: pd.DataFrame) -> tuple[str, ...]:
-        """Tell every plugin that a run is complete, each with its own copy of `result`; notes as above."""
-        return self._tell("dfbench_run_finished", lambda: {"result": result.copy()})
-
     def add_commands(self, cli: typer.Typer) -> tuple[str, ...]:
-        """Let every plugin add commands to `cli`; notes as above.
+        """Let every plugin add commands to `cli`; returns a note for each that failed.
 
         A plugin that fails, that adds what no command line can be built of, or that uses a name which the command
         line has already, adds nothing.
@@ -144,7 +131,11 @@ class Host:
             notes.extend(failed)
         return tuple(notes)
 
-    def _tell(self, hook: str, arguments: Callable[[], dict[str, Any]]) -> tuple[str, ...]:
+    def tell(self, hook: str, arguments: Callable[[], dict[str, Any]]) -> tuple[str, ...]:
+        """Call the event hook of every plugin that listens, each with `arguments` of its own.
+
+        Returns a note for each listener that failed: show them, what they listen to goes on.
+        """
         return tuple(
             note
             for loading in self._working

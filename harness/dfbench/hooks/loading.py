@@ -37,7 +37,16 @@ OFFER_HOOKS: Mapping[str, tuple[Kind, type[Spec]]] = {
     "dfbench_protocols": (Kind.PROTOCOL, ProtocolSpec),
     "dfbench_face_finders": (Kind.FACE_FINDER, FaceFinderSpec),
 }
-EVENT_HOOKS = ("dfbench_commands", "dfbench_run_started", "dfbench_run_finished")
+EVENT_HOOKS = (
+    "dfbench_commands",
+    "dfbench_run_started",
+    "dfbench_run_finished",
+    "dfbench_run_failed",
+    "dfbench_training_started",
+    "dfbench_training_round",
+    "dfbench_training_finished",
+    "dfbench_training_failed",
+)
 HOOK_NAMES = (*OFFER_HOOKS, *EVENT_HOOKS)
 
 

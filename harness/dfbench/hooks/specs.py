@@ -7,7 +7,8 @@ they must not read files, import torch or load weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import typer
 
+    from dfbench.events import RunFacts, TrainingFacts
     from dfbench.specs import (
         CorpusSpec,
         DatasetSpec,
@@ -69,11 +71,48 @@ def dfbench_commands(cli: typer.Typer) -> None:
     """
 
 
-@hookspec
-def dfbench_run_started(plan: dict[str, object]) -> None:
-    """Called when scoring starts. `plan` is the content of `run.json` so far; changes to it are ignored."""
+# Events. A plugin names those of the arguments that it wants. Each gets copies of its own, what it raises is a warning, and
+# what it listens to goes on. A run or a training that started is finished or failed in the end, unless the process is killed;
+# one that was complete before is not told of.
 
 
 @hookspec
-def dfbench_run_finished(result: pd.DataFrame) -> None:
-    """Called when a run is complete. `result` is a copy of its result table."""
+def dfbench_run_started(run: RunFacts, folder: Path, plan: dict[str, object]) -> None:
+    """Called when scoring starts, or goes on where it was cut off.
+
+    `run`: what is known of it by now; `folder`: where it is stored. `plan` is the content of `run.json` so far, as in earlier
+    versions: `run.record` has the same.
+    """
+
+
+@hookspec
+def dfbench_run_finished(run: RunFacts, folder: Path, table: pd.DataFrame, result: pd.DataFrame) -> None:
+    """Called when a run is complete, and its files are written. `table` is its result table, and so is `result`, as it was
+    called in earlier versions."""
+
+
+@hookspec
+def dfbench_run_failed(run: RunFacts, folder: Path, error: BaseException) -> None:
+    """Called when a run ends early: by an error, or by KeyboardInterrupt. The folder is gone if nothing was scored."""
+
+
+@hookspec
+def dfbench_training_started(plan: TrainingFacts) -> None:
+    """Called when a training starts, or goes on where it was cut off; its faces are prepared by then."""
+
+
+@hookspec
+def dfbench_training_round(plan: TrainingFacts, step: int, values: Mapping[str, float]) -> None:
+    """Called after each round of a training, once its checkpoint is written. `step`: optimiser steps so far; `values`: what
+    was logged, by name, such as "loss", and after a validation "val_auc"."""
+
+
+@hookspec
+def dfbench_training_finished(plan: TrainingFacts, weights: Path, outcome: Mapping[str, object]) -> None:
+    """Called when the file `weights` is written. `outcome`: how the training went, as stored with the weights; empty for a
+    trainer that writes its weights itself."""
+
+
+@hookspec
+def dfbench_training_failed(plan: TrainingFacts, error: BaseException) -> None:
+    """Called when a training ends without weights: by an error, or by KeyboardInterrupt. Asked for again, it goes on."""

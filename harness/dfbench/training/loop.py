@@ -32,6 +32,7 @@ from torch import Tensor
 
 from dfbench.children import safe_children
 from dfbench.errors import StoreError, UsageError
+from dfbench.events import OnRound, nobody
 from dfbench.files import remove_abandoned
 from dfbench.interfaces import Progress
 from dfbench.training.devices import resolve_device
@@ -65,17 +66,23 @@ class FitResult:
 
 
 def fit_module(
-    module: pl.LightningModule, *, folder: Path, plan: FitPlan, progress: Progress, title: str
+    module: pl.LightningModule,
+    *,
+    folder: Path,
+    plan: FitPlan,
+    progress: Progress,
+    title: str,
+    on_round: OnRound = nobody,
 ) -> FitResult:
     """Train `module`, which brings its own data loaders, in `folder`; goes on where an earlier call was cut off.
 
     Several processes that are `joined` call this together: gradients are averaged over them, batch norms see the
-    batches of all, and the first one writes. Returns the best weights. Raises StoreError if the folder cannot be
-    written or holds a damaged checkpoint, RunError if the loss or the validation score is no number, PluginError if the
-    module does not log `plan.monitor`.
+    batches of all, and the first one writes, and calls `on_round` after each round. Returns the best weights. Raises
+    StoreError if the folder cannot be written or holds a damaged checkpoint, RunError if the loss or the validation score is
+    no number, PluginError if the module does not log `plan.monitor`.
     """
     last = folder / LAST
-    record = Record(folder, plan)
+    record = Record(folder, plan, on_round)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dfbench.csv_text import csv_of_rows
 from dfbench.errors import PluginError, RunError, StoreError
+from dfbench.events import OnRound, nobody
 from dfbench.files import write_whole
 from dfbench.interfaces import ProgressTask
 from dfbench.training.weights_file import BEST, LAST
@@ -107,14 +108,14 @@ class Bar(pl.Callback):
 
 
 class Record(pl.Callback):
-    """After every round: the log row, the best weights if they are, and the checkpoint, in this order.
+    """After every round: the log row, the best weights if they are, the checkpoint, and `on_round`, in this order.
 
     Whatever is cut off between two of these is done again, with the same outcome, by the call that goes on. Where
     several processes train together, each decides the same and the first one writes.
     """
 
-    def __init__(self, folder: Path, plan: FitPlan) -> None:
-        self._folder, self._plan = folder, plan
+    def __init__(self, folder: Path, plan: FitPlan, on_round: OnRound = nobody) -> None:
+        self._folder, self._plan, self._on_round = folder, plan, on_round
         self.best, self.best_step = -math.inf, 0
         self.resumed_at: list[int] = []
         self.ended = False  # before its last round, for want of gains
@@ -190,6 +191,8 @@ class Record(pl.Callback):
         if trainer.is_global_zero:
             write_atomic(self._folder / LOG, csv_of_rows(self._rows).encode())
         trainer.save_checkpoint(self._folder / LAST)
+        if trainer.is_global_zero:
+            self._on_round(step, values)
 
     def _seconds(self) -> float:
         return self._before + time.monotonic() - self._started

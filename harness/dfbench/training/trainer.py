@@ -96,6 +96,7 @@ class MethodTrainer:
                 plan=self._plan(request, module.order),
                 progress=request.progress,
                 title=f"train {method.name} ({recipe.name})",
+                on_round=request.on_round,
             )
         return self._trained(result, request, started)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench import (
@@ -12,7 +14,9 @@ from dfbench import (
     DetectorSpec,
     FaceFinderSpec,
     ProtocolSpec,
+    RunFacts,
     SynthesizerSpec,
+    TrainingFacts,
     VideoSelection,
     hookimpl,
 )
@@ -119,12 +123,42 @@ def dfbench_commands(cli: typer.Typer) -> None:
 
 
 @hookimpl
-def dfbench_run_started(plan: dict[str, object]) -> None:
+def dfbench_run_started(run: RunFacts, folder: Path) -> None:
     """Note the start."""
-    events.append(f"started with {sorted(plan)}")
+    events.append(f"{run.entry} started in {folder.name}")
 
 
 @hookimpl
-def dfbench_run_finished(result: pd.DataFrame) -> None:
-    """Note the end."""
-    events.append(f"finished with {len(result)} rows")
+def dfbench_run_finished(run: RunFacts, table: pd.DataFrame) -> None:
+    """Note the end, with what came of it."""
+    events.append(f"{run.entry} finished with {len(table)} rows")
+
+
+@hookimpl
+def dfbench_run_failed(run: RunFacts, error: BaseException) -> None:
+    """Note the end, and why."""
+    events.append(f"{run.entry} failed: {error}")
+
+
+@hookimpl
+def dfbench_training_started(plan: TrainingFacts) -> None:
+    """Note the start."""
+    events.append(f"{plan.detector} trains on {plan.train} videos")
+
+
+@hookimpl
+def dfbench_training_round(step: int, values: Mapping[str, float]) -> None:
+    """Note the loss."""
+    events.append(f"step {step}: loss {values['loss']:.1f}")
+
+
+@hookimpl
+def dfbench_training_finished(plan: TrainingFacts, weights: Path) -> None:
+    """Note the end, with what came of it."""
+    events.append(f"{plan.detector} trained: {weights.name}")
+
+
+@hookimpl
+def dfbench_training_failed(plan: TrainingFacts, error: BaseException) -> None:
+    """Note the end, and why."""
+    events.append(f"{plan.detector} not trained: {error}")

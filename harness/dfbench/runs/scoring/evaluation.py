@@ -21,7 +21,9 @@ from dfbench.data.datasets.manifest import (
 from dfbench.data.folders import below, require_below
 from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.errors import StoreError, UsageError
+from dfbench.events import RunFacts
 from dfbench.hooks.detectors import card_of, opened
+from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.third_party import changed_since, joined
@@ -185,7 +187,13 @@ class _Work:
         record = begin_session(self.record, stored, device=device, threads=compute_threads())
         record["plugins"] = joined(stored.get("plugins"), record["plugins"])
         record = _begin(self.folder, record, self.videos, self.files, self.stage)
-        finished = _score_into(self.folder, record, self.stage, self.card, detector, left)
+        events, facts = Events(self.stage.host, self.stage.progress), RunFacts.of(record)
+        events.run_started(facts, self.folder)
+        try:
+            finished = _score_into(self.folder, record, self.stage, self.card, detector, left)
+        except BaseException as error:
+            events.run_failed(facts, self.folder, error)
+            raise
         return self._scored(finished, computed=True)
 
     def _scored(self, record: Mapping[str, Any], *, computed: bool) -> ScoredRun:
@@ -235,10 +243,7 @@ def _begin(
     make_folder(folder)
     write_manifest(folder, videos, stage.source.roots.values())
     write_files(folder, files.values())
-    written = write_record(folder, {**record, CONTENT: content_of(folder, (MANIFEST, FILES))})
-    for note in stage.host.call_run_started(record):
-        stage.progress.note(f"warning: {note}")
-    return written
+    return write_record(folder, {**record, CONTENT: content_of(folder, (MANIFEST, FILES))})
 
 
 def _tell(training: Training, request: RunRequest, stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from dfbench.data.datasets.manifest import files_digest, manifest_digest
 from dfbench.data.folders import below, make_below, unwritable
 from dfbench.errors import RunError, WeightsError
 from dfbench.escaping import for_shell
+from dfbench.events import OnRound, TrainingFacts
+from dfbench.hooks.events import Events
 from dfbench.hooks.manners import generators_kept
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import (
@@ -209,6 +212,45 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             " training it now"
         )
         faces = _prepared(plan, needs_of(stage.spec, trainer), stage)
+    facts = TrainingFacts(
+        detector=stage.spec.name,
+        recipe=plan["recipe"],
+        corpus=plan["identity"]["corpus"],
+        seed=request.seed,
+        device=device,
+        folder=folder,
+        train=len(faces["train"]),
+        validation=len(faces["validation"]),
+        identity=plan["identity"],
+    )
+    events = Events(stage.host, progress, silent=not world.first)
+    events.training_started(facts)
+    try:
+        on_round = partial(events.training_round, facts)
+        weights, outcome = _fit(request, world, stage, trainer, plan, faces, device=device, on_round=on_round)
+    except BaseException as error:
+        events.training_failed(facts, error)
+        raise
+    events.training_finished(facts, weights, outcome)
+    return weights
+
+
+def _fit(
+    request: RunRequest,
+    world: World,
+    stage: Stage,
+    trainer: Trainer,
+    plan: Mapping[str, Any],
+    faces: Mapping[str, list[FaceFile]],
+    *,
+    device: str,
+    on_round: OnRound,
+) -> tuple[Path, Mapping[str, Any]]:
+    """Train on prepared faces and write the weights; returns their path, and how the training went.
+
+    A process that does not write returns the folder in place of the path.
+    """
+    folder: Path = plan["folder"]
     needs = needs_of(stage.spec, trainer)
     train = stage.protocol.train
     dataset = stage.registry.dataset(train.dataset)
@@ -231,13 +273,14 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             seed=request.seed,
             synthesizer=synthesizer,
             provenance=provenance,
-            progress=progress,
+            progress=stage.progress,
             start=start_weights(request.start) if request.start else None,
             world=world,
+            on_round=on_round,
         )
         returned: object = trainer.fit(asked)
     if not world.first:  # which the first one writes
-        return returned if isinstance(returned, Path) else folder
+        return (returned if isinstance(returned, Path) else folder), {}
     if isinstance(returned, Trained):
         recipe = plan["identity"]["recipe"]
         weights = write_trained(returned, asked, detector=stage.spec.name, recipe=recipe)
@@ -245,7 +288,7 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
         weights = checked_weights(returned, folder, stage.spec)
     note_training(folder, weights, {"sha256": file_sha256(weights), **provenance})
     clear_checkpoints(folder)
-    return weights
+    return weights, returned.outcome if isinstance(returned, Trained) else {}
 
 
 def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> dict[str, list[FaceFile]]:
