@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +19,9 @@ from dfbench.errors import RunError, StoreError, UsageError
 from dfbench.results.paired import Aligned, aligned, compare_runs, difference, pooled_scores
 
 COUNT = 24
+CLUSTERED: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "golden" / "clustered.json").read_text(encoding="utf-8")
+)
 
 
 def scores(
@@ -158,3 +164,23 @@ def test_groups_of_runs_are_compared_in_each_test_that_all_have() -> None:
         compare_runs([better[0][better[0]["dataset"] == "a"]], only[:1])
     with pytest.raises(UsageError, match="2 and 1 runs cannot be compared in pairs"):
         compare_runs(better, worse[:1])
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_a_difference_varies_as_the_formula_for_clustered_aucs_says(name: str) -> None:
+    """The numbers are those of Obuchowski (Biometrics 1997; 53:567-578), computed by other programs."""
+    golden = CLUSTERED[name]
+    clusters = np.unique(golden["clusters"], return_inverse=True)[1]
+    videos = tuple(map(str, range(len(clusters))))
+    both = Aligned(videos, np.array([golden["a"], golden["b"]]), np.array(golden["labels"]), clusters)
+    assert both.aucs() == pytest.approx(golden["auc"], abs=1e-12)
+    found = difference(both)
+    assert found.point == pytest.approx(golden["difference"], abs=1e-12)
+    drawn = both.draws(np.random.default_rng(0))
+    for values, variance in (
+        *zip(drawn, golden["var"], strict=True),
+        (drawn[0] - drawn[1], golden["var_difference"]),
+    ):
+        assert np.std(values) == pytest.approx(math.sqrt(variance), rel=0.08)
+    half = 1.96 * math.sqrt(golden["var_difference"])
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
