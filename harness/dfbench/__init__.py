@@ -122,7 +122,7 @@ if TYPE_CHECKING:
     from dfbench.results.boards.board import Board
     from dfbench.results.paired import Comparison
     from dfbench.training.devices import resolve_device
-    from dfbench.training.distributed import gathered
+    from dfbench.training.distributed import gather_values
     from dfbench.training.loop import FitResult, fit_module
     from dfbench.training.record import FitPlan
 
@@ -160,7 +160,7 @@ _LAZY = {
     "StoredFaces": "dfbench.data.store.face_files",
     "read_faces": "dfbench.data.store.face_files",
     "read_track": "dfbench.data.store.face_files",
-    "gathered": "dfbench.training.distributed",
+    "gather_values": "dfbench.training.distributed",
     "FitPlan": "dfbench.training.record",
     "FitResult": "dfbench.training.loop",
     "fit_module": "dfbench.training.loop",
@@ -264,7 +264,7 @@ __all__ = [
     "fit_module",
     "folder_fault",
     "for_shell",
-    "gathered",
+    "gather_values",
     "hookimpl",
     "is_archive_name",
     "is_companion_name",

@@ -98,7 +98,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from dfbench.training.distributed import current_world, joined
+from dfbench.training.distributed import current_world, process_group
 from tests.fakestormer.training_faces import make_trainer
 from dfbench.training.module import MethodModule
 from tests.fakestormer import training_faces as t
@@ -107,7 +107,7 @@ folder, devices, nodes, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.arg
 faces = t.stored_faces(folder)
 world = current_world(devices, nodes)
 assert (world.size, world.local) == (2, devices)
-with joined(world):
+with process_group(world):
     for name, changes in cases.items():
         asked = replace(t.request(faces, folder / "two" / name), world=world)
         if name == "resumed":

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dfbench import World
 from dfbench.data.preparing.process import OwnProcess
-from dfbench.training.distributed import current_world, joined
+from dfbench.training.distributed import current_world, process_group
 
 RANKS = 2
 
@@ -86,7 +86,7 @@ def _as_rank(
     os.environ |= {"TORCHELASTIC_RUN_ID": "toy", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     wanted = replace(wanted, world=current_world(RANKS, 1))
     assert wanted.world == World(rank, RANKS, RANKS)
-    with joined(wanted.world):
+    with process_group(wanted.world):
         if cut >= 0:
             with suppress(toy.CutError):
                 toy.fit(folder, replace(wanted, at_step=toy.once(toy.CutError(), at=cut)))

@@ -24,7 +24,7 @@ from dfbench.events import OnRound, nobody
 from dfbench.interfaces import Progress
 from dfbench.metrics.point import auc
 from dfbench.progress import SilentProgress
-from dfbench.training.distributed import gathered
+from dfbench.training.distributed import gather_values
 from dfbench.training.loop import FitResult, fit_module
 from dfbench.training.record import LOG, FitPlan
 
@@ -184,7 +184,7 @@ class ToyModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the score."""
-        logits = gathered(self._logits)
+        logits = gather_values(self._logits)
         self._logits.clear()
         self.states.append({key: value.clone() for key, value in self.state_dict().items()})
         scores = np.array([value for (value,) in logits.values()])

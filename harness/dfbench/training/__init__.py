@@ -18,7 +18,7 @@ from dfbench.lazy import lazy_names
 if TYPE_CHECKING:
     from dfbench.training.augmentation import Augmentation as Augmentation
     from dfbench.training.devices import resolve_device as resolve_device
-    from dfbench.training.distributed import gathered as gathered
+    from dfbench.training.distributed import gather_values as gather_values
     from dfbench.training.loaders import TrainingClips as TrainingClips
     from dfbench.training.loop import FitResult as FitResult
     from dfbench.training.loop import fit_module as fit_module
@@ -83,6 +83,6 @@ _NAMES = {
     "dfbench.training.weights_file": ("WeightsHeader", "fitted", "require_finite"),
     "dfbench.training.loop": ("FitResult", "fit_module"),
     "dfbench.training.record": ("FitPlan",),
-    "dfbench.training.distributed": ("gathered",),
+    "dfbench.training.distributed": ("gather_values",),
 }
 __getattr__, __all__ = lazy_names(__name__, _NAMES)

@@ -116,7 +116,7 @@ class StartedEnvironment(ClusterEnvironment):
 
 
 def cluster_environment() -> ClusterEnvironment | None:
-    """What started this process as one of several, for Lightning; None if nothing did."""
+    """Return what started this process as one of several, for Lightning; None if nothing did."""
     place = started()
     return None if place is None else StartedEnvironment(place)
 
@@ -163,8 +163,8 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
 
 
 @contextmanager
-def joined(world: World) -> Iterator[None]:
-    """Connect the processes of a world: tensors on the CPU travel by gloo, those on CUDA devices by NCCL."""
+def process_group(world: World) -> Iterator[None]:
+    """Run the body within the process group of `world`: gloo for tensors on the CPU, NCCL for those on CUDA devices."""
     if world.size == 1:
         yield
         return
@@ -182,8 +182,8 @@ def joined(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def first_goes_ahead(world: World) -> Iterator[None]:
-    """The first process goes through the body, then the others do, all at once."""
+def rank_zero_first(world: World) -> Iterator[None]:
+    """Run the body on rank 0 first; the other ranks wait for it, then run it together."""
     waiting = dist.new_group(backend="gloo", timeout=PATIENCE)
     assert isinstance(waiting, dist.ProcessGroup)  # everybody is a member
     if not world.first:
@@ -193,8 +193,8 @@ def first_goes_ahead(world: World) -> Iterator[None]:
         dist.barrier(group=waiting)
 
 
-def agreed(value: int) -> bool:
-    """Whether all processes have the same value."""
+def same_on_all_ranks(value: int) -> bool:
+    """Return True if every rank passed the same value."""
     if not dist.is_initialized():
         return True
     values = [0] * dist.get_world_size()
@@ -202,15 +202,15 @@ def agreed(value: int) -> bool:
     return len(set(values)) == 1
 
 
-def gathered(part: Mapping[tuple[int, int], list[float]]) -> dict[tuple[int, int], list[float]]:
-    """The parts of all processes as one; keys that several hold get the values of each, in the order of ranks."""
+def gather_values(part: Mapping[tuple[int, int], list[float]]) -> dict[tuple[int, int], list[float]]:
+    """Gather the parts of all ranks and return them merged; values of a key that several ranks have are in the order of ranks."""
     if not dist.is_initialized():
         return dict(part)
     parts: list[Mapping[tuple[int, int], list[float]]] = [{}] * dist.get_world_size()
     dist.all_gather_object(parts, dict(part))
     merged: dict[tuple[int, int], list[float]] = {}
-    for one in parts:
-        for key, values in one.items():
+    for of_rank in parts:
+        for key, values in of_rank.items():
             merged.setdefault(key, []).extend(values)
     return merged
 

@@ -36,7 +36,7 @@ from dfbench.events import OnRound, nobody
 from dfbench.files import remove_abandoned
 from dfbench.interfaces import Progress
 from dfbench.training.devices import resolve_device
-from dfbench.training.distributed import agreed, cluster_environment, share_batch_norms
+from dfbench.training.distributed import cluster_environment, same_on_all_ranks, share_batch_norms
 from dfbench.training.record import (
     AtomicCheckpoints,
     Bar,
@@ -76,7 +76,7 @@ def fit_module(
 ) -> FitResult:
     """Train `module`, which brings its own data loaders, in `folder`; goes on where an earlier call was cut off.
 
-    Several processes that are `joined` call this together: gradients are averaged over them, batch norms see the
+    Several processes of a `process_group` call this together: gradients are averaged over them, batch norms see the
     batches of all, and the first one writes, and calls `on_round` after each round. Returns the best weights. Raises
     StoreError if the folder cannot be written or holds a damaged checkpoint, RunError if the loss or the validation score is
     no number, PluginError if the module does not log `plan.monitor`.
@@ -90,7 +90,7 @@ def fit_module(
     if plan.world.first:
         remove_abandoned(folder)
     done = rounds_done(last)
-    if not agreed(done):
+    if not same_on_all_ranks(done):
         raise UsageError(
             f"the processes of this training see different checkpoints in {folder}",
             hints=("the cache must be on a disk that all machines share: set DFBENCH_CACHE",),

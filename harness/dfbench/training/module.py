@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from dfbench.metrics.point import auc
-from dfbench.training.distributed import gathered
+from dfbench.training.distributed import gather_values
 from dfbench.training.loaders import ValidationBatch
 from dfbench.training.muon import MuonAdamW
 from dfbench.training.order import ClipOrder
@@ -188,7 +188,7 @@ class MethodModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Video AUC: the mean logit of a video's clips, its pseudo-fake counted as another video; clip accuracy."""
-        logits = gathered(self._logits)
+        logits = gather_values(self._logits)
         self._logits.clear()
         scores = np.array([np.mean(ones) for ones in logits.values()])
         labels = np.array([label for label, _ in logits], dtype=np.int8)

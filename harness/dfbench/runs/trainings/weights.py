@@ -141,11 +141,11 @@ def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | No
             return _train_in_processes(request, progress=progress, stage=stage)
         with generators_kept():
             return _train(request, World(), progress=progress, stage=stage)
-    from dfbench.training.distributed import current_world, joined
+    from dfbench.training.distributed import current_world, process_group
 
     world = current_world(request.devices, request.nodes)
 
-    with joined(world):
+    with process_group(world):
         return _train(request, world, progress=progress if world.first else SilentProgress(), stage=stage)
 
 
@@ -192,9 +192,9 @@ def _command(request: RunRequest) -> list[str]:
 def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stage | None) -> Path:
     turn: AbstractContextManager[None] = nullcontext()
     if world.size > 1:
-        from dfbench.training.distributed import first_goes_ahead
+        from dfbench.training.distributed import rank_zero_first
 
-        turn = first_goes_ahead(world)
+        turn = rank_zero_first(world)
     with turn:
         stage = stage or open_stage(request, progress, purpose="train")
         folder, trainer, plan = _training(request, stage)
