@@ -109,7 +109,7 @@ if TYPE_CHECKING:
     from dfbench.data.clips import cut_crops, cut_landmarks
     from dfbench.data.datasets.corpus_card import CORPUS_FILE
     from dfbench.data.faces.landmarks import landmark_file
-    from dfbench.data.faces.tracking import lost, others_than, with_others
+    from dfbench.data.faces.tracking import merged_faces, not_overlapping, unmatched
     from dfbench.data.folders import folder_fault
     from dfbench.data.images.file_kinds import (
         is_archive_name,
@@ -145,9 +145,9 @@ _LAZY = {
     "Comparison": "dfbench.results.paired",
     "cut_crops": "dfbench.data.clips",
     "cut_landmarks": "dfbench.data.clips",
-    "lost": "dfbench.data.faces.tracking",
-    "others_than": "dfbench.data.faces.tracking",
-    "with_others": "dfbench.data.faces.tracking",
+    "unmatched": "dfbench.data.faces.tracking",
+    "not_overlapping": "dfbench.data.faces.tracking",
+    "merged_faces": "dfbench.data.faces.tracking",
     "folder_fault": "dfbench.data.folders",
     "archive_folders": "dfbench.data.images.sequences",
     "CORPUS_FILE": "dfbench.data.datasets.corpus_card",
@@ -273,9 +273,9 @@ __all__ = [
     "landmark_file",
     "leaderboard",
     "list_runs",
-    "lost",
+    "merged_faces",
     "natural_key",
-    "others_than",
+    "not_overlapping",
     "own_cores",
     "predict",
     "read_faces",
@@ -286,6 +286,6 @@ __all__ = [
     "scores",
     "storable",
     "train",
+    "unmatched",
     "verify_runs",
-    "with_others",
 ]

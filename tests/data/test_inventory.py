@@ -12,7 +12,7 @@ import pytest
 
 from dfbench.data.datasets.corpus_card import CORPUS_FILE, corpus_name, refuse_cards_inside
 from dfbench.data.datasets.manifest import manifest_digest
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.errors import LayoutError, UnknownNameError
 from dfbench.interfaces import DatasetIndex
 from dfbench.specs import DatasetSpec
@@ -48,7 +48,7 @@ def index(root: Path) -> DatasetIndex:
 
 
 def test_a_complete_copy(root: Path, index: DatasetIndex) -> None:
-    inventory = check(SPEC, root, index)
+    inventory = take_stock(SPEC, root, index)
     assert inventory.complete
     assert [(row.split, row.manipulation, row.expected, row.found) for row in inventory.rows] == [
         ("test", "real", Counts(2, 0), Counts(2, 0)),
@@ -61,10 +61,13 @@ def test_a_complete_copy(root: Path, index: DatasetIndex) -> None:
 
 
 def test_a_training_video_leaves_the_hash_of_the_test_split(root: Path, index: DatasetIndex) -> None:
-    before = check(SPEC, root, index)
+    before = take_stock(SPEC, root, index)
     more = [video(root, name, split="train") for name in ("t", "u")]
     hashes = [
-        {row.split: row.split_hash for row in check(SPEC, root, DatasetIndex((*index.videos, *train))).rows}
+        {
+            row.split: row.split_hash
+            for row in take_stock(SPEC, root, DatasetIndex((*index.videos, *train))).rows
+        }
         for train in ([], more[:1], more)
     ]
     assert {one["test"] for one in hashes} == {before.rows[0].split_hash}
@@ -75,13 +78,13 @@ def test_a_training_video_leaves_the_hash_of_the_test_split(root: Path, index: D
 def test_list_files_are_told_with_their_hash(root: Path, index: DatasetIndex) -> None:
     path = root / "list.txt"
     path.write_bytes(b"a\nb\nc\n")
-    inventory = check(SPEC, root, replace(index, lists=(path,)))
+    inventory = take_stock(SPEC, root, replace(index, lists=(path,)))
     digest = sha256(b"a\nb\nc\n").hexdigest()
     assert inventory.to_json()["lists"] == [{"file": "list.txt", "sha256": digest}]
     assert f"    {digest}  list.txt" in inventory.lines()
     path.unlink()
     with pytest.raises(LayoutError, match=r"list\.txt cannot be read"):
-        check(SPEC, root, replace(index, lists=(path,)))
+        take_stock(SPEC, root, replace(index, lists=(path,)))
 
 
 def test_what_is_not_verified_of_the_layout_is_told(root: Path, index: DatasetIndex) -> None:
@@ -95,7 +98,7 @@ def test_what_is_not_verified_of_the_layout_is_told(root: Path, index: DatasetIn
         ),
         (replace(SPEC, verified=False), False, "  the official layout is not verified"),
     ):
-        inventory = check(spec, root, index)
+        inventory = take_stock(spec, root, index)
         assert inventory.to_json()["layout_verified"] is verified
         assert any(one.startswith(line) for one in inventory.lines())
         assert verified is not any("verified" in one for one in inventory.lines()[1:])
@@ -103,7 +106,7 @@ def test_what_is_not_verified_of_the_layout_is_told(root: Path, index: DatasetIn
 
 def test_a_missing_video_is_named(root: Path, index: DatasetIndex) -> None:
     index.videos[1].path.unlink()
-    inventory = check(SPEC, root, index)
+    inventory = take_stock(SPEC, root, index)
     assert inventory.missing == ("real/b.mp4",)
     assert inventory.rows[0].found == Counts(1, 0)
     assert not inventory.complete
@@ -114,14 +117,14 @@ def test_a_missing_video_is_named(root: Path, index: DatasetIndex) -> None:
 def test_a_missing_folder_is_as_many_missing_videos(root: Path, index: DatasetIndex) -> None:
     index.videos[2].path.unlink()
     index.videos[2].path.parent.rmdir()
-    assert check(SPEC, root, index).missing == ("Swap/c.mp4",)
+    assert take_stock(SPEC, root, index).missing == ("Swap/c.mp4",)
 
 
 def test_an_empty_file_and_a_dangling_link_are_not_found(root: Path, index: DatasetIndex) -> None:
     index.videos[0].path.write_bytes(b"")
     index.videos[1].path.unlink()
     index.videos[1].path.symlink_to(root / "gone")
-    inventory = check(SPEC, root, index)
+    inventory = take_stock(SPEC, root, index)
     assert (inventory.empty, inventory.missing) == (("real/a.mp4",), ("real/b.mp4",))
     assert inventory.rows[0].found == Counts(0, 0)
     assert not inventory.complete
@@ -130,13 +133,13 @@ def test_an_empty_file_and_a_dangling_link_are_not_found(root: Path, index: Data
 def test_an_extra_video_is_told_but_is_no_shortfall(root: Path, index: DatasetIndex) -> None:
     for name in ("extra.mp4", "notes.txt", "._a.mp4"):
         (root / "real" / name).write_bytes(b"video")
-    inventory = check(SPEC, root, index)
+    inventory = take_stock(SPEC, root, index)
     assert inventory.extra == ("real/extra.mp4",)
     assert inventory.complete
 
 
 def test_problems_of_the_lists_are_a_shortfall(root: Path, index: DatasetIndex) -> None:
-    inventory = check(SPEC, root, replace(index, problems=("list.txt, line 3: bad",)))
+    inventory = take_stock(SPEC, root, replace(index, problems=("list.txt, line 3: bad",)))
     assert not inventory.complete
     assert "    list.txt, line 3: bad" in inventory.lines()
     assert ("mend the list files" in "".join(inventory.remedies())) is bool(index.lists)
@@ -146,7 +149,7 @@ def test_problems_of_the_lists_are_a_shortfall(root: Path, index: DatasetIndex) 
 def test_a_list_of_another_length_than_published_differs(
     root: Path, index: DatasetIndex, official: Counts
 ) -> None:
-    inventory = check(replace(SPEC, official={"test": official}), root, index)
+    inventory = take_stock(replace(SPEC, official={"test": official}), root, index)
     assert not inventory.complete
     assert any("DIFFERS" in line for line in inventory.lines())
 
@@ -157,8 +160,8 @@ def test_a_later_manipulation_is_counted_apart_and_only_if_it_is_there(
     later = video(root, "d", "Later")
     later.path.parent.mkdir()
     later.path.write_bytes(b"video")
-    assert [one.part for one in check(SPEC, root, index).official] == ["train", "test"]
-    inventory = check(SPEC, root, DatasetIndex((*index.videos, later)))
+    assert [one.part for one in take_stock(SPEC, root, index).official] == ["train", "test"]
+    inventory = take_stock(SPEC, root, DatasetIndex((*index.videos, later)))
     assert [(one.part, one.listed) for one in inventory.official] == [
         ("train", None),
         ("test", Counts(2, 1)),
@@ -169,9 +172,9 @@ def test_a_later_manipulation_is_counted_apart_and_only_if_it_is_there(
 
 def test_an_absent_test_split_and_a_split_asked_for_are_shortfalls(root: Path, index: DatasetIndex) -> None:
     spec = replace(SPEC, official={**SPEC.official, "val": Counts(1, 1)})
-    assert not check(spec, root, index).complete
-    assert check(spec, root, index, splits=("test",)).complete
-    assert not check(spec, root, index, splits=("train",)).complete
+    assert not take_stock(spec, root, index).complete
+    assert take_stock(spec, root, index, splits=("test",)).complete
+    assert not take_stock(spec, root, index, splits=("train",)).complete
 
 
 @pytest.mark.parametrize("official", [SPEC.official, {}])
@@ -179,22 +182,22 @@ def test_a_split_that_is_neither_listed_nor_official_is_unknown(
     root: Path, index: DatasetIndex, official: dict[str, Counts]
 ) -> None:
     with pytest.raises(UnknownNameError, match="no split 'tset' in sample") as caught:
-        check(replace(SPEC, official=official), root, index, splits=("test", "tset"))
+        take_stock(replace(SPEC, official=official), root, index, splits=("test", "tset"))
     assert caught.value.hints[0] == "did you mean 'test'?"
 
 
 def test_the_splits_of_a_corpus_file_replace_the_published_ones(root: Path, index: DatasetIndex) -> None:
     (root / CORPUS_FILE).write_text('{"corpus": "demo", "official": {"val": {"real": 1, "fake": 1}}}')
-    assert not check(SPEC, root, index, splits=("val",)).complete  # promised, not there
+    assert not take_stock(SPEC, root, index, splits=("val",)).complete  # promised, not there
     with pytest.raises(UnknownNameError, match="'train'"):
-        check(SPEC, root, index, splits=("train",))
+        take_stock(SPEC, root, index, splits=("train",))
 
 
 def test_a_corpus_file_names_the_corpus_and_replaces_the_counts(root: Path, index: DatasetIndex) -> None:
     content = {"corpus": "demo", "official": {"test": {"real": 2, "fake": 1}, "val": {"real": 5, "fake": 5}}}
     (root / CORPUS_FILE).write_text(json.dumps(content))
     assert corpus_name(root) == "demo"
-    inventory = check(replace(SPEC, official={"test": Counts(2500, 2500)}), root, index)
+    inventory = take_stock(replace(SPEC, official={"test": Counts(2500, 2500)}), root, index)
     assert (inventory.corpus, [one.part for one in inventory.official]) == ("demo", ["test", "val"])
     assert inventory.official[0].agrees
     assert not inventory.complete  # val is promised and not there
@@ -202,7 +205,7 @@ def test_a_corpus_file_names_the_corpus_and_replaces_the_counts(root: Path, inde
 
 def test_a_corpus_file_without_counts_keeps_the_published_ones(root: Path, index: DatasetIndex) -> None:
     (root / CORPUS_FILE).write_text('{"corpus": "mirror"}')
-    inventory = check(SPEC, root, index)
+    inventory = take_stock(SPEC, root, index)
     assert (inventory.corpus, inventory.complete) == ("mirror", True)
 
 
@@ -220,7 +223,7 @@ def test_a_damaged_corpus_file_is_an_error_that_shows_its_form(
     root: Path, index: DatasetIndex, content: bytes
 ) -> None:
     (root / CORPUS_FILE).write_bytes(content)
-    for use in (lambda: corpus_name(root), lambda: check(SPEC, root, index)):
+    for use in (lambda: corpus_name(root), lambda: take_stock(SPEC, root, index)):
         with pytest.raises(LayoutError, match=CORPUS_FILE) as caught:
             use()
         assert '"corpus": NAME' in caught.value.hints[0]
@@ -266,7 +269,7 @@ def test_a_corpus_file_takes_no_name_that_leads_elsewhere_or_is_taken(
     for use in (
         lambda: corpus_name(root),
         lambda: corpus_name(root, "own"),
-        lambda: check(SPEC, root, index),
+        lambda: take_stock(SPEC, root, index),
     ):
         with pytest.raises(LayoutError, match='"corpus" is') as caught:
             use()
@@ -291,13 +294,13 @@ def test_other_names_are_free(root: Path, name: str) -> None:
 def test_counts_of_a_corpus_file_are_never_said_to_be_published(root: Path, index: DatasetIndex) -> None:
     card = {"corpus": "mine", "official": {"test": {"real": 2, "fake": 1}}}
     (root / CORPUS_FILE).write_text(json.dumps(card))
-    by_card = check(SPEC, root, index)
+    by_card = take_stock(SPEC, root, index)
     (line,) = [line for line in by_card.lines() if "mine counts are" in line]
     assert line.endswith(f"2 real + 1 fake: as {CORPUS_FILE} says")
     assert not any("as published" in line for line in by_card.lines())
     assert by_card.to_json()["official_by"] == CORPUS_FILE
     (root / CORPUS_FILE).unlink()
-    assert check(SPEC, root, index).to_json()["official_by"] == "publication"
+    assert take_stock(SPEC, root, index).to_json()["official_by"] == "publication"
 
 
 def test_a_corpus_file_further_inside_is_not_passed_over(root: Path, index: DatasetIndex) -> None:
@@ -333,7 +336,7 @@ def test_masks_that_are_not_where_the_index_says_are_missing(root: Path, index: 
     for name, (missing, empty) in expected.items():
         masked = replace(video, mask_path=root / name)
         videos = tuple(masked if one is video else one for one in index.videos)
-        inventory = check(SPEC, root, replace(index, videos=videos))
+        inventory = take_stock(SPEC, root, replace(index, videos=videos))
         assert (inventory.missing, inventory.empty) == (missing, empty)
         assert inventory.complete is not bool(missing or empty)
         assert not inventory.extra
@@ -342,14 +345,14 @@ def test_masks_that_are_not_where_the_index_says_are_missing(root: Path, index: 
 def test_a_wrong_root_is_an_error(root: Path, index: DatasetIndex) -> None:
     assert corpus_name(root / "nowhere") == "official"
     with pytest.raises(LayoutError, match="cannot be used: no such folder"):
-        check(SPEC, root / "nowhere", index)
+        take_stock(SPEC, root / "nowhere", index)
     with pytest.raises(LayoutError, match="cannot be used: a file, not a folder"):
-        check(SPEC, index.videos[0].path, index)
+        take_stock(SPEC, index.videos[0].path, index)
 
 
 def test_json_has_everything_and_lines_are_cut(root: Path, index: DatasetIndex) -> None:
     absent = tuple(video(root, f"x{number:02d}") for number in range(30))
-    inventory = check(SPEC, root, DatasetIndex((*index.videos, *absent)))
+    inventory = take_stock(SPEC, root, DatasetIndex((*index.videos, *absent)))
     content = json.loads(json.dumps(inventory.to_json()))
     assert content["missing"] == [f"real/x{number:02d}.mp4" for number in range(30)]
     assert content["complete"] is False
@@ -374,10 +377,10 @@ def test_people_shared_by_ones_own_splits_are_a_shortfall(root: Path, index: Dat
     rows = [
         replace(one, split=split) for one, split in zip(index.videos, ("train", "val", "test"), strict=True)
     ]
-    assert check(own, root, DatasetIndex(tuple(rows))).complete
+    assert take_stock(own, root, DatasetIndex(tuple(rows))).complete
     rows[2] = replace(rows[2], group=rows[0].group, identities=("x",))
     rows[1] = replace(rows[1], identities=("x",))
-    inventory = check(own, root, DatasetIndex(tuple(rows)))
+    inventory = take_stock(own, root, DatasetIndex(tuple(rows)))
     assert inventory.leaks == (
         "1 group is in train and in test: a",
         "1 identity is in val and in test: x",
@@ -389,7 +392,7 @@ def test_people_shared_by_ones_own_splits_are_a_shortfall(root: Path, index: Dat
         "put all videos of a person or source video into one split" in one for one in inventory.remedies()
     )
     assert inventory.lines()[-1] == "INCOMPLETE: numbers on it would mislead"
-    assert check(own, root, DatasetIndex(tuple(rows)), splits=("val",)).leaks == inventory.leaks[1:]
+    assert take_stock(own, root, DatasetIndex(tuple(rows)), splits=("val",)).leaks == inventory.leaks[1:]
 
 
 def test_people_shared_by_published_splits_are_a_note(root: Path, index: DatasetIndex) -> None:
@@ -398,13 +401,13 @@ def test_people_shared_by_published_splits_are_a_note(root: Path, index: Dataset
         for one, split in zip(index.videos, ("train", "test", "test"), strict=True)
     )
     spec = replace(SPEC, official={"train": Counts(1, 0), "test": Counts(1, 1)})
-    inventory = check(spec, root, DatasetIndex(rows, notes=("known",)))
+    inventory = take_stock(spec, root, DatasetIndex(rows, notes=("known",)))
     assert inventory.notes == (
         "known",
         "leak between the published splits: 1 group is in train and in test: a",
     )
     assert inventory.complete
-    assert not check(replace(spec, official={"test": Counts(1, 1)}), root, DatasetIndex(rows)).complete
+    assert not take_stock(replace(spec, official={"test": Counts(1, 1)}), root, DatasetIndex(rows)).complete
 
 
 @pytest.mark.parametrize("how", ["link", "hard link", "other path"])
@@ -418,10 +421,10 @@ def test_one_file_in_two_splits_is_a_shortfall(root: Path, index: DatasetIndex, 
         else:
             again.path.hardlink_to(first.path)
     own = replace(SPEC, official={})
-    inventory = check(own, root, DatasetIndex((*index.videos, again)))
+    inventory = take_stock(own, root, DatasetIndex((*index.videos, again)))
     assert inventory.leaks == ("a (test, real) = again (train, real)",)
     assert not inventory.complete
-    twice = check(own, root, DatasetIndex((*index.videos, replace(again, split="test"))))
+    twice = take_stock(own, root, DatasetIndex((*index.videos, replace(again, split="test"))))
     assert twice.notes == ("one file: a (test, real) = again (test, real)",)
     assert twice.complete
 
@@ -430,7 +433,7 @@ def test_what_no_list_names_is_to_be_downloaded_and_what_a_list_lost_restored(
     root: Path, index: DatasetIndex
 ) -> None:
     spec = replace(SPEC, official={"test": Counts(363, 3068), "val": Counts(1, 1)})
-    inventory = check(spec, root, index)
+    inventory = take_stock(spec, root, index)
     assert inventory.remedies() == [
         "download the rest of test: 2 of 363 real and 1 of 3068 fake videos of it are on disk; "
         "if a selection is meant, name it in dfbench-corpus.json",
@@ -443,7 +446,7 @@ def test_what_no_list_names_is_to_be_downloaded_and_what_a_list_lost_restored(
     )
     (root / "list.txt").write_bytes(b"")
     listed = replace(index, lists=(root / "list.txt",), unlisted=("val",))
-    kinds = [one.partition(" of ")[0].partition(";")[0] for one in check(spec, root, listed).remedies()]
+    kinds = [one.partition(" of ")[0].partition(";")[0] for one in take_stock(spec, root, listed).remedies()]
     assert kinds == ["download the rest", "restore the official lists"]
-    (more,) = check(replace(spec, official={"test": Counts(1, 1)}), root, index).remedies()
+    (more,) = take_stock(replace(spec, official={"test": Counts(1, 1)}), root, index).remedies()
     assert more.startswith("move away what does not belong to test: 2 of 1 real and 1 of 1 fake videos")

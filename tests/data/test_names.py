@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dfbench import Dataset, DatasetIndex, Label, LayoutError, SettingsError, UndecodableVideoError, Video
 from dfbench.config_file import write_root
 from dfbench.data.datasets.manifest import manifest_digest, manifest_of, videos_of
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.data.decoding.video import probe
 from dfbench.data.fingerprints import UNREADABLE, fingerprint
 from dfbench.data.images.sequences import archive_of, is_sequence, source_size
@@ -73,9 +73,9 @@ def test_a_dataset_of_such_names_is_whole(own: Dataset, tmp_path: Path) -> None:
     table = tmp_path / "manifest.parquet"
     manifest_of(index.videos).to_parquet(table)
     assert len(manifest_digest(index.videos)) == 64
-    inventory = check(SPEC, tmp_path / "own\udcfe", index)
+    inventory = take_stock(SPEC, tmp_path / "own\udcfe", index)
     assert inventory.complete
-    gone = check(SPEC, tmp_path / "own\udcfe", replace(index, videos=index.videos[:1]))
+    gone = take_stock(SPEC, tmp_path / "own\udcfe", replace(index, videos=index.videos[:1]))
     assert gone.extra
     for one in (inventory, gone):
         assert "\n".join(one.lines()).encode()
@@ -116,7 +116,7 @@ def test_a_name_that_no_disk_has(tmp_path: Path, name: str) -> None:
             probe(path)
         video = Video("folder", "a", path, Label.REAL, "test", "real", "original", (), "a")
         (tmp_path / "real").mkdir(exist_ok=True)
-        assert len(check(SPEC, tmp_path, DatasetIndex((video,))).missing) == 1
+        assert len(take_stock(SPEC, tmp_path, DatasetIndex((video,))).missing) == 1
 
 
 def test_a_loop_of_links_is_one_unreadable_video(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_loop_of_links_is_one_unreadable_video(tmp_path: Path) -> None:
     assert [video.video_id for video in index.videos] == ["real/good.mp4", "real/loop.mp4"]
     with pytest.raises(UndecodableVideoError, match="Too many levels of symbolic links"):
         probe(index.videos[1].path)
-    assert check(SPEC, tmp_path, index).missing == ("real/loop.mp4",)
+    assert take_stock(SPEC, tmp_path, index).missing == ("real/loop.mp4",)
 
 
 def test_a_root_that_is_no_folder_names_itself(tmp_path: Path) -> None:

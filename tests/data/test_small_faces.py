@@ -12,7 +12,7 @@ from PIL import Image
 from tests import photographs
 
 from dfbench import Faces, FrameChoice, PrepareSpec
-from dfbench.data.faces.tracking import with_others
+from dfbench.data.faces.tracking import merged_faces
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.store.face_files import StoredFaces, read_track
 from dfbench_plugins.face_finders.mtcnn import Mtcnn, MtcnnOfVideo
@@ -130,6 +130,6 @@ def test_a_face_is_there_once() -> None:
             np.asarray(boxes, np.float32), np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32)
         )
 
-    both = with_others(faces((0, 0, 100, 120)), faces((5, 5, 95, 110), (20, 20, 40, 45), (90, 0, 130, 50)))
+    both = merged_faces(faces((0, 0, 100, 120)), faces((5, 5, 95, 110), (20, 20, 40, 45), (90, 0, 130, 50)))
     assert both.boxes.tolist() == [[0, 0, 100, 120], [90, 0, 130, 50]]
     assert len(both.scores) == len(both.points) == 2

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from dfbench.data.datasets.corpus_card import CORPUS_FILE as CORPUS_FILE
     from dfbench.data.datasets.manifest import compression_of as compression_of
     from dfbench.data.faces.landmarks import landmark_file as landmark_file
-    from dfbench.data.faces.tracking import lost as lost
-    from dfbench.data.faces.tracking import others_than as others_than
-    from dfbench.data.faces.tracking import with_others as with_others
+    from dfbench.data.faces.tracking import merged_faces as merged_faces
+    from dfbench.data.faces.tracking import not_overlapping as not_overlapping
+    from dfbench.data.faces.tracking import unmatched as unmatched
     from dfbench.data.folders import below as below
     from dfbench.data.folders import folder_fault as folder_fault
     from dfbench.data.folders import require_below as require_below
@@ -67,6 +67,6 @@ _NAMES = {
     "dfbench.data.store.face_files": ("StoredFaces", "read_faces", "read_track"),
     "dfbench.data.clips": ("clip_positions", "cut_crops", "cut_landmarks", "read_clips"),
     "dfbench.data.faces.landmarks": ("landmark_file",),
-    "dfbench.data.faces.tracking": ("lost", "others_than", "with_others"),
+    "dfbench.data.faces.tracking": ("unmatched", "not_overlapping", "merged_faces"),
 }
 __getattr__, __all__ = lazy_names(__name__, _NAMES)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench import Faces
-from dfbench.data import lost, others_than, with_others
+from dfbench.data import merged_faces, not_overlapping, unmatched
 from dfbench_plugins.face_finders.cascade import Cascade, Found, Part
 from dfbench_plugins.face_finders.shrinking import shrunk, summed
 
@@ -59,8 +59,8 @@ class EqualFrames:
     def with_near(self, row: int, found: Faces, others: Faces) -> Faces:
         """`found` of one frame, and what of the `others`, of a frame beside it, is seen near where it was there."""
         for sides in NEAR:
-            for faces in self._near(self._places(row, lost(others, found), sides)):
-                found = with_others(found, faces)
+            for faces in self._near(self._places(row, unmatched(others, found), sides)):
+                found = merged_faces(found, faces)
         return found
 
     def _search(self, rows: Sequence[int], smallest: float, settled: float) -> list[Faces]:
@@ -72,14 +72,14 @@ class EqualFrames:
         shown = [faces.only(self._sides(faces) < settled) for faces in seen]
         found = [faces.only(self._sides(faces) >= settled) for faces in seen]
         places = [
-            self._places(row, others_than(faces, one), NEAR[0])
+            self._places(row, not_overlapping(one, known=faces), NEAR[0])
             for row, one, faces in zip(rows, shown, found, strict=True)
         ]
         near = iter(self._near([one for several in places for one in several]))
         for at, several in enumerate(places):
             for faces in islice(near, len(several)):
-                found[at] = with_others(found[at], faces)
-            found[at] = with_others(found[at], shown[at])
+                found[at] = merged_faces(found[at], faces)
+            found[at] = merged_faces(found[at], shown[at])
         return found
 
     def _places(self, row: int, faces: Faces, beyond: float) -> list[Place]:
@@ -110,7 +110,7 @@ class EqualFrames:
         # A search that begins below may not reach up to what was found from here on.
         for number, faces in zip(smaller, self._near(list(smaller.values())) if smaller else (), strict=True):
             settled = found[number].only(self._sides(found[number]) >= places[number][1])
-            found[number] = with_others(settled, faces)
+            found[number] = merged_faces(settled, faces)
         return found
 
     def _find(self, rows: Sequence[int], smallest: float, parts: Sequence[Part] | None = None) -> list[Faces]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench import Faces
-from dfbench.data import with_others
+from dfbench.data import merged_faces
 from dfbench_plugins.face_finders.cascade import Cascade
 from dfbench_plugins.face_finders.equal_frames import NO_FACES, EqualFrames
 
@@ -94,7 +94,7 @@ class MtcnnOfVideo:
             if not len(found[row].scores):
                 (found[row],) = frames.small([row])
             before = found[row]
-        found[last] = with_others(found[last], frames.all_sizes([last])[0])
+        found[last] = merged_faces(found[last], frames.all_sizes([last])[0])
         for row in reversed(range(last)):
             found[row] = frames.with_near(row, found[row], found[row + 1])
         return found

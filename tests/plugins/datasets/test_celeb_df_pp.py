@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import Dataset, Label, LayoutError
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench_plugins.datasets import celeb_df_pp
 
 WriteTree = Callable[..., Path]
@@ -43,7 +43,7 @@ def test_the_tree_of_the_readme(celeb_pp_root: Path) -> None:
     assert index.videos[3].identities == ("id1", "id2")
     assert all(one.path.is_file() for one in index.videos)
     assert index.notes == celeb_df_pp.NOTES
-    told = check(celeb_df_pp.SPEC, celeb_pp_root, index)
+    told = take_stock(celeb_df_pp.SPEC, celeb_pp_root, index)
     assert any("official counts are 178 real + 5240 fake: DIFFERS" in line for line in told.lines())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import Counts, DatasetSpec, LayoutError
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.hooks.conformance import check_dataset
 from dfbench.hooks.registry import load_object
 from dfbench_plugins.datasets import dfbench_datasets
@@ -150,7 +150,7 @@ def test_the_lists_of_deeperforensics_are_its_own_and_those_of_ffpp(dfo_root: Pa
 def test_a_training_file_of_celeb_df_leaves_the_hash_of_its_test_split(celeb_root: Path) -> None:
     def identity() -> tuple[str, str, object]:
         index = CelebDF(celeb_root, compression=None).index()
-        inventory = check(next(one for one in SPECS if one.name == "celeb_df_v2"), celeb_root, index)
+        inventory = take_stock(next(one for one in SPECS if one.name == "celeb_df_v2"), celeb_root, index)
         hashes = {row.split: row.split_hash for row in inventory.rows}
         return hashes["test"], hashes["train"], inventory.lists
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import DatasetIndex, DatasetSpec, Label, LayoutError
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.hooks.registry import load_object
 from dfbench_plugins.datasets import dfbench_datasets, folder
 
@@ -33,7 +33,7 @@ def test_two_folders(own_root: Path) -> None:
         ("fake/SimSwap/b.mp4", Label.FAKE, "test", "SimSwap"),
     ]
     assert all(video.group == video.video_id for video in index.videos)
-    assert check(folder.SPEC, own_root, index).complete
+    assert take_stock(folder.SPEC, own_root, index).complete
 
 
 def test_frames_that_belong_to_no_video_and_archives_are_told(own_root: Path) -> None:
@@ -43,7 +43,7 @@ def test_frames_that_belong_to_no_video_and_archives_are_told(own_root: Path) ->
     assert len(index.videos) == 4
     assert "give each video a folder of its own" in index.problems[0]
     assert index.notes[0] == "fake/ holds 1 archives, which are not looked into: list them in videos.csv"
-    inventory = check(folder.SPEC, own_root, index)
+    inventory = take_stock(folder.SPEC, own_root, index)
     assert any("1 problems in the folders" in line for line in inventory.lines())
     assert inventory.remedies() == ["mend the folders as each line above says"]
 
@@ -213,7 +213,7 @@ def test_an_unverified_dataset_is_read_in_this_form_under_its_own_name(
     index = build(own_root, compression=None).index()
     assert {one.dataset for one in index.videos} == {spec.name}
     assert rows(index) == rows(index_of(own_root))
-    assert any("not verified" in line for line in check(spec, own_root, index).lines())
+    assert any("not verified" in line for line in take_stock(spec, own_root, index).lines())
     with pytest.raises(LayoutError, match=f"the root of {spec.name}"):
         build(own_root / "real", compression=None).index()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import DatasetIndex, LayoutError
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench_plugins.datasets import celeb_df_pp, deeperforensics_sources, folder, wilddeepfake
 
 Files = Sequence[str]
@@ -63,7 +63,7 @@ def test_the_problem_counts_the_links_and_says_how_to_allow_them(root: Path, tmp
     assert "real/y" in problem
     assert "DFBENCH_DATA__FOLLOW_LINKS" in problem
     assert "follow_links" in problem
-    assert not check(folder.SPEC, root, own(root)).complete
+    assert not take_stock(folder.SPEC, root, own(root)).complete
 
 
 def test_links_out_of_the_root_are_followed_where_the_user_says_so(
@@ -177,7 +177,7 @@ def test_links_to_files_are_followed_wherever_they_lead(root: Path, tmp_path: Pa
         KEPT[1],
     ]
     assert index.problems == ()
-    found = check(folder.SPEC, root, index)
+    found = take_stock(folder.SPEC, root, index)
     assert set(found.missing) == {"real/gone.mp4", "real/zero.mp4"}
     assert any("fake/hard.mp4" in note for note in found.notes)
 

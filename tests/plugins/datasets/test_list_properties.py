@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dfbench import Dataset, DfbenchError, LayoutError, storable
 from dfbench.data.datasets.corpus_card import CORPUS_FILE, corpus_name
 from dfbench.data.datasets.manifest import manifest_digest, manifest_of, videos_of
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench_plugins.datasets.celeb_df_pp import CelebDFPP
 from dfbench_plugins.datasets.celeb_df_v2 import CelebDF
 from dfbench_plugins.datasets.deeperforensics import DeeperForensics
@@ -323,7 +323,7 @@ def test_corpus_file(content: bytes) -> None:
         (Path(folder) / "real").mkdir()
         (Path(folder) / "real" / "a.mp4").write_bytes(b"x")
         index = FolderDataset(Path(folder), compression=None).index()
-        for use in (lambda: corpus_name(Path(folder)), lambda: check(SPEC, Path(folder), index).lines()):
+        for use in (lambda: corpus_name(Path(folder)), lambda: take_stock(SPEC, Path(folder), index).lines()):
             told: list[str] = [str(path)]
             try:
                 assert use()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import Counts, DatasetIndex, FrameChoice, Label, LayoutError
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.data.decoding.video import read_frames
 from dfbench_plugins.datasets.wilddeepfake import NOTES, SPEC, WildDeepfake
 
@@ -76,7 +76,7 @@ def test_a_shard_in_both_forms_is_told_and_used_once(wild_root: Path) -> None:
 
 def test_the_inventory_finds_sequences_in_archives_and_folders(wild_root: Path) -> None:
     unpack(wild_root, "real_test", keep=False)
-    inventory = check(SPEC, wild_root, index_of(wild_root))
+    inventory = take_stock(SPEC, wild_root, index_of(wild_root))
     assert (inventory.missing, inventory.empty, inventory.extra) == ((), (), ())
     assert [(row.split, row.found.real, row.found.fake) for row in inventory.rows if row.split == "test"] == [
         ("test", 2, 0),
@@ -109,7 +109,7 @@ def test_a_damaged_shard_is_told_and_the_others_are_used(wild_root: Path) -> Non
     assert problem.startswith(f"{wild_root / 'fake_test'}, shard: '3.tar.gz' is left out")
     assert f"the archive {archive} cannot be read" in problem
     spec = replace(SPEC, official={"test": Counts(2, 2), "train": Counts(2, 2)})
-    inventory = check(spec, wild_root, index)
+    inventory = take_stock(spec, wild_root, index)
     assert all(one.agrees for one in inventory.official)
     assert not inventory.complete
 

@@ -49,7 +49,7 @@ def list_command(
     from dfbench.cli import output
     from dfbench.hooks.host import Host
     from dfbench.results.terminal import DataTable
-    from dfbench.runs.datasets.checking import check_dataset
+    from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import overview
     from dfbench.runs.planning.sources import configured_source
     from dfbench.settings import load_settings
@@ -58,7 +58,11 @@ def list_command(
     registry, settings = Host.load().registry, load_settings()
     source = configured_source(settings, registry)
     checked = partial(
-        check_dataset, source=source, registry=registry, workers=settings.workers, progress=output.progress()
+        inspect_dataset,
+        source=source,
+        registry=registry,
+        workers=settings.workers,
+        progress=output.progress(),
     )
     states = overview(registry, source, look=checked if look else None)
     if as_json:
@@ -117,7 +121,7 @@ def check_command(
     from dfbench.cli import output
     from dfbench.errors import UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.datasets.checking import check_dataset
+    from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import NOT_CONFIGURED, overview, states_on_disk
     from dfbench.runs.planning.refusals import check_selection
     from dfbench.runs.planning.sources import configured_source, made_corpus
@@ -144,7 +148,7 @@ def check_command(
             hints=("name a dataset: dfbench data check NAME", "dfbench data list names them"),
         )
     look = partial(
-        check_dataset,
+        inspect_dataset,
         source=source,
         registry=registry,
         root=root,
@@ -186,7 +190,7 @@ def add_command(
     from dfbench.cli import output
     from dfbench.config_file import config_path, write_root
     from dfbench.hooks.host import Host
-    from dfbench.runs.datasets.checking import check_dataset
+    from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import states_on_disk
     from dfbench.runs.planning.sources import configured_source, with_corpora
     from dfbench.settings import load_settings
@@ -195,7 +199,7 @@ def add_command(
     spec, place = registry.dataset(dataset), root.absolute()
     source = configured_source(settings, registry)
     look = partial(
-        check_dataset,
+        inspect_dataset,
         source=source,
         registry=registry,
         root=place,

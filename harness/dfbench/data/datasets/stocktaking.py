@@ -35,10 +35,10 @@ class _File:
     place: tuple[int, int] | None = None
 
 
-def check(
+def take_stock(
     spec: DatasetSpec, dataset_root: Path, index: DatasetIndex, *, splits: Sequence[str] = ()
 ) -> Inventory:
-    """Hold `index` against the files below `dataset_root` and the published counts.
+    """Compare `index` with the files below `dataset_root` and the published counts; returns the inventory.
 
     Looks at names and sizes only, also in archives, of which each is listed once; nothing is decoded. `splits` restricts the
     check (all if empty; a split asked for by name must be there). Raises LayoutError if the root is no folder or its corpus

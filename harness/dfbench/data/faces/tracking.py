@@ -39,21 +39,21 @@ class Track:
 
 
 def area(box: NDArray[np.float32]) -> float:
-    """The area of a box (4,); 0 of one whose ends are in the wrong order."""
+    """Return the area of a box (4,); 0 for a box whose ends are in the wrong order."""
     return float(max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]))
 
 
 def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes (4,)."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     shared = float(max(0.0, width) * max(0.0, height))
     return shared / max(1e-9, area(one) + area(other) - shared)
 
 
-def with_others(found: Faces, others: Faces) -> Faces:
-    """`found`, and after it those of `others` that lie mostly outside of each face found: the same face is there once."""
-    new = others_than(found, others)
+def merged_faces(found: Faces, others: Faces) -> Faces:
+    """Return the faces of `found`, and after them those of `others` that are none of these: every face is there once."""
+    new = not_overlapping(others, known=found)
     return Faces(
         np.concatenate([found.boxes, new.boxes]),
         np.concatenate([found.scores, new.scores]),
@@ -61,10 +61,14 @@ def with_others(found: Faces, others: Faces) -> Faces:
     )
 
 
-def others_than(found: Faces, others: Faces) -> Faces:
-    """Those of `others` that lie mostly outside of each face found."""
-    return others.only(
-        [k for k, box in enumerate(others.boxes) if all(_shared(box, one) < SAME for one in found.boxes)]
+def not_overlapping(candidates: Faces, *, known: Faces) -> Faces:
+    """Return the candidates that share less than half of the smaller box with every known face."""
+    return candidates.only(
+        [
+            row
+            for row, box in enumerate(candidates.boxes)
+            if all(_shared(box, other) < SAME for other in known.boxes)
+        ]
     )
 
 
@@ -76,7 +80,7 @@ def _shared(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
-    """Tracks over the searched frames at `positions` in the video, in order of appearance."""
+    """Link the faces of the searched frames, at `positions` in the video, and return the tracks in order of appearance."""
     tracks: list[Track] = []
     for row, faces in enumerate(found):
         free = set(range(len(faces.boxes)))
@@ -103,8 +107,8 @@ def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
     return tracks
 
 
-def lost(before: Faces, after: Faces) -> Faces:
-    """Those faces of one frame that are nowhere in another, some time away, by the rules of `link`."""
+def unmatched(before: Faces, after: Faces) -> Faces:
+    """Return the faces of `before` that `link` would connect to no face of `after`, a frame some time away."""
     # The first tracks are those of the first frame's faces, in their order.
     tracks = link([before, after], [0, SHORT_PAUSE + 1])[: len(before.scores)]
     return before.only([number for number, one in enumerate(tracks) if len(one.rows) == 1])

@@ -22,7 +22,7 @@ from dfbench.data.decoding.video import read_frames
 from dfbench.data.faces.landmarks import detect_landmarks
 from dfbench.data.faces.main_track import ranked, seen_inside
 from dfbench.data.faces.masked_face import masked_track, read_masks
-from dfbench.data.faces.tracking import MainFace, Track, follow, link, with_others
+from dfbench.data.faces.tracking import MainFace, Track, follow, link, merged_faces
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
 from dfbench.data.geometry import square_around
 from dfbench.data.store.face_files import IRRELEVANT, Origin, Sightings, StoredFaces, write_faces
@@ -242,7 +242,7 @@ def with_all(search: Search, frames: Iterable[Frame], finder: ThoroughFaceFinder
                 batch.clear()
     if batch:
         seen += finder.find_all(batch)
-    return [with_others(one, other) for one, other in zip(search.found, seen, strict=True)]
+    return [merged_faces(one, other) for one, other in zip(search.found, seen, strict=True)]
 
 
 def _is_full(batch: Sequence[NDArray[np.uint8]]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dfbench.data.datasets.inventory import Inventory
-from dfbench.data.datasets.stocktaking import check
+from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.sources import DataSource, dataset_index
 from dfbench.specs import DatasetSpec
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 
-def check_dataset(
+def inspect_dataset(
     spec: DatasetSpec,
     *,
     source: DataSource,
@@ -28,7 +28,7 @@ def check_dataset(
     workers: int,
     progress: Progress,
 ) -> Inventory:
-    """The inventory of a dataset at `root`, or where `source` has it; with `deep`, files are looked into.
+    """Take stock of a dataset at `root`, or where `source` has it, and return the inventory; `deep` looks into its files, too.
 
     Raises SettingsError if no root is known, LayoutError if it is not the dataset's.
     """
@@ -36,7 +36,7 @@ def check_dataset(
 
     place = source.root_for(spec) if root is None else root
     index = dataset_index(spec, place, compression, registry, roots=source.needed_by(spec))
-    inventory = check(spec, place, index, splits=splits)
+    inventory = take_stock(spec, place, index, splits=splits)
     if not deep:
         return inventory
     videos = [video for video in index.videos if not splits or video.split in splits]
