@@ -42,10 +42,8 @@ def test_against_scikit_learn(sample: Sample) -> None:
     assert point.accuracy(scores, labels) == pytest.approx(oracle.accuracy_score(labels, called))
     expected = oracle.balanced_accuracy_score(labels, called)
     assert point.balanced_accuracy(scores, labels) == pytest.approx(expected)
-    assert point.brier(scores, labels) == pytest.approx(oracle.brier_score_loss(labels, scores))
     fpr, tpr, _ = oracle.roc_curve(labels, scores, drop_intermediate=False)
     np.testing.assert_allclose(point.roc_curve(scores, labels), (fpr, tpr), atol=1e-12)
-    assert point.tpr_at_fpr(scores, labels, fpr=0.1) == pytest.approx(tpr[fpr <= 0.1].max())
 
 
 @QUICK
@@ -96,10 +94,6 @@ def test_a_score_at_the_threshold_is_called_fake() -> None:
     assert point.accuracy(np.array([0.5]), np.array([1]), threshold=0.6) == 0.0
 
 
-def test_tpr_at_an_impossible_fpr_is_zero() -> None:
-    assert point.tpr_at_fpr(np.array([0.9, 0.1]), np.array([0, 1]), fpr=0.01) == 0.0
-
-
 def test_prevalence() -> None:
     assert point.prevalence(np.array([0, 1, 1, 1])) == 0.75
 
@@ -124,7 +118,7 @@ def test_a_single_class_is_refused(metric: point.Metric, labels: list[int]) -> N
         ([0.1, 0.2], [0, 2], "labels must be"),
     ],
 )
-@pytest.mark.parametrize("metric", [point.auc, point.accuracy, point.brier])
+@pytest.mark.parametrize("metric", [point.auc, point.accuracy])
 def test_unusable_input_is_refused(
     metric: Callable[[Any, Any], float], scores: Any, labels: Any, message: str
 ) -> None:
@@ -134,16 +128,9 @@ def test_unusable_input_is_refused(
 
 def test_undefined_without_scores() -> None:
     none = np.array([])
-    for metric in (point.accuracy, point.brier, lambda _, labels: point.prevalence(labels)):
+    for metric in (point.accuracy, lambda _, labels: point.prevalence(labels)):
         with pytest.raises(MetricError, match="undefined"):
             metric(none, none.astype(np.int64))
-
-
-def test_brier_needs_probabilities_and_fpr_a_rate() -> None:
-    with pytest.raises(MetricError, match="probabilities"):
-        point.brier(np.array([2.0, 0.0]), np.array([1, 0]))
-    with pytest.raises(MetricError, match="fpr must be"):
-        point.tpr_at_fpr(np.array([0.2, 0.1]), np.array([1, 0]), fpr=1.5)
 
 
 @pytest.mark.parametrize("level", ["clip", "video"])

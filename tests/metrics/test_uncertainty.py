@@ -13,7 +13,6 @@ from dfbench.metrics.uncertainty import (
     Interval,
     Resampling,
     bootstrap_draws,
-    cluster_bootstrap,
     interval_over_seeds,
     paired_bootstrap_draws,
     percentile_interval,
@@ -33,6 +32,20 @@ def grouped(
     return rng.normal(size=len(group)) + shift * label + offset, label, group
 
 
+def interval(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+    draws: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Of the AUC."""
+    drawn = bootstrap_draws(scores, labels, clusters, metric=point.auc, rng=rng, draws=draws)
+    return percentile_interval(point.auc(scores, labels), drawn, level=level)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32), st.sampled_from([3, 1000]), st.sampled_from([2, 7, 10**6]))
 def test_interval_holds_the_point(seed: int, steps: int, people: int) -> None:
@@ -40,7 +53,7 @@ def test_interval_holds_the_point(seed: int, steps: int, people: int) -> None:
     labels = np.append([0, 1], rng.integers(0, 2, size=int(rng.integers(2, 40))))
     scores = rng.integers(0, steps, size=len(labels)) / steps
     clusters = rng.integers(0, people, size=len(labels))
-    found = cluster_bootstrap(scores, labels, clusters, metric=point.auc, rng=rng, draws=100)
+    found = interval(scores, labels, clusters, rng=rng, draws=100)
     assert 0 <= found.low <= found.point <= found.high <= 1
     assert found.point == point.auc(scores, labels)
 
@@ -69,9 +82,7 @@ def test_the_fast_auc_is_the_plain_one(how: Resampling, tied: bool) -> None:
 
 def test_same_generator_same_interval() -> None:
     sample = grouped(np.random.default_rng(2))
-    first, again, other = (
-        cluster_bootstrap(*sample, metric=point.auc, rng=np.random.default_rng(seed)) for seed in (5, 5, 6)
-    )
+    first, again, other = (interval(*sample, rng=np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert first == again
     assert first != other
 
@@ -100,8 +111,7 @@ def test_clusters_widen_the_interval() -> None:
     scores, labels, clusters = grouped(np.random.default_rng(4), clusters=30, each=20, shared=2.0)
     alone = np.arange(len(labels))
     by_cluster, by_video = (
-        cluster_bootstrap(scores, labels, which, metric=point.auc, rng=np.random.default_rng(0))
-        for which in (clusters, alone)
+        interval(scores, labels, which, rng=np.random.default_rng(0)) for which in (clusters, alone)
     )
     assert by_cluster.high - by_cluster.low > 2 * (by_video.high - by_video.low)
 
@@ -114,7 +124,7 @@ def test_coverage_is_near_nominal() -> None:
     for _ in range(sims):
         scores, labels, clusters = grouped(rng, clusters=30, each=10, shared=0.7)
         for name, which in (("clusters", clusters), ("videos", np.arange(len(labels)))):
-            found = cluster_bootstrap(scores, labels, which, metric=point.auc, rng=rng, draws=300)
+            found = interval(scores, labels, which, rng=rng, draws=300)
             hits[name] += found.low <= truth <= found.high
     # 95 % nominal; percentile intervals of 30 clusters fall a little short, resampling videos far short.
     assert 0.89 <= hits["clusters"] / sims <= 0.99
@@ -135,9 +145,7 @@ def test_a_rare_class_is_never_lost() -> None:
 
 
 def test_separated_classes_have_no_width() -> None:
-    found = cluster_bootstrap(
-        np.arange(40.0), np.repeat([0, 1], 20), np.arange(40), metric=point.auc, rng=np.random.default_rng(0)
-    )
+    found = interval(np.arange(40.0), np.repeat([0, 1], 20), np.arange(40), rng=np.random.default_rng(0))
     assert found == Interval(1.0, 1.0, 1.0)
 
 
@@ -152,13 +160,13 @@ def test_unusable_input_is_refused() -> None:
     rng = np.random.default_rng(0)
     scores, labels, clusters = grouped(rng)
     with pytest.raises(SingleClassError, match="reals and fakes"):
-        cluster_bootstrap(scores, np.zeros_like(labels), clusters, metric=point.auc, rng=rng)
+        interval(scores, np.zeros_like(labels), clusters, rng=rng)
     with pytest.raises(MetricError, match="clusters"):
-        cluster_bootstrap(scores, labels, clusters[1:], metric=point.auc, rng=rng)
+        interval(scores, labels, clusters[1:], rng=rng)
     with pytest.raises(MetricError, match="draws"):
-        cluster_bootstrap(scores, labels, clusters, metric=point.auc, rng=rng, draws=0)
+        interval(scores, labels, clusters, rng=rng, draws=0)
     with pytest.raises(MetricError, match="level"):
-        cluster_bootstrap(scores, labels, clusters, metric=point.auc, rng=rng, draws=5, level=95)
+        interval(scores, labels, clusters, rng=rng, draws=5, level=95)
 
 
 def test_paired_draws_use_one_resample_for_all() -> None:

@@ -1,8 +1,8 @@
 """Point metrics of a binary detector, in pure numpy, each with one exact definition.
 
 The positive class is fake everywhere: labels are 0 (real) or 1 (fake) and a higher score means more fake. The
-ranking metrics (`auc`, `average_precision`, `eer`, `tpr_at_fpr`) take any monotone score, logits included;
-the threshold metrics and `brier` take scores in [0, 1]. The level (clip or video) is that of what is passed in.
+ranking metrics (`auc`, `average_precision`, `eer`) take any monotone score, logits included;
+the threshold metrics take scores in [0, 1]. The level (clip or video) is that of what is passed in.
 
 All functions: scores (n,) float64 without NaN, labels (n,) integer or bool. They raise MetricError for wrong
 shapes, NaN or other labels, and SingleClassError where reals and fakes are both needed but one is absent.
@@ -98,17 +98,6 @@ def eer(scores: Scores, labels: Labels) -> float:
     return float(fpr[after - 1] + share * (fpr[after] - fpr[after - 1]))
 
 
-def tpr_at_fpr(scores: Scores, labels: Labels, *, fpr: float) -> float:
-    """The highest true positive rate of any threshold whose false positive rate is at most `fpr`.
-
-    An operating point that exists, so nothing is interpolated; 0 if every threshold raises more alarms.
-    """
-    if not 0.0 <= fpr <= 1.0:
-        raise MetricError(f"fpr must be in [0, 1], got {fpr}")
-    rates, hits = roc_curve(scores, labels)
-    return float(hits[rates <= fpr].max())
-
-
 def accuracy(scores: Scores, labels: Labels, *, threshold: float = DEFAULT_THRESHOLD) -> float:
     """Share of right decisions when a score at or above `threshold` is called fake."""
     values, fake = checked(scores, labels)
@@ -122,16 +111,6 @@ def balanced_accuracy(scores: Scores, labels: Labels, *, threshold: float = DEFA
     values, fake = _both_classes(scores, labels)
     called = values >= threshold
     return float((called[fake].mean() + (~called[~fake]).mean()) / 2)
-
-
-def brier(scores: Scores, labels: Labels) -> float:
-    """Mean squared distance of score and label, in [0, 1]; scores must be probabilities. Source: Brier 1950."""
-    values, fake = checked(scores, labels)
-    if not len(values):
-        raise MetricError("the Brier score of no scores is undefined")
-    if values.min() < 0.0 or values.max() > 1.0:
-        raise MetricError("the Brier score needs probabilities in [0, 1]")
-    return float(((values - fake) ** 2).mean())
 
 
 def prevalence(labels: Labels) -> float:

@@ -45,7 +45,7 @@ class Interval:
 
 
 def resampling_of(labels: Labels, clusters: NDArray[np.int64]) -> Resampling:
-    """How `cluster_bootstrap` resamples these videos. Shapes: (n,) each."""
+    """Return what `bootstrap_draws` draws of these videos. Shapes: (n,) each."""
     fake = np.asarray(labels) == 1
     with_real, with_fake = np.unique(clusters[~fake]), np.unique(clusters[fake])
     mixed = len(np.intersect1d(with_real, with_fake))
@@ -67,7 +67,13 @@ def bootstrap_draws(
     rng: np.random.Generator,
     draws: int = 2000,
 ) -> NDArray[np.float64]:
-    """`metric` on `draws` resamples: (draws,) float64. Arguments and errors as for `cluster_bootstrap`."""
+    """Compute `metric` on `draws` resamples of `clusters`; returns (draws,) float64. See `percentile_interval`.
+
+    Shapes: scores, labels, clusters are (n,); labels are 0 (real) or 1 (fake); higher score = more fake. `resampling_of` says
+    what is drawn. `metric` is called on each resample; `auc` has a vectorised path. Draws that lose a class are redrawn.
+    Raises SingleClassError if only one class is present, MetricError for arrays of other shapes.
+    Source: Davison & Hinkley 1997, section 3.8.
+    """
     drawn: NDArray[np.float64] = paired_bootstrap_draws(
         [scores], labels, clusters, metric=metric, rng=rng, draws=draws
     )[0]
@@ -85,7 +91,7 @@ def paired_bootstrap_draws(
 ) -> NDArray[np.float64]:
     """`metric` of k scorers of the same n videos, each draw on one resample for all: (k, draws) float64.
 
-    `scores` holds k arrays (n,). Other arguments and errors as for `cluster_bootstrap`.
+    `scores` holds k arrays (n,). Other arguments and errors as for `bootstrap_draws`.
     """
     if not len(scores):
         raise MetricError("there are no scores to resample")
@@ -110,31 +116,11 @@ def paired_bootstrap_draws(
     return np.array([np.concatenate(drawn) for drawn in blocks])
 
 
-def cluster_bootstrap(
-    scores: Scores,
-    labels: Labels,
-    clusters: NDArray[np.int64],
-    *,
-    metric: Metric,
-    rng: np.random.Generator,
-    draws: int = 2000,
-    level: float = 0.95,
-) -> Interval:
-    """Percentile interval of `metric` over `draws` resamples of `clusters`.
-
-    Shapes: scores, labels, clusters are (n,); labels are 0 (real) or 1 (fake); higher score = more fake.
-    `resampling_of` says what is drawn. `metric` is called on each resample; `auc` has a vectorised path.
-    The interval is widened to hold the point where the percentiles do not. Perfectly separated classes give
-    an interval of width 0, since no resample of them can overlap: it is no certainty.
-    Raises SingleClassError if only one class is present. Draws that lose a class are redrawn.
-    Source: Davison & Hinkley 1997, section 3.8.
-    """
-    values = bootstrap_draws(scores, labels, clusters, metric=metric, rng=rng, draws=draws)
-    return percentile_interval(metric(scores, labels), values, level=level)
-
-
 def percentile_interval(point: float, draws: NDArray[np.float64], *, level: float = 0.95) -> Interval:
-    """The central `level` of `draws`, widened if need be so that it holds `point`."""
+    """Return the central `level` of `draws`, widened if need be so that it holds `point`.
+
+    Perfectly separated classes give an interval of width 0, since no resample of them can overlap: it is no certainty.
+    """
     if not 0.0 < level < 1.0:
         raise MetricError(f"level must be between 0 and 1, got {level}")
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
