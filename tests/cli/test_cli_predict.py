@@ -92,6 +92,7 @@ def test_every_file_has_a_row_and_a_command_that_scored_too_few_says_so(
     write_video(tmp_path / "short.mp4", [scene(0)])
     (tmp_path / "broken.mp4").write_bytes(b"no video at all")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.mp4").symlink_to(good)
     names = ["empty room.mp4", "short.mp4", "broken.mp4", "absent.mp4", "folder"]
     asked = ("predict", *(tmp_path / name for name in names), good, good, "-d", "watcher")
     ended = dfbench(*asked, "--json")
@@ -101,6 +102,7 @@ def test_every_file_has_a_row_and_a_command_that_scored_too_few_says_so(
     statuses = ["no_face", "too_short", "undecodable", "missing", "undecodable", "ok", "ok"]
     assert [row["status"] for row in rows] == statuses
     assert all(row["reason"] for row in rows[:5])
+    assert rows[4]["reason"].endswith("; it holds videos: name each of them, as in FOLDER/*")
     assert [row["probability"] is None for row in rows] == [True] * 5 + [False] * 2
     assert "5 of 7 files could not be scored: empty room.mp4 (no_face), short.mp4 (too_short)" in ended.err
     shown = dfbench(*asked)

@@ -7,8 +7,10 @@ kept: they take seconds.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from dfbench.data.fingerprints import ABSENT, fingerprints
+from dfbench.data.images.file_kinds import is_video_name
 from dfbench.data.store.face_files import read_track
 from dfbench.errors import ScoreError, StoreError, UsageError
 from dfbench.hooks.detectors import opened
@@ -46,6 +49,7 @@ FILES = "files"  # what the notes and the face store call single files, where a 
 # The faces of single files lie together, in no corpus that could be published or made.
 GIVEN = DataSource(corpus="given", roots={}, made=False)
 DRAWS = 2000
+MOST_LOOKED_AT = 1000  # entries of a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def predict_files(
             left = f"not scored: {error.message}"
     faces = {one.video: one for one in prepared}
     rows = [
-        _with_faces(found.by_file.get(one) or Prediction(one.path, Status.ERROR, left), faces[one])
+        _advised(_with_faces(found.by_file.get(one) or Prediction(one.path, Status.ERROR, left), faces[one]))
         for one in given
     ]
     return Predictions(spec.name, detector.weights_sha256, notice, tuple(rows))
@@ -257,6 +261,19 @@ def clip_interval(
         values = sigmoid(drawn.max(axis=1) if pooling is Pooling.MAX else drawn.mean(axis=1))
     interval = percentile_interval(probability, values)
     return interval.low, interval.high
+
+
+def _advised(prediction: Prediction) -> Prediction:
+    """`prediction`; of a folder of videos, which was taken for one of frames, it says what to do."""
+    if prediction.status is not Status.UNDECODABLE or not prediction.path.is_dir():
+        return prediction
+    try:
+        with os.scandir(prediction.path) as entries:
+            holds = any(is_video_name(entry.name) for entry in islice(entries, MOST_LOOKED_AT))
+    except OSError:
+        return prediction
+    more = "; it holds videos: name each of them, as in FOLDER/*" if holds else ""
+    return replace(prediction, reason=prediction.reason + more)
 
 
 def _with_faces(prediction: Prediction, prepared: Prepared[GivenFile]) -> Prediction:
