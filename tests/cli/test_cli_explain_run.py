@@ -65,6 +65,19 @@ def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tm
             assert sum(1 for _ in container.decode(video=0)) == rows["frames"].str.len().sum()
 
 
+def test_maps_are_measured_on_the_face_that_the_mask_marks(
+    people: Path, dfbench: Dfbench, tmp_path: Path
+) -> None:
+    ended = dfbench("localisation", "-d", "watcher", "--dataset", "dfd", "--out", tmp_path / "tables")
+    assert ended.code == 0, ended.err
+    batches = [batch.reshape(-1, *batch.shape[2:])[:, 12:20, 12:20] for _, batch in noted("EXPLAINED")]
+    red, green, _ = np.moveaxis(np.concatenate(batches).astype(float).mean(axis=(1, 2)), -1, 0)
+    assert (green > red).sum() >= 8  # the fake's clips; the reals that are spliced to them show the main face
+    where = pd.read_csv(tmp_path / "tables" / "where.csv")
+    found = where[(where["map"] == "green") & (where["target"] == "mask")]["auc"]
+    assert (found > 0.95).all()  # the map is green where the mask is white
+
+
 def test_in_how_many_frames_the_face_is_stands_in_status_scores_and_table(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cli.command import Dfbench, frame
 from tests.cli.command import write as write_files
@@ -213,6 +213,7 @@ def test_a_file_that_failed_is_looked_at_again_on_request(tmp_path: Path, probe:
     assert package.predict(path, detector="probe", retry=True)["status"].tolist() == ["ok"]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-30, 30), min_size=2, max_size=12), st.sampled_from(list(Pooling)))
 def test_an_interval_holds_the_probability(values: list[float], pooling: Pooling) -> None:
     logits, rng = np.array(values), np.random.default_rng(1)
