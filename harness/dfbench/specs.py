@@ -6,10 +6,10 @@ A spec is data. What it describes is imported only when someone asks for it, thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Counts, Pooling
 
@@ -247,8 +247,41 @@ PURPOSES = ("test", "validation")  # of a protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Distortion:
+    """A perturbation of the videos of a test: which one, how strong (0: decoded and encoded again, no more), and its draw."""
+
+    name: str
+    severity: int
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """A test of a protocol: a selection of videos, perhaps perturbed.
+
+    `key` is what runs, tables and boards tell the tests of a protocol apart by. `ProtocolSpec.test_sets` fills it in: the
+    `name` if there is one; the name of the dataset if the protocol has no other test of it; else that name with what the
+    tests of the dataset differ in: "ffpp-c40" beside "ffpp", "ffpp-test" beside "ffpp-val".
+    """
+
+    __test__: ClassVar[bool] = False  # for pytest, which takes the name for that of a class of tests
+
+    selection: VideoSelection
+    distortion: Distortion | None = None
+    name: str = ""
+    key: str = ""
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset whose videos are tested."""
+        return self.selection.dataset
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolSpec(Spec):
     """An evaluation protocol: what to train on, what to validate on, what to test on. `build` is unused ("").
+
+    A test is a selection of videos, or a `TestSet` where it has a name of its own or is perturbed.
 
     `purpose`: a protocol of "test" must not test on what it validates on. One of "validation" may: it serves to choose among
     variants of a detector, and what is scored by it is never ranked.
@@ -256,5 +289,35 @@ class ProtocolSpec(Spec):
 
     train: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("train",)))
     validation: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("val",)))
-    tests: tuple[VideoSelection, ...] = ()
+    tests: tuple[VideoSelection | TestSet, ...] = ()
     purpose: Literal["test", "validation"] = "test"
+
+    def test_sets(self) -> tuple[TestSet, ...]:
+        """Return the tests in their order, each with its key."""
+        tests = [test if isinstance(test, TestSet) else TestSet(test) for test in self.tests]
+        of_dataset: dict[str, list[TestSet]] = {}
+        for test in tests:
+            of_dataset.setdefault(test.dataset, []).append(test)
+        return tuple(
+            replace(
+                test, key=test.name or "-".join([test.dataset, *_differs(test, of_dataset[test.dataset])])
+            )
+            for test in tests
+        )
+
+
+def _differs(test: TestSet, others: Sequence[TestSet]) -> list[str]:
+    """The facts of `test` in which the tests of its dataset differ, in words; a default has none."""
+    told = [_facts(other) for other in others]
+    return [
+        fact for number, fact in enumerate(_facts(test)) if fact and len({one[number] for one in told}) > 1
+    ]
+
+
+def _facts(test: TestSet) -> tuple[str, ...]:
+    """The compression, splits, manipulations and perturbation of a test, each in words, "" for the default."""
+    chosen, distortion = test.selection, test.distortion
+    perturbed = "" if distortion is None else f"{distortion.name}-{distortion.severity}"
+    if distortion is not None and distortion.seed:
+        perturbed += f"-seed{distortion.seed}"
+    return chosen.compression or "", "+".join(chosen.splits), "+".join(chosen.manipulations), perturbed

@@ -71,23 +71,24 @@ def test_weights_that_are_refused_prepare_no_test_set(refused: Dfbench, evil: Pa
 
 
 class TwoTests:
-    """A plugin with a protocol that tests Celeb-DF twice, once by another name."""
+    """A plugin with a protocol that has a test of Celeb-DF twice, once by another name."""
 
     @staticmethod
     @hookimpl
     def dfbench_protocols() -> list[ProtocolSpec]:
-        tests = (VideoSelection("celeb_df_v2", ("test",)), VideoSelection("CDF2"))
+        tests = (VideoSelection("celeb_df_v2", ("test",)), VideoSelection("CDF2", ("test",)))
         return [ProtocolSpec(name="twice", summary="Two tests of one dataset.", build="", tests=tests)]
 
 
 @pytest.mark.parametrize("command", ["run", "train"])
-def test_two_tests_of_a_dataset_are_refused_at_once(
+def test_a_test_that_stands_twice_is_refused_at_once(
     refused: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     load = Host.load
     monkeypatch.setattr(Host, "load", lambda: load([TwoTests()]))
     ended = refused(command, "-d", "fakestormer", "-p", "twice", "--data", "demo")
-    assert (ended.code, "'twice' tests celeb_df_v2 2 times" in ended.err) == (1, True), ended.err
+    words = "under the key 'celeb_df_v2', which another of its tests has too"
+    assert (ended.code, words in ended.err) == (1, True), ended.err
     assert not (tmp_path / "cache").exists()
     assert not (tmp_path / "runs").exists()
 

@@ -9,9 +9,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from dfbench import Label, ProtocolSpec, RunError, UnknownNameError, Video, VideoSelection, hookimpl
+from dfbench import (
+    Distortion,
+    Label,
+    ProtocolSpec,
+    RunError,
+    TestSet,
+    UnknownNameError,
+    Video,
+    VideoSelection,
+    hookimpl,
+)
 from dfbench.hooks.host import Host
-from dfbench.runs.planning.protocols import lint_protocol, resolve_protocol, with_own_names
+from dfbench.runs.planning.protocols import lint_protocol, named_tests, resolve_protocol, with_own_names
 from dfbench_plugins.datasets import dfbench_datasets
 from dfbench_plugins.protocols import dfbench_protocols
 
@@ -29,7 +39,11 @@ def test_the_protocols_and_what_cross_dataset_is() -> None:
     others = ["cross-dataset-full", "cross-forgery", "faceshifter"]
     assert list(PROTOCOLS) == ["cross-dataset", *within, *others, *leave_out]
     assert [test.dataset for test in CROSS.tests] == ["celeb_df_v2", "dfdc", "dfd"]
-    splits = {test.dataset: test.splits for protocol in PROTOCOLS.values() for test in protocol.tests}
+    tests = [test for protocol in PROTOCOLS.values() for test in protocol.test_sets()]
+    assert {test.key for test in tests} == {
+        test.dataset for test in tests
+    }  # boards of before keep their columns
+    splits = {test.dataset: test.selection.splits for test in tests}
     assert {name for name, split in splits.items() if split != ("test",)} == {"ffiw"}
     assert PROTOCOLS["cross-dataset-full"].tests[:3] == CROSS.tests
     assert PROTOCOLS["in-dataset"].tests == PROTOCOLS["cross-manipulation"].tests
@@ -38,11 +52,11 @@ def test_the_protocols_and_what_cross_dataset_is() -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.name)
 def test_each_is_fair(protocol: ProtocolSpec) -> None:
-    assert resolve_protocol(protocol) == protocol.tests
+    assert resolve_protocol(protocol) == protocol.test_sets()
     assert protocol.train.dataset == protocol.validation.dataset == "ffpp"
     assert protocol.train.compression == "c23"
     assert "FaceShifter" not in (*protocol.train.manipulations, *protocol.validation.manipulations)
-    tested = {one for test in protocol.tests for one in test.manipulations}
+    tested = {one for test in protocol.test_sets() for one in test.selection.manipulations}
     assert ("FaceShifter" in tested) is (protocol.name == "faceshifter")
 
 
@@ -56,7 +70,7 @@ def test_every_dataset_of_a_protocol_is_offered(protocol: ProtocolSpec) -> None:
 def test_the_method_left_out_is_the_only_one_tested(method: str) -> None:
     protocol = PROTOCOLS[f"leave-out-{method.casefold()}"]
     seen = {*protocol.train.manipulations, *protocol.validation.manipulations}
-    assert protocol.tests[0].manipulations == ("real", method)
+    assert protocol.test_sets()[0].selection.manipulations == ("real", method)
     assert seen == {"real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"} - {method}
 
 
@@ -97,22 +111,67 @@ def test_a_protocol_without_tests_is_refused() -> None:
         resolve_protocol(ProtocolSpec(name="empty", summary="", build=""))
 
 
+C40 = VideoSelection("dfdc", ("test",), compression="c40")
+
+
+@pytest.mark.parametrize(
+    ("second", "keys"),
+    [
+        (VideoSelection("DFDC", ("test",), compression="c40"), ["dfdc", "dfdc-c40"]),
+        (VideoSelection("dfdc", ("val",), ("dfdc",)), ["dfdc-test", "dfdc-val-dfdc"]),
+        (VideoSelection("dfdc"), ["dfdc-test", "dfdc"]),
+        (TestSet(C40, name="hard"), ["dfdc", "hard"]),
+        (TestSet(replace(C40, compression=None), Distortion("blur", 3)), ["dfdc", "dfdc-blur-3"]),
+        (TestSet(C40, Distortion("blur", 3, seed=7)), ["dfdc", "dfdc-c40-blur-3-seed7"]),
+    ],
+)
+def test_the_tests_of_a_dataset_are_told_apart_by_what_they_differ_in(
+    second: VideoSelection | TestSet, keys: list[str]
+) -> None:
+    twice = with_own_names(replace(CROSS, tests=(*CROSS.tests, second)), Host.load().registry)
+    tests = twice.test_sets()
+    assert [test.key for test in tests if test.dataset == "dfdc"] == keys
+    assert [test.key for test in tests if test.dataset != "dfdc"] == ["celeb_df_v2", "dfd"]
+
+
+def test_only_picks_a_test_by_its_key_and_all_tests_of_a_dataset_by_its_name() -> None:
+    twice = replace(CROSS, tests=(*CROSS.tests, C40))
+    for only, keys in (("DFDC-c40", ["dfdc-c40"]), ("dfdc", ["dfdc"]), ("dfd", ["dfd"])):
+        assert [test.key for test in resolve_protocol(twice, [only])] == keys
+    splits = replace(CROSS, tests=(*CROSS.tests, replace(C40, splits=("val",))))
+    assert [test.key for test in resolve_protocol(splits, ["dfdc"])] == ["dfdc-test", "dfdc-c40-val"]
+    registry = Host.load().registry
+    assert named_tests(["CDF2", "dfdc-C40"], twice, registry) == ("celeb_df_v2", "dfdc-C40")
+    with pytest.raises(UnknownNameError, match="no test dataset 'dfdc-c04'") as caught:
+        named_tests(["dfdc-c04"], twice, registry)
+    assert caught.value.hints[0].startswith("did you mean 'dfdc-c40'")
+
+
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (VideoSelection("dfdc", ("test",)), "dfdc test; dfdc test"),
-        (VideoSelection("dfdc", ("val",), ("dfdc",)), "dfdc test; dfdc val dfdc"),
-        (VideoSelection("DFDC", compression="c40"), "dfdc test; dfdc c40"),
-        (VideoSelection("dfdc"), "dfdc test; dfdc all"),
+        (VideoSelection("dfdc", ("test",)), "under the key 'dfdc', which another of its tests has too"),
+        (TestSet(C40, name="DFD"), "under the key 'dfd', which another of its tests has too"),
+        (TestSet(C40, name="mean"), "under the key 'mean', which tables use for something else"),
+        (
+            TestSet(C40, name="dfd_low"),
+            "under the key 'dfd', which is, with '_low' behind it, the key of another",
+        ),
+        (TestSet(C40, name="c/40"), "under the key 'c/40', which holds other characters"),
     ],
 )
-def test_two_tests_of_a_dataset_are_refused(second: VideoSelection, words: str) -> None:
-    twice = with_own_names(replace(CROSS, tests=(*CROSS.tests, second)), Host.load().registry)
+def test_tests_that_nothing_tells_apart_are_refused(second: VideoSelection | TestSet, words: str) -> None:
+    with pytest.raises(RunError, match=re.escape(words)) as caught:
+        resolve_protocol(replace(CROSS, tests=(*CROSS.tests, second)), ["celeb_df_v2"])
+    assert caught.value.hints == ('name the test:   TestSet(selection, name="...")',)
+
+
+def test_a_perturbation_that_nobody_offers_is_refused() -> None:
+    blurred = TestSet(VideoSelection("dfdc", ("test",)), Distortion("blur", 3))
     with pytest.raises(
-        RunError, match=re.escape(f"'cross-dataset' tests dfdc 2 times ({words}): a result table")
-    ) as caught:
-        resolve_protocol(twice, ["dfd"])
-    assert "make a protocol of each" in caught.value.hints[0]
+        UnknownNameError, match="'cross-dataset' perturbs dfdc by 'blur', which nobody offers"
+    ):
+        resolve_protocol(replace(CROSS, tests=(blurred,)))
 
 
 def test_a_protocol_may_call_datasets_by_their_aliases() -> None:

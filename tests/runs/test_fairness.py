@@ -12,11 +12,11 @@ from dfbench.data.datasets.leakage import Leak
 from dfbench.errors import RunError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
-from dfbench.runs.planning.fairness import by_dataset, compare_videos, leaks_into_tests
+from dfbench.runs.planning.fairness import by_dataset, by_test, compare_videos, leaks_into_tests
 from dfbench.runs.planning.sources import DataSource
 from dfbench.runs.planning.stage import Stage
 from dfbench.settings import Settings
-from dfbench.specs import VideoSelection
+from dfbench.specs import TestSet, VideoSelection
 from dfbench.types import Label, Video
 
 
@@ -59,6 +59,16 @@ def test_shared_people_are_told_by_role_and_once() -> None:
     }
 
 
+def test_a_leak_is_told_of_the_test_that_has_it() -> None:
+    selection = VideoSelection("folder", ("test",))
+    tests = [TestSet(selection, key="folder"), TestSet(selection, key="again")]
+    seen = Leak("folder", "group", "training", "test", ("anna",), test="again")
+    between = Leak("folder", "group", "training", "validation", ("boris",))
+    elsewhere = Leak("ffpp", "group", "training", "validation", ("carl",))
+    told = {key: [len(sentences)] for key, sentences in by_test([seen, between, elsewhere], tests).items()}
+    assert told == {"again": [2], "folder": [1], "ffpp": [1]}
+
+
 @pytest.fixture
 def stage_of(tmp_path: Path) -> Callable[[str], Stage]:
     """A stage on own videos of these lines, with the protocol that trains and validates on FF++, whose root is unknown."""
@@ -78,7 +88,7 @@ def stage_of(tmp_path: Path) -> Callable[[str], Stage]:
     return make
 
 
-LEAK = Leak("folder", "group", "training", "test", ("anna",))
+LEAK = Leak("folder", "group", "training", "test", ("anna",), test="folder")
 LINES = "a.mp4,real,train,anna\nb.mp4,fake,val,boris\nc.mp4,fake,test,anna\nd.mp4,real,test,carl\n"
 
 

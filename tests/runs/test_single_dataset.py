@@ -65,7 +65,7 @@ def test_another_compression_has_another_board_by_its_name_on_disk(
 ) -> None:
     protocol = dataset_protocol(SPEC, videos("test", compression=on_disk), compression=asked)
     assert protocol.name == name
-    assert protocol.tests[0].compression == (on_disk if asked else None)
+    assert protocol.test_sets()[0].selection.compression == (on_disk if asked else None)
 
 
 def test_only_a_detector_that_is_trained_for_it_is_held_against_a_training_set() -> None:
@@ -116,7 +116,7 @@ def stage_of(request: RunRequest) -> Stage:
 def test_a_request_for_a_dataset_is_a_protocol_of_its_own(own: Path) -> None:
     stage = stage_of(RunRequest("chance", dataset="OWN"))
     assert stage.protocol.name == "dataset:folder"
-    assert [one.path for one in stage.videos(stage.protocol.tests[0])] == [own / "a.mp4"]
+    assert [one.path for one in stage.videos(stage.protocol.test_sets()[0].selection)] == [own / "a.mp4"]
     assert stage_of(RunRequest("fakestormer", dataset="folder")).protocol.train.dataset == "ffpp"
     recipe = load_recipe(
         "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}

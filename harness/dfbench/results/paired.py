@@ -24,7 +24,7 @@ from dfbench.metrics.uncertainty import (
     percentile_interval,
 )
 from dfbench.results.eligibility import too_few
-from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores
+from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores, with_tests
 from dfbench.types import Status
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def aligned(runs: Sequence[pd.DataFrame], key: str) -> Aligned:
     """
     if not runs:
         raise UsageError("there are no runs to align")
-    tables = [run[run["dataset"] == key].set_index("video_id") for run in runs]
+    keyed = [with_tests(run) for run in runs]
+    tables = [run[run["test"] == key].set_index("video_id") for run in keyed]
     for table in tables:
         if not table.index.is_unique:
             repeated = table.index[table.index.duplicated()][0]

@@ -1,6 +1,6 @@
 """Result tables: every number of a run, computed from its stored scores, with its interval and its coverage.
 
-One row for each dataset as a whole (manipulation "all") and one for each manipulation against the dataset's
+One row for each test as a whole (manipulation "all") and one for each manipulation against the test's
 reals. Coverage is that of the videos that were published, where that is known, and not of those that this copy's lists
 happen to name. A number that is not defined, or rests on too few videos, is NaN with the reason and the counts beside
 it; a row is never dropped. Columns are documented in results/README.md.
@@ -20,10 +20,12 @@ import pandas as pd
 from dfbench.csv_text import csv_of
 from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
-from dfbench.metrics.uncertainty import bootstrap_draws, percentile_interval, resampling_of
+from dfbench.metrics.uncertainty import bootstrap_draws, mean_of_draws, percentile_interval, resampling_of
 from dfbench.results.boards.training_marks import is_cross
 from dfbench.results.eligibility import FEWEST_VIDEOS, is_short, list_notes, scored_of, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
+from dfbench.runs.records.recorded_names import dataset_of
+from dfbench.runs.scoring.score_table import with_tests
 from dfbench.types import FEW_FACES
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ _TYPES: dict[str, str] = {
     "entry": "str",
     "protocol": "str",
     "corpus": "str",
+    "test": "str",
     "dataset": "str",
     "manipulation": "str",
     "level": "str",
@@ -78,34 +81,35 @@ def result_table(
 ) -> pd.DataFrame:
     """The result table of one run.
 
-    `videos`: what `dfbench.runs.scoring.score_table.video_scores` returns. `meta`: the content of `run.json`; `detector` (a
+    `videos`: what `dfbench.runs.scoring.score_table.video_scores` returns; without a column `test`, the videos of a dataset
+    are one test. `meta`: the content of `run.json`; `detector` (a
     name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
-    unknown, a dataset named in `datasets` without any row gets a row of its own, and `lists` says of each dataset how
+    unknown, a test named in `datasets` without any row gets a row of its own, and `lists` says of each test how
     many videos its lists name and how many they should (`dfbench.data.datasets.official.Listing`), `leaks` what it shares
     with the training, `training_corpora` and `training_warning` what that was on. The intervals come from `draws` resamples by a
-    generator for each (seed, dataset, manipulation), so they do
-    not depend on what else is in the table. A last row "mean" over datasets stands only if there are several and all have
+    generator for each (seed, test, manipulation), so they do
+    not depend on what else is in the table. A last row "mean" over tests stands only if there are several and all have
     an AUC.
     Raises UsageError if `meta` lacks something.
     """
     shared = _shared(meta)
     rows: list[dict[str, Any]] = []
     drawn: list[NDArray[np.float64]] = []
-    by_dataset = dict(iter(videos.groupby("dataset", sort=False, observed=True)))
-    for dataset in dict.fromkeys([*meta.get("datasets", {}), *by_dataset]):
-        of_dataset = by_dataset.get(dataset, videos.iloc[:0])
-        listing = (meta.get("lists") or {}).get(dataset) or {}
+    keyed = with_tests(videos)
+    by_test = dict(iter(keyed.groupby("test", sort=False, observed=True)))
+    for test in dict.fromkeys([*meta.get("datasets", {}), *by_test]):
+        of_test = by_test.get(test, keyed.iloc[:0])
+        dataset = dataset_of(meta, test)
+        listing = (meta.get("lists") or {}).get(test) or {}
         cross = is_cross(dataset, meta)
-        for manipulation, part in _parts(of_dataset):
-            # An only manipulation repeats the whole dataset, to the last digit of its interval.
-            if manipulation == ALL or len(part) < len(of_dataset):
-                rng = np.random.default_rng(
-                    [seed, crc32(str(dataset).encode()), crc32(manipulation.encode())]
-                )
+        for manipulation, part in _parts(of_test):
+            # An only manipulation repeats the whole test, to the last digit of its interval.
+            if manipulation == ALL or len(part) < len(of_test):
+                rng = np.random.default_rng([seed, crc32(str(test).encode()), crc32(manipulation.encode())])
                 unlisted = _unlisted(listing, fakes=manipulation == ALL)
                 numbers, resampled = _measure(part, unlisted=unlisted, draws=draws, rng=rng)
                 if manipulation == ALL:
-                    leaks = (meta.get("leaks") or {}).get(dataset) or []
+                    leaks = (meta.get("leaks") or {}).get(test) or []
                     told = [_foreign_training(meta), *list_notes(listing), *leaks, numbers["note"]]
                     numbers["note"] = "; ".join(filter(None, told))
             if manipulation == ALL:
@@ -113,6 +117,7 @@ def result_table(
             rows.append(
                 {
                     **shared,
+                    "test": test,
                     "dataset": dataset,
                     "manipulation": manipulation,
                     "cross_dataset": cross,
@@ -121,7 +126,8 @@ def result_table(
             )
     whole = [row for row in rows if row["manipulation"] == ALL]
     if len(whole) > 1 and all(math.isfinite(row["auc"]) for row in whole):
-        rows.append({**shared, **_mean(whole, np.mean(drawn, axis=0))})
+        resampled = mean_of_draws(drawn, [str(row["dataset"]) for row in whole])
+        rows.append({**shared, **_mean(whole, resampled)})
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
@@ -142,6 +148,10 @@ def write_table(table: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
 def read_table(path: Path) -> pd.DataFrame:
     """A result table from its Parquet file. Raises StoreError if it is damaged or of another version."""
     table = read_parquet(path, kind="table", version=SCHEMA_VERSION)
+    if (
+        "test" not in table.columns and "dataset" in table.columns
+    ):  # of before a dataset could be tested twice
+        table = with_tests(table)
     lacking = [name for name in COLUMNS if name not in table.columns]
     if lacking:
         raise StoreError(f"{path} lacks the columns {', '.join(lacking)}", hints=("give the run again",))
@@ -186,7 +196,7 @@ def _rendered(table: pd.DataFrame, left_out: Sequence[str]) -> Table:
     shown = DataTable(heading=title, legend=legend)
     if len(entries) > 1:
         shown.data_column("entry", max_width=24)
-    shown.data_column("dataset")
+    shown.data_column("dataset" if table["test"].equals(table["dataset"]) else "test")
     shown.data_column("manipulation", max_width=18)
     numbers = ("AUC [95 %]", "AP (chance)", "EER", "acc", "bal.acc", "scored", "real+fake")
     for name in numbers:
@@ -198,7 +208,7 @@ def _rendered(table: pd.DataFrame, left_out: Sequence[str]) -> Table:
             continue  # the only manipulation of a dataset repeats its "all" row
         first = row["manipulation"] == ALL
         cells = [str(row["entry"])] if len(entries) > 1 else []
-        cells += [str(row["dataset"]) if first else "", "" if first else str(row["manipulation"])]
+        cells += [str(row["test"]) if first else "", "" if first else str(row["manipulation"])]
         values = (
             number_with_interval(row["auc"], row["auc_low"], row["auc_high"]),
             f"{_number(row['ap'])} ({_number(row['prevalence'], 2)})",
@@ -349,16 +359,18 @@ def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[s
     counts = {name: sum(row[name] for row in whole) for name in _TYPES if name.startswith("n_")}
     scored = counts["n_scored_real"] + counts["n_scored_fake"]
     cross = [row["cross_dataset"] for row in whole]
+    apart = len({row["dataset"] for row in whole}) == len(whole)
     bounds = ("auc_if_missing_worst", "auc_if_missing_best", "prevalence", "face_share")
     return {
         **means,
         **counts,
         **{name: float(np.mean([row[name] for row in whole])) for name in bounds},
+        "test": MEAN,
         "dataset": MEAN,
         "manipulation": ALL,
         "auc_low": interval.low,
         "auc_high": interval.high,
-        "interval": "mean of independent draws",
+        "interval": "mean of independent draws" if apart else "mean of draws, tests of one dataset together",
         "coverage": scored / (counts["n_real"] + counts["n_fake"]),
         "cross_dataset": None if None in cross else all(cross),
         "note": CONSTANT if any(CONSTANT in row["note"] for row in whole) else "",
@@ -375,15 +387,15 @@ def _number(value: float, digits: int = 3) -> str:
 
 
 def warnings_of(table: pd.DataFrame) -> list[str]:
-    """Collect what a reader of a result table must know of its rows; returns a sentence for each dataset with a note, and
+    """Collect what a reader of a result table must know of its rows; returns a sentence for each test with a note, and
     one for each of its manipulations that alone has too few videos for a figure."""
-    rows = table[table["dataset"] != MEAN].to_dict("records")
-    whole = {(row["entry"], row["dataset"]): row for row in rows if row["manipulation"] == ALL}
+    rows = table[table["test"] != MEAN].to_dict("records")
+    whole = {(row["entry"], row["test"]): row for row in rows if row["manipulation"] == ALL}
     several = len({row["entry"] for row in rows}) > 1
     sentences = []
     for row in rows:
-        total = whole[row["entry"], row["dataset"]]
-        name = f"{row['entry']}, {row['dataset']}" if several else str(row["dataset"])
+        total = whole[row["entry"], row["test"]]
+        name = f"{row['entry']}, {row['test']}" if several else str(row["test"])
         if row is total and row["note"]:
             bounds = f"AUC {_number(row['auc_if_missing_worst'])} to {_number(row['auc_if_missing_best'])}"
             known = row["coverage"] < 1 and not math.isnan(row["auc_if_missing_worst"])
@@ -396,11 +408,11 @@ def warnings_of(table: pd.DataFrame) -> list[str]:
 
 def short_of(table: pd.DataFrame, limit: float) -> list[str]:
     """Find the rows of result tables whose coverage is below `limit`; returns each with its counts, by its names."""
-    rows = table[table["dataset"] != MEAN].to_dict("records")
+    rows = table[table["test"] != MEAN].to_dict("records")
     return [
-        f"{row['detector']} on {row['dataset']}{'' if row['manipulation'] == ALL else ', ' + row['manipulation']}: "
+        f"{row['detector']} on {row['test']}{'' if row['manipulation'] == ALL else ', ' + row['manipulation']}: "
         f"{scored_of(row)} ({row['coverage']:.1%})"
-        for row, repeated in zip(rows, _single_manipulation(table[table["dataset"] != MEAN]), strict=True)
+        for row, repeated in zip(rows, _single_manipulation(table[table["test"] != MEAN]), strict=True)
         if is_short(row["coverage"], limit) and not repeated
     ]
 
@@ -413,7 +425,7 @@ def _count(row: Mapping[Any, Any], label: str) -> str:
 
 def _caption(table: pd.DataFrame) -> list[str]:
     corpora = ", ".join(sorted(set(table["corpus"])))
-    trained = table.loc[table["dataset"] != MEAN, "cross_dataset"]
+    trained = table.loc[table["test"] != MEAN, "cross_dataset"]
     lines = [
         f"corpus: {corpora} · level: {LEVEL} · 95 % intervals: percentile bootstrap over source identities",
         "accuracy at the fixed threshold 0.5 · chance of AP = share of fakes · EER on the interpolated ROC curve",
@@ -422,18 +434,16 @@ def _caption(table: pd.DataFrame) -> list[str]:
     if trained.isna().any():
         lines.append("training data unknown: no result here counts as cross-dataset")
     elif not trained.all():
-        inside = sorted(
-            set(table.loc[table["cross_dataset"].eq(False) & (table["dataset"] != MEAN), "dataset"])
-        )
+        inside = sorted(set(table.loc[table["cross_dataset"].eq(False) & (table["test"] != MEAN), "dataset"]))
         lines.append(f"not cross-dataset, trained on it: {', '.join(inside)}")
-    if MEAN not in set(table["dataset"]) and table.loc[table["manipulation"] == ALL, "auc"].isna().any():
+    if MEAN not in set(table["test"]) and table.loc[table["manipulation"] == ALL, "auc"].isna().any():
         lines.append("no mean: not every dataset has a figure")
     return lines
 
 
 def _single_manipulation(table: pd.DataFrame) -> list[bool]:
-    """For each row: is it the only manipulation of its entry and dataset?"""
-    size = table.groupby(["entry", "dataset"], sort=False)["manipulation"].transform("size")
+    """For each row: is it the only manipulation of its entry and test?"""
+    size = table.groupby(["entry", "test"], sort=False)["manipulation"].transform("size")
     return ((size == 2) & (table["manipulation"] != ALL)).tolist()
 
 
@@ -441,4 +451,4 @@ def _ends_section(table: pd.DataFrame, number: int) -> bool:
     if number + 1 == len(table):
         return False
     here, following = table.iloc[number], table.iloc[number + 1]
-    return bool(here["entry"] != following["entry"] or following["dataset"] == MEAN)
+    return bool(here["entry"] != following["entry"] or following["test"] == MEAN)

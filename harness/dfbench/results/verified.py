@@ -20,6 +20,7 @@ from dfbench.errors import DfbenchError, StoreError
 from dfbench.results.checked import TABLE_CSV, Checked, check_run
 from dfbench.runs.planning.sources import configured_source, index_at, with_corpora
 from dfbench.runs.records.recorded import RecordedRun, open_run, source_of
+from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import NAME, read_files, read_record, run_folders
 from dfbench.runs.records.run_manifest import expected_videos, read_manifest
 from dfbench.runs.records.verification import CONTENT, Finding, content_of, has_content, record_findings
@@ -193,13 +194,13 @@ def _data_findings(
 
 
 def _scored(folder: Path) -> dict[str, list[Video]]:
-    """The videos of each dataset as the scores of a run tell of them, which has no manifest; without their people."""
+    """The videos of each test as the scores of a run tell of them, which has no manifest; without their people."""
     found: dict[str, list[Video]] = {}
-    names = ["dataset", "video_id", "label", "split", "manipulation", "compression", "group"]
+    names = ["test", "dataset", "video_id", "label", "split", "manipulation", "compression", "group"]
     for row in read_scores(folder, columns=names).drop_duplicates(names).to_dict("records"):
-        facts = {str(name): row[name] for name in names if name != "label"}
+        facts = {str(name): row[name] for name in names if name not in ("test", "label")}
         video = Video(**facts, label=Label(row["label"]), path=Path(), identities=())
-        found.setdefault(video.dataset, []).append(video)
+        found.setdefault(row["test"], []).append(video)
     return found
 
 
@@ -213,12 +214,9 @@ def _source_at_hand(
     if not settings.data.roots:
         return None
     source = with_corpora(configured_source(settings, registry), registry)
-    datasets = [name for name in run.record["datasets"] if source.has(registry.dataset(name))]
-    return (
-        source
-        if len(datasets) == len(run.record["datasets"]) and source.corpus_of(datasets) == corpus
-        else None
-    )
+    datasets = [dataset_of(run.record, test) for test in run.record["datasets"]]
+    at_hand = all(source.has(registry.dataset(name)) for name in datasets)
+    return source if at_hand and source.corpus_of(datasets) == corpus else None
 
 
 def _compared(
@@ -229,11 +227,11 @@ def _compared(
     source: DataSource,
     registry: Registry,
 ) -> tuple[str, list[str]]:
-    """What the data set at hand says otherwise of the videos of a run, and of which it has another file or none.
+    """What the data set at hand says otherwise of the videos of a test, and of which it has another file or none.
 
-    `compared`: the fields of a video that the run tells.
+    `name`: the key of the test. `compared`: the fields of a video that the run tells.
     """
-    spec = registry.dataset(name)
+    spec = registry.dataset(videos[0].dataset if videos else name)
     here: dict[tuple[str, str], Video] = {}
     for compression in dict.fromkeys(video.compression for video in videos):
         index = index_at(spec, source, compression if compression in spec.compressions else None, registry)
@@ -251,7 +249,7 @@ def _compared(
         differs += [f"{video.video_id} ({', '.join(facts)})"] * bool(facts)
     changed = [
         video_id
-        for (_, video_id), now in file_fingerprints(found).items()
+        for (_, video_id), now in file_fingerprints(found, test=name).items()
         if any(now) and files.get((name, video_id), now) != now
     ]
     notes = [

@@ -47,8 +47,9 @@ def test_each_has_a_test_of_its_own(
     splits = ("val",) if name == "ffiw" else ()  # of which there is no test split
     stage = open_stage(RunRequest("chance", dataset=name, splits=splits), SilentProgress())
     assert stage.protocol.name == (f"dataset:{name}:val" if splits else f"dataset:{name}")
-    (test,) = stage.protocol.tests
-    found = stage.videos(test)
+    (test,) = stage.protocol.test_sets()
+    assert test.key == name
+    found = stage.videos(test.selection)
     assert {one.dataset for one in found} == {name}
     assert {one.split for one in found} == {"val" if splits else "test"}
     assert {int(one.label) for one in found} == {0, 1}

@@ -20,7 +20,8 @@ _USED = ("train", "val")  # splits that a detector is made with
 class Leak:
     """What two sets of videos, by their names `first` and `second`, share of one `dataset`.
 
-    `kind` is "group" (the cluster that intervals resample) or "identity" (someone in the video); `names` are sorted.
+    `kind` is "group" (the cluster that intervals resample) or "identity" (someone in the video); `names` are sorted. `test`
+    is the key of the test that shares them, "" for a leak between two other sets.
     """
 
     dataset: str
@@ -28,6 +29,7 @@ class Leak:
     first: str
     second: str
     names: tuple[str, ...]
+    test: str = ""
 
     def words(self) -> str:
         """The leak as a sentence: "3 groups are in train and in test: anna, boris, carl"."""

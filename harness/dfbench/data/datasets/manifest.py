@@ -35,7 +35,9 @@ COLUMNS = (
     "group",
     "mask_path",
 )
-FileFingerprints = Mapping[tuple[str, str], tuple[str, ...]]  # of a video, and of its mask if it has one
+FileFingerprints = Mapping[
+    tuple[str, str], tuple[str, ...]
+]  # by (test or dataset, video_id): of a video, and of its mask
 
 
 def manifest_of(videos: Iterable[Video]) -> pd.DataFrame:
@@ -187,13 +189,14 @@ def fingerprints_digest(files: FileFingerprints) -> str:
     return digest_of(sorted([*video, *found] for video, found in files.items()))
 
 
-def file_fingerprints(videos: Iterable[Video]) -> FileFingerprints:
+def file_fingerprints(videos: Iterable[Video], *, test: str = "") -> FileFingerprints:
     """Take the fingerprint of each video's file, and of its mask if it has one; returns them by (dataset, video_id).
 
-    A mask counts because it can choose whose face is cut out.
+    `test`: the key of a test, which then stands in the place of the dataset. A mask counts because it can choose whose face
+    is cut out.
     """
     files = [
-        ((video.dataset, video.video_id), path)
+        ((test or video.dataset, video.video_id), path)
         for video in videos
         for path in (video.path, video.mask_path)
         if path is not None

@@ -59,7 +59,7 @@ def unusable(
 def lowest_of(run: RunResult) -> dict[Any, Any]:
     """The row of the result table of the test of which the smallest share was scored."""
     rows = run.whole()
-    records: list[dict[Any, Any]] = rows[rows["dataset"] != MEAN].to_dict("records")
+    records: list[dict[Any, Any]] = rows[rows["test"] != MEAN].to_dict("records")
     return min(records, key=lambda row: -1.0 if math.isnan(row["coverage"]) else float(row["coverage"]))
 
 

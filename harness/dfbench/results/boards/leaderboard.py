@@ -100,5 +100,5 @@ def _only_corpus(runs: Sequence[RunResult], protocol: str) -> str:
 
 def _test_keys(runs: Sequence[RunResult]) -> list[str]:
     """The keys of the tests of these runs, in order of appearance."""
-    keys = dict.fromkeys(str(key) for run in runs for key in run.whole()["dataset"])
+    keys = dict.fromkeys(str(key) for run in runs for key in run.whole()["test"])
     return [key for key in keys if key != MEAN]

@@ -33,7 +33,7 @@ def row_of(
 ) -> Row:
     """The row of `run`, which stands for the runs `members`, on a board with the tests of these keys."""
     whole = run.whole()
-    measured = {str(values["dataset"]): values for values in whole.to_dict("records")}
+    measured = {str(values["test"]): values for values in whole.to_dict("records")}
     cells = {key: _cell(run, key, measured.get(key)) for key in tests}
     cells[MEAN] = _mean_cell(run, cells, measured.get(MEAN))
     lowest = lowest_of(run)

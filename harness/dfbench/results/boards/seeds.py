@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dfbench.errors import DfbenchError, RunError
-from dfbench.metrics.uncertainty import interval_over_seeds
+from dfbench.metrics.uncertainty import interval_over_seeds, mean_of_draws
 from dfbench.results.boards.stored import RunResult
 from dfbench.results.paired import aligned, pooled_scores
 from dfbench.results.tables import MEAN, MEASURES
@@ -78,28 +78,29 @@ def _trainings(members: Sequence[RunResult]) -> list[RunResult]:
 
 def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: int) -> RunResult:
     first = runs[0]
-    tables = [run.whole().set_index("dataset") for run in runs]
+    tables = [run.whole().set_index("test") for run in runs]
     table = _mean_table(tables)
     resampled: dict[str, NDArray[np.float64]] = {}
-    for dataset in table.index.drop(MEAN, errors="ignore"):
-        common = aligned(videos, str(dataset))
+    for test in table.index.drop(MEAN, errors="ignore"):
+        common = aligned(videos, str(test))
         if reason := common.blank:
-            resampled[dataset] = np.full(draws, math.nan)
-            notes = [str(table.loc[dataset, "note"]), f"of the videos that all seeds scored: {reason}"]
-            table.loc[dataset, "note"] = "; ".join(filter(None, notes))
+            resampled[test] = np.full(draws, math.nan)
+            notes = [str(table.loc[test, "note"]), f"of the videos that all seeds scored: {reason}"]
+            table.loc[test, "note"] = "; ".join(filter(None, notes))
         else:
-            rng = np.random.default_rng([crc32(dataset.encode()), 1])
-            resampled[dataset] = common.draws(rng, count=draws).mean(axis=0)
-    if MEAN in table.index:  # datasets are independent, so the mean of their draws is a draw of the mean
-        resampled[MEAN] = np.mean(list(resampled.values()), axis=0)
-    for dataset, drawn in resampled.items():
-        per_seed = np.array([one.loc[dataset, "auc"] for one in tables], dtype=np.float64)
+            rng = np.random.default_rng([crc32(test.encode()), 1])
+            resampled[test] = common.draws(rng, count=draws).mean(axis=0)
+    if MEAN in table.index:
+        datasets = [str(table.loc[test, "dataset"]) for test in resampled]
+        resampled[MEAN] = mean_of_draws(list(resampled.values()), datasets)
+    for test, drawn in resampled.items():
+        per_seed = np.array([one.loc[test, "auc"] for one in tables], dtype=np.float64)
         if np.isnan(drawn).any() or np.isnan(per_seed).any():
-            table.loc[dataset, [*MEASURES, "auc_low", "auc_high"]] = math.nan
+            table.loc[test, [*MEASURES, "auc_low", "auc_high"]] = math.nan
             continue
-        rng = np.random.default_rng([crc32(dataset.encode()), 2])
+        rng = np.random.default_rng([crc32(test.encode()), 2])
         interval = interval_over_seeds(per_seed, drawn, rng=rng)
-        table.loc[dataset, ["auc_low", "auc_high"]] = [interval.low, interval.high]
+        table.loc[test, ["auc_low", "auc_high"]] = [interval.low, interval.high]
     entry = entry_of_seeds(first.family, [run.seed for run in runs if run.seed is not None])
     return replace(
         first,
@@ -113,21 +114,21 @@ def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: i
 
 
 def _mean_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Rows by dataset: floats are means, coverage and counts of the seed with the lowest, all notes; the rest is shared.
+    """Rows by test: floats are means, coverage and counts of the seed with the lowest, all notes; the rest is shared.
 
-    A row that a seed lacks is left out: a seed of which not every dataset has an AUC has no mean over datasets.
+    A row that a seed lacks is left out: a seed of which not every test has an AUC has no mean over tests.
     """
     mean = (
         tables[0].loc[[name for name in tables[0].index if all(name in one.index for one in tables)]].copy()
     )
-    together = pd.concat(tables).groupby(level="dataset", sort=False)
+    together = pd.concat(tables).groupby(level="test", sort=False)
     for name in mean.columns[mean.dtypes == "float64"]:
         # A mean of fewer seeds than the row names would be another number.
         mean[name] = together[name].agg(lambda values: values.mean(skipna=False))
-    for dataset in mean.index:
-        lowest = min((one.loc[dataset] for one in tables), key=lambda row: float(row["coverage"]))
+    for test in mean.index:
+        lowest = min((one.loc[test] for one in tables), key=lambda row: float(row["coverage"]))
         for name in ("coverage", *(name for name in mean.columns if name.startswith("n_"))):
-            mean.loc[dataset, name] = lowest[name]
+            mean.loc[test, name] = lowest[name]
     mean["note"] = together["note"].agg(
         lambda notes: "; ".join(dict.fromkeys(part for note in notes for part in note.split("; ") if part))
     )

@@ -38,7 +38,7 @@ class RunResult:
     """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
 
     `trained_on` None means unknown, and `unknown` are the names in it that no dataset bears; `manifests` gives the digest of
-    the list of videos of each dataset; `lists` says of each what is amiss with its lists, "" if nothing is, as in a run of an
+    the list of videos of each test; `lists` says of each what is amiss with its lists, "" if nothing is, as in a run of an
     earlier version, which does not say; `table` is None where there is a problem. `complete`: it went through all its videos.
     `family` is the entry without its seed; `settings` a digest of everything else that can change a score but the seed and
     the weights that it gave; `weights` the digest of these, "" if there are none.
@@ -193,7 +193,7 @@ def _unfinished(folder: Path, record: Mapping[str, Any]) -> str:
 
 def _mismatch(table: pd.DataFrame | None) -> str:
     """Why a table can be on no board, or ""."""
-    if table is None or table[(table["manipulation"] == ALL) & (table["dataset"] != MEAN)].empty:
+    if table is None or table[(table["manipulation"] == ALL) & (table["test"] != MEAN)].empty:
         return "its table holds no dataset"
     return ""
 

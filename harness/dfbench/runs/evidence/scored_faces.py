@@ -21,6 +21,7 @@ from dfbench.escaping import for_shell
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.sources import DataSource, prepare_selected, prepared_as, with_finder
 from dfbench.runs.records.recorded import RecordedRun, fields_of
+from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import read_files
 from dfbench.settings import Settings
 from dfbench.types import CROPPING, TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
@@ -120,7 +121,8 @@ def _prepare_spec(record: Mapping[str, Any]) -> PrepareSpec:
 def _clips(record: Mapping[str, Any], dataset: str) -> ClipSpec:
     stored = _known(ClipSpec, record["clips"])
     clips = ClipSpec(**{**stored, "sampling": Sampling(stored["sampling"])})
-    return replace(clips, margin=float(record.get("margins", {}).get(dataset, clips.margin)))
+    margins = {dataset_of(record, test): margin for test, margin in record.get("margins", {}).items()}
+    return replace(clips, margin=float(margins.get(dataset, clips.margin)))
 
 
 def _known(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:

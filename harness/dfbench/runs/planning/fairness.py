@@ -7,6 +7,7 @@ loudly, and stored with the weights and the run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from dfbench.data.datasets.leakage import LEAK, Leak, first_few, leaks, shared_videos
 from dfbench.data.datasets.manifest import select
@@ -14,7 +15,7 @@ from dfbench.errors import DfbenchError, RunError
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.sources import index_at
 from dfbench.runs.planning.stage import Stage
-from dfbench.specs import DetectorCard, VideoSelection
+from dfbench.specs import DetectorCard, TestSet, VideoSelection
 from dfbench.types import Video
 
 _ROLES = {"training": "train", "validation": "val"}
@@ -39,23 +40,38 @@ def compare_videos(
                 )
     found = leaks("training", used["training"], "validation", used["validation"])
     for role, others in used.items():
-        for videos in tested.values():
-            found += leaks(role, others, "test", videos)
+        for name, videos in tested.items():
+            found += [replace(leak, test=name) for leak in leaks(role, others, "test", videos)]
     return tuple(dict.fromkeys(found))
 
 
 def by_dataset(found: Iterable[Leak]) -> dict[str, list[str]]:
-    """A sentence for each leak, by its dataset: the form in which a run stores them."""
+    """Return a sentence for each leak, by its dataset: the form in which a training stores them."""
+    told: dict[str, list[str]] = {}
+    for leak in dict.fromkeys(replace(leak, test="") for leak in found):
+        told.setdefault(leak.dataset, []).append(f"{LEAK}{leak.words()}")
+    return told
+
+
+def by_test(found: Iterable[Leak], tests: Iterable[TestSet]) -> dict[str, list[str]]:
+    """Return a sentence for each leak by the key of its test, the form in which a run stores them.
+
+    A leak between training and validation set is told of each test of its dataset, or under the name of that if there is none.
+    """
+    keys: dict[str, list[str]] = {}
+    for test in tests:
+        keys.setdefault(test.dataset, []).append(test.key)
     told: dict[str, list[str]] = {}
     for leak in found:
-        told.setdefault(leak.dataset, []).append(f"{LEAK}{leak.words()}")
+        for key in [leak.test] if leak.test else keys.get(leak.dataset, [leak.dataset]):
+            told.setdefault(key, []).append(f"{LEAK}{leak.words()}")
     return told
 
 
 def warn_of_leaks(found: Iterable[Leak], progress: Progress) -> None:
     """Say each loudly."""
     for leak in found:
-        progress.note(f"*** warning: {leak.dataset}: {LEAK}{leak.words()}")
+        progress.note(f"*** warning: {leak.test or leak.dataset}: {LEAK}{leak.words()}")
 
 
 def leaks_into_tests(

@@ -6,20 +6,21 @@ is an error, found before anything is computed.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dfbench.errors import RunError, UnknownNameError, unknown_name
-from dfbench.specs import ProtocolSpec, VideoSelection
+from dfbench.names import name_fault, shown
+from dfbench.specs import ProtocolSpec, TestSet, VideoSelection
+from dfbench.types import COLUMN_ENDS, COLUMN_WORDS
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 
 def with_own_names(protocol: ProtocolSpec, registry: Registry) -> ProtocolSpec:
-    """`protocol` with each dataset under its own name in place of an alias; a name that nobody offers stays."""
+    """Return `protocol` with each dataset under its own name in place of an alias; a name that nobody offers stays."""
 
     def named(selection: VideoSelection) -> VideoSelection:
         try:
@@ -27,54 +28,84 @@ def with_own_names(protocol: ProtocolSpec, registry: Registry) -> ProtocolSpec:
         except UnknownNameError:  # with --only, a protocol may be run without a dataset that is not installed
             return selection
 
+    def of_test(test: VideoSelection | TestSet) -> VideoSelection | TestSet:
+        return replace(test, selection=named(test.selection)) if isinstance(test, TestSet) else named(test)
+
     return replace(
         protocol,
         train=named(protocol.train),
         validation=named(protocol.validation),
-        tests=tuple(named(test) for test in protocol.tests),
+        tests=tuple(of_test(test) for test in protocol.tests),
     )
 
 
-def resolve_protocol(protocol: ProtocolSpec, only: Sequence[str] = ()) -> tuple[VideoSelection, ...]:
-    """The tests of `protocol`, in its order, restricted to the datasets `only` (all if empty).
+def named_tests(only: Iterable[str], protocol: ProtocolSpec, registry: Registry) -> tuple[str, ...]:
+    """Return what `only` names, keys of tests as they are and datasets by their own names in place of aliases.
 
-    Upper and lower case count alike in `only`. Raises UnknownNameError for a dataset that the protocol does not
-    test, RunError if the protocol tests nothing or on what it trains or validates on.
+    A name that nobody offers is likened to those that the protocol tests: raises UnknownNameError.
+    """
+    tests = protocol.test_sets()
+    keys = {test.key.casefold() for test in tests}
+
+    def named(name: str) -> str:
+        if name.casefold() in keys:
+            return name
+        try:
+            return registry.dataset(name).name
+        except UnknownNameError as error:
+            tested = [registry.dataset(test.dataset) for test in tests]
+            words = [word for spec in tested for word in (spec.name, *spec.aliases)]
+            known = list(dict.fromkeys([*words, *(test.key for test in tests)]))
+            raise unknown_name("test dataset", name, known, where=f"protocol {protocol.name!r}") from error
+
+    return tuple(named(name) for name in only)
+
+
+def resolve_protocol(protocol: ProtocolSpec, only: Sequence[str] = ()) -> tuple[TestSet, ...]:
+    """Return the tests of `protocol` with their keys, in its order, restricted to those that `only` names (all if empty).
+
+    A test is named by its key, and all tests of a dataset by the name of that; upper and lower case count alike. Raises
+    UnknownNameError for a name that the protocol does not test, and what `lint_protocol` raises.
     """
     lint_protocol(protocol)
-    names = list(dict.fromkeys(test.dataset for test in protocol.tests))
-    by_key = {name.casefold(): name for name in names}
+    tests = protocol.test_sets()
+    wanted: set[str] = set()
     for name in only:
-        if name.casefold() not in by_key:
-            raise unknown_name("test dataset", name, names, where=f"protocol {protocol.name!r}")
-    wanted = {by_key[name.casefold()] for name in only} or set(names)
-    return tuple(test for test in protocol.tests if test.dataset in wanted)
+        keys = [test.key for test in tests if name.casefold() == test.key.casefold()]
+        keys = keys or [test.key for test in tests if name.casefold() == test.dataset.casefold()]
+        if not keys:
+            known = list(dict.fromkeys(word for test in tests for word in (test.dataset, test.key)))
+            raise unknown_name("test dataset", name, known, where=f"protocol {protocol.name!r}")
+        wanted.update(keys)
+    return tuple(test for test in tests if test.key in wanted or not only)
 
 
 def lint_protocol(protocol: ProtocolSpec) -> None:
-    """Raise RunError if `protocol` has no test, tests a dataset twice, or tests what it trains or validates on.
+    """Raise RunError if `protocol` has no test, tests that cannot be told apart, or tests what it trains or validates on.
 
     A protocol with the purpose "validation" may test what it validates on.
 
     Two selections share videos if they are of the same dataset and have a split and a manipulation in common,
-    in whatever compression.
+    in whatever compression. Raises UnknownNameError for a perturbation that nobody offers.
     """
     if not protocol.tests:
         raise RunError(f"protocol {protocol.name!r} has no test", hints=("give it at least one selection",))
-    counts = Counter(test.dataset for test in protocol.tests)
-    if twice := [test for test in protocol.tests if counts[test.dataset] > 1]:
-        raise RunError(
-            f"protocol {protocol.name!r} tests {twice[0].dataset} {counts[twice[0].dataset]} times"
-            f" ({'; '.join(map(_words, twice))}): a result table has one test of each dataset",
-            hints=(
-                "make a protocol of each of these tests, or one test with all its splits and manipulations",
-            ),
-        )
-    for test in protocol.tests:
+    tests = protocol.test_sets()
+    for test in tests:
+        if test.distortion is not None:
+            raise UnknownNameError(
+                f"protocol {protocol.name!r} perturbs {test.dataset} by {test.distortion.name!r}, which nobody offers",
+                hints=("leave out `distortion`: this version of dfbench has no perturbations",),
+            )
+        if fault := _key_fault(test.key, [other.key for other in tests]):
+            raise RunError(
+                f"protocol {protocol.name!r} tests {_words(test.selection)} under the key {shown(test.key)}, which {fault}",
+                hints=('name the test:   TestSet(selection, name="...")',),
+            )
         for role, other in _held_apart(protocol):
-            if _overlap(test, other):
+            if _overlap(test.selection, other):
                 raise RunError(
-                    f"protocol {protocol.name!r} tests on what it {role} on: {_words(test)} and {_words(other)}",
+                    f"protocol {protocol.name!r} tests on what it {role} on: {_words(test.selection)} and {_words(other)}",
                     hints=("test on another split, or on another dataset",),
                 )
 
@@ -83,6 +114,21 @@ def _held_apart(protocol: ProtocolSpec) -> list[tuple[str, VideoSelection]]:
     """What no test of the protocol may share a video with, each with the word for what the protocol does on it."""
     validation = [("validates", protocol.validation)] if protocol.purpose == "test" else []
     return [("trains", protocol.train), *validation]
+
+
+def _key_fault(key: str, keys: Sequence[str]) -> str:
+    """Say why a test cannot be told by this key among `keys`, as a clause; returns "" if it can."""
+    if fault := name_fault(key):
+        return fault
+    folded = [other.casefold() for other in keys]
+    if folded.count(key.casefold()) > 1:
+        return "another of its tests has too"
+    if key.casefold() in COLUMN_WORDS:
+        return "tables use for something else"
+    for end in COLUMN_ENDS:
+        if f"{key.casefold()}{end}" in folded:
+            return f"is, with {end!r} behind it, the key of another of its tests: a board has a column of that name"
+    return ""
 
 
 def _overlap(first: VideoSelection, second: VideoSelection) -> bool:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 from dfbench.data.datasets.manifest import compression_of
 from dfbench.data.preparing.executor import check_scheduler
-from dfbench.errors import MissingVideoError, PluginError, UnknownNameError, UsageError, unknown_name
+from dfbench.errors import MissingVideoError, PluginError, UsageError, unknown_name
 from dfbench.escaping import for_shell
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.protocols import resolve_protocol, with_own_names
+from dfbench.runs.planning.protocols import named_tests, resolve_protocol, with_own_names
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import trained_weights
@@ -129,15 +129,16 @@ def check_request(
     protocol = with_own_names(registry.protocol(request.protocol), registry)
     alone = tested_dataset(request, registry, settings)
     if alone is None:
-        tests = resolve_protocol(protocol, tuple(_tested(name, protocol, registry) for name in request.only))
+        tests = resolve_protocol(protocol, named_tests(request.only, protocol, registry))
+        tested = [test.selection for test in tests]
     else:
-        tests = (VideoSelection(alone.name, request.splits, compression=request.compression or None),)
+        tested = [VideoSelection(alone.name, request.splits, compression=request.compression or None)]
     _check_numbers(request)
     check_device(request.device, count=request.devices)
     check_precision(spec, request.precision)
     registry.load_object(spec.build)
     trains = purpose == "train" or _trains(spec, request)
-    used = list(tests) if purpose == "score" else []
+    used = tested if purpose == "score" else []
     # Of configured data, the weights of a training that was done elsewhere may be looked for, or told to be absent.
     if purpose == "train" or (trains and corpus_to_make(request.data, settings)):
         used += [protocol.train, protocol.validation]
@@ -285,16 +286,6 @@ def load_options(request: RunRequest, spec: DetectorSpec) -> LoadOptions:
                 ),
             )
     return replace(options, changes=request.overrides)
-
-
-def _tested(name: str, protocol: ProtocolSpec, registry: Registry) -> str:
-    """The dataset that `name` means; one that nobody offers is likened to those that the protocol tests."""
-    try:
-        return registry.dataset(name).name
-    except UnknownNameError as error:
-        tested = [registry.dataset(test.dataset) for test in protocol.tests]
-        known = [word for one in tested for word in (one.name, *one.aliases)]
-        raise unknown_name("test dataset", name, known, where=f"protocol {protocol.name!r}") from error
 
 
 def _trains(spec: DetectorSpec, request: RunRequest) -> bool:

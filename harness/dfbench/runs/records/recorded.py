@@ -139,19 +139,19 @@ def source_of(run: RecordedRun, registry: Registry, settings: Settings, progress
 def video_of(
     run: RecordedRun, name: str, source: DataSource, registry: Registry
 ) -> tuple[Video, dict[str, Any]]:
-    """One video of the run, and what the run said of it. `name` is a video id, or DATASET/VIDEO_ID.
+    """Return a video of the run, and what the run said of it. `name` is a video id, or TEST/VIDEO_ID.
 
     Raises UnknownNameError with the nearest names, StoreError.
     """
     scores = read_scores(run.folder)
-    names = scores["dataset"] + "/" + scores["video_id"]
+    names = scores["test"] + "/" + scores["video_id"]
     chosen = scores[(scores["video_id"] == name) | (names == name)]
-    datasets = sorted(set(chosen["dataset"]))
-    if len(datasets) != 1:
-        if datasets:
+    tests = sorted(set(chosen["test"]))
+    if len(tests) != 1:
+        if tests:
             raise UnknownNameError(
-                f"{name!r} is in several datasets",
-                hints=(f"say --video {for_shell(f'{datasets[0]}/{name}')}",),
+                f"{name!r} is in several tests",
+                hints=(f"say --video {for_shell(f'{tests[0]}/{name}')}",),
             )
         question = meant(name, sorted({*names, *scores["video_id"]}), count=4)
         raise UnknownNameError(
@@ -161,17 +161,18 @@ def video_of(
     with fields_of(run, "pooling") as record:
         pooling = Pooling(record["pooling"])
     row = video_scores(chosen, pooling).iloc[0]
-    spec = registry.dataset(datasets[0])
+    spec = registry.dataset(str(row["dataset"]))
     # The row's compression is what the dataset was indexed at; a dataset without compressions says "".
     compression = str(row["compression"]) if row["compression"] in spec.compressions else None
     index = index_at(spec, source, compression, registry)
     video = next((one for one in index.videos if one.video_id == row["video_id"]), None)
     if video is None:
-        raise StoreError(f"{datasets[0]} has no video {row['video_id']!r} any more", hints=("run again",))
+        raise StoreError(f"{spec.name} has no video {row['video_id']!r} any more", hints=("run again",))
     known = row["status"] == Status.OK
     facts = {
         "run": run.folder.name,
-        "dataset": datasets[0],
+        "test": tests[0],
+        "dataset": spec.name,
         "video_id": str(row["video_id"]),
         "label": int(row["label"]),
         "manipulation": str(row["manipulation"]),

@@ -27,6 +27,12 @@ def unusable_name(record: Mapping[str, Any]) -> str:
     return ""
 
 
+def dataset_of(record: Mapping[str, Any], test: str) -> str:
+    """Return the name of the dataset whose videos a test of a run is of: mostly the key of the test is this name."""
+    facts = (record.get("datasets") or {}).get(test)
+    return str(facts.get("dataset") or test) if isinstance(facts, Mapping) else test
+
+
 def _names(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if "corpus" in record:
         yield "its corpus", record["corpus"]
@@ -38,5 +44,11 @@ def _names(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "its detector", detector["name"]
     if isinstance(prepare, dict) and "finder" in prepare:
         yield "its face finder", prepare["finder"]
-    yield from (("one of its datasets", name) for name in (datasets if isinstance(datasets, dict) else ()))
+    tests = datasets if isinstance(datasets, dict) else {}
+    yield from (("one of its tests", name) for name in tests)
+    yield from (
+        ("one of its datasets", facts["dataset"])
+        for facts in tests.values()
+        if isinstance(facts, dict) and "dataset" in facts
+    )
     yield from (("a corpus that it was trained on", name) for name in record.get("training_corpora") or ())

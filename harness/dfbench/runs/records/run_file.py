@@ -75,8 +75,8 @@ def record_digest(record: Mapping[str, Any]) -> str:
 
 
 def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
-    """Write the fingerprints of the videos and masks that a run expects, its datasets in turn. Raises StoreError."""
-    rows = [[*video, *found] for dataset in files for video, found in dataset.items()]
+    """Write the fingerprints of the videos and masks that a run expects, its tests in turn. Raises StoreError."""
+    rows = [[*video, *found] for of_test in files for video, found in of_test.items()]
     write_text_whole(folder / FILES, json.dumps(rows, indent=0), hints=(_ELSEWHERE,))
 
 

@@ -1,4 +1,4 @@
-"""`manifest.parquet` beside run.json: each video that the run expects, with its label, its group and its file in its root.
+"""`manifest.parquet` beside run.json: each video that each test of a run expects, with its label, its group and its file.
 
 What was scored is held against this table, and not against itself: a video without a row in the scores is missing.
 """
@@ -19,18 +19,30 @@ from dfbench.types import Video
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = "1"
+VERSION = "2"  # 1 had no column `test`, and one test of a dataset
+_READABLE = (b"1", VERSION.encode())
 _KEY = b"dfbench.manifest"
 
 
 def write_manifest(folder: Path, videos: Mapping[str, Sequence[Video]], roots: Iterable[Path] = ()) -> None:
-    """Write the table of the videos that a run expects, dataset by dataset. Raises StoreError.
+    """Write the table of the videos that each test of a run expects, by its key. Raises StoreError.
 
     Their paths are relative to that of `roots` which they lie in; of a file elsewhere the name alone is told.
     """
     known = sorted({str(root.absolute()) for root in roots}, key=len, reverse=True)
-    rows = [_placed(video, known) for of_dataset in videos.values() for video in of_dataset]
-    write_table_of_videos(folder, manifest_of(rows))
+    placed = {key: [_placed(video, known) for video in of_test] for key, of_test in videos.items()}
+    write_table_of_videos(folder, manifest_of_tests(placed))
+
+
+def manifest_of_tests(videos: Mapping[str, Sequence[Video]]) -> pd.DataFrame:
+    """Return the table of the videos of several tests, by key: the columns of `manifest_of`, and `test`, the key.
+
+    Raises ManifestError if a test has a video twice.
+    """
+    import pandas as pd
+
+    tables = [manifest_of(of_test).assign(test=key) for key, of_test in videos.items()]
+    return pd.concat(tables, ignore_index=True) if tables else manifest_of(()).assign(test="")
 
 
 def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
@@ -44,23 +56,29 @@ def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
 
 
 def read_manifest(folder: Path) -> pd.DataFrame | None:
-    """The table of the videos that a run expects, with the columns of `manifest_of`; None for a run of before there were any.
+    """Read the table of the videos that a run expects; returns it with the columns of `manifest_of_tests`.
+
+    Returns None for a run of before there were any.
 
     Raises StoreError if it is damaged, and ManifestError if it repeats a video.
     """
     import pyarrow as pa
 
-    from dfbench.data.parquet import read_parquet_file
+    from dfbench.data.parquet import parquet_schema, read_parquet_file
 
     path = folder / MANIFEST
     if not path.is_file():
         return None
     try:
-        table = read_parquet_file(path, columns=COLUMNS)
-        if (table.schema.metadata or {}).get(_KEY) != VERSION.encode():
-            raise ValueError(f"it is no manifest of version {VERSION}")
-        kinds = [(name, pa.int8() if name == "label" else pa.string()) for name in COLUMNS]
+        version = (parquet_schema(path).metadata or {}).get(_KEY)
+        if version not in _READABLE:
+            raise ValueError(f"it is no manifest of a version up to {VERSION}")
+        columns = COLUMNS if version == b"1" else (*COLUMNS, "test")
+        table = read_parquet_file(path, columns=columns)
+        kinds = [(name, pa.int8() if name == "label" else pa.string()) for name in columns]
         frame: pd.DataFrame = table.cast(pa.schema(kinds)).to_pandas()
+        if version == b"1":
+            frame["test"] = frame["dataset"]
     except (UnreadableError, ValueError, pa.ArrowException) as error:
         reason = error.reason if isinstance(error, UnreadableError) else error
         raise StoreError(
@@ -70,11 +88,13 @@ def read_manifest(folder: Path) -> pd.DataFrame | None:
 
 
 def expected_videos(manifest: pd.DataFrame) -> dict[str, list[Video]]:
-    """The videos of a manifest by dataset. Raises ManifestError if it holds what is no video, or a video twice."""
-    found: dict[str, list[Video]] = {}
-    for video in videos_of(manifest):
-        found.setdefault(video.dataset, []).append(video)
-    return found
+    """Return the videos of a manifest by the key of their test.
+
+    Raises ManifestError if it holds what is no video, or a video twice in one test.
+    """
+    return {
+        str(key): videos_of(of_test) for key, of_test in manifest.groupby("test", sort=False, observed=True)
+    }
 
 
 def _placed(video: Video, roots: Sequence[str]) -> Video:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dfbench.data.datasets.manifest import fingerprints_digest, manifest_digest, manifest_of
+from dfbench.data.datasets.manifest import fingerprints_digest, manifest_digest
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.runs.records.provenance import file_sha256, identity_of
 from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, NAME, SUMS, read_files, record_digest
-from dfbench.runs.records.run_manifest import expected_videos, read_manifest
+from dfbench.runs.records.run_manifest import expected_videos, manifest_of_tests, read_manifest
 from dfbench.runs.scoring.score_files import (
     ADDED_LATER,
     COLUMNS,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 CONTENT = "content"  # in the record: SHA-256 by name of each file beside it
 NO_MANIFEST = "without a manifest, as runs of earlier versions: labels and list of videos cannot be checked"
-_FACTS = ("label", "manipulation", "split", "compression", "group")
-_VIDEO = ["dataset", "video_id"]
+_FACTS = ("dataset", "label", "manipulation", "split", "compression", "group")
+_VIDEO = ["test", "video_id"]
 _NAMED = 3  # videos that a sentence names
 _ROUNDING = 1e-6  # between a logit and its probability, on another processor
 
@@ -162,9 +162,8 @@ def score_findings(
 
 
 def expected_problems(scores: pd.DataFrame, expected: Mapping[str, Sequence[Video]]) -> list[str]:
-    """Say where scores are not those of the `expected` videos of each dataset; returns [] if they are."""
-    manifest = manifest_of([video for of_dataset in expected.values() for video in of_dataset])
-    return [*_expected_problems(scores, manifest)]
+    """Say where scores are not those of the `expected` videos of each test; returns [] if they are."""
+    return [*_expected_problems(scores, manifest_of_tests(expected))]
 
 
 def held_against(videos: pd.DataFrame, expected: Mapping[str, Sequence[Video]]) -> pd.DataFrame:
@@ -173,7 +172,7 @@ def held_against(videos: pd.DataFrame, expected: Mapping[str, Sequence[Video]]) 
     Label, group and the like are those that are expected; a video without a row in the scores is missing, and what is
     scored and not expected is left out.
     """
-    manifest = manifest_of([video for of_dataset in expected.values() for video in of_dataset])
+    manifest = manifest_of_tests(expected)
     rows = manifest[[*_VIDEO, *_FACTS]].merge(
         videos.drop(columns=list(_FACTS)).drop_duplicates(_VIDEO), on=_VIDEO, how="left"
     )
@@ -212,7 +211,7 @@ def _row_problems(scores: pd.DataFrame) -> Iterator[str]:
 
 
 def _count_problems(scores: pd.DataFrame, datasets: Mapping[str, Any]) -> Iterator[str]:
-    counts = Counter(scores[_VIDEO].drop_duplicates()["dataset"].tolist())
+    counts = Counter(scores[_VIDEO].drop_duplicates()["test"].tolist())
     for name in dict.fromkeys([*datasets, *counts]):
         expected = (datasets.get(name) or {}).get("videos", 0)
         if counts[name] != expected:
@@ -240,6 +239,6 @@ def _told(what: str, rows: pd.DataFrame, wrong: NDArray[np.bool_], how: str) -> 
     """A sentence of the videos for which something is `wrong`, if there are any."""
     if not wrong.any():
         return
-    videos = list(dict.fromkeys(rows["dataset"][wrong] + "/" + rows["video_id"][wrong]))
+    videos = list(dict.fromkeys(rows["test"][wrong] + "/" + rows["video_id"][wrong]))
     more = f" and {len(videos) - _NAMED} more" if len(videos) > _NAMED else ""
     yield f"{what} {', '.join(videos[:_NAMED])}{more} {how}".strip()

@@ -30,8 +30,8 @@ from dfbench.hooks.third_party import changed_since, joined
 from dfbench.interfaces import Detector, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.fairness import by_dataset, leaks_into_tests, warn_of_leaks
-from dfbench.runs.planning.protocols import resolve_protocol
+from dfbench.runs.planning.fairness import by_test, leaks_into_tests, warn_of_leaks
+from dfbench.runs.planning.protocols import named_tests, resolve_protocol
 from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.planning.sources import prepare_selected, with_finder
 from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
@@ -62,7 +62,7 @@ from dfbench.runs.trainings.trained import Training, known_card, training_of
 from dfbench.runs.trainings.training_names import UNKNOWN, named_card
 from dfbench.runs.trainings.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
-from dfbench.specs import DetectorCard
+from dfbench.specs import DetectorCard, TestSet
 from dfbench.text import folder_name
 from dfbench.types import FULL_PRECISION, PrepareSpec, Status, Video
 
@@ -73,7 +73,7 @@ SCHEMA = 1
 class ScoredRun:
     """A run whose scores are complete: its folder, the content of its run.json, whether anything was computed.
 
-    `asked` is the record as this request alone would begin it, whatever is stored; `expected` the videos of each dataset,
+    `asked` is the record as this request alone would begin it, whatever is stored; `expected` the videos of each test,
     which lie in `roots`.
     """
 
@@ -92,12 +92,11 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     stage = open_stage(request, progress)
     spec = stage.spec
     options = load_options(request, spec)
-    only = tuple(stage.registry.dataset(name).name for name in request.only)  # aliases such as CDF2
-    tests = resolve_protocol(stage.protocol, only)
+    tests = resolve_protocol(stage.protocol, named_tests(request.only, stage.protocol, stage.registry))
     # Before videos are listed, and weights trained for them.
     stage.source.corpus_of(test.dataset for test in tests)
-    listed = {test.dataset: stage.listed(test) for test in tests}
-    videos = {dataset: rows for dataset, (rows, _) in listed.items()}
+    listed = {test.key: stage.listed(test.selection) for test in tests}
+    videos = {key: rows for key, (rows, _) in listed.items()}
     if options.weights is None and spec.needs_weights:
         options = replace(options, weights=find_weights(request, stage, stored=True))
     sha = file_sha256(options.weights) if options.weights is not None else ""
@@ -112,18 +111,19 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
     warn_of_leaks(leaks, progress)
-    files = {dataset: file_fingerprints(rows) for dataset, rows in videos.items()}
-    record = _record(request, stage, card, sha, training, videos, files)
+    files = {key: file_fingerprints(rows, test=key) for key, rows in videos.items()}
+    record = _record(request, stage, card, sha, training, tests, videos, files)
     record["training_warning"] = training.notice(stage.registry)
     private = private_to(stage)
     record["lists"] = {
-        dataset: private.value(listing.to_json(), messages=True) for dataset, (_, listing) in listed.items()
+        key: private.value(listing.to_json(), messages=True) for key, (_, listing) in listed.items()
     }
-    record["plugins"] = plugins_used(stage, videos, finder=record["prepare"]["finder"])
+    tested = [test.dataset for test in tests]
+    record["plugins"] = plugins_used(stage, tested, finder=record["prepare"]["finder"])
     if stage.protocol.purpose != "test":
         record["purpose"] = stage.protocol.purpose
     if leaks:
-        record["leaks"] = private.value(by_dataset(leaks), messages=True)
+        record["leaks"] = private.value(by_test(leaks, tests), messages=True)
     if options.recipe:
         record["read_as"] = {"recipe": options.recipe, "changes": dict(options.changes)}
     name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
@@ -172,12 +172,12 @@ class _Work:
         return self._scored(_with_lists(self.folder, stored, self.record["lists"]), computed=False)
 
     def left(self) -> dict[str, list[Video]]:
-        """The videos of each dataset that have no score yet. Raises StoreError if what is there was changed since."""
+        """The videos of each test that have no score yet. Raises StoreError if what is there was changed since."""
         refuse_changed(self.folder, noted=CONTENT in _stored(self.folder, SilentProgress()))
         done = done_videos(self.folder, retry=(Status.MISSING, Status.ERROR))
         return {
-            dataset: [video for video in expected if (dataset, video.video_id) not in done]
-            for dataset, expected in self.videos.items()
+            key: [video for video in expected if (key, video.video_id) not in done]
+            for key, expected in self.videos.items()
         }
 
     def score(self, detector: Detector | None, device: str) -> ScoredRun:
@@ -299,7 +299,7 @@ def _score_datasets(
     videos: Mapping[str, list[Video]],
     writer: ScoreWriter,
 ) -> None:
-    for dataset, left in videos.items():
+    for key, left in videos.items():
         if not left:
             continue
         report = prepare_selected(
@@ -310,25 +310,25 @@ def _score_datasets(
             settings=stage.settings,
             progress=stage.progress,
         )
-        _tell_notes(dataset, report.videos, stage.progress)
+        _tell_notes(key, report.videos, stage.progress)
         score_videos(
             detector,
             report.videos,
-            clips=card.clips_of(dataset),
-            writer=writer,
+            clips=card.clips_of(left[0].dataset),
+            writer=writer.of_test(key),
             progress=stage.progress,
-            description=f"score {dataset} with {stage.spec.name}",
+            description=f"score {key} with {stage.spec.name}",
             who=f"detector '{stage.spec.name}'",
         )
         writer.flush()
 
 
-def _tell_notes(dataset: str, prepared: Sequence[PreparedResult], progress: Progress) -> None:
+def _tell_notes(key: str, prepared: Sequence[PreparedResult], progress: Progress) -> None:
     told = [one for one in prepared if one.status is Status.OK and one.reason]
     if told:
         more = "" if len(told) == 1 else "; all stand in the column 'reason' of the scores"
         progress.note(
-            f"{dataset}: a note about {len(told)} of {len(prepared)} videos: {told[0].video.video_id}: "
+            f"{key}: a note about {len(told)} of {len(prepared)} videos: {told[0].video.video_id}: "
             f"{told[0].reason}{more}"
         )
 
@@ -339,11 +339,12 @@ def _record(
     card: DetectorCard,
     sha: str,
     training: Training,
+    tests: Sequence[TestSet],
     videos: Mapping[str, list[Video]],
     files: Mapping[str, FileFingerprints],
 ) -> dict[str, Any]:
     spec = stage.spec
-    corpus = stage.source.corpus_of(videos)
+    corpus = stage.source.corpus_of(test.dataset for test in tests)
     detector = {"name": spec.name, "version": spec.version, "weights_sha256": sha, "recipe": card.recipe}
     prepare = with_finder(PrepareSpec(card.clips.frame_choice()), stage.registry, stage.settings)
     scoring = {
@@ -356,16 +357,18 @@ def _record(
         "clips": asdict(card.clips),
         "prepare": asdict(prepare),
         "datasets": {
-            name: {
-                "manifest": manifest_digest(rows),
-                "files": fingerprints_digest(files[name]),
-                "videos": len(rows),
+            test.key: {
+                "manifest": manifest_digest(videos[test.key]),
+                "files": fingerprints_digest(files[test.key]),
+                "videos": len(videos[test.key]),
+                # Where the key is the name of the dataset, as in every run of before, the identity is that of before, too.
+                **({"dataset": test.dataset} if test.key != test.dataset else {}),
             }
-            for name, rows in videos.items()
+            for test in tests
         },
     }
     if card.margins:  # of the datasets scored here
-        scoring["margins"] = {name: card.clips_of(name).margin for name in videos}
+        scoring["margins"] = {test.key: card.clips_of(test.dataset).margin for test in tests}
     precision = "" if request.precision == FULL_PRECISION else request.precision
     if precision:
         scoring["precision"] = precision

@@ -21,7 +21,8 @@ from dfbench.files import write_text_whole, write_whole
 from dfbench.runs.records.run_file import SUMS
 from dfbench.untrusted import MOST_LIST, open_regular, read_text, require_regular
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no column `test`, and one test of a dataset
+READABLE = (1, SCHEMA_VERSION)
 FAILED_CLIP = -1
 UNKNOWN = -1
 MERGED = "scores.parquet"
@@ -53,8 +54,10 @@ _COLUMNS: tuple[tuple[str, Any], ...] = (
     ("seconds", pa.float64()),  # the clip's share of the video's scoring time
     ("face_frames", pa.int32()),  # of the wanted frames, those that hold the face; UNKNOWN if nobody counted
     ("wanted_frames", pa.int32()),
+    ("test", pa.string()),  # the key of the test that the video is scored for: mostly the name of its dataset
 )
 ADDED_LATER = ("face_frames", "wanted_frames")  # columns that tables from before do not have
+TEST = "test"  # nor this one: the name of the dataset stands for it there
 COLUMNS = tuple(name for name, _ in _COLUMNS)
 
 
@@ -185,14 +188,14 @@ def _stored(path: Path) -> Any:
     except UnreadableError as error:
         raise _damaged(path, error.reason) from error
     version = (schema.metadata or {}).get(_VERSION_KEY.encode())
-    if version != str(SCHEMA_VERSION).encode():
+    if version not in [str(number).encode() for number in READABLE]:
         found = (
             "no dfbench score table"
             if version is None
             else f"of schema version {version.decode(errors='replace')}"
         )
         raise StoreError(
-            f"{path} is {found}; this dfbench reads version {SCHEMA_VERSION}",
+            f"{path} is {found}; this dfbench reads up to version {SCHEMA_VERSION}",
             hints=("use the dfbench version that wrote it, or remove the run's folder and run again",),
         )
     return schema
@@ -201,8 +204,10 @@ def _stored(path: Path) -> Any:
 def read_file(path: Path, columns: list[str]) -> Any:
     """Read columns of a score file; returns an Arrow table of the schema's types. Raises StoreError if it is damaged."""
     known = _stored(path).names
-    lacking = [name for name in columns if name in ADDED_LATER and name not in known]
+    lacking = [name for name in columns if name in (*ADDED_LATER, TEST) and name not in known]
     there = [name for name in columns if name not in lacking]
+    if TEST in lacking and "dataset" not in there:
+        there.append("dataset")
     try:
         table = read_parquet_file(path, columns=there)
         table = table.cast(pa.schema([score_schema().field(name) for name in there]))
@@ -217,7 +222,8 @@ def read_file(path: Path, columns: list[str]) -> Any:
             raise _damaged(path, f"its column {field.name} has empty cells")
     for name in lacking:
         field = score_schema().field(name)
-        table = table.append_column(field, pa.array([UNKNOWN] * len(table), field.type))
+        values = table.column("dataset") if name == TEST else pa.array([UNKNOWN] * len(table), field.type)
+        table = table.append_column(field, values)
     return table.select(columns)
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from dfbench.runs.scoring.score_files import (
     MERGED,
     SCHEMA_VERSION,
     SHARDS,
+    TEST,
     UNKNOWN,
     keep_sum_of,
     metadata_of,
@@ -56,6 +58,7 @@ __all__ = [
     "SUMS",
     "UNKNOWN",
     "ScoreWriter",
+    "TestScores",
     "any_scores",
     "done_videos",
     "logit",
@@ -63,10 +66,11 @@ __all__ = [
     "read_scores",
     "sigmoid",
     "video_scores",
+    "with_tests",
 ]
 
-_VIDEO = ["dataset", "video_id"]
-_FIXED = ["label", "manipulation", "split", "compression", "group"]
+_VIDEO = ["test", "video_id"]  # what tells a video of one test from those of all others
+_FIXED = ["dataset", "label", "manipulation", "split", "compression", "group"]
 
 
 class ScoreWriter:
@@ -105,10 +109,15 @@ class ScoreWriter:
         """As the function `done_videos`, for this folder; what waits for the next flush is not counted."""
         return done_videos(self._folder, retry=retry)
 
+    def of_test(self, key: str) -> TestScores:
+        """Return what adds the outcomes of videos for the test with this key."""
+        return TestScores(self, key)
+
     def add_video(
         self,
         video: Video,
         *,
+        test: str = "",
         frames: NDArray[np.integer[Any]],
         logits: NDArray[np.floating[Any]],
         seconds: float = 0.0,
@@ -116,8 +125,9 @@ class ScoreWriter:
         face_frames: int = UNKNOWN,
         wanted_frames: int = UNKNOWN,
     ) -> None:
-        """A video that was scored, its k >= 1 clips in order; `reason`: what is to be said of it all the same.
+        """Add a video that was scored, its k >= 1 clips in order; `reason`: what is to be said of it all the same.
 
+        `test`: the key of the test that it is scored for, "" for that of its dataset's name.
         frames (k, T): positions in the video of each clip's frames; logits (k,) of "fake"; seconds of the whole
         video. The face is in `face_frames` of the `wanted_frames` of the video. Raises ScoreError if the shapes do not fit,
         there is no clip, or a logit is not finite.
@@ -139,6 +149,7 @@ class ScoreWriter:
         self._append(
             _row(
                 video,
+                test,
                 number,
                 clip,
                 logit,
@@ -151,11 +162,14 @@ class ScoreWriter:
             for number, (clip, logit) in enumerate(zip(positions.tolist(), values.tolist(), strict=True))
         )
 
-    def add_status(self, video: Video, *, status: Status, reason: str, seconds: float = 0.0) -> None:
-        """A video that could not be scored. Raises ScoreError for the status "ok" or an empty reason."""
+    def add_status(
+        self, video: Video, *, status: Status, reason: str, seconds: float = 0.0, test: str = ""
+    ) -> None:
+        """Add a video that could not be scored. Raises ScoreError for the status "ok" or an empty reason."""
         if status is Status.OK or not reason:
             raise ScoreError(f"{video.dataset}/{video.video_id}: a failed video needs a status and a reason")
-        self._append([_row(video, FAILED_CLIP, (), math.nan, status, storable(self._told(reason)), seconds)])
+        told = storable(self._told(reason))
+        self._append([_row(video, test, FAILED_CLIP, (), math.nan, status, told, seconds)])
 
     def flush(self) -> None:
         """Write the rows that are waiting as one shard."""
@@ -193,6 +207,43 @@ class ScoreWriter:
             self.flush()
 
 
+@dataclass(frozen=True, slots=True)
+class TestScores:
+    """Adds the outcomes of videos of one test to a score table; the methods are those of `ScoreWriter`."""
+
+    __test__: ClassVar[bool] = False  # for pytest
+
+    writer: ScoreWriter
+    key: str
+
+    def add_video(
+        self,
+        video: Video,
+        *,
+        frames: NDArray[np.integer[Any]],
+        logits: NDArray[np.floating[Any]],
+        seconds: float = 0.0,
+        reason: str = "",
+        face_frames: int = UNKNOWN,
+        wanted_frames: int = UNKNOWN,
+    ) -> None:
+        """Add a video that was scored, as `ScoreWriter.add_video` does."""
+        self.writer.add_video(
+            video,
+            test=self.key,
+            frames=frames,
+            logits=logits,
+            seconds=seconds,
+            reason=reason,
+            face_frames=face_frames,
+            wanted_frames=wanted_frames,
+        )
+
+    def add_status(self, video: Video, *, status: Status, reason: str, seconds: float = 0.0) -> None:
+        """Add a video that could not be scored, as `ScoreWriter.add_status` does."""
+        self.writer.add_status(video, test=self.key, status=status, reason=reason, seconds=seconds)
+
+
 def read_scores(folder: Path, *, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """The score table of a run, finished or not, in the order of writing; empty if nothing was scored yet.
 
@@ -213,10 +264,10 @@ def read_scores(folder: Path, *, columns: Sequence[str] = COLUMNS) -> pd.DataFra
 
 
 def done_videos(folder: Path, *, retry: Collection[str] = ()) -> set[tuple[str, str]]:
-    """(dataset, video_id) of each video with an outcome on disk, except those whose status is in `retry`."""
+    """(key of the test, video_id) of each video with an outcome on disk, except those whose status is in `retry`."""
     scores = read_scores(folder, columns=[*_VIDEO, "status"])
     kept = scores.loc[~scores["status"].isin(list(retry)), _VIDEO].drop_duplicates()
-    return set(zip(kept["dataset"], kept["video_id"], strict=True))
+    return set(zip(kept["test"], kept["video_id"], strict=True))
 
 
 def any_scores(folder: Path) -> bool:
@@ -225,25 +276,44 @@ def any_scores(folder: Path) -> bool:
 
 
 def video_scores(clips: pd.DataFrame, pooling: Pooling | str) -> pd.DataFrame:
-    """One row a video out of rows of the score table, in their order.
+    """Pool rows of the score table; returns a row for each video of each test, in their order.
 
-    Columns: dataset, video_id, label, manipulation, split, compression, group, score (in [0, 1], NaN if the
+    Columns: test, dataset, video_id, label, manipulation, split, compression, group, score (in [0, 1], NaN if the
     video failed), logit (of the score, NaN if it failed), n_clips, status, reason, seconds, and, where `clips` has
     them, face_frames and wanted_frames. Clip logits are pooled as `pooling` says: mean_logit (the mean logit), mean_prob
     (the mean probability) or max (the highest logit).
     Raises ScoreError if a video has both scored and failed rows, or rows that disagree on its label.
     """
     how = Pooling(pooling)
+    clips = with_tests(clips)
+    ids = [clips[name] for name in _VIDEO]
     videos = clips.groupby(_VIDEO, sort=False, observed=True)
     counts = [name for name in ADDED_LATER if name in clips]
     table = videos[[*_FIXED, "status", "reason", *counts]].first()
     _check_agreement(clips, table)
     table["score"], table["logit"] = pooled_scores(clips, _VIDEO, how)
-    counted = (clips["status"] == Status.OK).groupby([clips["dataset"], clips["video_id"]], sort=False)
+    counted = (clips["status"] == Status.OK).groupby(ids, sort=False)
     table["n_clips"] = counted.sum().to_numpy(dtype=np.int64)
     table["seconds"] = videos["seconds"].sum()
-    order = [*_VIDEO, *_FIXED, "score", "logit", "n_clips", "status", "reason", "seconds", *counts]
+    order = [
+        "test",
+        "dataset",
+        "video_id",
+        *_FIXED[1:],
+        "score",
+        "logit",
+        "n_clips",
+        "status",
+        "reason",
+        "seconds",
+        *counts,
+    ]
     return table.reset_index()[order]
+
+
+def with_tests(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of clips or videos with its column `test`: the names of the datasets if it has none."""
+    return rows if "test" in rows else rows.assign(test=rows["dataset"])
 
 
 def pooled_scores(
@@ -278,19 +348,19 @@ def _check_agreement(clips: pd.DataFrame, videos: pd.DataFrame) -> None:
     for name in ("label", "status"):
         differs = clips[name].to_numpy() != videos[name].to_numpy()[position]
         if differs.any():
-            dataset, video_id = ids[int(np.argmax(differs))]
-            raise ScoreError(f"{dataset}/{video_id}: its rows in the score table disagree on its {name}")
+            test, video_id = ids[int(np.argmax(differs))]
+            raise ScoreError(f"{test}/{video_id}: its rows in the score table disagree on its {name}")
 
 
 def _last_outcomes(scores: pd.DataFrame, part: pd.Series[int], folder: Path) -> pd.DataFrame:
     """Rows of the last file that mentions their video; an earlier outcome may only be a failure."""
-    last = part.groupby([scores["dataset"], scores["video_id"]]).transform("max")
+    last = part.groupby([scores[name] for name in _VIDEO]).transform("max")
     superseded = part < last
     twice = scores[superseded & (scores["status"] == Status.OK)]
     if len(twice):
         first = twice.iloc[0]
         raise StoreError(
-            f"{folder}: {first['dataset']}/{first['video_id']} was scored twice",
+            f"{folder}: {first['test']}/{first['video_id']} was scored twice",
             hints=("one process at a time may write to a run; remove the folder and run again",),
         )
     return scores[~superseded].reset_index(drop=True)
@@ -298,6 +368,7 @@ def _last_outcomes(scores: pd.DataFrame, part: pd.Series[int], folder: Path) -> 
 
 def _row(
     video: Video,
+    test: str,
     clip: int,
     frames: Sequence[int],
     logit: float,
@@ -324,4 +395,5 @@ def _row(
         "seconds": seconds,
         "face_frames": face_frames,
         "wanted_frames": wanted_frames,
+        TEST: test or video.dataset,
     }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dfbench.data.datasets.corpus_card import posing_as
 from dfbench.hooks.registry import Kind
 from dfbench.names import name_fault
+from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.specs import DetectorCard
 from dfbench.text import storable
 
@@ -142,7 +143,8 @@ def recorded_training(
     unknown = record.get(UNKNOWN)
     if as_written and isinstance(unknown, list):
         return NamedTraining(tuple(sorted(said)), tuple(sorted(set(said) & set(map(str, unknown)))))
-    return names().resolve(said, also=record["datasets"]) if said else NamedTraining(())
+    also = [dataset_of(record, test) for test in record["datasets"]]
+    return names().resolve(said, also=also) if said else NamedTraining(())
 
 
 def _squashed(text: str) -> str:

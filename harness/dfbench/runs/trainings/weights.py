@@ -83,8 +83,8 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
         [video for video in stage.videos(which) if int(video.label) in labels]
         for which, labels in ((stage.protocol.train, needs.labels), (stage.protocol.validation, held_out))
     )
-    held_apart = stage.protocol.tests if stage.protocol.purpose == "test" else ()
-    tests = {test.dataset: stage.videos_at_hand(test) for test in held_apart}
+    held_apart = stage.protocol.test_sets() if stage.protocol.purpose == "test" else ()
+    tests = {test.key: stage.videos_at_hand(test.selection) for test in held_apart}
     leaks = compare_videos(train=train, validation=validation, tests=tests)
     warn_of_leaks(leaks, stage.progress)
     corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
