@@ -250,11 +250,11 @@ def compare(
     identities, and over seeds if there are several pairs. Raises UnknownNameError, UsageError, StoreError, and RunError for
     runs that differ in what they say of a video.
     """
-    from dfbench.results.paired import compare_runs, pooled_scores
+    from dfbench.results.paired import compare_runs, scored_videos
 
     found = [[_stored(run) for run in group] for group in (runs, others)]
     first, second = (
-        [pooled_scores(run.folder, str(run.record["pooling"])) for run in group] for group in found
+        [scored_videos(run.folder, str(run.record["pooling"])) for run in group] for group in found
     )
     return compare_runs(first, second)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dfbench.progress import SilentProgress
-from dfbench.results.paired import Aligned, aligned, difference, pooled_scores
+from dfbench.results.paired import Aligned, aligned, difference, scored_videos
 from dfbench.runs.planning.stage import RunRequest
 from dfbench.runs.scoring.evaluation import score_detector
 from dfbench.runs.scoring.score_table import sigmoid
@@ -24,7 +24,7 @@ from dfbench.runs.scoring.score_table import sigmoid
 def main(weights: Path) -> None:
     runs = [scored(weights, precision) for precision in ("int8", "32")]
     print("videos\tlargest, mean change of P(fake)\tof the logit (std of it)\tAUC\tin int8\tchange of AUC")
-    for key in dict.fromkeys(runs[0]["dataset"]):
+    for key in dict.fromkeys(runs[0]["test"]):
         print(f"{key}\t{row(aligned(runs, key))}")
 
 
@@ -32,7 +32,7 @@ def scored(weights: Path, precision: str) -> pd.DataFrame:
     """Score the cross-dataset protocol; returns a row for each video."""
     request = RunRequest("fakestormer", data="demo", weights=weights, precision=precision)
     done = score_detector(request, progress=SilentProgress())
-    return pooled_scores(done.folder, done.record["pooling"])
+    return scored_videos(done.folder, done.record["pooling"])
 
 
 def row(scores: Aligned) -> str:

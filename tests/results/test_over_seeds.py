@@ -14,7 +14,7 @@ from tests.results.made_runs import store_run
 from dfbench.metrics.point import auc
 from dfbench.results.boards import seeds
 from dfbench.results.boards.leaderboard import leaderboard
-from dfbench.results.paired import pooled_scores
+from dfbench.results.paired import scored_videos
 from dfbench.results.renderings.dataframe import frame_of
 from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
 from dfbench.runs.scoring.score_table import read_scores, video_scores
@@ -258,10 +258,10 @@ def test_seeds_that_tell_other_facts_of_a_video_stay_alone(
         make_seed(seed)
 
     def altered(folder: Path, pooling: str) -> pd.DataFrame:
-        videos = pooled_scores(folder, pooling)
+        videos = scored_videos(folder, pooling)
         return videos.assign(group="anna") if folder.name == "run-1-a" else videos
 
-    monkeypatch.setattr(seeds, "pooled_scores", altered)
+    monkeypatch.setattr(seeds, "scored_videos", altered)
     board = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
     assert sorted(row.entry for row in board.rows) == [f"{FAMILY}seed 0)", f"{FAMILY}seed 1)"]
     (sentence,) = board.left_out

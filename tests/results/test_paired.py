@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from tests.results.made_runs import expected, store_run
 
 from dfbench.errors import RunError, StoreError, UsageError
-from dfbench.results.paired import Aligned, aligned, compare_runs, difference, pooled_scores
+from dfbench.results.paired import Aligned, aligned, compare_runs, difference, scored_videos
 
 COUNT = 24
 CLUSTERED: dict[str, dict[str, Any]] = json.loads(
@@ -39,7 +39,7 @@ def scores(
             "status": ["no_face" if number in unscored else "ok" for number in ids],
         }
     )
-    return pd.concat([part.assign(dataset="a"), part.iloc[::-1].assign(dataset="b", logit=-part["logit"])])
+    return pd.concat([part.assign(test="a"), part.iloc[::-1].assign(test="b", logit=-part["logit"])])
 
 
 orders = st.permutations(range(COUNT))
@@ -69,14 +69,14 @@ def test_videos_stand_in_one_order_whatever_that_of_the_runs_and_whichever_are_m
         [one == other for other in people] for one in people
     ]
     for run, table in zip(found.logits, runs, strict=True):
-        by_id = table[table["dataset"] == "a"].set_index("video_id")["logit"]
+        by_id = table[table["test"] == "a"].set_index("video_id")["logit"]
         assert run.tolist() == [by_id[f"v{number}"] for number in kept]
 
 
 @pytest.mark.parametrize(("fact", "value"), [("label", 1), ("group", "g5")])
 def test_runs_that_tell_other_facts_of_a_video_are_refused(fact: str, value: str | int) -> None:
     other = scores(1, unscored=frozenset({4}))
-    other.loc[(other["video_id"] == "v4") & (other["dataset"] == "a"), fact] = value  # scored or not
+    other.loc[(other["video_id"] == "v4") & (other["test"] == "a"), fact] = value  # scored or not
     with pytest.raises(
         RunError, match=rf"the runs differ in the {fact} of the video 'v4' of a: \w+ and {value}"
     ):
@@ -97,11 +97,11 @@ def test_scores_of_stored_runs_are_pooled(tmp_path: Path) -> None:
     logits = {("d", str(number)): np.array([number, number + 2.0]) for number in range(20)}
     record = {"detector": {"name": "net"}, "entry": "net", "protocol": "p", "corpus": "demo"}
     store_run(tmp_path / "run", record, videos, logits)
-    found = aligned([pooled_scores(tmp_path / "run", "mean_logit")] * 2, "d")
+    found = aligned([scored_videos(tmp_path / "run", "mean_logit")] * 2, "d")
     assert found.logits.tolist() == [[number + 1.0 for number in range(20)]] * 2
     (tmp_path / "run" / "scores.parquet").unlink()
     with pytest.raises(StoreError, match="gone"):
-        pooled_scores(tmp_path / "run", "mean_logit")
+        scored_videos(tmp_path / "run", "mean_logit")
 
 
 def seeds(count: int, *, shift: float, start: int = 0) -> list[pd.DataFrame]:
@@ -158,10 +158,10 @@ def test_groups_of_runs_are_compared_in_each_test_that_all_have() -> None:
     )
     assert found["a"].difference.point == pytest.approx(found["a"].first - found["a"].second)
     assert found["a"].difference.low < found["a"].difference.point < found["a"].difference.high
-    only = [run[run["dataset"] == "b"] for run in worse]
+    only = [run[run["test"] == "b"] for run in worse]
     assert [one.test for one in compare_runs(better, only)] == ["b"]
     with pytest.raises(RunError, match="no test in common"):
-        compare_runs([better[0][better[0]["dataset"] == "a"]], only[:1])
+        compare_runs([better[0][better[0]["test"] == "a"]], only[:1])
     with pytest.raises(UsageError, match="2 and 1 runs cannot be compared in pairs"):
         compare_runs(better, worse[:1])
 

@@ -24,7 +24,7 @@ from dfbench.metrics.uncertainty import (
     percentile_interval,
 )
 from dfbench.results.eligibility import too_few
-from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores, with_tests
+from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores
 from dfbench.types import Status
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Aligned:
         )
 
 
-def pooled_scores(folder: Path, pooling: str) -> pd.DataFrame:
+def scored_videos(folder: Path, pooling: str) -> pd.DataFrame:
     """Read the scores of the run in `folder`, pooled to a row for each video. Raises StoreError, ScoreError."""
     if not any_scores(folder):
         raise StoreError(f"its scores are gone from {folder}")
@@ -74,13 +74,12 @@ def pooled_scores(folder: Path, pooling: str) -> pd.DataFrame:
 def aligned(runs: Sequence[pd.DataFrame], key: str) -> Aligned:
     """Align the scores of several runs in the test `key`; returns those of the videos that all of them scored.
 
-    `runs`: a row for each video, as `pooled_scores` returns them. Raises UsageError without a run, and RunError if a run
+    `runs`: a row for each video, as `scored_videos` returns them. Raises UsageError without a run, and RunError if a run
     tells of a video twice, or if two runs differ in the label or in the source identity of a video.
     """
     if not runs:
         raise UsageError("there are no runs to align")
-    keyed = [with_tests(run) for run in runs]
-    tables = [run[run["test"] == key].set_index("video_id") for run in keyed]
+    tables = [run[run["test"] == key].set_index("video_id") for run in runs]
     for table in tables:
         if not table.index.is_unique:
             repeated = table.index[table.index.duplicated()][0]
@@ -156,9 +155,7 @@ def compare_runs(first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) 
         )
     runs = [*first, *second]
     tests = [
-        test
-        for test in dict.fromkeys(runs[0]["dataset"])
-        if all((run["dataset"] == test).any() for run in runs)
+        test for test in dict.fromkeys(runs[0]["test"]) if all((run["test"] == test).any() for run in runs)
     ]
     if not tests:
         raise RunError("the runs have no test in common, so that there is nothing to compare")

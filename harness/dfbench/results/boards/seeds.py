@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dfbench.errors import DfbenchError, RunError
 from dfbench.metrics.uncertainty import interval_over_seeds, mean_of_draws
 from dfbench.results.boards.stored import RunResult
-from dfbench.results.paired import aligned, pooled_scores
+from dfbench.results.paired import aligned, scored_videos
 from dfbench.results.tables import MEAN, MEASURES
 from dfbench.runs.records.entries import entry_of_seeds
 
@@ -50,7 +50,7 @@ def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[En
         scores: dict[Path, pd.DataFrame] = {}
         for run in several:
             try:
-                scores[run.folder] = pooled_scores(run.folder, run.pooling)
+                scores[run.folder] = scored_videos(run.folder, run.pooling)
             except DfbenchError as error:
                 left_out.append(f"{run.folder.name}: {error.message}")
         read = [run for run in several if run.folder in scores]
