@@ -20,9 +20,9 @@ from dfbench.data.datasets.manifest import (
 )
 from dfbench.data.folders import below, require_below
 from dfbench.data.preparing.outcomes import PreparedResult
-from dfbench.errors import StoreError, UsageError
+from dfbench.errors import StoreError
 from dfbench.events import RunFacts
-from dfbench.hooks.detectors import card_of, opened
+from dfbench.hooks.detectors import opened
 from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import one_line
@@ -38,7 +38,7 @@ from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open
 from dfbench.runs.records.entries import entry_name
 from dfbench.runs.records.plugins_used import plugins_used
 from dfbench.runs.records.private import Redaction, redaction
-from dfbench.runs.records.provenance import file_sha256, identity_of
+from dfbench.runs.records.provenance import identity_of
 from dfbench.runs.records.run_file import (
     FILES,
     MANIFEST,
@@ -58,8 +58,9 @@ from dfbench.runs.records.verification import CONTENT, content_of, record_findin
 from dfbench.runs.scoring.score_files import MERGED, refuse_changed
 from dfbench.runs.scoring.score_table import ScoreWriter, any_scores, done_videos
 from dfbench.runs.scoring.score_videos import score_videos
-from dfbench.runs.trainings.trained import Training, known_card, training_of
-from dfbench.runs.trainings.training_names import UNKNOWN, named_card
+from dfbench.runs.trainings.known_detector import known_detector
+from dfbench.runs.trainings.trained import Training
+from dfbench.runs.trainings.training_names import UNKNOWN
 from dfbench.runs.trainings.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.specs import DetectorCard, TestSet
@@ -99,15 +100,8 @@ def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     videos = {key: rows for key, (rows, _) in listed.items()}
     if options.weights is None and spec.needs_weights:
         options = replace(options, weights=find_weights(request, stage, stored=True))
-    sha = file_sha256(options.weights) if options.weights is not None else ""
-    card = known_card(card_of(spec, options), options.weights, sha)
-    card = named_card(card, stage.registry)
-    if problem := card.bad_margin():
-        raise UsageError(
-            f"detector '{spec.name}': {problem}",
-            hints=("the face store holds no more around a face: give it a smaller margin",),
-        )
-    training = training_of(card, given=options.weights is not None, seed=request.seed)
+    known = known_detector(spec, options, stage.registry)
+    card, sha, training = known.card, known.weights_sha256, known.training
     _tell(training, request, stage)
     leaks = leaks_into_tests(stage, card, videos)
     warn_of_leaks(leaks, progress)
