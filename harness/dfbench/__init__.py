@@ -38,28 +38,30 @@ from dfbench.errors import (
 )
 from dfbench.escaping import for_shell
 from dfbench.events import RunFacts, TrainingFacts
+from dfbench.exchanged import (
+    DatasetIndex,
+    Evidence,
+    FaceFile,
+    Started,
+    StartWeights,
+    Trained,
+    TrainingNeeds,
+    TrainingRequest,
+)
 from dfbench.hooks.specs import hookimpl
 from dfbench.identity import canonical_json, digest_of
 from dfbench.interfaces import (
     ChecksStart,
     ChoosesClips,
     Dataset,
-    DatasetIndex,
     Detector,
-    Evidence,
     Explainer,
-    FaceFile,
     FaceFinder,
     Progress,
     ProgressTask,
-    Started,
-    StartWeights,
     Synthesizer,
     ThoroughFaceFinder,
-    Trained,
     Trainer,
-    TrainingNeeds,
-    TrainingRequest,
 )
 from dfbench.specs import (
     CorpusSpec,

@@ -14,7 +14,7 @@ from dfbench.data.datasets.corpus_card import CORPUS_FILE, corpus_name, refuse_c
 from dfbench.data.datasets.manifest import manifest_digest
 from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.errors import LayoutError, UnknownNameError
-from dfbench.interfaces import DatasetIndex
+from dfbench.exchanged import DatasetIndex
 from dfbench.specs import DatasetSpec
 from dfbench.types import Counts, Label, Video
 

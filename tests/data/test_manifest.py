@@ -20,7 +20,7 @@ from dfbench.data.datasets.manifest import (
     videos_of,
 )
 from dfbench.errors import ManifestError, UnknownNameError
-from dfbench.interfaces import DatasetIndex
+from dfbench.exchanged import DatasetIndex
 from dfbench.specs import VideoSelection
 from dfbench.types import TABLE_WORDS, Label, Video
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dfbench.errors import LayoutError, UsageError
+from dfbench.exchanged import DatasetIndex
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
-from dfbench.interfaces import DatasetIndex
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.sources import DataSource, index_at, made_corpus, with_corpora, with_finder
 from dfbench.runs.planning.stage import Stage

@@ -22,7 +22,8 @@ from dfbench.specs import CorpusSpec, DatasetSpec, DetectorSpec, FaceFinderSpec,
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dfbench.interfaces import Evidence, Explainer
+    from dfbench.exchanged import Evidence
+    from dfbench.interfaces import Explainer
     from dfbench.specs import EvidenceMap
 
 _KINDS: dict[type[Spec], str] = {

@@ -17,10 +17,11 @@ import numpy as np
 
 from dfbench.data.store.face_files import StoredFaces, write_faces
 from dfbench.errors import PluginError, UsageError
+from dfbench.exchanged import FaceFile, Trained, TrainingNeeds, TrainingRequest
 from dfbench.hooks.conformance import CheckResult, check_detector
 from dfbench.hooks.conformance.checking import run_check
 from dfbench.hooks.detectors import card_of
-from dfbench.interfaces import FaceFile, ProgressTask, Trained, Trainer, TrainingNeeds, TrainingRequest
+from dfbench.interfaces import ProgressTask, Trainer
 from dfbench.progress import SilentProgress
 from dfbench.specs import LoadOptions
 from dfbench.training.state_files import read_safetensors

@@ -26,7 +26,7 @@ from dfbench.types import ClipSpec, Label
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dfbench.interfaces import TrainingRequest
+    from dfbench.exchanged import TrainingRequest
     from dfbench.training.recipe import Recipe
 
 CACHE_BYTES = 1 << 30  # of decoded faces, in each data worker

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dfbench.errors import UsageError, WeightsError
+from dfbench.exchanged import Started, StartWeights
 from dfbench.hooks.registry import load_object
-from dfbench.interfaces import Started, StartWeights
 from dfbench.training.samples import SamplesFactory, standard_samples
 from dfbench.types import FULL_PRECISION
 

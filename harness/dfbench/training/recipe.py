@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dfbench.errors import UnknownNameError, UsageError
-from dfbench.interfaces import TrainingNeeds
+from dfbench.exchanged import TrainingNeeds
 from dfbench.text import meant
 from dfbench.types import ClipSpec, FrameChoice, Label, Pooling, PrepareSpec, Sampling
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError, WeightsError
-from dfbench.interfaces import Started, StartWeights
+from dfbench.exchanged import Started, StartWeights
 from dfbench.specs import LoadOptions
 from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors
 from dfbench.training.weights_file import fitted, require_finite

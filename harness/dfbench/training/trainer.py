@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from dfbench.data.clips import clip_positions
 from dfbench.errors import RunError, TooShortError
-from dfbench.interfaces import FaceFile, Started, StartWeights, Trained, TrainingNeeds, TrainingRequest
+from dfbench.exchanged import FaceFile, Started, StartWeights, Trained, TrainingNeeds, TrainingRequest
 from dfbench.training.loaders import (
     CACHE_BYTES,
     Library,

@@ -22,7 +22,7 @@ from dfbench.untrusted import open_regular, parsed_json, parsed_object
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dfbench.interfaces import Trained, TrainingRequest
+    from dfbench.exchanged import Trained, TrainingRequest
     from dfbench.training.recipe import Recipe
 
 VERSION = "1"

@@ -21,7 +21,7 @@ from dfbench.types import Label, Video
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dfbench.interfaces import DatasetIndex
+    from dfbench.exchanged import DatasetIndex
 
 COLUMNS = (
     "dataset",

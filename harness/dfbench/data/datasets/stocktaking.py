@@ -17,7 +17,7 @@ from dfbench.data.datasets.official import apart, counts_of, published
 from dfbench.data.folders import folder_fault
 from dfbench.data.images.sequences import archive_of, packed_sizes, source_size
 from dfbench.errors import LayoutError, UnreadableError, unknown_name
-from dfbench.interfaces import DatasetIndex
+from dfbench.exchanged import DatasetIndex
 from dfbench.specs import DatasetSpec
 from dfbench.text import storable
 from dfbench.types import Counts, Video

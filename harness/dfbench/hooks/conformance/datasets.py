@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from dfbench.errors import LayoutError
+from dfbench.exchanged import DatasetIndex
 from dfbench.hooks.conformance.checking import CheckResult, run_check
 from dfbench.hooks.registry import load_object
-from dfbench.interfaces import Dataset, DatasetIndex
+from dfbench.interfaces import Dataset
 from dfbench.specs import DatasetSpec
 
 

@@ -6,10 +6,11 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from dfbench.exchanged import Evidence
 from dfbench.hooks.conformance.checking import TOLERANCE, CheckResult, run_check
 from dfbench.hooks.conformance.tensors import difference, score, wrong_form
 from dfbench.hooks.detectors import opened_explainer
-from dfbench.interfaces import Detector, Evidence, Explainer
+from dfbench.interfaces import Detector, Explainer
 from dfbench.specs import DetectorSpec, EvidenceMap, LoadOptions
 
 if TYPE_CHECKING:

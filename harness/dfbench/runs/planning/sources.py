@@ -21,10 +21,11 @@ from dfbench.data.faces.worker_finder import open_finder
 from dfbench.data.folders import folder_fault, require_below
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError, unknown_name
 from dfbench.escaping import for_shell
+from dfbench.exchanged import DatasetIndex
 from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import plugin_error, running
 from dfbench.hooks.waiting import named_if_slow
-from dfbench.interfaces import Dataset, DatasetIndex, FaceFinder, Progress
+from dfbench.interfaces import Dataset, FaceFinder, Progress
 from dfbench.names import name_fault, shown
 from dfbench.settings import Settings
 from dfbench.specs import CorpusSpec, DatasetSpec

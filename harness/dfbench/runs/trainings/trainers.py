@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dfbench.errors import PluginError, UsageError, WeightsError, unknown_name
+from dfbench.exchanged import StartWeights, TrainingNeeds
 from dfbench.hooks.plugin_code import running
-from dfbench.interfaces import StartWeights, Synthesizer, Trainer, TrainerFactory, TrainingNeeds
+from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory
 from dfbench.types import PrepareSpec
 
 if TYPE_CHECKING:

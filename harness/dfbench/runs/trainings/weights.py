@@ -14,18 +14,11 @@ from dfbench.data.folders import below, make_below, unwritable
 from dfbench.errors import RunError, WeightsError
 from dfbench.escaping import for_shell
 from dfbench.events import OnRound, TrainingFacts
+from dfbench.exchanged import FaceFile, Trained, TrainingNeeds, TrainingRequest
 from dfbench.hooks.events import Events
 from dfbench.hooks.manners import generators_kept
 from dfbench.hooks.plugin_code import running
-from dfbench.interfaces import (
-    ChecksStart,
-    FaceFile,
-    Progress,
-    Trained,
-    Trainer,
-    TrainingNeeds,
-    TrainingRequest,
-)
+from dfbench.interfaces import ChecksStart, Progress, Trainer
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.fairness import by_dataset, compare_videos, warn_of_leaks
