@@ -91,7 +91,7 @@ def run(
     The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning) of what the table's notes say: of videos that are
     missing or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
     """
-    from dfbench.results.tables import warnings_of
+    from dfbench.results.table_notes import warnings_of
     from dfbench.runs.planning.stage import RunRequest
 
     request = RunRequest(

@@ -19,7 +19,8 @@ from tests.cli.command import Dfbench, as_program, frame, write
 import dfbench as api
 from dfbench import UsageError
 from dfbench.cli import output
-from dfbench.results.tables import render_table, result_table
+from dfbench.results.renderings.run_table import render_table
+from dfbench.results.tables import result_table
 from dfbench.results.terminal import plain_console
 from dfbench.runs.scoring.score_table import sigmoid
 

@@ -21,7 +21,8 @@ from dfbench.results.boards.stored import collect
 from dfbench.results.checked import OTHER_CODE, RUN_FILES
 from dfbench.results.eligibility import list_notes, too_few
 from dfbench.results.renderings.dataframe import frame_of
-from dfbench.results.tables import MEASURES, result_table, short_of, warnings_of
+from dfbench.results.table_notes import short_of, warnings_of
+from dfbench.results.tables import MEASURES, result_table
 from dfbench.results.writing import write_parquet
 from dfbench.runs.records.verification import content_of
 from dfbench.runs.scoring.score_table import read_scores, sigmoid, video_scores

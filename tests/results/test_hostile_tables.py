@@ -34,8 +34,9 @@ from dfbench.results.renderings.dataframe import records_of
 from dfbench.results.renderings.figure import draw_board
 from dfbench.results.renderings.files import write_board
 from dfbench.results.renderings.markdown import markdown_of
+from dfbench.results.renderings.run_table import render_table
 from dfbench.results.renderings.terminal import terminal_table
-from dfbench.results.tables import MEAN, render_table, result_table
+from dfbench.results.tables import MEAN, result_table
 from dfbench.results.terminal import plain_console
 from dfbench.text import storable
 from dfbench.types import Label, Status, Video

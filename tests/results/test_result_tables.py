@@ -15,16 +15,9 @@ from rich.console import Console
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dfbench.errors import StoreError, UsageError
-from dfbench.results.tables import (
-    ALL,
-    COLUMNS,
-    MEAN,
-    read_table,
-    render_table,
-    result_table,
-    warnings_of,
-    write_table,
-)
+from dfbench.results.renderings.run_table import render_table
+from dfbench.results.table_notes import warnings_of
+from dfbench.results.tables import ALL, COLUMNS, MEAN, read_table, result_table, write_table
 from dfbench.runs.scoring.score_table import sigmoid
 
 META: Mapping[str, Any] = {

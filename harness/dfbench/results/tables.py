@@ -9,7 +9,7 @@ it; a row is never dropped. Columns are documented in results/README.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -22,7 +22,7 @@ from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
 from dfbench.metrics.uncertainty import bootstrap_draws, mean_of_draws, percentile_interval, resampling_of
 from dfbench.results.boards.training_marks import is_cross
-from dfbench.results.eligibility import FEWEST_VIDEOS, is_short, list_notes, scored_of, too_few
+from dfbench.results.eligibility import FEWEST_VIDEOS, list_notes, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
 from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.scoring.score_table import with_tests
@@ -30,7 +30,6 @@ from dfbench.types import FEW_FACES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from rich.table import Table
 
 SCHEMA_VERSION = 2  # 1 counted what the lists named, and had figures of however few videos
 LEVEL = "video"
@@ -161,73 +160,6 @@ def read_table(path: Path) -> pd.DataFrame:
         raise StoreError(
             f"{path} holds what is no result table: {error}", hints=("give the run again",)
         ) from error
-
-
-# Columns of numbers in the terminal, in the order in which they are left out where there is too little room.
-_LEFT_OUT = ("real+fake", "bal.acc", "acc", "EER", "AP (chance)", "scored")
-
-
-def render_table(table: pd.DataFrame, *, width: int = 120) -> Table:
-    """A result table for a terminal of `width` columns; the caption says what the numbers are.
-
-    Where there is too little room, whole columns are left out, and the caption says so; a number is never cut.
-    """
-    from rich.measure import Measurement
-
-    from dfbench.results.terminal import plain_console
-
-    console = plain_console(width=10_000)
-    shown = _rendered(table, ())
-    for count in range(1, len(_LEFT_OUT) + 1):
-        if Measurement.get(console, console.options, shown).minimum <= width:
-            break
-        shown = _rendered(table, _LEFT_OUT[:count])
-    return shown
-
-
-def _rendered(table: pd.DataFrame, left_out: Sequence[str]) -> Table:
-    from dfbench.results.terminal import DataTable
-
-    entries = list(dict.fromkeys(table["entry"]))
-    title = f"{entries[0]}: {table['protocol'].iloc[0]}" if len(entries) == 1 else "results"
-    legend = _caption(table)
-    if left_out:
-        legend.append(f"left out for want of room: {', '.join(reversed(left_out))}")
-    shown = DataTable(heading=title, legend=legend)
-    if len(entries) > 1:
-        shown.data_column("entry", max_width=24)
-    shown.data_column("dataset" if table["test"].equals(table["dataset"]) else "test")
-    shown.data_column("manipulation", max_width=18)
-    numbers = ("AUC [95 %]", "AP (chance)", "EER", "acc", "bal.acc", "scored", "real+fake")
-    for name in numbers:
-        if name not in left_out:
-            shown.data_column(name, right=True, no_wrap=True)
-    single = _single_manipulation(table)
-    for number, row in enumerate(table.to_dict("records")):
-        if single[number]:
-            continue  # the only manipulation of a dataset repeats its "all" row
-        first = row["manipulation"] == ALL
-        cells = [str(row["entry"])] if len(entries) > 1 else []
-        cells += [str(row["test"]) if first else "", "" if first else str(row["manipulation"])]
-        values = (
-            number_with_interval(row["auc"], row["auc_low"], row["auc_high"]),
-            f"{_number(row['ap'])} ({_number(row['prevalence'], 2)})",
-            _number(row["eer"]),
-            _number(row["accuracy"]),
-            _number(row["balanced_accuracy"]),
-            "-" if math.isnan(row["coverage"]) else f"{row['coverage']:.1%}",
-            f"{_count(row, 'real')}+{_count(row, 'fake')}",
-        )
-        cells += [value for name, value in zip(numbers, values, strict=True) if name not in left_out]
-        shown.add_row(*cells, style="bold" if first else "", end_section=_ends_section(table, number))
-    return shown
-
-
-def number_with_interval(value: float, low: float, high: float) -> str:
-    """`0.823 [0.75, 0.89]`; a dash where the value is not defined."""
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.2f}, {high:.2f}]"
 
 
 def _shared(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -380,75 +312,3 @@ def _mean(whole: list[dict[str, Any]], resampled: NDArray[np.float64]) -> dict[s
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """Give the columns of a result table their types. Raises TypeError or ValueError for what is no such table."""
     return table.astype(_TYPES)
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def warnings_of(table: pd.DataFrame) -> list[str]:
-    """Collect what a reader of a result table must know of its rows; returns a sentence for each test with a note, and
-    one for each of its manipulations that alone has too few videos for a figure."""
-    rows = table[table["test"] != MEAN].to_dict("records")
-    whole = {(row["entry"], row["test"]): row for row in rows if row["manipulation"] == ALL}
-    several = len({row["entry"] for row in rows}) > 1
-    sentences = []
-    for row in rows:
-        total = whole[row["entry"], row["test"]]
-        name = f"{row['entry']}, {row['test']}" if several else str(row["test"])
-        if row is total and row["note"]:
-            bounds = f"AUC {_number(row['auc_if_missing_worst'])} to {_number(row['auc_if_missing_best'])}"
-            known = row["coverage"] < 1 and not math.isnan(row["auc_if_missing_worst"])
-            missing = f"; {bounds} had the missing scored worst or best" if known else ""
-            sentences.append(f"{name}: {row['note']}{missing}")
-        elif math.isnan(row["auc"]) and not math.isnan(total["auc"]):
-            sentences.append(f"{name}, {row['manipulation']}: {row['note']}")
-    return sentences
-
-
-def short_of(table: pd.DataFrame, limit: float) -> list[str]:
-    """Find the rows of result tables whose coverage is below `limit`; returns each with its counts, by its names."""
-    rows = table[table["test"] != MEAN].to_dict("records")
-    return [
-        f"{row['detector']} on {row['test']}{'' if row['manipulation'] == ALL else ', ' + row['manipulation']}: "
-        f"{scored_of(row)} ({row['coverage']:.1%})"
-        for row, repeated in zip(rows, _single_manipulation(table[table["test"] != MEAN]), strict=True)
-        if is_short(row["coverage"], limit) and not repeated
-    ]
-
-
-def _count(row: Mapping[Any, Any], label: str) -> str:
-    """Scored beside expected videos of a label; one number where they are equal."""
-    scored, expected = row[f"n_scored_{label}"], row[f"n_{label}"]
-    return f"{expected}" if scored == expected else f"{scored}/{expected}"
-
-
-def _caption(table: pd.DataFrame) -> list[str]:
-    corpora = ", ".join(sorted(set(table["corpus"])))
-    trained = table.loc[table["test"] != MEAN, "cross_dataset"]
-    lines = [
-        f"corpus: {corpora} · level: {LEVEL} · 95 % intervals: percentile bootstrap over source identities",
-        "accuracy at the fixed threshold 0.5 · chance of AP = share of fakes · EER on the interpolated ROC curve",
-    ]
-    lines += [f"warning: {sentence}" for sentence in warnings_of(table)]
-    if trained.isna().any():
-        lines.append("training data unknown: no result here counts as cross-dataset")
-    elif not trained.all():
-        inside = sorted(set(table.loc[table["cross_dataset"].eq(False) & (table["test"] != MEAN), "dataset"]))
-        lines.append(f"not cross-dataset, trained on it: {', '.join(inside)}")
-    if MEAN not in set(table["test"]) and table.loc[table["manipulation"] == ALL, "auc"].isna().any():
-        lines.append("no mean: not every dataset has a figure")
-    return lines
-
-
-def _single_manipulation(table: pd.DataFrame) -> list[bool]:
-    """For each row: is it the only manipulation of its entry and test?"""
-    size = table.groupby(["entry", "test"], sort=False)["manipulation"].transform("size")
-    return ((size == 2) & (table["manipulation"] != ALL)).tolist()
-
-
-def _ends_section(table: pd.DataFrame, number: int) -> bool:
-    if number + 1 == len(table):
-        return False
-    here, following = table.iloc[number], table.iloc[number + 1]
-    return bool(here["entry"] != following["entry"] or following["test"] == MEAN)

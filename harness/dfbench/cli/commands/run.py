@@ -70,7 +70,9 @@ def run_command(
     from dfbench.errors import CoverageError, UsageError
     from dfbench.progress import NotingProgress
     from dfbench.results.eligibility import share
-    from dfbench.results.tables import MEAN, render_table, short_of, warnings_of
+    from dfbench.results.renderings.run_table import render_table
+    from dfbench.results.table_notes import short_of, warnings_of
+    from dfbench.results.tables import MEAN
     from dfbench.runs.planning.recipes import parse_overrides
     from dfbench.runs.planning.refusals import check_requests
     from dfbench.runs.planning.stage import RunRequest

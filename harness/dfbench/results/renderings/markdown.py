@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dfbench.results import markdown
 from dfbench.results.boards.board import Board, Cell, Row
 from dfbench.results.markdown import Own
-from dfbench.results.tables import number_with_interval
+from dfbench.results.numbers import number_with_interval
 
 
 def markdown_of(board: Board, *, told: Callable[[str], str]) -> str:
