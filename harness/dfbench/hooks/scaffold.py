@@ -46,14 +46,16 @@ def new_plugin(kind: str, name: str, folder: Path, *, host: Host | None = None) 
     if kind not in KINDS:
         raise UsageError(
             f"there is no template for a {kind!r}",
-            hints=tuple(f"a {known}:   dfbench plugins new {known} {for_shell(name)}" for known in KINDS),
+            hints=tuple(
+                f"a {known}:   dfbench plugins new {for_shell(known)} {for_shell(name)}" for known in KINDS
+            ),
         )
     _check_name(name, Host.load() if host is None else host)
     if folder.exists() or folder.is_symlink():
         raise UsageError(
             f"{folder} exists already",
             hints=(
-                f"write elsewhere:   dfbench plugins new {kind} {for_shell(name)} --folder ANOTHER_FOLDER",
+                f"write elsewhere:   dfbench plugins new {for_shell(kind)} {for_shell(name)} --folder ANOTHER_FOLDER",
             ),
         )
     camel = "".join(part.capitalize() for part in name.split("_"))

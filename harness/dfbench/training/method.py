@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dfbench.errors import UsageError, WeightsError
+from dfbench.escaping import for_shell
 from dfbench.exchanged import Started, StartWeights
 from dfbench.hooks.registry import load_object
 from dfbench.training.samples import SamplesFactory, standard_samples
@@ -104,7 +105,7 @@ class Method:
 
     def hints(self) -> tuple[str, ...]:
         """What to do without usable weights."""
-        return self.ways_out or (f"train weights:  dfbench train --detector {self.name}",)
+        return self.ways_out or (f"train weights:  dfbench train --detector {for_shell(self.name)}",)
 
     def header(self, weights: Path) -> WeightsHeader[Any]:
         """The header of a weights file of this method. Raises WeightsError."""
