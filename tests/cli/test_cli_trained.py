@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 from tests.cli.command import Dfbench, frame, write
 from tests.cli.toy_lab import CUT, FITTED, FOUND, HEARD, Lab
 
@@ -62,6 +63,24 @@ def test_weights_are_trained_once_whatever_they_are_called(lab: Dfbench, tmp_pat
     assert lines_of(FITTED) == 1
     (record,) = records()
     assert weights_of(open_run(record, load_settings()), load_settings(), None) == path
+
+
+def test_weights_that_a_trainer_returns_are_written_with_a_header_and_found_again(lab: Dfbench) -> None:
+    train = ("train", *TASK, "--set", "returns=trained", "--seed", "3")
+    first = lab(*train)
+    assert first.code == 0, first.err
+    path = Path(first.out.strip())
+    with safe_open(path, framework="np") as file:
+        header = file.metadata()
+    assert (header["format"], header["trained_on"]) == ("dfbench-lab", '["folder"]')
+    assert json.loads(header["recipe"])["returns"] == "trained"
+    provenance = json.loads(header["provenance"])
+    assert provenance["training"] == {"step": 7}
+    assert (provenance["identity"]["seed"], provenance["identity"]["corpus"]) == (3, "own")
+    assert lab(*train).out == first.out
+    assert lines_of(FITTED) == 1
+    ran = lab("run", *TASK, "--set", "returns=trained", "--seed", "3")
+    assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize(
