@@ -14,6 +14,7 @@ from tests.cli.toy_lab import CUT, FITTED, FOUND, HEARD, Lab
 import dfbench
 from dfbench.errors import ScoreError
 from dfbench.hooks.host import Host
+from dfbench.results.boards.rows import VALIDATION
 from dfbench.runs.records.recorded import open_run, weights_of
 from dfbench.runs.scoring import evaluation
 from dfbench.runs.trainings.trained import TRAINING_FILE
@@ -232,3 +233,16 @@ def test_a_plugin_is_told_of_every_run_and_training(lab: Dfbench, monkeypatch: p
     HEARD.clear()
     assert (lab(*train).code, lab(*run).code) == (0, 0)  # both are complete: nothing happens
     assert not HEARD
+
+
+def test_a_validation_set_is_scored_with_the_same_weights_and_never_ranked(lab: Dfbench) -> None:
+    trained = lab("train", "-d", "lab", "-p", "own-validation")
+    assert trained.code == 0, trained.err
+    assert lab("run", *TASK).code == 0
+    chosen = lab("run", "-d", "lab", "-p", "own-validation")
+    assert chosen.code == 0, chosen.err
+    assert lines_of(FITTED) == 1
+    purposes = {record["protocol"]: record.get("purpose") for record in records().values()}
+    assert purposes == {"own-splits": None, "own-validation": "validation"}
+    ((row,),) = json.loads(lab("leaderboard", "-p", "own-validation", "--json").out).values()
+    assert (row["section"], row["rank"]) == (VALIDATION, None)

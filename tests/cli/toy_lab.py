@@ -144,7 +144,16 @@ class Lab:
                 train=VideoSelection("folder", ("train",)),
                 validation=VideoSelection("folder", ("val",)),
                 tests=(VideoSelection("folder", ("test",)),),
-            )
+            ),
+            ProtocolSpec(
+                name="own-validation",
+                summary="As own-splits, scored where it validates.",
+                build="",
+                train=VideoSelection("folder", ("train",)),
+                validation=VideoSelection("folder", ("val",)),
+                tests=(VideoSelection("folder", ("val",)),),
+                purpose="validation",
+            ),
         ]
 
     @staticmethod
