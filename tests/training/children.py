@@ -67,9 +67,7 @@ def together(
 
     `cut`: the step at which all of them fail, before they begin again.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with ThreadPoolExecutor(RANKS) as pool, child() as first, child() as second:
         calls = [
             pool.submit(process.call, _as_rank, rank, port, folders[rank], wanted, cut, seconds=120)
@@ -81,14 +79,27 @@ def together(
 def _as_rank(
     rank: int, port: int, folder: Path, wanted: toy.Toy, cut: int
 ) -> tuple[dict[str, Tensor], float]:
-    places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": RANKS, "LOCAL_WORLD_SIZE": RANKS}
-    os.environ |= {key: str(value) for key, value in places.items()}
-    os.environ |= {"TORCHELASTIC_RUN_ID": "toy", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    wanted = replace(wanted, world=current_world(RANKS, 1))
-    assert wanted.world == World(rank, RANKS, RANKS)
+    wanted = replace(wanted, world=join_as_rank(rank, port))
     with process_group(wanted.world):
         if cut >= 0:
             with suppress(toy.CutError):
                 toy.fit(folder, replace(wanted, at_step=toy.once(toy.CutError(), at=cut)))
         result, module = toy.fit(folder, wanted)
         return module.states[-1], result.score
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def join_as_rank(rank: int, port: int) -> World:
+    """Make this process look as torchrun would have started it; returns its world."""
+    places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": RANKS, "LOCAL_WORLD_SIZE": RANKS}
+    os.environ |= {key: str(value) for key, value in places.items()}
+    os.environ |= {"TORCHELASTIC_RUN_ID": "toy", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    world = current_world(RANKS, 1)
+    assert world == World(rank, RANKS, RANKS)
+    return world

@@ -43,11 +43,11 @@ _SIDE, _BOX = 96, 48.0  # of a stored crop and of the face in it, in pixels
 _CUT_AT = 3  # the step in which the training is interrupted, which is not in the first round
 
 
-class _CutError(Exception):
+class CutError(Exception):
     """Ends a training in the middle."""
 
 
-class _Cutting(SilentProgress):
+class Cutting(SilentProgress):
     """Ends a training after so many steps."""
 
     def __init__(self, steps: int) -> None:
@@ -64,7 +64,7 @@ class _Cutting(SilentProgress):
         del note
         self._left -= count
         if self._left < 0:
-            raise _CutError
+            raise CutError
 
 
 def check_training(
@@ -111,8 +111,8 @@ def _checks(spec: DetectorSpec, trainer: Trainer, asked: TrainingRequest) -> lis
         return _fit(spec, trainer, replace(asked, folder=scratch / name))
 
     def goes_on() -> str:
-        with suppress(_CutError):
-            _fit(spec, trainer, replace(asked, folder=scratch / "cut", progress=_Cutting(_CUT_AT)))
+        with suppress(CutError):
+            _fit(spec, trainer, replace(asked, folder=scratch / "cut", progress=Cutting(_CUT_AT)))
         return compared(trained("cut"))
 
     def compared(other: Path) -> str:

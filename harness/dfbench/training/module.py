@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -193,7 +194,8 @@ class MethodModule(pl.LightningModule):
         scores = np.array([np.mean(ones) for ones in logits.values()])
         labels = np.array([label for label, _ in logits], dtype=np.int8)
         right = [(one >= 0) == (label == 1) for (label, _), ones in logits.items() for one in ones]
-        self.log(VIDEO_AUC, auc(scores, labels))
+        # A score that is no number ends the training, with the loss if that is none either.
+        self.log(VIDEO_AUC, auc(scores, labels) if np.isfinite(scores).all() else math.nan)
         self.log(CLIP_ACCURACY, float(np.mean(right)))
 
     def _normalised(self, clips: Tensor) -> Tensor:
