@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 demo: install
-	$(BIN)/dfbench run --detector fakestormer --detector fakestormer-untrained --detector chance --protocol cross-dataset
+	$(BIN)/dfbench run --detector fakestormer --detector frame_cnn --detector fakestormer-untrained --detector chance --protocol cross-dataset
 	$(BIN)/dfbench leaderboard
 	$(BIN)/dfbench demo-figures
 

@@ -20,5 +20,13 @@ def dfbench_detectors() -> list[DetectorSpec]:
             # The demo recipe of FakeSTormer wants the same twelve frames, so both share the prepared faces.
             clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.25),
             trained_on=frozenset(),
-        )
+        ),
+        DetectorSpec(
+            name="frame_cnn",
+            summary="An image network of timm, trained on real and fake videos; it sees single frames.",
+            method="dfbench_baselines.frames:METHOD",
+            recipes=("demo",),
+            licence="Apache-2.0",
+            clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.16),
+        ),
     ]

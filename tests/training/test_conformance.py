@@ -21,6 +21,7 @@ DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="u
 # What makes the networks of bundled methods small. A method that is not named here is trained as its recipe says.
 SMALL = {
     "fakestormer": {"size": "32", "patch": "8", "width": "24", "heads": "2", "train_crop": "64"},
+    "frame_cnn": {"size": "64", "train_crop": "80"},
 }
 _BUNDLED = Host.load().registry
 TRAINED = [spec for name in _BUNDLED.names("detector") if (spec := _BUNDLED.detector(name)).method]

@@ -72,7 +72,8 @@ class Method:
     `network(recipe, seed=...)` builds the network, `logit(net, clips)` computes logits. `loss(net, clips, batch, recipe)`
     returns named terms, of which `terms` are shown beside the progress bar; None: the cross-entropy of the logit.
     `samples(recipe, synthesizer, training=...)` builds the maker of samples. `start(net, weights)` loads weights to start
-    from; "": those of the same network. `frozen(net)`: the part that `Recipe.frozen_epochs` holds still.
+    from; "": those of the same network, or where `head(net)` names its last layer, those of it without that layer, which were
+    trained for something else. `frozen(net)`: the part that `Recipe.frozen_epochs` holds still.
     `scoring(method, net, precision, device)`: the network as it scores. `module` and `clips` are import paths of subclasses
     of `MethodModule` and `TrainingClips`, for what no other field can say; `samples`, `start` and `scoring` may be import
     paths too, if what they name imports torch. `ways_out`: what to do without usable weights.
@@ -86,6 +87,7 @@ class Method:
     terms: tuple[str, ...] = ()
     samples: SamplesFactory | str = standard_samples
     start: Callable[[Any, StartWeights], Started] | str = ""
+    head: Callable[[Any], nn.Module] | None = None
     frozen: Callable[[Any], nn.Module] | None = None
     scoring: ScoringFactory | str = "dfbench.training.scorer:plain_scoring"
     module: str = "dfbench.training.module:MethodModule"
