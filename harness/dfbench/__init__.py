@@ -49,7 +49,7 @@ from dfbench.exchanged import (
     TrainingRequest,
 )
 from dfbench.hooks.specs import hookimpl
-from dfbench.identity import canonical_json, digest_of
+from dfbench.identity import canonical_json, digest_of, identity_of, neutral
 from dfbench.interfaces import (
     ChecksStart,
     ChoosesClips,
@@ -272,6 +272,7 @@ __all__ = [
     "for_shell",
     "gather_values",
     "hookimpl",
+    "identity_of",
     "is_archive_name",
     "is_companion_name",
     "is_frame_name",
@@ -281,6 +282,7 @@ __all__ = [
     "list_runs",
     "merged_faces",
     "natural_key",
+    "neutral",
     "not_overlapping",
     "own_cores",
     "predict",

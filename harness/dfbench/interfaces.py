@@ -108,7 +108,8 @@ class Trainer(Protocol):
     """Trains a detector by a recipe."""
 
     def recipe(self) -> Mapping[str, Any]:
-        """The resolved recipe, JSON-ready: part of the identity of the training."""
+        """The resolved recipe, JSON-ready: part of the identity of the training, but for fields that were added since and hold
+        their neutral value (`dfbench.identity_of`)."""
 
     def needs(self) -> TrainingNeeds:
         """What to prepare."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dfbench.identity import digest_of
+from dfbench.identity import digest_of, identity_of, neutral
 from dfbench.text import storable
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ STORE_FORMAT = 3
 # largest boxes for the main face, of however few frames and inside or outside of the frame, 4 did not round boxes.
 TRACKING = 5
 CROPPING = 1  # how stored faces become the clips that a detector sees: which frames, and their pixels
+DECODING = 1  # which frames of a file a `FrameChoice` means, and their pixels
+LANDMARKING = 1  # where the 81 landmarks of a face are
+TRAINING_LOOP = (
+    1  # how dfbench itself trains: the order of clips, the steps, validation, and which weights are kept
+)
 OFFICIAL = "official"  # the corpus of data as their owners publish them
 OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
 FEW_FACES = 0.5  # share of the wanted frames of a video below which it is noted that its face is seldom there
@@ -186,7 +191,7 @@ class FrameChoice:
     how: str
     count: int
     length: int = 1
-    clip: int = 0
+    clip: int = field(default=0, metadata=neutral(0, counted=True))
 
     def fault(self) -> str:
         """Why no frames can be chosen so, as a clause; "" if they can."""
@@ -224,8 +229,8 @@ class ClipSpec:
     per_video: int = 8
     sampling: Sampling = Sampling.UNIFORM
     margin: float = 0.25
-    square: bool = True
-    cropping: int = CROPPING
+    square: bool = field(default=True, metadata=neutral(True, counted=True))
+    cropping: int = field(default=CROPPING, metadata=neutral(1, counted=True))
 
     def fault(self) -> str:
         """Why no clips can be cut so, as a clause; "" if they can."""
@@ -260,8 +265,10 @@ class PrepareSpec:
     With `landmarks` false, 81-point landmarks are not computed (scoring does not need them).
     `detect_every`: of successive frames, run the face finder on every k-th and interpolate boxes between. `finder`: empty for the
     one that the settings name. It and `finder_version`, that of the installed one, are filled in by the stage that
-    prepares (`runs.planning.sources.with_finder`). `tracking` is the version of how faces become a track (`data.faces.tracking`),
-    which no caller sets: with it here, whatever depends on faces depends on it.
+    prepares (`runs.planning.sources.with_finder`); so are, where landmarks are wanted, `landmark_kind`, by what they are found
+    ("dlib", or "template" where dlib is absent), and `landmarking`, the version of that. `tracking` and `decoding` are the
+    versions of how faces become a track (`data.faces.tracking`) and of how frames are decoded, which no caller sets: with
+    them here, whatever depends on faces depends on them.
     """
 
     frames: FrameChoice
@@ -270,8 +277,11 @@ class PrepareSpec:
     max_size: int = 320
     landmarks: bool = False
     detect_every: int = 1
-    finder_version: str = ""
-    tracking: int = TRACKING
+    finder_version: str = field(default="", metadata=neutral("", counted=True))
+    tracking: int = field(default=TRACKING, metadata=neutral(1, counted=True))
+    decoding: int = field(default=DECODING, metadata=neutral(1))
+    landmark_kind: str = field(default="dlib", metadata=neutral("dlib"))
+    landmarking: int = field(default=1, metadata=neutral(1))
 
     def fault(self) -> str:  # noqa: PLR0911 # one return a fault
         """Why nothing can be prepared so, as a clause; "" if it can."""
@@ -293,8 +303,8 @@ class PrepareSpec:
         return ""
 
     def digest(self) -> str:
-        """Twelve hex digits that change with any field, and with the format of the store's files."""
-        return digest_of({**asdict(self), "store_format": STORE_FORMAT})[:12]
+        """Twelve hex digits that change with any field of the identity, and with the format of the store's files."""
+        return digest_of({**identity_of(self), "store_format": STORE_FORMAT})[:12]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

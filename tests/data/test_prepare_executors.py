@@ -60,6 +60,22 @@ def wait_for(path: Path, working: threading.Thread) -> str:
     return path.read_text()
 
 
+def test_a_worker_that_finds_landmarks_by_something_else_is_refused(toy: ToyStage) -> None:
+    wanted = replace(SPEC, landmarks=True, landmark_kind="template")
+    with pytest.raises(RunError, match="finds landmarks by dlib, and by template they are wanted") as caught:
+        prepare.prepare(
+            toy.videos,
+            wanted,
+            store_root=toy.folder / "store",
+            corpus="toy",
+            finder="toy_finder:Finder",
+            workers=1,
+            progress=SilentProgress(),
+        )
+    assert "dlib-bin and face_recognition_models" in caught.value.hints[0]
+    assert not list(toy.folder.rglob("*.faces"))
+
+
 def test_a_crash_and_a_hang_end_in_a_status_and_are_retried(toy: ToyStage) -> None:
     crash, hang = toy.tell("crash-3"), toy.tell("hang-5")
     toy.prepare_some(toy.videos[:5] + toy.videos[6:], "store", workers=2)

@@ -239,11 +239,11 @@ def test_the_content_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None
     two.write_bytes(b"2")
     plain, same = _start_identity(str(one)), _start_identity(str(one))
     assert plain == same
-    assert plain["read_as"] == ""
-    assert _start_identity(f"timm:vit={two}")["read_as"] == "timm:vit"
-    assert _start_identity(str(two))["sha256"] == _start_identity(f"timm:vit={two}")["sha256"]
+    assert plain.read_as == ""
+    assert _start_identity(f"timm:vit={two}").read_as == "timm:vit"
+    assert _start_identity(str(two)).sha256 == _start_identity(f"timm:vit={two}").sha256
     odd = tmp_path / "b=c.pth"
     odd.write_bytes(b"3")
-    assert _start_identity(f"timm:vit={odd}")["sha256"] == _start_identity(str(odd))["sha256"]
+    assert _start_identity(f"timm:vit={odd}").sha256 == _start_identity(str(odd)).sha256
     with pytest.raises(WeightsError, match="there is no weights file"):
         _start_identity("timm:vit=nowhere.pth")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest, manifest_digest
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
-from dfbench.runs.records.provenance import identity_of
+from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
 from dfbench.runs.records.run_manifest import write_manifest
 from dfbench.runs.records.verification import CONTENT, content_of
@@ -67,7 +67,7 @@ def store_run(
         for name, rows in videos.items()
     }
     whole = {"schema": 1, "status": "complete", "pooling": "mean_logit", **record, "datasets": datasets}
-    whole["identity"] = identity_of(whole)
+    whole["identity"] = recorded_identity(whole)
     write_files(folder, files.values())
     with ScoreWriter(folder, every=10_000) as writer:
         for rows in videos.values():
@@ -100,5 +100,5 @@ def rewrite(folder: Path, **changes: Any) -> None:
     record = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), **changes}
     record.pop(DIGEST, None)
     if "identity" not in changes:
-        record["identity"] = identity_of(record)
+        record["identity"] = recorded_identity(record)
     write_record(folder, record)

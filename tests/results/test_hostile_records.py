@@ -32,7 +32,7 @@ from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
-from dfbench.runs.records.provenance import identity_of
+from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.recorded import RecordedRun, finder_of, open_run, options_of, source_of, weights_of
 from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
 from dfbench.settings import load_settings
@@ -121,7 +121,7 @@ def _rewrite(folder: Path, changed: dict[str, Any]) -> None:
     """Write a record as a forger would who knows of digests."""
     record = {name: value for name, value in changed.items() if name != DIGEST}
     with suppress(TypeError, ValueError, KeyError, AttributeError):  # of what has no identity
-        record["identity"] = identity_of(record)
+        record["identity"] = recorded_identity(record)
     write_record(folder, record)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from dfbench.runs.planning.stage import Stage
 from dfbench.runs.records.provenance import run_identity
 from dfbench.settings import Settings
 from dfbench.specs import FaceFinderSpec, VideoSelection
-from dfbench.types import ClipSpec, FrameChoice, PrepareSpec
+from dfbench.types import LANDMARKING, ClipSpec, FrameChoice, PrepareSpec
 
 SPEC = PrepareSpec(FrameChoice("uniform", 4))
 SETTINGS = Settings()
@@ -39,16 +39,28 @@ def test_faces_of_another_version_of_the_finder_are_other_faces(monkeypatch: pyt
     assert len({SPEC.digest(), now.digest(), later.digest()}) == 3
 
 
+def test_landmarks_found_by_something_else_are_other_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, wanted = Host.load().registry, replace(SPEC, landmarks=True)
+    by_dlib, scored = (with_finder(one, registry, SETTINGS) for one in (wanted, SPEC))
+    assert (by_dlib.landmark_kind, by_dlib.landmarking) == ("dlib", LANDMARKING)
+    monkeypatch.setattr("dfbench.data.faces.landmarks.landmark_file", lambda: None)
+    monkeypatch.setattr("dfbench.data.faces.landmarks.LANDMARKING", LANDMARKING + 1)
+    by_template = with_finder(wanted, registry, SETTINGS)
+    assert (by_template.landmark_kind, by_template.landmarking) == ("template", LANDMARKING + 1)
+    assert by_template.digest() != by_dlib.digest()
+    assert with_finder(SPEC, registry, SETTINGS) == scored  # which have no landmarks
+
+
 def test_faces_tracked_in_another_way_are_other_faces_and_make_another_run() -> None:
     later = replace(SPEC, tracking=SPEC.tracking + 1)
     assert later.digest() != SPEC.digest()
-    assert run_identity(prepare=asdict(later)) != run_identity(prepare=asdict(SPEC))
+    assert run_identity(prepare=later) != run_identity(prepare=SPEC)
 
 
 def test_clips_cut_in_another_way_make_another_run() -> None:
     clips = ClipSpec(frames=2, size=64)
     later = replace(clips, cropping=clips.cropping + 1)
-    assert run_identity(clips=asdict(later)) != run_identity(clips=asdict(clips))
+    assert run_identity(clips=later) != run_identity(clips=clips)
 
 
 def test_the_settings_name_the_finder_unless_the_spec_does() -> None:

@@ -6,6 +6,7 @@ trained on 300-W, which is for non-commercial research.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dfbench.types import LANDMARKING, PrepareSpec
 
 FOREHEAD = 13
 # A mean frontal face in units of the eye distance, origin between the eyes, y down: jaw, brows, nose, eyes, mouth.
@@ -112,16 +115,30 @@ def landmark_file() -> Path | None:
     return path if path.is_file() else None
 
 
+def landmark_kind() -> str:
+    """By what landmarks are found here: "dlib", or "template" where dlib or its model file is absent."""
+    return "template" if landmark_file() is None or _dlib() is None else "dlib"
+
+
+def with_landmarks(spec: PrepareSpec) -> PrepareSpec:
+    """Fill in by what, and by which version of it, the landmarks that `spec` wants are found here; returns the filled spec."""
+    return replace(spec, landmark_kind=landmark_kind(), landmarking=LANDMARKING)
+
+
 @lru_cache(maxsize=1)
 def _predictor() -> tuple[Any, Any] | None:
-    path = landmark_file()
-    if path is None:
-        return None
+    path, dlib = landmark_file(), _dlib()
+    return None if path is None or dlib is None else (dlib, dlib.shape_predictor(str(path)))
+
+
+@lru_cache(maxsize=1)
+def _dlib() -> Any:
+    """The module dlib; None if it cannot be imported."""
     try:
         import dlib
     except ImportError:
         return None
-    return dlib, dlib.shape_predictor(str(path))
+    return dlib
 
 
 def detect_landmarks(

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 from dfbench.cores import own_cores
+from dfbench.data.faces.landmarks import landmark_kind
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.faces.worker_finder import FinderError, build_finder, finder_of
 from dfbench.data.fingerprints import ABSENT, fingerprint, fingerprints, list_archives_anew
@@ -282,6 +283,11 @@ def _check_worker(job: _Job, source: str) -> None:
         raise RunError(
             f"{here} has dfbench {VERSION}, and {job.origin} has {job.version}",
             hints=("install the same version on every worker",),
+        )
+    if job.spec.landmarks and (kind := landmark_kind()) != job.spec.landmark_kind:
+        raise RunError(
+            f"{here} finds landmarks by {kind}, and by {job.spec.landmark_kind} they are wanted",
+            hints=("install the same dlib-bin and face_recognition_models on every worker",),
         )
     if job.mark is not None and not job.mark.is_file():
         raise RunError(

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from dfbench.data.coordinates import peak
 from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.data.folders import below
 from dfbench.errors import StoreError, UnreadableError
+from dfbench.identity import identity_of, neutral
 from dfbench.interfaces import FaceFinder, Progress
 from dfbench.results.evidence.figures import write_timeline
 from dfbench.results.evidence.pictures import DISCLAIMER, Drawn, contact_sheet, drawn_maps
@@ -31,7 +32,7 @@ from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.planning.stage import compute_threads
 from dfbench.runs.records.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scoring.score_table import sigmoid
-from dfbench.types import CROPPING, TRACKING
+from dfbench.types import CROPPING, DECODING, TRACKING
 from dfbench.untrusted import MOST_JSON_LIST, read_object
 
 SCHEMA = 4
@@ -51,6 +52,15 @@ class Part:
     excerpt: Excerpt
     finder: FaceFinder
     finder_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """Those of how a video becomes the clips that are explained."""
+
+    tracking: int = TRACKING
+    cropping: int = CROPPING
+    decoding: int = field(default=DECODING, metadata=neutral(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +95,11 @@ def explain_to(
         detector={"name": opened.spec.name, "version": opened.spec.version, "seed": options.seed},
         weights=opened.weights_sha256,
         finder=part.finder_version if part else "",
-        tracking=TRACKING,
-        cropping=CROPPING,
-        maps=[asdict(one) for one in opened.maps],
-        excerpt=asdict(part.excerpt) if part else None,
+        maps=list(opened.maps),
+        excerpt=part.excerpt if part else None,
+        **identity_of(_Versions()),
         faces=file_sha256(scored.path),
-        clips=asdict(scored.clips),
+        clips=scored.clips,
         **({"recipe": options.recipe, "changes": options.changes} if options.recipe else {}),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]

@@ -18,13 +18,24 @@ from dfbench.errors import (
     VideoError,
 )
 from dfbench.escaping import for_shell
+from dfbench.identity import neutral_values, with_neutral
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.sources import DataSource, prepare_selected, prepared_as, with_finder
 from dfbench.runs.records.recorded import RecordedRun, fields_of
 from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import read_files
 from dfbench.settings import Settings
-from dfbench.types import CROPPING, TRACKING, ClipSpec, FrameChoice, PrepareSpec, Sampling, Status, Video
+from dfbench.types import (
+    CROPPING,
+    DECODING,
+    TRACKING,
+    ClipSpec,
+    FrameChoice,
+    PrepareSpec,
+    Sampling,
+    Status,
+    Video,
+)
 
 if TYPE_CHECKING:
     from dfbench.data.preparing.outcomes import Prepared, PreparedResult
@@ -100,7 +111,8 @@ def _made_again(
     settings: Settings,
     progress: Progress,
 ) -> PreparedResult:
-    if spec.tracking != TRACKING or with_finder(spec, registry, settings) != spec:
+    versions = (spec.tracking, spec.decoding)
+    if versions != (TRACKING, DECODING) or with_finder(spec, registry, settings) != spec:
         raise StoreError(
             f"the faces that run {run.folder.name} scored are not in the store any more, "
             "and faces are found in another way now",
@@ -126,5 +138,11 @@ def _clips(record: Mapping[str, Any], dataset: str) -> ClipSpec:
 
 
 def _known(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Those values of a stored dataclass that it has today: one of another version may have had others."""
-    return {one.name: stored[one.name] for one in fields(kind) if one.name in stored}
+    """The values of a stored spec; where it is from before a field was added, that field's neutral value.
+
+    Raises ValueError for a field that this version does not know: what it says of the faces or clips cannot be had here.
+    """
+    names = {one.name for one in fields(kind)}
+    if unknown := sorted(set(stored) - names):
+        raise ValueError(f"a later version of dfbench wrote {', '.join(unknown)}")
+    return with_neutral(stored, neutral_values(kind))

@@ -17,6 +17,7 @@ from dfbench.children import safe_children
 from dfbench.config_file import config_path
 from dfbench.data.datasets.corpus_card import corpus_name, refuse_cards_inside
 from dfbench.data.datasets.manifest import refuse_unfit
+from dfbench.data.faces.landmarks import with_landmarks
 from dfbench.data.faces.worker_finder import open_finder
 from dfbench.data.folders import folder_fault, require_below
 from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError, unknown_name
@@ -297,9 +298,13 @@ def index_at(
 
 
 def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> PrepareSpec:
-    """`spec` with its face finder and that one's version, which are part of what the faces are. Raises UsageError."""
+    """`spec` with its face finder and the like, as they are installed, which are part of what the faces are.
+
+    Raises UsageError.
+    """
     finder = registry.face_finder(spec.finder or settings.face_finder)
-    return replace(spec, finder=finder.name, finder_version=finder.version)
+    spec = replace(spec, finder=finder.name, finder_version=finder.version)
+    return with_landmarks(spec) if spec.landmarks else spec
 
 
 def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFinder, str]:

@@ -14,7 +14,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -23,7 +23,7 @@ from typing import Any
 
 from dfbench.children import safe_children
 from dfbench.errors import DataError, UnreadableError
-from dfbench.identity import digest_of
+from dfbench.identity import digest_of, identity_of
 from dfbench.untrusted import open_regular, require_regular
 from dfbench.version import VERSION
 
@@ -131,7 +131,7 @@ SCORING = (
 )
 
 
-def identity_of(record: Mapping[str, Any]) -> str:
+def recorded_identity(record: Mapping[str, Any]) -> str:
     """The identity of the run with this record: the `run_identity` of its fields that decide scores. Raises TypeError."""
     return run_identity(**{name: record[name] for name in SCORING if name in record})
 
@@ -144,7 +144,7 @@ def _plain(value: Any, where: str) -> Any:  # noqa: PLR0911 # one return a kind 
     if isinstance(value, Path):
         return value.as_posix()
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value), where)
+        return _plain(identity_of(value), where)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -18,7 +18,7 @@ import pandas as pd
 
 from dfbench.data.datasets.manifest import fingerprints_digest, manifest_digest
 from dfbench.errors import DfbenchError, StoreError
-from dfbench.runs.records.provenance import file_sha256, identity_of
+from dfbench.runs.records.provenance import file_sha256, recorded_identity
 from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, NAME, SUMS, read_files, record_digest
 from dfbench.runs.records.run_manifest import expected_videos, manifest_of_tests, read_manifest
 from dfbench.runs.scoring.score_files import (
@@ -73,7 +73,7 @@ def record_findings(record: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("record", "" if same else f"{NAME} was changed since it was written")
         elif CONTENT in record:
             yield Finding("record", f"{NAME} does not say what it was when it was written")
-        same = record.get("identity") == identity_of(record)
+        same = record.get("identity") == recorded_identity(record)
         yield Finding("identity", "" if same else f"the identity in {NAME} is not that of what it says")
     except (TypeError, ValueError, RecursionError) as error:
         yield Finding("record", f"{NAME} says what no run can: {error}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.third_party import changed_since, joined
+from dfbench.identity import identity_of
 from dfbench.interfaces import Detector, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device
@@ -38,7 +39,7 @@ from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open
 from dfbench.runs.records.entries import entry_name
 from dfbench.runs.records.plugins_used import plugins_used
 from dfbench.runs.records.private import Redaction, redaction
-from dfbench.runs.records.provenance import identity_of
+from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.run_file import (
     FILES,
     MANIFEST,
@@ -348,8 +349,8 @@ def _record(
         "corpus": corpus,
         "seed": request.seed,
         "pooling": str(card.pooling),
-        "clips": asdict(card.clips),
-        "prepare": asdict(prepare),
+        "clips": identity_of(card.clips),
+        "prepare": identity_of(prepare),
         "datasets": {
             test.key: {
                 "manifest": manifest_digest(videos[test.key]),
@@ -371,7 +372,7 @@ def _record(
         facts.append(f"faces by {prepare.finder}")
     return {
         **scoring,
-        "identity": identity_of(scoring),
+        "identity": recorded_identity(scoring),
         "status": "running",
         "entry": entry_name(spec.name, facts, seed=training.seed),
         **training.to_json(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.fairness import by_dataset, compare_videos, warn_of_leaks
 from dfbench.runs.planning.sources import prepare_selected, with_finder
 from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
-from dfbench.runs.records.provenance import file_sha256, run_identity
+from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
 from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
+from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
 from dfbench.training.launchers import started
 from dfbench.training.weights_file import clear_checkpoints, write_trained
-from dfbench.types import CROPPING, Status, World
+from dfbench.types import Status, World
 
 
 def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> Path:
@@ -83,27 +84,23 @@ def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[st
     corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
     with running(spec, "to say its recipe"):
         resolved = trainer.recipe()
-    identity = {
-        "detector": spec.name,
-        "version": spec.version,
-        "recipe": resolved,
-        "corpus": corpus,
-        "train": manifest_digest(train),
-        "validation": manifest_digest(validation),
-        "files": files_digest([*train, *validation]),
-        "needs": asdict(needs),
-        "seed": request.seed,
-        "cropping": CROPPING,
-    }
-    if needs.synthesizer:
-        synthesizer = stage.registry.synthesizer(needs.synthesizer)
-        identity["synthesizer"] = {"name": synthesizer.name, "version": synthesizer.version}
-    if request.start:
-        identity["start"] = _start_identity(request.start)
-    name = f"{recipe}-{corpus}-{run_identity(**identity)[:12]}"
+    identity = TrainingIdentity(
+        detector=spec.name,
+        version=spec.version,
+        recipe=resolved,
+        corpus=corpus,
+        train=manifest_digest(train),
+        validation=manifest_digest(validation),
+        files=files_digest([*train, *validation]),
+        needs=needs,
+        seed=request.seed,
+        synthesizer=_synthesizer_version(needs.synthesizer, stage) if needs.synthesizer else None,
+        start=_start_identity(request.start) if request.start else None,
+    )
+    name = f"{recipe}-{corpus}-{identity.digest()}"
     folder = below(stage.settings.cache / "weights", spec.name, name)
     plan = {
-        "identity": identity,
+        "identity": identity.to_json(),
         "train": train,
         "validation": validation,
         "leaks": leaks,
@@ -118,9 +115,14 @@ def training_folder(request: RunRequest, stage: Stage) -> Path:
     return _training(request, stage)[0]
 
 
-def _start_identity(start: str) -> dict[str, str]:
+def _synthesizer_version(name: str, stage: Stage) -> SynthesizerVersion:
+    spec = stage.registry.synthesizer(name)
+    return SynthesizerVersion(spec.name, spec.version)
+
+
+def _start_identity(start: str) -> StartingWeights:
     given = start_weights(start)
-    return {"read_as": given.read_as, "sha256": file_sha256(given.path)}
+    return StartingWeights(read_as=given.read_as, sha256=file_sha256(given.path))
 
 
 def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | None = None) -> Path:
