@@ -12,15 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dfbench.exchanged import TrainingNeeds
 from dfbench.identity import (
     canonical_json,
+    differences,
     digest_of,
     identity_of,
     neutral,
     neutral_values,
     with_neutral,
 )
-from dfbench.interfaces import TrainingNeeds
 from dfbench.runs.records.provenance import recorded_identity, run_identity
 from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
 from dfbench.training.recipe import Recipe
@@ -263,6 +264,27 @@ def test_whatever_makes_other_faces_makes_another_training_and_another_run(chang
 def test_whatever_makes_other_weights_makes_another_training(changed: dict[str, Any]) -> None:
     known = replace(TRAINING, synthesizer=SYNTHESIZER)
     assert replace(known, **changed).digest() != known.digest()
+
+
+def test_what_differs_is_named_with_both_values() -> None:
+    other = {"seed": 1, "needs": {"labels": [0], "prepare": {"margin": 0.5}}, "files": "a" * 64, "gone": ""}
+    wanted = {
+        "seed": 2,
+        "needs": {"labels": [0], "prepare": {"margin": 0.25}},
+        "files": "b" * 64,
+        "new": True,
+    }
+    assert differences(other, other) == []
+    assert differences(other, wanted) == [
+        "files is another",
+        'gone is "", not without a value',
+        "needs.prepare.margin is 0.5, not 0.25",
+        "new is without a value, not true",
+        "seed is 1, not 2",
+    ]
+    assert (
+        differences({"labels": "frozenset({0})"}, {"labels": frozenset({0})}) == []
+    )  # as records of trainings have it
 
 
 def test_a_training_is_kept_as_it_was() -> None:

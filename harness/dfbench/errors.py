@@ -147,6 +147,10 @@ class StoreError(DataError):
     """A file of the face store, the score table or a checkpoint folder cannot be written or is damaged."""
 
 
+class NewerFormatError(StoreError):
+    """A file is of a format that a later version of dfbench writes: nothing is wrong with it, and it is left as it is."""
+
+
 class WeightsError(DataError):
     """A checkpoint is missing, unsafe to load, or made for another model."""
 

@@ -19,6 +19,8 @@ from types import MappingProxyType
 from typing import Any
 
 _NEUTRAL = "dfbench.neutral"
+_ABSENT = object()
+_DIGEST_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,19 @@ def with_neutral(values: Mapping[str, Any], declared: Mapping[str, Neutral]) -> 
     return {name: one.value for name, one in declared.items()} | dict(values)
 
 
+def differences(other: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Say in which fields a stored identity, as JSON holds it, is another than the `wanted` one; returns a clause a field, such
+    as "detect_every is 1, not 4", in the order of their names. Of digests the values are left out."""
+    there, here = _leaves(json.loads(canonical_json(other))), _leaves(json.loads(canonical_json(wanted)))
+    return [
+        f"{name} is another"
+        if _is_digest(there.get(name)) and _is_digest(here.get(name))
+        else f"{name} is {_shown(there, name)}, not {_shown(here, name)}"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name, _ABSENT) != here.get(name, _ABSENT)
+    ]
+
+
 def canonical_json(value: object) -> str:
     """`value` as JSON with sorted keys and no spaces: the form that identities are hashed from."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
@@ -90,3 +105,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def _leaves(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """The values that are no mappings themselves, by the names that lead to them: `needs.prepare.margin`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= (
+            _leaves(value, f"{within}{name}.") if isinstance(value, Mapping) else {f"{within}{name}": value}
+        )
+    return found
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == _DIGEST_LENGTH and set(value) <= set("0123456789abcdef")
+
+
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    if name not in values:
+        return "without a value"
+    value = values[name]
+    return (value if isinstance(value, str) and value else canonical_json(value))[:40]

@@ -21,6 +21,7 @@ from tests.historic.toy import BOX, FOUND
 
 import dfbench as package
 from dfbench.data.store.face_files import read_faces
+from dfbench.data.store.specs_kept import KEPT
 from dfbench.results.tables import read_table
 from dfbench.runs.records.verification import record_findings
 
@@ -142,6 +143,19 @@ def test_weights_are_found_and_score_as_they_did(dfbench: Dfbench, home: Path) -
     assert not FOUND.exists()
 
 
+def test_weights_of_another_training_are_named_with_what_differs(dfbench: Dfbench, home: Path) -> None:
+    (weights,) = (home / "cache" / "weights").rglob("weights.safetensors")
+    longer = ["epochs=2" if word == "epochs=1" else word for word in DEMO]
+    ended = dfbench("run", "-d", "fakestormer", "-p", "historic", *longer, "--seed", "7")
+    assert ended.code == 1
+    told = " ".join(ended.err.split())
+    assert "no trained weights for detector 'fakestormer' on folder" in told
+    assert (
+        f"weights of another training lie beside, {weights}: recipe.epochs is 1, not 2; seed is 0, not 7"
+        in told
+    )
+
+
 def test_faces_are_found_and_read(dfbench: Dfbench, home: Path) -> None:
     files = [*(home / "cache" / "faces").rglob("*.faces")]
     assert len(files) == 24
@@ -165,7 +179,8 @@ def test_faces_are_found_and_read(dfbench: Dfbench, home: Path) -> None:
         assert prepared.code == 0, prepared.err
     after = content(home / "cache" / "faces")
     assert {name: after[name] for name in before} == before
-    assert {name for name in set(after) - set(before) if not name.endswith("tracks.parquet")} == set()
+    new = {Path(name).name for name in set(after) - set(before)}
+    assert new <= {"tracks.parquet", KEPT}
     assert not FOUND.exists()
 
 

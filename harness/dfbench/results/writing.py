@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from dfbench.data.parquet import read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.files import write_text_whole, write_whole
+from dfbench.formats import WRITTEN_BY, refuse_newer
+from dfbench.version import VERSION
 
 AGAIN = ("then give the command again",)
 
@@ -23,7 +25,8 @@ def write_text(path: Path, text: str) -> None:
 def write_parquet(path: Path, frame: pd.DataFrame, *, kind: str, version: int) -> None:
     """Write `frame` with `dfbench.<kind>` = `version` in its metadata. Raises StoreError."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    marked = {**(table.schema.metadata or {}), f"dfbench.{kind}".encode(): str(version).encode()}
+    marks = {f"dfbench.{kind}": str(version), WRITTEN_BY: VERSION}
+    marked = {**(table.schema.metadata or {}), **{key.encode(): mark.encode() for key, mark in marks.items()}}
     write_whole(
         path,
         lambda temporary: pq.write_table(table.replace_schema_metadata(marked), temporary),
@@ -37,7 +40,9 @@ def read_parquet(path: Path, *, kind: str, version: int) -> pd.DataFrame:
         table = read_parquet_file(path)
     except UnreadableError as error:
         raise StoreError(error.message, hints=("give the run again",)) from error
-    found = (table.schema.metadata or {}).get(f"dfbench.{kind}".encode())
+    metadata = table.schema.metadata or {}
+    found, writer = (metadata.get(key.encode()) for key in (f"dfbench.{kind}", WRITTEN_BY))
+    refuse_newer(path, f"a {kind}", found=found, known=version, written_by=writer)
     if found != str(version).encode():
         what = (
             f"no dfbench {kind}" if found is None else f"a {kind} of version {found.decode(errors='replace')}"

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dfbench.errors import UnreadableError, UsageError, WeightsError
+from dfbench.errors import NewerFormatError, UnreadableError, UsageError, WeightsError
 from dfbench.files import write_whole
+from dfbench.formats import WRITTEN_BY, refuse_newer
 from dfbench.specs import DetectorCard
 from dfbench.training.state_files import require_file
 from dfbench.untrusted import open_regular, parsed_json, parsed_object
+from dfbench.version import VERSION as DFBENCH_VERSION
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,6 +93,7 @@ def write_weights(
         "trained_on": json.dumps(sorted(trained_on)),
         "train_compression": train_compression,
         "provenance": json.dumps(dict(provenance), sort_keys=True, default=str),
+        WRITTEN_BY: DFBENCH_VERSION,
     }
     content = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, metadata)
     write_whole(path, lambda partial: partial.write_bytes(content))
@@ -151,6 +154,11 @@ def read_header(
         raise WeightsError(
             f"{path} was not written by dfbench's {family}: its header does not say so", hints=hints
         )
+    try:
+        found, writer = metadata.get("version"), metadata.get(WRITTEN_BY, "")
+        refuse_newer(path, "a weights file", found=found, known=int(VERSION), written_by=writer)
+    except NewerFormatError as error:
+        raise WeightsError(error.headline, hints=(*error.hints, *hints[:1])) from error
     if metadata.get("version") != VERSION:
         raise WeightsError(
             f"{path} has format version {metadata.get('version')}; this version of dfbench reads {VERSION}",

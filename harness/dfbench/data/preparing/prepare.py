@@ -35,6 +35,7 @@ from dfbench.data.preparing.outcomes import (
 )
 from dfbench.data.preparing.process import process_of_this_thread
 from dfbench.data.store.face_files import discard, face_path
+from dfbench.data.store.specs_kept import faces_beside, keep_spec
 from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
 from dfbench.interfaces import Progress
 from dfbench.types import GivenFile, PrepareSpec, Status, Video, VideoFile
@@ -116,7 +117,11 @@ def prepare(
             results[number] = known
         elif failed or not retry:
             left.append(number)
+    for folder in {path.parent for path in paths}:
+        keep_spec(folder, spec)  # of faces that an earlier version made
     if left:
+        for beside in faces_beside([paths[number] for number in left], spec)[:1]:
+            progress.note(beside.in_words())
         folders = {paths[number].parent for number in left}
         for folder in folders:
             require_below(store_root, folder)
@@ -133,6 +138,8 @@ def prepare(
                 task.advance(
                     note="" if result.status is Status.OK else f"{result.video.video_id}: {result.status}"
                 )
+        for folder in folders:
+            keep_spec(folder, spec)
     return Report(tuple(results[number] for number in sorted(results)))
 
 

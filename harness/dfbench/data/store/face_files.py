@@ -36,8 +36,10 @@ from dfbench.data.store.face_checks import (
 )
 from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.files import write_whole
-from dfbench.types import FaceTrack, VideoFile
+from dfbench.formats import refuse_newer
+from dfbench.types import STORE_FORMAT, FaceTrack, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, parsed_object, require_regular
+from dfbench.version import VERSION
 
 SUFFIX = ".faces"
 IRRELEVANT = "irrelevant"
@@ -48,6 +50,9 @@ ELSEWHERE = (
 )  # hints for what cannot be written to the store
 _TRACK = "track.npz"
 _ORIGIN = "origin.json"
+# The entry whose name tells the format of the file, so that a look at the list of entries is enough; it holds the version of
+# dfbench that wrote the file. Files from before there was such an entry are of a format that this version reads.
+_FORMAT = "format-"
 # What reading a zip raises when any byte of it may be another: one bit makes an entry encrypted or of an odd kind.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
@@ -160,6 +165,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
                 archive.writestr(zipfile.ZipInfo(_entry(number), _EPOCH), _encode(crop))
             archive.writestr(zipfile.ZipInfo(_TRACK, _EPOCH), arrays.getvalue())
             archive.writestr(zipfile.ZipInfo(_ORIGIN, _EPOCH), json.dumps(asdict(faces.origin)))
+            archive.writestr(zipfile.ZipInfo(f"{_FORMAT}{STORE_FORMAT}", _EPOCH), VERSION)
 
     write_whole(path, write, hints=ELSEWHERE)
 
@@ -183,6 +189,7 @@ def read_track(path: Path) -> StoredFaces:
 def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(require_regular(path)) as archive:
+            _refuse_newer(archive, path)
             yield archive
     except AbsentError as error:
         raise StoreError(f"{path}: no such face file", hints=("prepare the dataset again",)) from error
@@ -190,6 +197,15 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
         removed = not isinstance(error, OSError) and path.is_file() and _removed(path)
         hint = "it was deleted; the next run makes it anew" if removed else "the next run makes it anew"
         raise StoreError(f"{path} is damaged: {error}", hints=(hint,)) from error
+
+
+def _refuse_newer(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise NewerFormatError if a later dfbench wrote the face file; it must not be taken for damaged, and be deleted."""
+    for info in archive.infolist():
+        found = info.filename.removeprefix(_FORMAT)
+        if info.filename.startswith(_FORMAT) and found != str(STORE_FORMAT):
+            writer = entry_bytes(archive, info.filename, most=100)
+            refuse_newer(path, "a face file", found=found, known=STORE_FORMAT, written_by=writer)
 
 
 def _removed(path: Path) -> bool:
@@ -255,10 +271,11 @@ def _sightings(rows: NDArray[np.float64]) -> Sightings:
 def read_origin(path: Path, *, whole: bool) -> Origin | None:
     """What a face file was made of; None if it is not there or damaged.
 
-    With `whole`, every checksum in it is compared; otherwise those of its tracks, and no crop is read.
+    With `whole`, every checksum in it is compared; otherwise those of its tracks, and no crop is read. Raises NewerFormatError.
     """
     try:
         with zipfile.ZipFile(require_regular(path)) as archive:
+            _refuse_newer(archive, path)
             if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
                 return None  # which would be inflated
             if whole and archive.testzip() is not None:

@@ -22,12 +22,11 @@ from dfbench.results.checked import check_run
 from dfbench.results.eligibility import list_notes
 from dfbench.results.tables import ALL, MEAN
 from dfbench.runs.records.entries import entry_of_seeds, without_seed
-from dfbench.runs.records.run_file import DIGEST, read_record, run_folders
+from dfbench.runs.records.run_file import DIGEST, SCHEMA, read_record, run_folders
 from dfbench.runs.scoring.score_table import any_scores
 from dfbench.runs.trainings.training_names import UNKNOWN, DatasetNames, recorded_training
 from dfbench.settings import load_settings
 
-RUN_SCHEMA = 1
 NO_DATASET = "trained on what no dataset here is called"
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
@@ -103,10 +102,8 @@ class _DatasetNames:
 def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
     try:
         record = read_record(folder)
-        if record["schema"] != RUN_SCHEMA:
-            return RunResult(
-                folder, f"run.json is of schema {record['schema']}, this dfbench reads {RUN_SCHEMA}"
-            )
+        if record["schema"] != SCHEMA:
+            return RunResult(folder, f"run.json is of schema {record['schema']}, this dfbench reads {SCHEMA}")
         training = recorded_training(record, names, as_written=DIGEST in record)
         entry, family, seed = _named(record)
         corpora = record.get("training_corpora")

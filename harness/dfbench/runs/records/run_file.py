@@ -18,11 +18,13 @@ from dfbench.data.datasets.manifest import FileFingerprints
 from dfbench.data.folders import make_below, unmakeable, unwritable
 from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.files import write_text_whole
+from dfbench.formats import refuse_newer
 from dfbench.identity import digest_of
 from dfbench.runs.records.recorded_names import unusable_name
 from dfbench.text import storable
 from dfbench.untrusted import MOST_JSON_LIST, MOST_RECORD, parsed_object, read_bytes, read_json
 
+SCHEMA = 1  # of run.json
 NAME = "run.json"
 SUMS = "scores.sha256"  # beside the scores, which `score_files` reads and writes
 FILES = "files.json"
@@ -36,7 +38,8 @@ _ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can 
 def read_record(folder: Path) -> dict[str, Any]:
     """Read the record of the run in `folder`; returns the content of its run.json, in which a detector is named.
 
-    Raises StoreError, which names the file, if it is absent, may not be read, is damaged, or a name in it is none.
+    Raises StoreError, which names the file, if it is absent, may not be read, is damaged, or a name in it is none, and
+    NewerFormatError if a later dfbench wrote it.
     """
     path = folder / NAME
     try:
@@ -49,6 +52,9 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = parsed_object(path, raw)
     except UnreadableError as error:
         raise _damaged(path, error.reason) from error
+    environment = record.get("environment")
+    writer = environment.get("dfbench") if isinstance(environment, dict) else ""
+    refuse_newer(path, "the record of a run", found=record.get("schema"), known=SCHEMA, written_by=writer)
     detector = record.get("detector")
     if not isinstance(detector, dict) or not isinstance(detector.get("name"), str) or not detector["name"]:
         raise _damaged(path, "it names no detector")

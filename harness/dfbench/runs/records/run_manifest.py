@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from dfbench.data.datasets.manifest import COLUMNS, manifest_of, videos_of
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.files import write_whole
+from dfbench.formats import WRITTEN_BY, refuse_newer
 from dfbench.runs.records.run_file import MANIFEST
 from dfbench.types import Video
+from dfbench.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = "2"  # 1 had no column `test`, and one test of a dataset
-_READABLE = (b"1", VERSION.encode())
+FORMAT = 2  # 1 had no column `test`, and one test of a dataset
+_READABLE = (b"1", b"2")
 _KEY = b"dfbench.manifest"
 
 
@@ -51,7 +53,7 @@ def write_table_of_videos(folder: Path, manifest: pd.DataFrame) -> None:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(manifest, preserve_index=False)
-    marked = table.replace_schema_metadata({_KEY: VERSION})
+    marked = table.replace_schema_metadata({_KEY: str(FORMAT), WRITTEN_BY: VERSION})
     write_whole(folder / MANIFEST, lambda part: pq.write_table(marked, part, compression="zstd"))
 
 
@@ -60,7 +62,7 @@ def read_manifest(folder: Path) -> pd.DataFrame | None:
 
     Returns None for a run of before there were any.
 
-    Raises StoreError if it is damaged, and ManifestError if it repeats a video.
+    Raises StoreError if it is damaged or a later dfbench wrote it, and ManifestError if it repeats a video.
     """
     import pyarrow as pa
 
@@ -70,9 +72,11 @@ def read_manifest(folder: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        version = (parquet_schema(path).metadata or {}).get(_KEY)
+        metadata = parquet_schema(path).metadata or {}
+        version, writer = metadata.get(_KEY), metadata.get(WRITTEN_BY.encode())
+        refuse_newer(path, "a list of videos", found=version, known=FORMAT, written_by=writer)
         if version not in _READABLE:
-            raise ValueError(f"it is no manifest of a version up to {VERSION}")
+            raise ValueError(f"it is no manifest of a version up to {FORMAT}")
         columns = COLUMNS if version == b"1" else (*COLUMNS, "test")
         table = read_parquet_file(path, columns=columns)
         kinds = [(name, pa.int8() if name == "label" else pa.string()) for name in columns]

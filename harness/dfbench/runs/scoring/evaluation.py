@@ -20,7 +20,7 @@ from dfbench.data.datasets.manifest import (
 )
 from dfbench.data.folders import below, require_below
 from dfbench.data.preparing.outcomes import PreparedResult
-from dfbench.errors import StoreError
+from dfbench.errors import NewerFormatError, StoreError
 from dfbench.events import RunFacts
 from dfbench.hooks.detectors import opened
 from dfbench.hooks.events import Events
@@ -44,6 +44,7 @@ from dfbench.runs.records.run_file import (
     FILES,
     MANIFEST,
     NAME,
+    SCHEMA,
     make_folder,
     read_record,
     refuse_unusable,
@@ -67,8 +68,6 @@ from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
 from dfbench.specs import DetectorCard, TestSet
 from dfbench.text import folder_name
 from dfbench.types import FULL_PRECISION, PrepareSpec, Status, Video
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,6 +256,8 @@ def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
         return {}
     try:
         return read_record(folder)
+    except NewerFormatError:  # which is not to be written anew
+        raise
     except StoreError as error:
         progress.note(f"warning: {error.message}; it is written anew, what was scored already is kept")
         return {}

@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 from dfbench.data.parquet import parquet_schema, read_parquet_file
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.files import write_text_whole, write_whole
+from dfbench.formats import WRITTEN_BY, refuse_newer
 from dfbench.runs.records.run_file import SUMS
 from dfbench.untrusted import MOST_LIST, open_regular, read_text, require_regular
+from dfbench.version import VERSION
 
 SCHEMA_VERSION = 2  # 1 had no column `test`, and one test of a dataset
 READABLE = (1, SCHEMA_VERSION)
@@ -63,7 +65,7 @@ COLUMNS = tuple(name for name, _ in _COLUMNS)
 
 def metadata_of(merged: int | None = None) -> dict[str, str]:
     """What stands in a file beside its rows: the version, and of a merged file how many shards are in it."""
-    pairs = {_VERSION_KEY: str(SCHEMA_VERSION)}
+    pairs = {_VERSION_KEY: str(SCHEMA_VERSION), WRITTEN_BY: VERSION}
     return pairs if merged is None else {**pairs, _MERGED_KEY: str(merged)}
 
 
@@ -187,7 +189,9 @@ def _stored(path: Path) -> Any:
         schema = parquet_schema(path)
     except UnreadableError as error:
         raise _damaged(path, error.reason) from error
-    version = (schema.metadata or {}).get(_VERSION_KEY.encode())
+    metadata = schema.metadata or {}
+    version, writer = (metadata.get(key.encode()) for key in (_VERSION_KEY, WRITTEN_BY))
+    refuse_newer(path, "a score table", found=version, known=SCHEMA_VERSION, written_by=writer)
     if version not in [str(number).encode() for number in READABLE]:
         found = (
             "no dfbench score table"

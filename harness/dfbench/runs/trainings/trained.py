@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfbench.data.folders import below, require_below
-from dfbench.errors import PluginError, StoreError, UnreadableError
+from dfbench.errors import NewerFormatError, PluginError, StoreError, UnreadableError
 from dfbench.files import write_text_whole
+from dfbench.formats import refuse_newer
 from dfbench.names import shown
 from dfbench.runs.records.sessions import begin_session, end_session, sessions_of
 from dfbench.specs import DetectorCard, DetectorSpec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 TRAINING_FILE = "dfbench-training.json"  # in the folder of a training; names its weights once it is finished
+SCHEMA = 1  # of that file; it does not stand in those of before
 _DEPTH = 3  # a trainer may write its weights in a folder of its own within that
 
 
@@ -157,7 +159,23 @@ def finished_weights(folder: Path) -> Path | None:
 def trained_weights(cache: Path, detector: str) -> list[Path]:
     """The weights files of all finished trainings of a detector, by folder."""
     records = sorted(below(cache / "weights", detector).glob(f"*/{TRAINING_FILE}"))
-    return [found for record in records if (found := finished_weights(record.parent)) is not None]
+    found = []
+    for record in records:
+        with suppress(NewerFormatError):  # of a training that only a later dfbench can make use of
+            found.append(finished_weights(record.parent))
+    return [weights for weights in found if weights is not None]
+
+
+def trained_identities(cache: Path, detector: str) -> list[tuple[Path, Mapping[str, Any]]]:
+    """Find the weights files of all finished trainings of a detector, as `trained_weights` does; returns each with its identity,
+    as the record of the training has it."""
+    found: list[tuple[Path, Mapping[str, Any]]] = []
+    for record in sorted(below(cache / "weights", detector).glob(f"*/{TRAINING_FILE}")):
+        with suppress(NewerFormatError):
+            weights, identity = finished_weights(record.parent), _read(record).get("identity")
+            if weights is not None and isinstance(identity, dict):
+                found.append((weights, identity))
+    return found
 
 
 @contextmanager
@@ -212,12 +230,18 @@ def _noted(weights: Path, sha256: str) -> Mapping[str, Any]:
 
 
 def _write(folder: Path, note: Mapping[str, Any]) -> None:
+    note = {"schema": SCHEMA, **note}
     again = ("give the same command again: it goes on where it stopped",)
     write_text_whole(folder / TRAINING_FILE, json.dumps(note, indent=1, default=str), hints=again)
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """What was noted of a training; {} if nothing was, or what is there is damaged. Raises NewerFormatError."""
     try:
-        return read_object(path, most=MOST_RECORD)
+        note = read_object(path, most=MOST_RECORD)
     except UnreadableError:
         return {}
+    environment = note.get("environment")
+    writer = environment.get("dfbench") if isinstance(environment, dict) else ""
+    refuse_newer(path, "the record of a training", found=note.get("schema"), known=SCHEMA, written_by=writer)
+    return note

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dfbench.exchanged import TrainingNeeds
 from dfbench.identity import identity_of, neutral
-from dfbench.interfaces import TrainingNeeds
 from dfbench.runs.records.provenance import run_identity
 from dfbench.types import CROPPING, TRAINING_LOOP
 

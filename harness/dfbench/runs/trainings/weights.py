@@ -26,12 +26,15 @@ from dfbench.runs.planning.sources import prepare_selected, with_finder
 from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import refuse_unwritable
+from dfbench.runs.trainings.beside import weights_beside
 from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
 from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
 from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
 from dfbench.training.launchers import started
 from dfbench.training.weights_file import clear_checkpoints, write_trained
 from dfbench.types import Status, World
+
+_BESIDE = 2  # trainings that are named
 
 
 def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> Path:
@@ -58,7 +61,14 @@ def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> 
         refuse_unwritable(stage.settings.runs)
     if stage.source.made or finished_weights(training_folder(request, stage)):
         return train_detector(request, progress=stage.progress, stage=stage)
-    raise untrained
+    hints = (*untrained.hints, *_others_beside(_training(request, stage)[2], stage)[:_BESIDE])
+    raise WeightsError(untrained.headline, hints=hints)
+
+
+def _others_beside(plan: Mapping[str, Any], stage: Stage) -> list[str]:
+    """Name the weights of other trainings that lie beside those of a plan, and in what they differ; the nearest first."""
+    beside = weights_beside(stage.settings.cache, stage.spec.name, plan["identity"])
+    return [f"weights of another training lie beside, {other.in_words()}" for other in beside]
 
 
 def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[str, Any]]:
@@ -206,6 +216,8 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {plan['identity']['corpus']};"
             " training it now"
         )
+        for other in _others_beside(plan, stage)[:1]:
+            progress.note(f"{stage.spec.name}: {other}")
         faces = _prepared(plan, needs_of(stage.spec, trainer), stage)
     facts = TrainingFacts(
         detector=stage.spec.name,
