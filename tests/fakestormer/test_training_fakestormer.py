@@ -1,15 +1,10 @@
-"""Training: it learns to separate, it resumes exactly, it survives `kill -9`, and it says what it cannot use."""
+"""Training FakeSTormer: it learns to separate, it resumes exactly, and it says what it cannot use."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +16,6 @@ import torch
 from rich.console import Console
 from tests.fakestormer.training_faces import (
     OVERRIDES,
-    ROOT,
     CutError,
     Faces,
     cut_off_after,
@@ -36,12 +30,10 @@ from tests.fakestormer.training_faces import (
 from dfbench import (
     LoadOptions,
     RunError,
-    StoreError,
     Trainer,
     World,
     progress,
 )
-from dfbench.files import leftovers
 from dfbench.progress import RichProgress, SilentProgress
 from dfbench.training import record as training_record
 from dfbench.training import trainer as training_trainer
@@ -201,40 +193,6 @@ def test_workers_change_nothing_and_the_seed_does(faces: Faces, tmp_path: Path) 
     assert not states_equal(alone, other)
 
 
-KILLED = """
-import sys
-from pathlib import Path
-import torch
-from tests.fakestormer import training_faces as t
-from tests.fakestormer.training_faces import make_trainer
-torch.set_num_threads(1)
-folder = Path(sys.argv[1])
-make_trainer("demo", t.OVERRIDES | {"epochs": sys.argv[2]}).fit(t.request(t.make_faces(folder), folder / "run"))
-"""
-
-
-@pytest.mark.slow
-def test_kill_9_then_the_same_command_goes_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(tmp_path), "12"]
-    last = tmp_path / "run" / "last.ckpt"
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        deadline = time.monotonic() + 120
-        while not last.is_file() and process.poll() is None and time.monotonic() < deadline:
-            os.sched_yield()
-        assert process.poll() is None, "it ended before it could be killed"
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
-    assert last.is_file()
-    assert not (tmp_path / "run" / "weights.safetensors").exists()
-    subprocess.run(command, check=True, timeout=300, cwd=ROOT)
-    assert load_network(tmp_path / "run" / "weights.safetensors")[1].epochs == 12
-    assert len(rows_of(tmp_path / "run" / "log.csv")) == 24
-    assert not list(leftovers(tmp_path / "run"))
-
-
 def test_what_is_too_short_is_left_out_by_name_and_nothing_is_an_error(faces: Faces, tmp_path: Path) -> None:
     class Notes(SilentProgress):
         def __init__(self) -> None:
@@ -304,25 +262,6 @@ def test_the_next_smaller_batch_can_be_shared_by_the_devices(
     with pytest.raises(RunError, match=r"with batch 3 a device in 3 part\(s\)") as caught:
         trainer.fit(replace(request(faces, tmp_path), world=World(0, 2, 2)))
     assert caught.value.hints[0].endswith("--set batch=2")
-
-
-def test_a_damaged_checkpoint_names_the_folder_to_delete(faces: Faces, tmp_path: Path) -> None:
-    (tmp_path / "last.ckpt").write_bytes(b"half a file")
-    with pytest.raises(StoreError, match=r"last\.ckpt is damaged") as caught:
-        make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
-    assert str(tmp_path) in caught.value.hints[0]
-
-
-def test_a_full_disk_ends_training_with_a_way_out(
-    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(StoreError, match="No space left on device") as caught:
-        make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
-    assert "it goes on" in caught.value.hints[-1]
 
 
 def test_frozen_epochs_leave_the_backbone_alone(faces: Faces, tmp_path: Path) -> None:

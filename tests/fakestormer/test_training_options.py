@@ -25,24 +25,12 @@ from tests.fakestormer.training_faces import (
 
 from dfbench import Label, LoadOptions, RunError, StoreError, SynthesisError, UsageError
 from dfbench.training.loaders import Library, ValidationClips
-from dfbench.training.module import MethodModule
 from dfbench.training.order import Address
 from dfbench_fakestormer.checkpoints import describe
 from dfbench_fakestormer.recipe import load_recipe, released_margin
 from dfbench_fakestormer.samples import FakeSTormerClips, sample_maker
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def test_ctrl_c_in_a_training_is_a_keyboard_interrupt(
-    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(self: MethodModule, batch: Any, batch_idx: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(MethodModule, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
 
 
 def test_validation_draws_for_the_round_it_is_in(
