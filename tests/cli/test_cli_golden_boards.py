@@ -33,7 +33,7 @@ def written_boards(dfbench: Dfbench, out: Path, *options: str) -> dict[str, str]
     assert set(files) == {".csv", ".md", ".parquet", ".png"}
     csv = files[".csv"].read_text(encoding="utf-8")
     stored = pq.read_table(files[".parquet"])
-    assert sorted(stored.schema.metadata) == [b"dfbench.leaderboard", b"pandas"]
+    assert sorted(stored.schema.metadata) == [b"dfbench.leaderboard", b"dfbench.version", b"pandas"]
     assert csv_of(stored.to_pandas()) == csv
     return {
         "txt": shown.out,
