@@ -47,7 +47,7 @@ def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
         scored = score_detector(request, progress=progress)
     events = Events(scored.host, progress)
     try:
-        table = table_of(scored, cache=load_settings().cache, progress=progress)
+        table = table_of(scored, cache=scored.settings.cache, progress=progress)
     except BaseException as error:
         if scored.computed:
             events.run_failed(RunFacts.of(scored.record), scored.folder, error)

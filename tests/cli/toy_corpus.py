@@ -1,9 +1,11 @@
-"""A data set plugin in two compressions and three splits, with protocols, a detector that needs no faces, and a log of parses."""
+"""A data set plugin in two compressions and three splits, with protocols, two detectors of which one is trained, and counts."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,9 +14,13 @@ from dfbench import (
     DatasetIndex,
     DatasetSpec,
     DetectorSpec,
+    FrameChoice,
     Label,
+    PrepareSpec,
     ProtocolSpec,
     TestSet,
+    TrainingNeeds,
+    TrainingRequest,
     Video,
     VideoSelection,
     hookimpl,
@@ -78,6 +84,25 @@ class Constant:
         return torch.zeros(len(clips))
 
 
+class ToyTrainer:
+    """Leaves weights without looking at a face."""
+
+    def __init__(self, recipe: str, fields: Mapping[str, str]) -> None:
+        self._recipe = {"recipe": recipe, **fields}
+
+    def recipe(self) -> Mapping[str, Any]:
+        return self._recipe
+
+    def needs(self) -> TrainingNeeds:
+        prepare = PrepareSpec(FrameChoice("first", 1))
+        return TrainingNeeds(prepare=prepare, prepare_validation=prepare, labels=frozenset({0, 1}))
+
+    def fit(self, request: TrainingRequest) -> Path:
+        path = request.folder / "weights.pt"
+        path.write_text("1")
+        return path
+
+
 class ToyPlugin:
     """The plugin."""
 
@@ -106,7 +131,17 @@ class ToyPlugin:
                 build=f"{__name__}:Constant",
                 clips=clips,
                 trained_on=frozenset(),
-            )
+            ),
+            DetectorSpec(
+                name="trained",
+                summary="Zeros, after a training.",
+                build=f"{__name__}:Constant",
+                clips=clips,
+                needs_weights=True,
+                trainer=f"{__name__}:ToyTrainer",
+                recipes=("plain",),
+                default_recipe="plain",
+            ),
         ]
 
     @staticmethod

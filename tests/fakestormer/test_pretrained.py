@@ -17,8 +17,8 @@ from torch import Tensor
 
 from dfbench import LoadOptions, UsageError, WeightsError
 from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.trainings.plan import start_identity
 from dfbench.runs.trainings.trainers import start_weights
-from dfbench.runs.trainings.weights import _start_identity
 from dfbench.training.weights_file import WeightsHeader as Header
 from dfbench_fakestormer.checkpoints import describe
 from dfbench_fakestormer.method import network_config
@@ -237,13 +237,13 @@ def test_the_content_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None
     one, two = tmp_path / "one=.pth", tmp_path / "two.pth"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
-    plain, same = _start_identity(str(one)), _start_identity(str(one))
+    plain, same = start_identity(str(one)), start_identity(str(one))
     assert plain == same
     assert plain.read_as == ""
-    assert _start_identity(f"timm:vit={two}").read_as == "timm:vit"
-    assert _start_identity(str(two)).sha256 == _start_identity(f"timm:vit={two}").sha256
+    assert start_identity(f"timm:vit={two}").read_as == "timm:vit"
+    assert start_identity(str(two)).sha256 == start_identity(f"timm:vit={two}").sha256
     odd = tmp_path / "b=c.pth"
     odd.write_bytes(b"3")
-    assert _start_identity(f"timm:vit={odd}").sha256 == _start_identity(str(odd)).sha256
+    assert start_identity(f"timm:vit={odd}").sha256 == start_identity(str(odd)).sha256
     with pytest.raises(WeightsError, match="there is no weights file"):
-        _start_identity("timm:vit=nowhere.pth")
+        start_identity("timm:vit=nowhere.pth")

@@ -121,11 +121,11 @@ def cluster_environment() -> ClusterEnvironment | None:
     return None if place is None else StartedEnvironment(place)
 
 
-def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
+def launch(arguments: Sequence[str], *, command: Sequence[str], devices: int, nodes: int) -> None:
     """Run `dfbench ARGUMENTS` in `devices` processes of this machine.
 
-    Raises RunError if one fails or if this process was itself started so, UsageError for several nodes, which only
-    torchrun or a scheduler can start.
+    `command`: the arguments by which people ask for the same on several machines. Raises RunError if a process fails or if
+    this process was itself started so, UsageError for several nodes, which only torchrun or a scheduler can start.
     """
     if GUARD in os.environ:
         raise RunError(
@@ -137,13 +137,13 @@ def launch(arguments: Sequence[str], *, devices: int, nodes: int) -> None:
             ),
         )
     if nodes > 1:
-        command = " ".join(["dfbench", *map(for_shell, arguments)])
+        words = " ".join(["dfbench", *map(for_shell, command)])
         raise UsageError(
             f"--nodes {nodes}: processes on other machines cannot be started from here",
             hints=(
-                f"under SLURM:       srun --kill-on-bad-exit --nodes {nodes} --ntasks-per-node {devices} {command}",
+                f"under SLURM:       srun --kill-on-bad-exit --nodes {nodes} --ntasks-per-node {devices} {words}",
                 "without, on each:  torchrun --nnodes ... --nproc-per-node "
-                f"{devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m {command}",
+                f"{devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m {words}",
             ),
         )
     threads = str(max(1, own_cores() // devices))

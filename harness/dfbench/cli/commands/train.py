@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,10 @@ def train_command(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
     ] = None,
+    asked: Annotated[
+        Path | None,
+        typer.Option("--request", hidden=True, help="All of this in a file, as processes get it."),
+    ] = None,
 ) -> None:
     """Train DETECTOR, or go on with an interrupted training; prints the path of the weights."""
     from dfbench.cli import output
@@ -41,6 +46,9 @@ def train_command(
     from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.trainings.weights import train_detector
 
+    if asked is not None:
+        output.say(train_detector(RunRequest.read(asked), progress=output.progress()))
+        return
     request = RunRequest(
         detector=detector,
         protocol=protocol,

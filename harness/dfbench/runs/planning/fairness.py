@@ -13,7 +13,6 @@ from dfbench.data.datasets.leakage import LEAK, Leak, first_few, leaks, shared_v
 from dfbench.data.datasets.manifest import select
 from dfbench.errors import DfbenchError, RunError
 from dfbench.interfaces import Progress
-from dfbench.runs.planning.sources import index_at
 from dfbench.runs.planning.stage import Stage
 from dfbench.specs import DetectorCard, TestSet, VideoSelection
 from dfbench.types import Video
@@ -100,8 +99,6 @@ def leaks_into_tests(
 def _found(stage: Stage, selection: VideoSelection) -> list[Video]:
     """The videos of a selection; none if its root is not configured, or it has none: then it is not tested on either."""
     try:
-        spec = stage.registry.dataset(selection.dataset)
-        index = index_at(spec, stage.source, selection.compression, stage.registry)
-        return select(index.videos, selection)
+        return select(stage.index(selection.dataset, selection.compression).videos, selection)
     except DfbenchError:
         return []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,20 @@ from dfbench.data.datasets.official import (
     official_counts,
     published,
 )
-from dfbench.errors import LayoutError, UsageError
+from dfbench.errors import LayoutError, UnreadableError, UsageError
+from dfbench.exchanged import DatasetIndex
+from dfbench.files import write_text_whole
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.protocols import lint_protocol, with_own_names
 from dfbench.runs.planning.refusals import Purpose, check_request, tested_dataset
 from dfbench.runs.planning.single_dataset import dataset_protocol
 from dfbench.runs.planning.sources import DataSource, data_source, index_at, no_root
+from dfbench.runs.records.run_file import refuse_unusable
 from dfbench.settings import Settings, load_settings
 from dfbench.specs import DetectorSpec, ProtocolSpec, VideoSelection
 from dfbench.types import FULL_PRECISION, Video
+from dfbench.untrusted import MOST_RECORD, read_object
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -74,6 +79,28 @@ class RunRequest:
                     hints=(f"write {name}={'...' if kind is int else repr(str(value))}",),
                 )
 
+    def write(self, path: Path) -> Path:
+        """Write the request to a JSON file, from which `RunRequest.read` makes it again; returns `path`. Raises StoreError."""
+        given = {name: value for name, value in asdict(self).items() if name != "weights"}
+        weights = None if self.weights is None else str(self.weights)
+        write_text_whole(path, json.dumps({**given, "weights": weights}))
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> RunRequest:
+        """Read a request that `write` wrote. Raises UsageError if it is damaged or of another version of dfbench."""
+        try:
+            given = read_object(path, most=MOST_RECORD)
+            given |= {name: tuple(given[name]) for name in ("only", "splits")}
+            given["overrides"] = {str(name): str(value) for name, value in given["overrides"].items()}
+            given["weights"] = None if given["weights"] is None else Path(given["weights"])
+            return cls(**given)
+        except (UnreadableError, LookupError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"{path} is no request of this version of dfbench: {error}",
+                hints=("give the options of `dfbench train` in place of --request",),
+            ) from error
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -85,11 +112,26 @@ class Stage:
     protocol: ProtocolSpec
     source: DataSource
     progress: Progress
+    _parsed: dict[tuple[str, str | None], DatasetIndex] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def registry(self) -> Registry:
         """The registry of the loaded plugins."""
         return self.host.registry
+
+    def index(self, dataset: str, compression: str | None = None) -> DatasetIndex:
+        """Return what the official files of a dataset say at a compression (None for its default), which are parsed once.
+
+        Raises what `index_at` raises.
+        """
+        spec = self.registry.dataset(dataset)
+        default = spec.compressions[0] if spec.compressions else None
+        key = (spec.name, default if compression is None else compression)
+        if key not in self._parsed:
+            self._parsed[key] = index_at(spec, self.source, compression, self.registry)
+        return self._parsed[key]
 
     def videos(self, selection: VideoSelection) -> list[Video]:
         """The expected videos of a selection; problems of the official files become warnings."""
@@ -98,7 +140,7 @@ class Stage:
     def listed(self, selection: VideoSelection) -> tuple[list[Video], Listing]:
         """The videos of a selection as `videos` returns them, and how many there should be."""
         spec = self.registry.dataset(selection.dataset)
-        index = index_at(spec, self.source, selection.compression, self.registry)
+        index = self.index(spec.name, selection.compression)
         for problem in index.problems:
             self.progress.note(f"warning: {problem}")
         videos = select(index.videos, selection)
@@ -146,11 +188,13 @@ def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
 def open_stage(request: RunRequest, progress: Progress, *, purpose: Purpose = "score") -> Stage:
     """Load the plugins and settings and find or make the data; `purpose` as of `check_request`.
 
-    Raises UsageError and WeightsError for what `check_request` refuses, and RunError for a protocol that is not fair,
-    before any corpus is made.
+    Raises StoreError if no folder of runs can be made for what is to be scored, UsageError and WeightsError for what
+    `check_request` refuses, and RunError for a protocol that is not fair, before any corpus is made.
     """
     host = Host.load()
     settings = load_settings()
+    if purpose == "score":
+        refuse_unusable(settings.runs)
     check_request(request, host.registry, settings, purpose=purpose)
     spec = host.registry.detector(request.detector)
     protocol = with_own_names(host.registry.protocol(request.protocol), host.registry)
@@ -163,7 +207,7 @@ def open_stage(request: RunRequest, progress: Progress, *, purpose: Purpose = "s
         return stage
     if not source.has(tested):
         raise no_root(tested)
-    index = index_at(tested, source, request.compression or None, host.registry)
+    index = stage.index(tested.name, request.compression or None)
     training = protocol if spec.needs_weights and request.weights is None else None
     of_dataset = dataset_protocol(
         tested, index.videos, splits=request.splits, compression=request.compression, training=training

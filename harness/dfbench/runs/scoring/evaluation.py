@@ -47,7 +47,6 @@ from dfbench.runs.records.run_file import (
     SCHEMA,
     make_folder,
     read_record,
-    refuse_unusable,
     remove_run,
     set_aside,
     write_files,
@@ -64,7 +63,7 @@ from dfbench.runs.trainings.known_detector import known_detector
 from dfbench.runs.trainings.trained import Training
 from dfbench.runs.trainings.training_names import UNKNOWN
 from dfbench.runs.trainings.weights import find_weights
-from dfbench.settings import DEFAULT_FACE_FINDER, load_settings
+from dfbench.settings import DEFAULT_FACE_FINDER, Settings
 from dfbench.specs import DetectorCard, TestSet
 from dfbench.text import folder_name
 from dfbench.types import FULL_PRECISION, PrepareSpec, Status, Video
@@ -84,12 +83,12 @@ class ScoredRun:
     host: Host
     asked: Mapping[str, Any]
     expected: Mapping[str, Sequence[Video]]
+    settings: Settings
     roots: tuple[Path, ...] = ()
 
 
 def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
-    refuse_unusable(load_settings().runs)
     stage = open_stage(request, progress)
     spec = stage.spec
     options = load_options(request, spec)
@@ -193,7 +192,9 @@ class _Work:
     def _scored(self, record: Mapping[str, Any], *, computed: bool) -> ScoredRun:
         stage = self.stage
         roots = tuple(stage.source.roots.values())
-        return ScoredRun(self.folder, record, computed, stage.host, self.record, self.videos, roots)
+        return ScoredRun(
+            self.folder, record, computed, stage.host, self.record, self.videos, stage.settings, roots
+        )
 
 
 def _score_into(

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from dfbench.data.datasets.manifest import files_digest, manifest_digest
-from dfbench.data.folders import below, make_below, unwritable
+from dfbench.data.folders import make_below, unwritable
 from dfbench.errors import RunError, WeightsError
 from dfbench.escaping import for_shell
 from dfbench.events import OnRound, TrainingFacts
-from dfbench.exchanged import FaceFile, Trained, TrainingNeeds, TrainingRequest
+from dfbench.exchanged import FaceFile, Trained, TrainingRequest
 from dfbench.hooks.events import Events
 from dfbench.hooks.manners import generators_kept
 from dfbench.hooks.plugin_code import running
-from dfbench.interfaces import ChecksStart, Progress, Trainer
+from dfbench.interfaces import ChecksStart, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.fairness import by_dataset, compare_videos, warn_of_leaks
-from dfbench.runs.planning.sources import prepare_selected, with_finder
+from dfbench.runs.planning.fairness import by_dataset
+from dfbench.runs.planning.sources import prepare_selected
 from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.beside import weights_beside
+from dfbench.runs.trainings.plan import TrainingPlan, plan_training
 from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
-from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
-from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
+from dfbench.runs.trainings.trainers import start_weights, synthesizer_of
 from dfbench.training.launchers import started
 from dfbench.training.weights_file import clear_checkpoints, write_trained
-from dfbench.types import Status, World
+from dfbench.types import PrepareSpec, Status, Video, World
 
 _BESIDE = 2  # trainings that are named
 
@@ -57,111 +57,68 @@ def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> 
     if request.dataset and not stage.source.has(stage.registry.dataset(train.dataset)):
         raise untrained  # who scores videos of their own need not have the training set
     closed = stored and bool(unwritable(stage.settings.runs))
-    if closed and stage.source.made and finished_weights(training_folder(request, stage)) is None:
+    plan = plan_training(request, stage)
+    finished = finished_weights(plan.folder)
+    if closed and stage.source.made and finished is None:
         refuse_unwritable(stage.settings.runs)
-    if stage.source.made or finished_weights(training_folder(request, stage)):
-        return train_detector(request, progress=stage.progress, stage=stage)
-    hints = (*untrained.hints, *_others_beside(_training(request, stage)[2], stage)[:_BESIDE])
+    if stage.source.made or finished is not None:
+        return train_detector(request, progress=stage.progress, planned=(stage, plan))
+    hints = (*untrained.hints, *_others_beside(plan, stage)[:_BESIDE])
     raise WeightsError(untrained.headline, hints=hints)
 
 
-def _others_beside(plan: Mapping[str, Any], stage: Stage) -> list[str]:
+def _others_beside(plan: TrainingPlan, stage: Stage) -> list[str]:
     """Name the weights of other trainings that lie beside those of a plan, and in what they differ; the nearest first."""
-    beside = weights_beside(stage.settings.cache, stage.spec.name, plan["identity"])
+    beside = weights_beside(stage.settings.cache, stage.spec.name, plan.identity.to_json())
     return [f"weights of another training lie beside, {other.in_words()}" for other in beside]
 
 
-def _training(request: RunRequest, stage: Stage) -> tuple[Path, Trainer, dict[str, Any]]:
-    spec = stage.spec
-    recipe, trainer = trainer_of(
-        spec, stage.registry, request.recipe, request.overrides, made=stage.source.made
-    )
-    needs = needs_of(spec, trainer)
-    needs = replace(
-        needs,
-        prepare=with_finder(needs.prepare, stage.registry, stage.settings),
-        prepare_validation=with_finder(needs.prepare_validation, stage.registry, stage.settings),
-    )
-    held_out = needs.labels if needs.validation_labels is None else needs.validation_labels
-    train, validation = (
-        [video for video in stage.videos(which) if int(video.label) in labels]
-        for which, labels in ((stage.protocol.train, needs.labels), (stage.protocol.validation, held_out))
-    )
-    held_apart = stage.protocol.test_sets() if stage.protocol.purpose == "test" else ()
-    tests = {test.key: stage.videos_at_hand(test.selection) for test in held_apart}
-    leaks = compare_videos(train=train, validation=validation, tests=tests)
-    warn_of_leaks(leaks, stage.progress)
-    corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
-    with running(spec, "to say its recipe"):
-        resolved = trainer.recipe()
-    identity = TrainingIdentity(
-        detector=spec.name,
-        version=spec.version,
-        recipe=resolved,
-        corpus=corpus,
-        train=manifest_digest(train),
-        validation=manifest_digest(validation),
-        files=files_digest([*train, *validation]),
-        needs=needs,
-        seed=request.seed,
-        synthesizer=_synthesizer_version(needs.synthesizer, stage) if needs.synthesizer else None,
-        start=_start_identity(request.start) if request.start else None,
-    )
-    name = f"{recipe}-{corpus}-{identity.digest()}"
-    folder = below(stage.settings.cache / "weights", spec.name, name)
-    plan = {
-        "identity": identity.to_json(),
-        "train": train,
-        "validation": validation,
-        "leaks": leaks,
-        "recipe": recipe,
-        "folder": folder,
-    }
-    return folder, trainer, plan
+Planned = tuple[Stage, TrainingPlan]
 
 
-def training_folder(request: RunRequest, stage: Stage) -> Path:
-    """Where the training of this request works and leaves its weights: its name changes with all that it depends on."""
-    return _training(request, stage)[0]
-
-
-def _synthesizer_version(name: str, stage: Stage) -> SynthesizerVersion:
-    spec = stage.registry.synthesizer(name)
-    return SynthesizerVersion(spec.name, spec.version)
-
-
-def _start_identity(start: str) -> StartingWeights:
-    given = start_weights(start)
-    return StartingWeights(read_as=given.read_as, sha256=file_sha256(given.path))
-
-
-def train_detector(request: RunRequest, *, progress: Progress, stage: Stage | None = None) -> Path:
+def train_detector(request: RunRequest, *, progress: Progress, planned: Planned | None = None) -> Path:
     """Train, or go on with an interrupted training, or return the finished weights.
+
+    `planned`: the stage and the plan of this request, if there is one already; nothing is then read again.
 
     With several devices, this process starts one for each and waits; on several machines, each of the processes that
     a scheduler started calls this.
     """
     if started() is None:  # alone, whatever a scheduler's variables say
         if request.devices * request.nodes > 1:
-            return _train_in_processes(request, progress=progress, stage=stage)
+            return _train_in_processes(request, progress=progress, planned=planned)
         with generators_kept():
-            return _train(request, World(), progress=progress, stage=stage)
+            return _train(request, World(), progress=progress, planned=planned)
     from dfbench.training.distributed import current_world, process_group
 
     world = current_world(request.devices, request.nodes)
 
     with process_group(world):
-        return _train(request, world, progress=progress if world.first else SilentProgress(), stage=stage)
+        return _train(request, world, progress=progress if world.first else SilentProgress(), planned=planned)
 
 
-def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage | None) -> Path:
+def _planned(request: RunRequest, progress: Progress) -> Planned:
+    stage = open_stage(request, progress, purpose="train")
+    return stage, plan_training(request, stage)
+
+
+def _train_in_processes(request: RunRequest, *, progress: Progress, planned: Planned | None) -> Path:
     from dfbench.training.distributed import launch
 
     device = choose_device(request.device, count=request.devices)  # before anything is started
-    folder = training_folder(request, stage or open_stage(request, progress, purpose="train"))
+    _, plan = planned or _planned(request, progress)
+    folder = plan.folder
     finished = finished_weights(folder)
     if finished is None:
-        launch(_command(replace(request, device=device)), devices=request.devices, nodes=request.nodes)
+        asked = replace(request, device=device)
+        with TemporaryDirectory(prefix="dfbench-train-") as place:
+            file = asked.write(Path(place) / "request.json")
+            launch(
+                ["train", "--detector", asked.detector, "--request", str(file)],
+                command=_command(asked),
+                devices=request.devices,
+                nodes=request.nodes,
+            )
         finished = finished_weights(folder)
     if finished is None:
         raise RunError(
@@ -172,7 +129,7 @@ def _train_in_processes(request: RunRequest, *, progress: Progress, stage: Stage
 
 
 def _command(request: RunRequest) -> list[str]:
-    """The arguments of `dfbench` that train by this request."""
+    """The arguments of `dfbench` that train by this request, for people: processes of this machine get it as a file."""
     options = {
         "detector": request.detector,
         "protocol": request.protocol,
@@ -194,15 +151,15 @@ def _command(request: RunRequest) -> list[str]:
     return words
 
 
-def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stage | None) -> Path:
+def _train(request: RunRequest, world: World, *, progress: Progress, planned: Planned | None) -> Path:
     turn: AbstractContextManager[None] = nullcontext()
     if world.size > 1:
         from dfbench.training.distributed import rank_zero_first
 
         turn = rank_zero_first(world)
     with turn:
-        stage = stage or open_stage(request, progress, purpose="train")
-        folder, trainer, plan = _training(request, stage)
+        stage, plan = planned or _planned(request, progress)
+        folder, trainer = plan.folder, plan.trainer
         finished = finished_weights(folder)
         if finished is not None:
             progress.note(f"{stage.spec.name}: using the weights trained before ({finished})")
@@ -213,28 +170,27 @@ def _train(request: RunRequest, world: World, *, progress: Progress, stage: Stag
             with running(stage.spec, "to look at --start"):
                 trainer.check_start(start_weights(request.start))
         progress.note(
-            f"{stage.spec.name}: no checkpoint of recipe '{plan['recipe']}' for {plan['identity']['corpus']};"
-            " training it now"
+            f"{stage.spec.name}: no checkpoint of recipe '{plan.recipe}' for {plan.identity.corpus}; training it now"
         )
         for other in _others_beside(plan, stage)[:1]:
             progress.note(f"{stage.spec.name}: {other}")
-        faces = _prepared(plan, needs_of(stage.spec, trainer), stage)
+        faces = _prepared(plan, stage)
     facts = TrainingFacts(
         detector=stage.spec.name,
-        recipe=plan["recipe"],
-        corpus=plan["identity"]["corpus"],
+        recipe=plan.recipe,
+        corpus=plan.identity.corpus,
         seed=request.seed,
         device=device,
         folder=folder,
-        train=len(faces["train"]),
-        validation=len(faces["validation"]),
-        identity=plan["identity"],
+        train=len(faces.train),
+        validation=len(faces.validation),
+        identity=plan.identity.to_json(),
     )
     events = Events(stage.host, progress, silent=not world.first)
     events.training_started(facts)
     try:
         on_round = partial(events.training_round, facts)
-        weights, outcome = _fit(request, world, stage, trainer, plan, faces, device=device, on_round=on_round)
+        weights, outcome = _fit(request, world, stage, plan, faces, device=device, on_round=on_round)
     except BaseException as error:
         events.training_failed(facts, error)
         raise
@@ -246,9 +202,8 @@ def _fit(
     request: RunRequest,
     world: World,
     stage: Stage,
-    trainer: Trainer,
-    plan: Mapping[str, Any],
-    faces: Mapping[str, list[FaceFile]],
+    plan: TrainingPlan,
+    faces: _Faces,
     *,
     device: str,
     on_round: OnRound,
@@ -257,14 +212,13 @@ def _fit(
 
     A process that does not write returns the folder in place of the path.
     """
-    folder: Path = plan["folder"]
-    needs = needs_of(stage.spec, trainer)
+    folder, trainer, needs = plan.folder, plan.trainer, plan.needs
     train = stage.protocol.train
     dataset = stage.registry.dataset(train.dataset)
     synthesizer = synthesizer_of(needs, stage.registry) if needs.synthesizer else None
     provenance: dict[str, Any] = {
-        "identity": plan["identity"],
-        "leaks": by_dataset(plan["leaks"]),
+        "identity": plan.identity.to_json(),
+        "leaks": by_dataset(plan.leaks),
         "trained_on": [dataset.name],
         "train_compression": train.compression or next(iter(dataset.compressions), ""),
     }
@@ -272,8 +226,8 @@ def _fit(
     with session as sessions, running(stage.spec, "to train", slow=True):
         provenance |= sessions
         asked = TrainingRequest(
-            train=faces["train"],
-            validation=faces["validation"],
+            train=faces.train,
+            validation=faces.validation,
             folder=folder,
             device=device,
             workers=max(1, stage.settings.workers // world.local),
@@ -289,7 +243,7 @@ def _fit(
     if not world.first:  # which the first one writes
         return (returned if isinstance(returned, Path) else folder), {}
     if isinstance(returned, Trained):
-        recipe = plan["identity"]["recipe"]
+        recipe = plan.identity.recipe
         weights = write_trained(returned, asked, detector=stage.spec.name, recipe=recipe)
     else:
         weights = checked_weights(returned, folder, stage.spec)
@@ -298,23 +252,37 @@ def _fit(
     return weights, returned.outcome if isinstance(returned, Trained) else {}
 
 
-def _prepared(plan: Mapping[str, Any], needs: TrainingNeeds, stage: Stage) -> dict[str, list[FaceFile]]:
-    """The usable videos of both parts, prepared; what cannot be used is said."""
-    faces = {}
-    for part, spec in (("train", needs.prepare), ("validation", needs.prepare_validation)):
-        report = prepare_selected(
-            plan[part],
-            spec,
-            source=stage.source,
-            registry=stage.registry,
-            settings=stage.settings,
-            progress=stage.progress,
-        )
-        faces[part] = [FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK]
-        lost = len(report.videos) - len(faces[part])
-        if lost:
-            stage.progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
-        if not faces[part]:
-            raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
-    make_below(stage.settings.cache / "weights", plan["folder"])
+@dataclass(frozen=True, slots=True)
+class _Faces:
+    """The prepared videos of both parts of a training."""
+
+    train: tuple[FaceFile, ...]
+    validation: tuple[FaceFile, ...]
+
+
+def _prepared(plan: TrainingPlan, stage: Stage) -> _Faces:
+    """Prepare the videos of both parts, say what cannot be used, and make the folder of the training; returns the faces."""
+    needs = plan.needs
+    train = _prepared_part("train", plan.train, needs.prepare, stage)
+    validation = _prepared_part("validation", plan.validation, needs.prepare_validation, stage)
+    make_below(stage.settings.cache / "weights", plan.folder)
+    return _Faces(train, validation)
+
+
+def _prepared_part(
+    part: str, videos: Sequence[Video], spec: PrepareSpec, stage: Stage
+) -> tuple[FaceFile, ...]:
+    report = prepare_selected(
+        videos,
+        spec,
+        source=stage.source,
+        registry=stage.registry,
+        settings=stage.settings,
+        progress=stage.progress,
+    )
+    faces = tuple(FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK)
+    if lost := len(report.videos) - len(faces):
+        stage.progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
+    if not faces:
+        raise RunError(f"no usable {part} video", hints=("dfbench data check DATASET",))
     return faces

@@ -1,0 +1,129 @@
+"""What a run reads is read once: lists of data sets, files of videos, settings; and processes get their request as a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.command import Dfbench
+from tests.cli.made_scores import score_without_work
+from tests.cli.toy_corpus import BUILT, PARSED, PER_SPLIT, ToyPlugin, write_toy
+
+from dfbench.data.fingerprints import fingerprints
+from dfbench.errors import UsageError
+from dfbench.hooks.host import Host
+from dfbench.runs.planning.stage import RunRequest
+from dfbench.runs.trainings import weights
+from dfbench.settings import load_settings
+from dfbench.training import distributed
+from dfbench.types import Status, Video
+
+
+@dataclass(frozen=True)
+class Prepared:
+    video: Video
+    path: Path
+    status: Status = Status.OK
+
+
+@dataclass(frozen=True)
+class Report:
+    videos: Sequence[Prepared]
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    load = Host.load
+    monkeypatch.setattr(Host, "load", lambda: load([ToyPlugin()]))
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__TOY", str(tmp_path / "toy"))
+    score_without_work(monkeypatch)
+
+    def prepare(videos: Sequence[Video], *_: Any, **__: Any) -> Report:
+        return Report([Prepared(video, video.path) for video in videos])
+
+    monkeypatch.setattr(weights, "prepare_selected", prepare)
+    return write_toy(tmp_path / "toy")
+
+
+def test_a_run_with_finished_weights_parses_each_list_once_and_looks_at_each_file_once(
+    dfbench: Dfbench, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dfbench("train", "-d", "trained", "-p", "both").code == 0
+    looked: Counter[Path] = Counter()
+
+    def counted(paths: Sequence[Path]) -> list[str]:
+        looked.update(paths)
+        return list(fingerprints(paths))
+
+    monkeypatch.setattr("dfbench.data.datasets.manifest.fingerprints", counted)
+    for _ in ("scored", "complete"):
+        BUILT.clear()
+        PARSED.clear()
+        looked.clear()
+        ended = dfbench("run", "-d", "trained", "-p", "both", "--json")
+        assert ended.code == 0, ended.err
+        assert BUILT == PARSED == {"c23": 1, "c40": 1}
+        assert set(looked.values()) == {1}
+        assert len(looked) == 4 * PER_SPLIT  # train, val, and test in two compressions
+
+
+def test_a_training_parses_each_list_once(dfbench: Dfbench, toy: Path) -> None:
+    PARSED.clear()
+    assert dfbench("train", "-d", "trained", "-p", "once").code == 0
+    assert PARSED == {"c23": 1}
+
+
+def test_processes_of_a_training_get_the_request_whole(
+    dfbench: Dfbench, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[RunRequest] = []
+    shown: list[str] = []
+
+    def launch(arguments: Sequence[str], *, command: Sequence[str], devices: int, nodes: int) -> None:
+        assert (devices, nodes) == (2, 1)
+        request = RunRequest.read(Path(arguments[-1]))
+        found.append(request)
+        shown.append(" ".join(command))
+        alone = RunRequest(**{**vars_of(request), "devices": 1}).write(tmp_path / "alone.json")
+        assert dfbench(*arguments[:-1], alone).code == 0
+
+    monkeypatch.setattr(distributed, "launch", launch)
+    asked = ("-p", "once", "--seed", "3", "--set", "a=b c", "--train-compression", "c40")
+    ended = dfbench("train", "-d", "trained", *asked, "--device", "cpu", "--devices", "2")
+    assert ended.code == 0, ended.err
+    (request,) = found
+    assert (request.seed, request.overrides, request.train_compression) == (3, {"a": "b c"}, "c40")
+    assert "--train-compression c40" in shown[0]
+
+
+def vars_of(request: RunRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in RunRequest.__dataclass_fields__}
+
+
+def test_a_request_is_read_as_it_was_written_and_another_file_is_refused(tmp_path: Path) -> None:
+    request = RunRequest(
+        detector="a", only=("x", "y"), weights=Path("w.pt"), overrides={"lr": "1"}, devices=2, force=True
+    )
+    assert RunRequest.read(request.write(tmp_path / "request.json")) == request
+    for content in ("{", "[]", '{"detector": "a", "unheard": 1}', '{"detector": "a", "overrides": 3}'):
+        (tmp_path / "other.json").write_text(content)
+        with pytest.raises(UsageError, match="is no request of this version of dfbench"):
+            RunRequest.read(tmp_path / "other.json")
+
+
+def test_a_run_reads_the_settings_of_its_stage(
+    dfbench: Dfbench, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: Counter[str] = Counter()
+
+    def counted() -> Any:
+        loads["stage"] += 1
+        return load_settings()
+
+    monkeypatch.setattr("dfbench.runs.planning.stage.load_settings", counted)
+    assert dfbench("run", "-d", "constant", "-p", "once", "--json").code == 0
+    assert loads == {"stage": 1}
