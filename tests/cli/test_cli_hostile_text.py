@@ -125,6 +125,11 @@ def test_a_run_its_board_and_its_explanation(
     assert (located.code, "has a mask video" in located.err) == (2, True), located.err
     video = root.parent / f"{FILES[9]}\n\x1b[1Aerror: none $_{{$.mp4"
     shutil.copyfile(face_video, video)
+    files = sorted((root / "real").iterdir())
+    predicted = inert(dfbench("predict", video, *files, "-d", "probe"))
+    assert (predicted.code, for_terminal(video.name) in predicted.out) == (3, True), predicted.err
+    rows = json.loads(inert(dfbench("predict", video, *files, "-d", "probe", "--json")).out)
+    assert len(rows) == len(files) + 1
     for _ in range(2):
         told = inert(dfbench("explain", video, "-d", "probe", "--seconds", "0.2"))
         assert (told.code, for_terminal(video.name) in told.out + told.err) == (0, True), told.err
