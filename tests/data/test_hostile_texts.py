@@ -24,6 +24,8 @@ from dfbench.settings import load_settings
 from dfbench_plugins.datasets import celeb_df_v2, dfdc, ffpp_splits, folder, listfiles
 
 QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Of each reader: with JSON and with words, two thousand.
+MANY = settings(QUICK, max_examples=1000)
 
 
 def _ffpp(path: Path) -> None:
@@ -124,7 +126,7 @@ _WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@QUICK
+@MANY
 @given(parts=st.lists(_WORDS, max_size=30))
 def test_any_words_are_content_or_a_named_error(reader: str, tmp_path: Path, parts: list[str]) -> None:
     (tmp_path / READERS[reader][0]).write_text("".join(parts))
@@ -144,7 +146,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@QUICK
+@MANY
 @given(value=_JSON)
 def test_any_json_is_content_or_a_named_error(reader: str, tmp_path: Path, value: Any) -> None:
     (tmp_path / READERS[reader][0]).write_text(json.dumps(value))
