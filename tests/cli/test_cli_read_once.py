@@ -83,11 +83,11 @@ def test_processes_of_a_training_get_the_request_whole(
     found: list[RunRequest] = []
     shown: list[str] = []
 
-    def launch(arguments: Sequence[str], *, command: Sequence[str], devices: int, nodes: int) -> None:
+    def launch(arguments: Sequence[str], *, asked: Sequence[str], devices: int, nodes: int) -> None:
         assert (devices, nodes) == (2, 1)
         request = RunRequest.read(Path(arguments[-1]))
         found.append(request)
-        shown.append(" ".join(command))
+        shown.append(" ".join(asked))
         alone = RunRequest(**{**vars_of(request), "devices": 1}).write(tmp_path / "alone.json")
         assert dfbench(*arguments[:-1], alone).code == 0
 

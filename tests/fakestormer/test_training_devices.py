@@ -220,7 +220,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(faces: Faces, tmp_pa
 
 def test_other_machines_are_left_to_a_scheduler() -> None:
     with pytest.raises(UsageError, match="other machines") as caught:
-        launch(["train"], command=["train", "--detector", "fakestormer"], devices=4, nodes=2)
+        launch(["train"], asked=["train", "--detector", "fakestormer"], devices=4, nodes=2)
     assert (
         "srun --kill-on-bad-exit --nodes 2 --ntasks-per-node 4 dfbench train --detector fakestormer"
         in caught.value.hints[0]

@@ -159,12 +159,12 @@ def test_a_process_that_was_launched_launches_none(surroundings: pytest.MonkeyPa
         return subprocess.CompletedProcess([], 0)
 
     surroundings.setattr(subprocess, "run", run)
-    distributed.launch(["train"], command=["train"], devices=2, nodes=1)
+    distributed.launch(["train"], asked=["train"], devices=2, nodes=1)
     assert given_to[0][distributed.GUARD] == str(os.getpid())
     assert given_to[0]["PYTHONSAFEPATH"] == "1"
     surroundings.setenv(distributed.GUARD, "4711")
     with pytest.raises(RunError, match="by the process 4711, and does not find the others"):
-        distributed.launch(["train"], command=["train"], devices=2, nodes=1)
+        distributed.launch(["train"], asked=["train"], devices=2, nodes=1)
     assert len(given_to) == 1
 
 

@@ -121,10 +121,10 @@ def cluster_environment() -> ClusterEnvironment | None:
     return None if place is None else StartedEnvironment(place)
 
 
-def launch(arguments: Sequence[str], *, command: Sequence[str], devices: int, nodes: int) -> None:
+def launch(arguments: Sequence[str], *, asked: Sequence[str], devices: int, nodes: int) -> None:
     """Run `dfbench ARGUMENTS` in `devices` processes of this machine.
 
-    `command`: the arguments by which people ask for the same on several machines. Raises RunError if a process fails or if
+    `asked`: the arguments by which people ask for the same on several machines. Raises RunError if a process fails or if
     this process was itself started so, UsageError for several nodes, which only torchrun or a scheduler can start.
     """
     if GUARD in os.environ:
@@ -137,13 +137,13 @@ def launch(arguments: Sequence[str], *, command: Sequence[str], devices: int, no
             ),
         )
     if nodes > 1:
-        words = " ".join(["dfbench", *map(for_shell, command)])
+        command = " ".join(["dfbench", *map(for_shell, asked)])
         raise UsageError(
             f"--nodes {nodes}: processes on other machines cannot be started from here",
             hints=(
-                f"under SLURM:       srun --kill-on-bad-exit --nodes {nodes} --ntasks-per-node {devices} {words}",
+                f"under SLURM:       srun --kill-on-bad-exit --nodes {nodes} --ntasks-per-node {devices} {command}",
                 "without, on each:  torchrun --nnodes ... --nproc-per-node "
-                f"{devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m {words}",
+                f"{devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m {command}",
             ),
         )
     threads = str(max(1, own_cores() // devices))

@@ -115,7 +115,7 @@ def _train_in_processes(request: RunRequest, *, progress: Progress, planned: Pla
             file = asked.write(Path(place) / "request.json")
             launch(
                 ["train", "--detector", asked.detector, "--request", str(file)],
-                command=_command(asked),
+                asked=_command(asked),
                 devices=request.devices,
                 nodes=request.nodes,
             )
