@@ -229,6 +229,28 @@ def test_tensors_of_other_kinds_are_no_weights(made: Callable[[], torch.Tensor],
         load_network(path, recipe="base_c23", changes=changes)
 
 
+_FIELDS = st.sampled_from([*SMALL.model_dump(), "identity", "seed", "trained_on", "x"])
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, True, 0, 1, -1, 2**62, 10**30, 0.5, "", "1", "ffpp", "CDF2", "/abs", "\x1b[2J"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_FIELDS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=_JSON, field=st.sampled_from(["recipe", "trained_on", "provenance"]), within=st.booleans())
+def test_any_json_in_a_header_is_a_card_or_a_named_error(
+    tmp_path: Path, value: Any, field: str, within: bool
+) -> None:
+    if within and isinstance(value, dict):  # some fields of a recipe changed, and not all of it
+        value = {**SMALL.model_dump(mode="json"), **value}
+    path = _header(tmp_path / "weights.safetensors", **{field: json.dumps(value)})
+    try:
+        card_of(path)
+    except WeightsError as error:
+        assert str(path) in error.message[:1000]  # noqa: PT017 # whether it raises depends on the value
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_to_a_file_is_told_as_such(tmp_path: Path, data: st.DataObject) -> None:

@@ -208,6 +208,26 @@ def test_a_record_of_any_shape_takes_no_board_down(folder: Path, data: st.DataOb
         path.write_text(kept)
 
 
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_who_asks_for_a_run_of_any_shape_is_told_what_is_wrong(folder: Path, data: st.DataObject) -> None:
+    path = folder / BAD / "run.json"
+    record = _good_record(folder)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from(list(_places(record))))
+        record = _changed(record, place, data.draw(st.sampled_from(VALUES)))
+    path.write_text(json.dumps(record))
+    with suppress(DfbenchError):
+        read_record(path.parent)
+        open_run(BAD, load_settings(runs=folder))
+
+
+@cache
+def _good_record(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / GOOD / "run.json").read_text())
+    return content
+
+
 TEXTS = (
     *("", "null", "[]", '"text"', "1", "{", "{}", '{"detector": null}', '{"detector": {"name": 1}}', "NaN", "[" * 10**5),
     *('{"detector": {"name": "x"}, "schema": 1e400}', '{"schema": ' + "9" * 10**6 + "}", '{"a": ' * 999 + "1" + "}" * 999),
