@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.cli import flags
 from dfbench.escaping import for_shell
 
 if TYPE_CHECKING:
@@ -39,14 +40,14 @@ _Weights = Annotated[
 
 
 def prepare_command(
-    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    dataset: flags.Dataset,
     detector: Annotated[
         str, typer.Option("--detector", "-d", help="Prepare the frames that this detector scores.")
     ],
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
-    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
-    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    data: flags.Data = "",
+    split: flags.Splits = None,
+    compression: flags.Compression = "",
+    size: flags.Size = "full",
     shard: Annotated[str, typer.Option(help="Only this share: 3/8 is the third of eight.")] = "1/1",
     scheduler: Annotated[
         str, typer.Option(help="Work on this dask cluster: tcp://HOST:8786, or its scheduler FILE.json.")
@@ -136,12 +137,12 @@ def prepare_command(
 
 
 def status_command(
-    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    dataset: flags.Dataset,
     detector: Annotated[str, typer.Option("--detector", "-d", help="The detector that the frames are for.")],
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
-    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
-    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    data: flags.Data = "",
+    split: flags.Splits = None,
+    compression: flags.Compression = "",
+    size: flags.Size = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print a row for every video as JSON.")] = False,
     verify: _Verify = False,
     purpose: _Purpose = "scoring",

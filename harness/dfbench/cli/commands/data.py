@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.cli import flags
 from dfbench.cli.output import WholeSummaries
 from dfbench.cli.preparation import prepare_command, selected_videos, status_command
 
@@ -41,7 +42,7 @@ def list_command(
     look: Annotated[
         bool, typer.Option("--check/--no-check", help="Hold what is there against its lists and counts.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Every dataset that a plugin offers: is it configured, found, complete?"""
     from functools import partial
@@ -97,18 +98,18 @@ def list_command(
 @app.command("check")
 def check_command(
     dataset: Annotated[str, typer.Argument(help="A dataset; every configured one if empty.")] = "",
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
+    data: flags.Data = "",
     root: Annotated[Path | None, typer.Option(help="Check this folder instead.")] = None,
-    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    size: flags.Size = "full",
     compression: Annotated[str, typer.Option(help="raw, c23, c40; each that is there if empty.")] = "",
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
+    split: flags.Splits = None,
     deep: Annotated[
         bool,
         typer.Option(
             "--deep", help="Decode first and last frame of each video and mask; find identical files."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Compare what is on disk with the official protocol; exits with 1 on a shortfall.
 
@@ -177,7 +178,7 @@ def check_command(
 
 @app.command("add")
 def add_command(
-    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    dataset: flags.Dataset,
     root: Annotated[Path, typer.Argument(help="The folder that it is in.")],
     compression: Annotated[
         str, typer.Option(help="raw, c23, c40: check this one alone; each that is there if empty.")
@@ -223,14 +224,14 @@ def add_command(
 
 @app.command("show")
 def show_command(
-    dataset: Annotated[str, typer.Argument(help="A dataset.")],
+    dataset: flags.Dataset,
     out: Annotated[Path | None, typer.Option(help="The PNG or JPEG; DATASET_faces.png if not given.")] = None,
     count: Annotated[int, typer.Option(min=1, max=400, help="How many videos.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Which random videos.")] = 0,
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured root.")] = "",
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; repeatable.")] = None,
-    compression: Annotated[str, typer.Option(help="raw, c23, c40; the default if empty.")] = "",
-    size: Annotated[str, typer.Option(help="Size of a made corpus.")] = "full",
+    data: flags.Data = "",
+    split: flags.Splits = None,
+    compression: flags.Compression = "",
+    size: flags.Size = "full",
 ) -> None:
     """Draw a contact sheet of random faces with their labels, of videos that are on disk if any is."""
     import numpy as np

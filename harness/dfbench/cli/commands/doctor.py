@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from dfbench.cli import flags
 
-def doctor_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+
+def doctor_command(as_json: flags.Json = False) -> None:
     """Check packages, devices, folders, data roots and plugins; exits with 1 if something is broken."""
     from dfbench.cli import output
     from dfbench.runs.datasets.doctor import diagnose

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dfbench.cli import flags
+
 if TYPE_CHECKING:
     from dfbench.errors import DfbenchError
     from dfbench.hooks.registry import Registry
@@ -61,7 +63,7 @@ def explain_command(
         Path | None,
         typer.Option(help="Folder of the results; 'explanations' in the folder of runs if not given."),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    device: flags.Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Make anew what is there already.")] = False,
 ) -> None:
     """Write for each VIDEO an annotated mp4, a contact sheet, a figure over time and the raw maps.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dfbench.cli import flags
 from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def leaderboard_command(
         Path | None,
         typer.Option(help="Write the boards below this folder; leaderboards/ in that of runs if not given."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Rank the entries of all runs; demo and real corpora never share a table."""
     from dfbench.api import boards

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from dfbench.cli import flags
+
 
 def localisation_command(
     detector: Annotated[str, typer.Option("--detector", "-d", help="A detector that explains itself.")],
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    data: flags.Data = "",
     dataset: Annotated[
         list[str] | None,
         typer.Option(help="Only this dataset; repeatable. Every one with masks if not given."),
@@ -23,9 +25,9 @@ def localisation_command(
         typer.Option("--map", help="Only this map; repeatable. The detector's standard ones if not given."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many fakes a dataset.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    seed: flags.Seed = 0,
+    device: flags.Device = "auto",
+    size: flags.Size = "full",
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the tables; 'localisation' in the folder of runs if not given."),

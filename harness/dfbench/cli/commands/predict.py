@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dfbench.cli import flags
+
 
 def predict_command(
     files: Annotated[
@@ -26,23 +28,16 @@ def predict_command(
         str, typer.Option("--protocol", "-p", help="The protocol whose trained weights are meant.")
     ] = "cross-dataset",
     seed: Annotated[int, typer.Option(help="Seed of the training and of random detectors.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Precision of scoring: 32, or bf16 or int8 where the detector offers it.")
-    ] = "32",
-    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    device: flags.Device = "auto",
+    precision: flags.Precision = "32",
+    size: flags.Size = "full",
     recipe: Annotated[
         str, typer.Option(help="Recipe of the training, or for --weights that carry none.")
     ] = "",
     train_compression: Annotated[
         str, typer.Option(help="The compression that the training was on; the protocol's if empty.")
     ] = "",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Recipe field, e.g. --set lr=1e-4; with --weights, one that changes scoring alone."
-        ),
-    ] = None,
+    overrides: flags.Overrides = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Look for faces again in files that failed before.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dfbench.cli import flags
 from dfbench.escaping import for_shell
 from dfbench.types import COVERAGE_LIMIT
 
@@ -26,31 +27,24 @@ def run_command(
     compression: Annotated[
         str, typer.Option(help="With --dataset: raw, c23, c40; its default if empty.")
     ] = "",
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    data: flags.Data = "",
     only: Annotated[
         list[str] | None, typer.Option(help="Only this dataset of the protocol; repeatable.")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the detector (needs a single --detector).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of training and of random detectors.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Precision of scoring: 32, or bf16 or int8 where the detector offers it.")
-    ] = "32",
-    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    seed: flags.Seed = 0,
+    device: flags.Device = "auto",
+    precision: flags.Precision = "32",
+    size: flags.Size = "full",
     recipe: Annotated[
         str, typer.Option(help="Recipe, if the detector must be trained first, or --weights carry none.")
     ] = "",
     train_compression: Annotated[
         str, typer.Option(help="Train on videos of this compression; the protocol's if empty.")
     ] = "",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Recipe field, e.g. --set lr=1e-4; with --weights, one that changes scoring alone."
-        ),
-    ] = None,
+    overrides: flags.Overrides = None,
     min_coverage: Annotated[
         float,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dfbench.cli import output
+from dfbench.cli import flags, output
 from dfbench.cli.output import WholeSummaries
 
 if TYPE_CHECKING:
@@ -21,11 +21,10 @@ app = typer.Typer(help="List, verify and export stored runs.", no_args_is_help=T
 _Runs = Annotated[
     Path | None, typer.Option("--runs", help="The folder of runs; the configured one if not given.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
-def list_command(runs: _Runs = None, as_json: _Json = False) -> None:
+def list_command(runs: _Runs = None, as_json: flags.Json = False) -> None:
     """List the stored runs: what each is, and how it ended."""
     from dfbench.results.terminal import DataTable
     from dfbench.runs.records.listing import listed_runs
@@ -52,7 +51,7 @@ def verify_command(
         ),
     ] = None,
     runs: _Runs = None,
-    as_json: _Json = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Check that runs follow from their records: lists, scores, tables, and data where they are at hand; exits with 1 if not."""
     from dfbench.errors import RunError
@@ -86,7 +85,7 @@ def export_command(
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs by name or folder; all if not given.")
     ] = None,
     runs: _Runs = None,
-    as_json: _Json = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Copy runs to DIR without what their readers need not know, such as folders and names of machines; says what it left out."""
     from dfbench.results.exporting import export_runs

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from dfbench.cli import flags
+
 
 def train_command(
     detector: Annotated[str, typer.Option("--detector", "-d", help="A trainable detector.")],
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="Its train and validation sets are used.")
     ] = "cross-dataset",
-    data: Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")] = "",
+    data: flags.Data = "",
     recipe: Annotated[str, typer.Option(help="The recipe; the detector's default if empty.")] = "",
     train_compression: Annotated[
         str,
@@ -22,7 +24,7 @@ def train_command(
         ),
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    device: flags.Device = "auto",
     start: Annotated[
         str,
         typer.Option(
@@ -31,7 +33,7 @@ def train_command(
     ] = "",
     devices: Annotated[int, typer.Option(min=1, help="Devices of this kind on each machine.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines; start it there with srun or torchrun.")] = 1,
-    size: Annotated[str, typer.Option(help="Size of a made corpus such as demo.")] = "full",
+    size: flags.Size = "full",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Recipe field, e.g. --set lr=1e-4.")
     ] = None,
