@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.command import Dfbench, frame, write
+from tests.conftest import Install
 
 import dfbench as package
 from dfbench.hooks.third_party import code_sha256
@@ -24,7 +26,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def record_of(runs: Path) -> dict[str, object]:
+def record_of(runs: Path) -> dict[str, Any]:
     (path,) = runs.glob("*/run.json")
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
@@ -55,3 +57,18 @@ def test_a_plugin_of_others_stands_in_the_record_and_marks_the_board(
         "warning: plugin 'probe' has changed since this run was scored: --force scores it again"
         in dfbench(*RUN).err
     )
+
+
+@pytest.mark.usefixtures("probe")
+@pytest.mark.parametrize("event", ["run_started", "run_finished", "run_failed", "training_started"])
+def test_who_listens_to_a_run_takes_part_in_it(
+    event: str, dfbench: Dfbench, own: Path, install: Install
+) -> None:
+    install(
+        "listening",
+        f"from dfbench import hookimpl\n@hookimpl\ndef dfbench_{event}():\n    pass\n",
+    )
+    assert dfbench(*RUN).code == 0
+    plugins = {one["name"]: one["offers"] for one in record_of(Path(os.environ["DFBENCH_RUNS"]))["plugins"]}
+    assert plugins.pop("listening", None) == (["listens"] if event.startswith("run_") else None)
+    assert set(plugins) == {"probe"}

@@ -18,6 +18,8 @@ from dfbench.interfaces import Progress
 if TYPE_CHECKING:
     import pandas as pd
 
+RUN_EVENTS = ("dfbench_run_started", "dfbench_run_finished", "dfbench_run_failed")
+
 
 @dataclass(frozen=True, slots=True)
 class Events:

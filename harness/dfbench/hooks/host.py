@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -130,6 +130,12 @@ class Host:
                 cli.registered_commands, cli.registered_groups, cli.registered_callback = before
             notes.extend(failed)
         return tuple(notes)
+
+    def listeners(self, hooks: Collection[str]) -> frozenset[str]:
+        """Return the names of the plugins that implement one of these event hooks."""
+        return frozenset(
+            loading.source.name for loading in self._working if not set(hooks).isdisjoint(loading.hooks)
+        )
 
     def tell(self, hook: str, arguments: Callable[[], dict[str, Any]]) -> tuple[str, ...]:
         """Call the event hook of every plugin that listens, each with `arguments` of its own.

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -27,9 +27,12 @@ WHOLE_BYTES = 16 * 2**20  # of a larger file, such as weights in a package: its 
 _BUILT = ("build", "describe", "explain", "trainer")
 
 
-def third_parties(host: Host, used: Iterable[tuple[Kind, str]]) -> list[dict[str, Any]]:
-    """The plugins of others that offer what was `used`, ready for JSON, by name: name, distribution, version, sha256, offers.
+def third_parties(
+    host: Host, used: Iterable[tuple[Kind, str]], *, told: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the plugins of others that offer what was `used` or implement one of the event hooks `told`, by name.
 
+    Each is ready for JSON, with name, distribution, version, sha256 and offers ("listens" where it offers nothing of that).
     `sha256` is that of the files of the packages that their code is in, "" if these cannot be read. Names that nobody offers
     are passed over.
     """
@@ -37,15 +40,17 @@ def third_parties(host: Host, used: Iterable[tuple[Kind, str]]) -> list[dict[str
     for kind, name in dict.fromkeys(used):
         if (offer := host.registry.offer(kind, name)) is not None:
             offers.setdefault(offer.plugin, []).append((kind, offer.spec))
+    for name in host.listeners(told):
+        offers.setdefault(name, [])
     return [
         {
             "name": record.name,
             "distribution": record.distribution,
             "version": record.version,
             "sha256": code_sha256([record.module, *_modules(spec for _, spec in offers[record.name])]),
-            "offers": [f"{kind.words} {spec.name}" for kind, spec in offers[record.name]],
+            "offers": [f"{kind.words} {spec.name}" for kind, spec in offers[record.name]] or ["listens"],
         }
-        for record in sorted(host.plugins, key=lambda one: one.name)
+        for record in sorted(host.plugins, key=lambda record: record.name)
         if record.name in offers and record.distribution != OWN_DISTRIBUTION
     ]
 

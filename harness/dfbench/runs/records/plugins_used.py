@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dfbench.hooks.events import RUN_EVENTS
 from dfbench.hooks.registry import Kind
 from dfbench.hooks.third_party import third_parties
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def plugins_used(stage: Stage, datasets: Iterable[str], *, finder: str) -> list[dict[str, Any]]:
-    """The plugins of others that offer the detector, protocol, `datasets`, corpus or face finder, as `third_parties` has them."""
+    """Return the plugins of others that take part in a run, as `third_parties` has them.
+
+    They offer its detector, protocol, `datasets`, corpus or face finder, or are told of it while it goes on.
+    """
     corpus = stage.source.corpus
     return third_parties(
         stage.host,
@@ -29,4 +33,5 @@ def plugins_used(stage: Stage, datasets: Iterable[str], *, finder: str) -> list[
             ),
             (Kind.FACE_FINDER, finder),
         ],
+        told=RUN_EVENTS,
     )
