@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,9 @@ from dfbench.escaping import for_shell
 if TYPE_CHECKING:
     from dfbench.data.preparing.outcomes import PreparedResult
     from dfbench.hooks.registry import Registry
+    from dfbench.interfaces import Progress
     from dfbench.runs.planning.sources import DataSource
+    from dfbench.settings import Settings
     from dfbench.types import PrepareSpec, Video
 
 # Options of both prepare and status.
@@ -74,8 +78,7 @@ def prepare_command(
     from dfbench.data.preparing.shard import parse_shard
     from dfbench.errors import RunError, UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.planning.refusals import check_selection
-    from dfbench.runs.planning.sources import corpus_to_make, data_source, prepare_selected, prepared_selected
+    from dfbench.runs.planning.sources import corpus_to_make, prepare_selected, prepared_selected
     from dfbench.settings import load_settings
     from dfbench.types import Status
 
@@ -87,17 +90,9 @@ def prepare_command(
     registry, bars = Host.load().registry, output.progress()
     made = bool(corpus_to_make(data, settings))
     wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made, weights=weights)
-    check_selection(
-        dataset,
-        compression=compression,
-        splits=split or (),
-        data=data,
-        size=size,
-        registry=registry,
-        settings=settings,
-    )
-    source = data_source(data, registry, settings, size=size, progress=bars)
-    videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
+    selected = Selected(dataset, data, size, split or (), compression)
+    source = selected.source(registry, settings, bars)
+    videos = _labelled(selected.videos(source, registry), labels)
     own = share.of(videos)
     if not own:
         output.say(f"nothing to do: share {shard} of {len(videos)} videos is empty")
@@ -122,7 +117,7 @@ def prepare_command(
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         output.say(status, count)
     if share.count == 1:  # otherwise, others write at the same time
-        everything = _labelled(selected_videos(dataset, None, compression, source, registry), labels)
+        everything = _labelled(replace(selected, splits=()).videos(source, registry), labels)
         known = prepared_selected(
             everything, wanted, source=source, registry=registry, settings=settings, progress=bars
         )
@@ -155,25 +150,15 @@ def status_command(
 
     from dfbench.cli import output
     from dfbench.hooks.host import Host
-    from dfbench.runs.planning.refusals import check_selection
-    from dfbench.runs.planning.sources import corpus_to_make, data_source, prepared_selected
+    from dfbench.runs.planning.sources import corpus_to_make, prepared_selected
     from dfbench.settings import load_settings
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     made = bool(corpus_to_make(data, settings))
     wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made, weights=weights)
-    check_selection(
-        dataset,
-        compression=compression,
-        splits=split or (),
-        data=data,
-        size=size,
-        registry=registry,
-        settings=settings,
-        prepares=False,
-    )
-    source = data_source(data, registry, settings, size=size, progress=bars)
-    videos = _labelled(selected_videos(dataset, split, compression, source, registry), labels)
+    selected = Selected(dataset, data, size, split or (), compression)
+    source = selected.source(registry, settings, bars, prepares=False)
+    videos = _labelled(selected.videos(source, registry), labels)
     found = prepared_selected(
         videos, wanted, source=source, registry=registry, settings=settings, progress=bars, verify=verify
     )
@@ -261,15 +246,46 @@ def _labelled(videos: list[Video], labels: frozenset[int] | None) -> list[Video]
     return videos if labels is None else [one for one in videos if one.label in labels]
 
 
-def selected_videos(
-    dataset: str, split: list[str] | None, compression: str, source: DataSource, registry: Registry
-) -> list[Video]:
-    """The videos of a dataset that the options `--split` and `--compression` name. Raises DataError, UsageError."""
-    from dfbench.data.datasets.manifest import select
-    from dfbench.runs.planning.sources import index_at
-    from dfbench.specs import VideoSelection
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What the options `--data`, `--size`, `--split` and `--compression` name of one dataset."""
 
-    spec = registry.dataset(dataset)
-    index = index_at(spec, source, compression or None, registry)
-    selection = VideoSelection(spec.name, splits=tuple(split or ()), compression=compression or None)
-    return select(index.videos, selection)
+    dataset: str
+    data: str
+    size: str
+    splits: Sequence[str]
+    compression: str
+
+    def source(
+        self, registry: Registry, settings: Settings, progress: Progress, *, prepares: bool = True
+    ) -> DataSource:
+        """Refuse what is not there, then find the data or make them; returns where they are.
+
+        `prepares`: faces are found in them next, so that a missing face finder is refused too. Raises DfbenchError.
+        """
+        from dfbench.runs.planning.refusals import check_selection
+        from dfbench.runs.planning.sources import data_source
+
+        check_selection(
+            self.dataset,
+            compression=self.compression,
+            splits=self.splits,
+            data=self.data,
+            size=self.size,
+            registry=registry,
+            settings=settings,
+            prepares=prepares,
+        )
+        return data_source(self.data, registry, settings, size=self.size, progress=progress)
+
+    def videos(self, source: DataSource, registry: Registry) -> list[Video]:
+        """Return the videos of the selection. Raises DataError, UsageError."""
+        from dfbench.data.datasets.manifest import select
+        from dfbench.runs.planning.sources import index_at
+        from dfbench.specs import VideoSelection
+
+        spec, compression = registry.dataset(self.dataset), self.compression or None
+        index = index_at(spec, source, compression, registry)
+        return select(
+            index.videos, VideoSelection(spec.name, splits=tuple(self.splits), compression=compression)
+        )

@@ -9,7 +9,7 @@ import typer
 
 from dfbench.cli import flags
 from dfbench.cli.output import WholeSummaries
-from dfbench.cli.preparation import prepare_command, selected_videos, status_command
+from dfbench.cli.preparation import Selected, prepare_command, status_command
 
 if TYPE_CHECKING:
     from dfbench.runs.datasets.overview import DatasetState
@@ -124,24 +124,16 @@ def check_command(
     from dfbench.hooks.host import Host
     from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import NOT_CONFIGURED, overview, states_on_disk
-    from dfbench.runs.planning.refusals import check_selection
     from dfbench.runs.planning.sources import configured_source, made_corpus
     from dfbench.settings import load_settings
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     source = configured_source(settings, registry)
-    if data:
-        if dataset:
-            check_selection(
-                dataset,
-                compression=compression,
-                splits=split or (),
-                data=data,
-                size=size,
-                registry=registry,
-                settings=settings,
-                prepares=False,
-            )
+    if data and dataset:
+        source = Selected(dataset, data, size, split or (), compression).source(
+            registry, settings, bars, prepares=False
+        )
+    elif data:
         source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
     if not dataset and (root is not None or not (source.roots or source.unknown)):
         raise UsageError(
@@ -240,8 +232,7 @@ def show_command(
     from dfbench.data.datasets.contact_sheet import at_hand, choose, contact_sheet
     from dfbench.errors import StoreError, UsageError
     from dfbench.hooks.host import Host
-    from dfbench.runs.planning.refusals import check_selection
-    from dfbench.runs.planning.sources import data_source, prepare_selected
+    from dfbench.runs.planning.sources import prepare_selected
     from dfbench.settings import load_settings
     from dfbench.types import FrameChoice, PrepareSpec
 
@@ -249,17 +240,9 @@ def show_command(
     if out is not None and out.suffix.casefold() not in kinds:
         raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
-    check_selection(
-        dataset,
-        compression=compression,
-        splits=split or (),
-        data=data,
-        size=size,
-        registry=registry,
-        settings=settings,
-    )
-    source = data_source(data, registry, settings, size=size, progress=bars)
-    videos = selected_videos(dataset, split, compression, source, registry)
+    selected = Selected(dataset, data, size, split or (), compression)
+    source = selected.source(registry, settings, bars)
+    videos = selected.videos(source, registry)
     there = at_hand(videos)
     if len(there) < len(videos):
         bars.note(f"{len(there)} of {len(videos)} videos are on disk: the sheet is of these")
