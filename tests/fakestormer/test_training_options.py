@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tensorboardX.proto import event_pb2
 from tests.fakestormer import training_faces
 from tests.fakestormer.training_faces import (
     OVERRIDES,
@@ -22,6 +21,7 @@ from tests.fakestormer.training_faces import (
     rows_of,
     write_face_file,
 )
+from tests.training.tensorboard import logged
 
 from dfbench import Label, LoadOptions, RunError, StoreError, SynthesisError, UsageError
 from dfbench.training.loaders import Library, ValidationClips
@@ -181,15 +181,6 @@ def test_released_margins_depend_on_the_dataset() -> None:
 
 def test_tensorboard_has_losses_by_step_and_validation_by_round(faces: Faces, tmp_path: Path) -> None:
     make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
-    (events,) = (tmp_path / "tensorboard").glob("events.out.tfevents.*")
-    assert events.name.split(".")[4:] == ["host"]  # and not what this machine is called
-    found: dict[str, list[int]] = {}
-    content, place = events.read_bytes(), 0
-    while place < len(content):  # a record: its length, a checksum, itself, a checksum
-        length = int.from_bytes(content[place : place + 8], "little")
-        event = event_pb2.Event.FromString(content[place + 12 : place + 12 + length])
-        for value in event.summary.value:
-            found.setdefault(value.tag, []).append(event.step)
-        place += 16 + length
+    found = logged(tmp_path)
     assert {"loss_step", "loss_epoch", "heatmap_step", "classes_step", "val_auc", "lr"} <= set(found)
     assert len(found["val_auc"]) == 3

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.results.made_runs import expected, store_run
+from tests.results.made_runs import board_record, expected, store_run
 
 DATASETS = ("dfdc", "dfd")
 COUNT = 40  # videos of each
@@ -42,16 +42,7 @@ def _run(
     **changes: Any,
 ) -> None:
     """Store a run; `unscored`: how many videos of each dataset have no face."""
-    record = {
-        "detector": {"name": entry.partition(" ")[0]},
-        "entry": entry,
-        "protocol": "cross-dataset",
-        "corpus": "demo",
-        "trained_on": ["ffpp"],
-        "started": "2026-01-01T00:00:00+00:00",
-        "finished": f"2026-02-{day:02d}T00:00:00+00:00",
-        **changes,
-    }
+    record = board_record(entry, day=day, **changes)
     rng = np.random.default_rng(drawn)
     videos = {name: expected(name, COUNT, group=people) for name in datasets}
     logits = {

@@ -42,6 +42,20 @@ def expected(dataset: str, count: int, *, group: str = "") -> list[Video]:
     ]
 
 
+def board_record(entry: str, *, day: int, **changes: Any) -> dict[str, Any]:
+    """The record of a run that ended on this day of February, of the demo corpus and trained on FF++; `changes` go first."""
+    return {
+        "detector": {"name": entry.partition(" ")[0]},
+        "entry": entry,
+        "protocol": "cross-dataset",
+        "corpus": "demo",
+        "trained_on": ["ffpp"],
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": f"2026-02-{day:02d}T00:00:00+00:00",
+        **changes,
+    }
+
+
 def store_run(
     folder: Path,
     record: Mapping[str, Any],

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from tests.results.made_runs import expected, store_run
+from tests.results.made_runs import board_record, expected, store_run
 
 from dfbench.errors import RunError, StoreError
 from dfbench.results.boards.board import Board, Mark
@@ -46,16 +46,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         flat: bool = False,
         **changes: Any,
     ) -> Path:
-        record = {
-            "detector": {"name": entry.partition(" ")[0]},
-            "entry": entry,
-            "protocol": "cross-dataset",
-            "corpus": "demo",
-            "trained_on": ["ffpp"],
-            "started": "2026-01-01T00:00:00+00:00",
-            "finished": f"2026-02-{day:02d}T00:00:00+00:00",
-            **changes,
-        }
+        record = board_record(entry, day=day, **changes)
         path = tmp_path / "runs" / (folder or f"{entry}-{day}")
         if not scores:
             make_folder(path)

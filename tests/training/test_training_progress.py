@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from tensorboardX.proto import event_pb2
+from tests.training.tensorboard import logged
 from tests.training.toy import BATCH, STEPS, CutError, Toy, fit, once, rows_of
 
 from dfbench import progress
@@ -86,15 +86,6 @@ def test_the_log_counts_the_time_of_all_sessions(tmp_path: Path, monkeypatch: py
 
 def test_tensorboard_has_losses_by_step_and_validation_by_round(tmp_path: Path) -> None:
     fit(tmp_path, Toy())
-    (events,) = (tmp_path / "tensorboard").glob("events.out.tfevents.*")
-    assert events.name.split(".")[4:] == ["host"]  # and not what this machine is called
-    found: dict[str, list[int]] = {}
-    content, place = events.read_bytes(), 0
-    while place < len(content):  # a record: its length, a checksum, itself, a checksum
-        length = int.from_bytes(content[place : place + 8], "little")
-        event = event_pb2.Event.FromString(content[place + 12 : place + 12 + length])
-        for value in event.summary.value:
-            found.setdefault(value.tag, []).append(event.step)
-        place += 16 + length
+    found = logged(tmp_path)
     assert {"loss_step", "loss_epoch", "val_auc"} <= set(found)
     assert (len(found["val_auc"]), len(found["loss_step"])) == (4, 4)
