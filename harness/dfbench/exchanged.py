@@ -115,9 +115,9 @@ class TrainingRequest:
 
     `folder` may hold the remains of an interrupted training of the same identity: go on from there.
     `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights. `start`: weights
-    to start from. `world`: where several processes train together, each gets this request, and
-    the first one writes. `on_round` is called by the first one after each round, with the step and the values that were
-    logged, so that plugins can follow the training.
+    to start from. `world`: where several processes train together, each gets this request, and the first one writes.
+    `on_round` is called by the first one after each round, with the step and the values that were logged, so that plugins
+    can follow the training.
     """
 
     train: Sequence[FaceFile]

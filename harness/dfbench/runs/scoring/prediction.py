@@ -117,9 +117,8 @@ class _Collected:
         del frames, seconds
         clips = pd.DataFrame({"file": 0, "logit": logits, "prob": sigmoid(logits)})
         probability, logit = pooled_scores(clips, ["file"], self.pooling)
-        rng = np.random.default_rng(
-            0
-        )  # of each file its own, so that no other file changes what is said of it
+        # Of each file its own, so that no other file changes what is said of it.
+        rng = np.random.default_rng(0)
         low, high = clip_interval(logits, float(probability[0]), self.pooling, rng=rng)
         self.by_file[video] = Prediction(
             video.path,
