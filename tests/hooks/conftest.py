@@ -25,5 +25,6 @@ def pip_install() -> Callable[[Path, Path], None]:
         command = [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stdout + done.stderr, done.stdout + done.stderr
 
     return run
