@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from tests.cli.command import Dfbench, frame
 from tests.cli.command import write as write_files
 from tests.cli.two_people import FAKE, REAL, film, noted, run_of, scene
@@ -93,18 +94,22 @@ def test_every_file_has_a_row_and_a_command_that_scored_too_few_says_so(
     (tmp_path / "broken.mp4").write_bytes(b"no video at all")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.mp4").symlink_to(good)
-    names = ["empty room.mp4", "short.mp4", "broken.mp4", "absent.mp4", "folder"]
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "a.mp4").symlink_to(good)
+    Image.fromarray(np.full((140, 220, 3), 40, np.uint8)).save(tmp_path / "mixed" / "poster.png")
+    names = ["empty room.mp4", "short.mp4", "broken.mp4", "absent.mp4", "folder", "mixed"]
     asked = ("predict", *(tmp_path / name for name in names), good, good, "-d", "watcher")
     ended = dfbench(*asked, "--json")
     assert ended.code == 3, ended.err
     rows = json.loads(ended.out)
     assert [row["file"] for row in rows] == [*(str(tmp_path / name) for name in names), str(good), str(good)]
-    statuses = ["no_face", "too_short", "undecodable", "missing", "undecodable", "ok", "ok"]
+    statuses = ["no_face", "too_short", "undecodable", "missing", "undecodable", "no_face", "ok", "ok"]
     assert [row["status"] for row in rows] == statuses
-    assert all(row["reason"] for row in rows[:5])
-    assert rows[4]["reason"].endswith("; it holds videos: name each of them, as in FOLDER/*")
-    assert [row["probability"] is None for row in rows] == [True] * 5 + [False] * 2
-    assert "5 of 7 files could not be scored: empty room.mp4 (no_face), short.mp4 (too_short)" in ended.err
+    assert all(row["reason"] for row in rows[:6])
+    for row in rows[4:6]:
+        assert row["reason"].endswith("; it holds videos: name each of them, as in FOLDER/*")
+    assert [row["probability"] is None for row in rows] == [True] * 6 + [False] * 2
+    assert "6 of 8 files could not be scored: empty room.mp4 (no_face), short.mp4 (too_short)" in ended.err
     shown = dfbench(*asked)
     assert shown.code == 3
     assert "Traceback" not in shown.err

@@ -264,7 +264,7 @@ def clip_interval(
 
 def _advised(prediction: Prediction) -> Prediction:
     """`prediction`; of a folder of videos, which was taken for one of frames, it says what to do."""
-    if prediction.status is not Status.UNDECODABLE or not prediction.path.is_dir():
+    if prediction.status is Status.OK or not prediction.path.is_dir():
         return prediction
     try:
         with os.scandir(prediction.path) as entries:
