@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from dfbench.arguments import names_checked
 from dfbench.errors import CoverageWarning, UsageError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.records.recorded import RecordedRun
     from dfbench.runs.scoring.prediction import Predictions
+
+
+Run: TypeAlias = "str | Path | pd.DataFrame"  # what `run` returned, or the folder or name of a stored run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,7 +232,7 @@ def predictions_of(
 
 
 @names_checked
-def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
+def scores(run: Run) -> pd.DataFrame:
     """Read the raw scores of a run: a row a clip, and a row with its reason for each video that could not be scored.
 
     `run` is what `dfbench.run` returned, or the folder or name of a stored run. The columns are described in
@@ -240,10 +243,9 @@ def scores(run: str | Path | pd.DataFrame) -> pd.DataFrame:
     return read_scores(_stored(run).folder)
 
 
-def compare(
-    runs: Sequence[str | Path | pd.DataFrame], others: Sequence[str | Path | pd.DataFrame]
-) -> list[Comparison]:
-    """Compare runs with as many other runs of the same tests, in pairs: of each seed one, with a change and without it.
+@names_checked
+def compare(runs: Run | Sequence[Run], others: Run | Sequence[Run]) -> list[Comparison]:
+    """Compare a run with another, or runs with as many others, in pairs: of each seed one, with a change and without it.
 
     A run is what `dfbench.run` returned, or the folder or name of a stored run. Returns a `Comparison` for each test that all
     runs have: the mean AUCs on the videos that all of them scored, and their difference with a 95 % interval over source
@@ -252,14 +254,19 @@ def compare(
     """
     from dfbench.results.paired import compare_runs, scored_videos
 
-    found = [[_stored(run) for run in group] for group in (runs, others)]
+    found = [[_stored(run) for run in _several(group)] for group in (runs, others)]
     first, second = (
         [scored_videos(run.folder, str(run.record["pooling"])) for run in group] for group in found
     )
     return compare_runs(first, second)
 
 
-def _stored(run: str | Path | pd.DataFrame) -> RecordedRun:
+def _several(runs: Run | Sequence[Run]) -> Sequence[Run]:
+    """`runs` as a sequence, which a single one is not: neither a text nor a table is one of runs."""
+    return runs if isinstance(runs, (list, tuple)) else (cast("Run", runs),)
+
+
+def _stored(run: Run) -> RecordedRun:
     """The stored run that is named, or that a table is of. Raises UnknownNameError, StoreError, UsageError."""
     from dfbench.runs.records.recorded import open_run
 
@@ -276,7 +283,7 @@ def leaderboard(
     protocol: str = "cross-dataset",
     *,
     dataset: str = "",
-    splits: Sequence[str] = (),
+    splits: str | Sequence[str] = (),
     corpus: str | None = None,
     runs: Path | str | None = None,
     over_seeds: bool = False,
@@ -294,7 +301,7 @@ def leaderboard(
 
     folder = Path(runs) if runs else load_settings().runs
     if dataset:
-        protocol = _board_of(dataset, splits, folder)
+        protocol = _board_of(dataset, _names(splits), folder)
     corpus = corpus or (None if dataset else "official")
     return frame_of(
         build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, min_coverage=min_coverage)
@@ -306,7 +313,7 @@ def boards(
     protocol: str = "cross-dataset",
     *,
     dataset: str = "",
-    splits: Sequence[str] = (),
+    splits: str | Sequence[str] = (),
     corpus: str | None = None,
     runs: Path | str | None = None,
     over_seeds: bool = False,
@@ -323,7 +330,7 @@ def boards(
 
     folder = Path(runs) if runs else load_settings().runs
     if dataset:
-        protocol = _board_of(dataset, splits, folder)
+        protocol = _board_of(dataset, _names(splits), folder)
     collected = collect(folder)
     found: list[str | None] = [*corpora(collected, protocol=protocol)] if corpus is None else [corpus]
     return [

@@ -138,6 +138,13 @@ def test_python_takes_words_and_says_what_was_meant(tmp_path: Path) -> None:
         api.scores(table.assign(note="").pipe(lambda frame: pd.DataFrame(frame.to_dict("records"))))
     board = api.leaderboard(dataset="folder", runs="runs")
     assert len(board) == 1
+    assert len(api.boards(dataset="folder", splits="test", runs="runs")) == 1  # a text is one name
+    for named in (table, folder, str(folder), folder.name):
+        (alone,), (listed,) = api.compare(named, named), api.compare([named], (named,))
+        assert (alone.difference.point, alone.test, alone.videos) == (0.0, "folder", 2)
+        assert alone == listed
+    with pytest.raises(UsageError, match="2 and 1 runs cannot be compared in pairs"):
+        api.compare([folder, folder], folder)
 
 
 @pytest.mark.parametrize(
