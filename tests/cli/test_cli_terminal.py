@@ -139,8 +139,9 @@ def test_python_takes_words_and_says_what_was_meant(tmp_path: Path) -> None:
     board = api.leaderboard(dataset="folder", runs="runs")
     assert len(board) == 1
     assert len(api.boards(dataset="folder", splits="test", runs="runs")) == 1  # a text is one name
-    for named in (table, folder, str(folder), folder.name):
-        (alone,), (listed,) = api.compare(named, named), api.compare([named], (named,))
+    forms: tuple[pd.DataFrame | Path | str, ...] = (table, folder, str(folder), folder.name)
+    for form in forms:
+        (alone,), (listed,) = api.compare(form, form), api.compare([form], (form,))
         assert (alone.difference.point, alone.test, alone.videos) == (0.0, "folder", 2)
         assert alone == listed
     with pytest.raises(UsageError, match="2 and 1 runs cannot be compared in pairs"):
