@@ -206,7 +206,7 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         return VideoSelection("folder", (split,))
 
     tests = (of("test"),)
-    return [ProtocolSpec("own", "Own videos.", "", train=of("train"), validation=of("val"), tests=tests)]
+    return [ProtocolSpec("own", "Own videos.", train=of("train"), validation=of("val"), tests=tests)]
 
 
 @hookimpl

@@ -15,19 +15,29 @@ from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Cou
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """What every offer of a plugin carries."""
+class Offer:
+    """Names and describes something that a plugin offers; every spec is an offer.
+
+    `name` is what commands and records call it, `aliases` are other names that find it; `summary` is one line for lists;
+    `licence` and `citation` are those of the work behind it.
+    """
 
     name: str
     summary: str
-    build: str = ""
-    licence: str = ""
-    citation: str = ""
-    aliases: tuple[str, ...] = ()
+    licence: str = field(default="", kw_only=True)
+    citation: str = field(default="", kw_only=True)
+    aliases: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetSpec(Spec):
+class Built(Offer):
+    """An offer that becomes an object: `build` is the import path of its factory, whose arguments each kind of spec states."""
+
+    build: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec(Built):
     """A dataset. `build(root: Path, *, compression: str | None) -> Dataset`.
 
     `compressions` are the versions on disk, the first is the default; `official` are the published counts
@@ -58,8 +68,8 @@ class DatasetSpec(Spec):
         return "verified in part" if self.unverified else ""
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusSpec(Spec):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSpec(Built):
     """A set of datasets that can be made on this machine, such as the demo corpora.
 
     `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes whatever
@@ -72,8 +82,8 @@ class CorpusSpec(Spec):
     datasets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SynthesizerSpec(Spec):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesizerSpec(Built):
     """A maker of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`.
 
     `version` changes whenever what it makes may change; weights that were trained with another version are trained anew.
@@ -82,8 +92,8 @@ class SynthesizerSpec(Spec):
     version: str = "1"
 
 
-@dataclass(frozen=True, slots=True)
-class FaceFinderSpec(Spec):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceFinderSpec(Built):
     """A face finder. `build(device: str) -> FaceFinder`.
 
     `version` changes whenever boxes may change; faces found by another version are found anew.
@@ -166,8 +176,8 @@ class LoadOptions:
     changes: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class DetectorSpec(Spec):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorSpec(Built):
     """A detector. `build(options: LoadOptions) -> Detector`, or `build(*, weights, device, seed) -> Detector`.
 
     A factory whose first parameter is called `options`, or is annotated as `LoadOptions`, is handed these; any other is called
@@ -277,9 +287,9 @@ class TestSet:
         return self.selection.dataset
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolSpec(Spec):
-    """An evaluation protocol: what to train on, what to validate on, what to test on. `build` is unused ("").
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSpec(Offer):
+    """An evaluation protocol: what to train on, what to validate on, what to test on.
 
     A test is a selection of videos, or a `TestSet` where it has a name of its own or is perturbed.
 

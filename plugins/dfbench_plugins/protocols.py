@@ -34,7 +34,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="cross-dataset",
             summary="Train and validate on FaceForensics++, test on Celeb-DF (v2), DFDC and DFD.",
-            build="",
             train=_TRAIN,
             validation=_VALIDATION,
             tests=_CROSS,
@@ -42,7 +41,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="in-dataset",
             summary="Train, validate and test on the official splits of FaceForensics++.",
-            build="",
             train=_TRAIN,
             validation=_VALIDATION,
             tests=(_TEST,),
@@ -50,7 +48,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="ffpp-validation",
             summary="Train on FaceForensics++, and score its validation set: to choose among variants, never to report.",
-            build="",
             train=_TRAIN,
             validation=_VALIDATION,
             tests=(_VALIDATION,),
@@ -60,7 +57,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
             name="cross-manipulation",
             summary="FaceForensics++ method by method, for detectors that trained on reals alone: the videos of "
             "in-dataset, read in the result table's rows per manipulation.",
-            build="",
             train=VideoSelection("ffpp", ("train",), ("real",), "c23"),
             validation=_VALIDATION,
             tests=(_TEST,),
@@ -68,7 +64,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="cross-dataset-full",
             summary="cross-dataset, and DFDCP, WildDeepfake, DeeperForensics, FFIW and KoDF; --only picks some.",
-            build="",
             train=_TRAIN,
             validation=_VALIDATION,
             tests=(*_CROSS, *_FURTHER),
@@ -76,7 +71,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="cross-forgery",
             summary="Train and validate on FaceForensics++, test on the many methods of Celeb-DF++ and DF40.",
-            build="",
             train=_TRAIN,
             validation=_VALIDATION,
             tests=(VideoSelection("celeb_df_pp", ("test",)), VideoSelection("df40", ("test",))),
@@ -84,7 +78,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="faceshifter",
             summary="Train and validate on the four methods of FaceForensics++, test on its fifth, FaceShifter.",
-            build="",
             train=_TRAIN,
             validation=_VALIDATION,
             tests=(VideoSelection("ffpp", ("test",), ("real", "FaceShifter"), "c23"),),
@@ -99,7 +92,6 @@ def _leave_out(method: str) -> ProtocolSpec:
     return ProtocolSpec(
         name=f"leave-out-{method.casefold()}",
         summary=f"Train and validate on FaceForensics++ without {method}, test on {method}.",
-        build="",
         train=VideoSelection("ffpp", ("train",), others, "c23"),
         validation=VideoSelection("ffpp", ("val",), others, "c23"),
         tests=(VideoSelection("ffpp", ("test",), ("real", method), "c23"),),

@@ -77,7 +77,7 @@ class TwoTests:
     @hookimpl
     def dfbench_protocols() -> list[ProtocolSpec]:
         tests = (VideoSelection("celeb_df_v2", ("test",)), VideoSelection("CDF2", ("test",)))
-        return [ProtocolSpec(name="twice", summary="Two tests of one dataset.", build="", tests=tests)]
+        return [ProtocolSpec(name="twice", summary="Two tests of one dataset.", tests=tests)]
 
 
 @pytest.mark.parametrize("command", ["run", "train"])

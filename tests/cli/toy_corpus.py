@@ -156,7 +156,6 @@ class ToyPlugin:
             ProtocolSpec(
                 name=name,
                 summary="Train on the train split, and validate on it or on the validation split.",
-                build="",
                 train=train,
                 validation=train if name == "splits" else held_out,
                 tests=tests,

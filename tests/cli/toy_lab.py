@@ -140,7 +140,6 @@ class Lab:
             ProtocolSpec(
                 name="own-splits",
                 summary="Train, validate and test on the splits of one's own list.",
-                build="",
                 train=VideoSelection("folder", ("train",)),
                 validation=VideoSelection("folder", ("val",)),
                 tests=(VideoSelection("folder", ("test",)),),
@@ -148,7 +147,6 @@ class Lab:
             ProtocolSpec(
                 name="own-validation",
                 summary="As own-splits, scored where it validates.",
-                build="",
                 train=VideoSelection("folder", ("train",)),
                 validation=VideoSelection("folder", ("val",)),
                 tests=(VideoSelection("folder", ("val",)),),

@@ -85,7 +85,7 @@ def dfbench_detectors():
 
 @hookimpl
 def dfbench_protocols():
-    return [ProtocolSpec("people", "DFD alone.", "", tests=(VideoSelection("dfd", ("test",)),))]
+    return [ProtocolSpec("people", "DFD alone.", tests=(VideoSelection("dfd", ("test",)),))]
 """
 
 

@@ -14,7 +14,7 @@ from dfbench.hooks.host import Host, PluginRecord, PluginStatus
 Install = Callable[..., None]
 
 HEAD = """
-from dfbench import ClipSpec, DatasetSpec, DetectorSpec, hookimpl
+from dfbench import ClipSpec, DatasetSpec, DetectorSpec, ProtocolSpec, hookimpl
 
 def spec(name, **fields):
     return DetectorSpec(name=name, summary="", build="os:path", **fields)
@@ -63,6 +63,16 @@ BROKEN = {
         "@hookimpl\ndef dfbench_datasets(): return [DatasetSpec(name='dfdc_cross', summary='', build='os:path')]",
         "the datasets 'dfdc' and 'dfdc_cross' cannot stand on one board",
         "",
+    ),
+    "protocol_with_build": (  # as protocols were written before they had no factory
+        "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', build='')]",
+        "unexpected keyword argument 'build'; leave it out; ProtocolSpec has name, summary, licence,",
+        "build=''",
+    ),
+    "misspelt_field": (
+        "@hookimpl\ndef dfbench_detectors(): return [spec('x', trained_one=None)]",
+        "unexpected keyword argument 'trained_one'; did you mean 'trained_on'",
+        "trained_one=None",
     ),
     "returns_none": (
         "@hookimpl\ndef dfbench_detectors(): [spec('x')]",

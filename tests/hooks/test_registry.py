@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfbench import DatasetSpec, DetectorSpec, PluginError, UnknownNameError, UsageError
-from dfbench.hooks.registry import Kind, Offer, Registry, load_object
+from dfbench.hooks.registry import Kind, Registered, Registry, load_object
 
 
-def detector(name: str, *aliases: str) -> Offer:
-    return Offer(Kind.DETECTOR, DetectorSpec(name=name, summary="", build="os:path", aliases=aliases), "test")
+def detector(name: str, *aliases: str) -> Registered:
+    return Registered(
+        Kind.DETECTOR, DetectorSpec(name=name, summary="", build="os:path", aliases=aliases), "test"
+    )
 
 
 def test_names_and_aliases_resolve_in_any_case() -> None:
@@ -25,7 +27,7 @@ def test_names_and_aliases_resolve_in_any_case() -> None:
 
 
 def test_kinds_have_names_of_their_own() -> None:
-    dataset = Offer(Kind.DATASET, DatasetSpec(name="same", summary="", build="os:path"), "test")
+    dataset = Registered(Kind.DATASET, DatasetSpec(name="same", summary="", build="os:path"), "test")
     registry = Registry([detector("same"), dataset])
     assert isinstance(registry.detector("same"), DetectorSpec)
     assert isinstance(registry.dataset("same"), DatasetSpec)

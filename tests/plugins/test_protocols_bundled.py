@@ -108,7 +108,7 @@ def test_other_manipulations_of_a_split_are_other_videos() -> None:
 
 def test_a_protocol_without_tests_is_refused() -> None:
     with pytest.raises(RunError, match="has no test"):
-        resolve_protocol(ProtocolSpec(name="empty", summary="", build=""))
+        resolve_protocol(ProtocolSpec(name="empty", summary=""))
 
 
 C40 = VideoSelection("dfdc", ("test",), compression="c40")

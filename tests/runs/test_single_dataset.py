@@ -69,7 +69,7 @@ def test_another_compression_has_another_board_by_its_name_on_disk(
 
 
 def test_only_a_detector_that_is_trained_for_it_is_held_against_a_training_set() -> None:
-    training = ProtocolSpec("any", "", "", train=VideoSelection("own", ("train",)))
+    training = ProtocolSpec("any", "", train=VideoSelection("own", ("train",)))
     rows = videos("train", "test")
     lint_protocol(dataset_protocol(SPEC, rows, splits=("train",)))
     with pytest.raises(RunError, match="tests on what it trains on"):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfbench.hooks.loading import Loading, load_plugin
 from dfbench.hooks.manners import kept
-from dfbench.hooks.registry import Failure, Kind, Offer, Registry, group_names, keys_of
+from dfbench.hooks.registry import Failure, Kind, Registered, Registry, group_names, keys_of
 from dfbench.hooks.sources import PluginSource, installed_sources, object_sources
 from dfbench.hooks.waiting import named_if_slow
 
@@ -90,7 +90,7 @@ class Host:
         disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}
         loaded: list[tuple[PluginRecord, Loading | None]] = []
         owners: dict[str, PluginSource] = {}
-        offers: dict[tuple[Kind, str], Offer] = {}
+        offers: dict[tuple[Kind, str], Registered] = {}
         for source in (*installed_sources(), *object_sources(extra_plugins)):
             if disabled & {source.name, source.distribution}:
                 loaded.append((_disabled_record(source), None))

@@ -6,14 +6,15 @@ Each plugin has a plugin manager of its own, because pluggy's stops at the first
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import ModuleType
 
 import pluggy
 
 from dfbench.hooks import specs
-from dfbench.hooks.registry import Kind, Offer, one_line, plugin_traceback
+from dfbench.hooks.registry import Kind, Registered, one_line, plugin_traceback
 from dfbench.hooks.sources import PluginSource
 from dfbench.hooks.spec_faults import repeated_names, spec_fault
 from dfbench.specs import (
@@ -21,15 +22,15 @@ from dfbench.specs import (
     DatasetSpec,
     DetectorSpec,
     FaceFinderSpec,
+    Offer,
     ProtocolSpec,
-    Spec,
     SynthesizerSpec,
 )
 from dfbench.text import meant
 
 MOST_OFFERS = 10_000  # of a plugin; a generator that does not end would take all memory
 
-OFFER_HOOKS: Mapping[str, tuple[Kind, type[Spec]]] = {
+OFFER_HOOKS: Mapping[str, tuple[Kind, type[Offer]]] = {
     "dfbench_datasets": (Kind.DATASET, DatasetSpec),
     "dfbench_corpora": (Kind.CORPUS, CorpusSpec),
     "dfbench_synthesizers": (Kind.SYNTHESIZER, SynthesizerSpec),
@@ -47,6 +48,7 @@ EVENT_HOOKS = (
     "dfbench_training_finished",
     "dfbench_training_failed",
 )
+_NO_FIELD = re.compile(r"(?P<spec>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<field>\w+)'")
 HOOK_NAMES = (*OFFER_HOOKS, *EVENT_HOOKS)
 
 
@@ -60,7 +62,7 @@ class Loading:
 
     source: PluginSource
     manager: pluggy.PluginManager
-    offers: list[Offer] = field(default_factory=list)
+    offers: list[Registered] = field(default_factory=list)
     hooks: tuple[str, ...] = ()
     problems: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Loading:
         except WrongUseError as error:  # one of our own checks: the message says it all
             self.problems.append(str(error))
         except BaseException as error:  # noqa: BLE001 - strangers' code: sys.exit and Rust panics are no Exception
-            self.problems.append(f"{doing}: {one_line(error)}")
+            self.problems.append(f"{doing}: {one_line(error)}{_known_fields(error)}")
             self.tracebacks.append(plugin_traceback(error))
         else:
             return True
@@ -82,7 +84,7 @@ class Loading:
 
 
 def load_plugin(
-    source: PluginSource, owner: PluginSource | None, taken: Mapping[tuple[Kind, str], Offer]
+    source: PluginSource, owner: PluginSource | None, taken: Mapping[tuple[Kind, str], Registered]
 ) -> Loading:
     """Import one plugin, check its hooks and collect what it offers; returns it, with everything that is wrong in `problems`.
 
@@ -158,16 +160,16 @@ def _collect(loading: Loading, hook: str) -> None:
             for spec in _specs_in(result, hook, spec_type):
                 if len(loading.offers) >= MOST_OFFERS:
                     raise WrongUseError(f"{hook} offers more than {MOST_OFFERS} things: does it end?")
-                loading.offers.append(Offer(kind, spec, loading.source.name))
+                loading.offers.append(Registered(kind, spec, loading.source.name))
                 if problem := spec_fault(spec):
                     loading.problems.append(f"{hook}: {kind.words} {spec.name!r} {problem}")
 
     loading.attempt(call, f"{hook} failed")
 
 
-def _specs_in(result: object, hook: str, spec_type: type[Spec]) -> Iterator[Spec]:
+def _specs_in(result: object, hook: str, spec_type: type[Offer]) -> Iterator[Offer]:
     wanted = f"not a list of {spec_type.__name__}"
-    if isinstance(result, Spec):
+    if isinstance(result, Offer):
         raise WrongUseError(f"{hook} returned one {type(result).__name__}, {wanted}: put it in a list")
     if isinstance(result, (str, bytes, Mapping)) or not isinstance(result, Iterable):
         raise WrongUseError(f"{hook} returned {_shown(result)}, {wanted}")
@@ -175,6 +177,16 @@ def _specs_in(result: object, hook: str, spec_type: type[Spec]) -> Iterator[Spec
         if not isinstance(spec, spec_type):
             raise WrongUseError(f"{hook} returned an iterable that holds {_shown(spec)}, {wanted}")
         yield spec
+
+
+def _known_fields(error: BaseException) -> str:
+    """Say which fields a spec has, if `error` is raised for a field that it lacks; returns "" for any other error."""
+    found = _NO_FIELD.search(one_line(error)) if isinstance(error, TypeError) else None
+    kinds = {spec_type.__name__: spec_type for _, spec_type in OFFER_HOOKS.values()}
+    if found is None or found["spec"] not in kinds:
+        return ""
+    known = [each.name for each in fields(kinds[found["spec"]])]
+    return f"; {meant(found['field'], known) or 'leave it out'}; {found['spec']} has {', '.join(known)}"
 
 
 def _shown(value: object) -> str:

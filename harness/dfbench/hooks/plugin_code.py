@@ -17,7 +17,7 @@ from dfbench.hooks.manners import kept
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.specs import PROJECT
 from dfbench.hooks.waiting import named_if_slow
-from dfbench.specs import CorpusSpec, DatasetSpec, DetectorSpec, FaceFinderSpec, Spec, SynthesizerSpec
+from dfbench.specs import Built, CorpusSpec, DatasetSpec, DetectorSpec, FaceFinderSpec, SynthesizerSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dfbench.interfaces import Explainer
     from dfbench.specs import EvidenceMap
 
-_KINDS: dict[type[Spec], str] = {
+_KINDS: dict[type[Built], str] = {
     CorpusSpec: "corpus",
     DatasetSpec: "dataset",
     DetectorSpec: "detector",
@@ -38,7 +38,7 @@ DEBUG = "the whole traceback:  the same command with --debug"
 
 
 @contextmanager
-def running(spec: Spec, doing: str, *, slow: bool = False) -> Iterator[None]:
+def running(spec: Built, doing: str, *, slow: bool = False) -> Iterator[None]:
     """Run code of the plugin that offers `spec`. Raises PluginError for what it raises, unless that is an error of ours.
 
     A call of `sys.exit` counts: the command would else end without a word, and perhaps as if all were well. What it changed of
@@ -60,7 +60,7 @@ def running(spec: Spec, doing: str, *, slow: bool = False) -> Iterator[None]:
         raise plugin_error(spec, doing, error) from error
 
 
-def plugin_error(spec: Spec, doing: str, error: BaseException) -> PluginError:
+def plugin_error(spec: Built, doing: str, error: BaseException) -> PluginError:
     """The error that tells of an exception in the code of the plugin that offers `spec`."""
     return PluginError(
         f"{_offered(spec)} failed {doing}: {one_line(error)}",
@@ -68,7 +68,7 @@ def plugin_error(spec: Spec, doing: str, error: BaseException) -> PluginError:
     )
 
 
-def _offered(spec: Spec) -> str:
+def _offered(spec: Built) -> str:
     """What a plugin offers, and which plugin: `detector 'x', of plugin 'y' (z 1.0),`."""
     plugin = plugin_of(spec.build.partition(":")[0])
     return f"{_KINDS.get(type(spec), 'offer')} '{spec.name}'" + (f", of plugin {plugin}," if plugin else "")

@@ -25,13 +25,13 @@ from dfbench.specs import (
     DatasetSpec,
     DetectorSpec,
     FaceFinderSpec,
+    Offer,
     ProtocolSpec,
-    Spec,
     SynthesizerSpec,
 )
 from dfbench.text import meant
 
-SpecT = TypeVar("SpecT", bound=Spec)
+SpecT = TypeVar("SpecT", bound=Offer)
 _BUILD_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _LOADER_FOLDERS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent))
 # The backport of importlib.metadata takes over once any package imports it.
@@ -55,11 +55,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Registered:
     """One spec and the plugin that it comes from."""
 
     kind: Kind
-    spec: Spec
+    spec: Offer
     plugin: str
 
 
@@ -76,9 +76,9 @@ class Failure:
 class Registry:
     """Specs by kind and name. Names and aliases are unique within a kind, upper and lower case alike."""
 
-    def __init__(self, offers: Iterable[Offer] = (), failures: Iterable[Failure] = ()) -> None:
+    def __init__(self, offers: Iterable[Registered] = (), failures: Iterable[Failure] = ()) -> None:
         """Raises PluginError if two offers of a kind share a name (the host refuses such plugins before)."""
-        self._offers: dict[tuple[Kind, str], Offer] = {}
+        self._offers: dict[tuple[Kind, str], Registered] = {}
         self._failures = tuple(failures)
         for offer in offers:
             for key in keys_of(offer):
@@ -117,7 +117,7 @@ class Registry:
         wanted = Kind(kind)
         return tuple(sorted({offer.spec.name for (one, _), offer in self._offers.items() if one is wanted}))
 
-    def offer(self, kind: Kind | str, name: str) -> Offer | None:
+    def offer(self, kind: Kind | str, name: str) -> Registered | None:
         """Who offers `name` (a name or an alias), or None."""
         return self._offers.get((Kind(kind), name.casefold()))
 
@@ -147,7 +147,7 @@ class Registry:
         return UnknownNameError(f"no {kind.words} is called {name!r}", hints=hints)
 
 
-def keys_of(offer: Offer) -> tuple[tuple[Kind, str], ...]:
+def keys_of(offer: Registered) -> tuple[tuple[Kind, str], ...]:
     """What finds `offer`: its kind with its name and its aliases, in lower case, each once."""
     names = dict.fromkeys(name.casefold() for name in (offer.spec.name, *offer.spec.aliases))
     return tuple((offer.kind, name) for name in names)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dfbench.hooks.registry import Kind, Offer, is_build_path, keys_of
+from dfbench.hooks.registry import Kind, Registered, is_build_path, keys_of
 from dfbench.names import name_fault, shown
-from dfbench.specs import PURPOSES, CorpusSpec, DatasetSpec, DetectorSpec, ProtocolSpec, Spec
+from dfbench.specs import PURPOSES, Built, CorpusSpec, DatasetSpec, DetectorSpec, Offer, ProtocolSpec
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, OFFICIAL, OWN, ClipSpec, Pooling
 
 
@@ -45,12 +45,12 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
             yield f"has {name} {fields[name]!r}, which is not among its recipes"
 
 
-def spec_fault(spec: Spec) -> str:
+def spec_fault(spec: Offer) -> str:
     """Say why what `spec` offers cannot be used, as a clause that follows its name; "" if it can."""
     return _name_fault(spec) or _path_fault(spec)
 
 
-def _name_fault(spec: Spec) -> str:
+def _name_fault(spec: Offer) -> str:
     if fault := name_fault(spec.name):
         return f"has no usable name: {shown(spec.name)} {fault}"
     aliases: object = spec.aliases
@@ -67,8 +67,8 @@ def _name_fault(spec: Spec) -> str:
     return ""
 
 
-def _path_fault(spec: Spec) -> str:
-    if not isinstance(spec, ProtocolSpec) and not is_build_path(spec.build):
+def _path_fault(spec: Offer) -> str:
+    if isinstance(spec, Built) and not is_build_path(spec.build):
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
     if isinstance(spec, DetectorSpec):
         return detector_fault(spec)
@@ -77,10 +77,10 @@ def _path_fault(spec: Spec) -> str:
     return ""
 
 
-def repeated_names(offers: Iterable[Offer], taken: Mapping[tuple[Kind, str], Offer]) -> list[str]:
+def repeated_names(offers: Iterable[Registered], taken: Mapping[tuple[Kind, str], Registered]) -> list[str]:
     """A sentence for each name that the plugin itself or an earlier one has used already."""
     problems = []
-    own: dict[tuple[Kind, str], Offer] = {}
+    own: dict[tuple[Kind, str], Registered] = {}
     for offer in offers:
         if spec_fault(offer.spec):
             continue
@@ -94,7 +94,7 @@ def repeated_names(offers: Iterable[Offer], taken: Mapping[tuple[Kind, str], Off
     return [*problems, *_clashing_columns(own.values(), taken.values())]
 
 
-def _clashing_columns(own: Iterable[Offer], taken: Iterable[Offer]) -> list[str]:
+def _clashing_columns(own: Iterable[Registered], taken: Iterable[Registered]) -> list[str]:
     """A sentence for each new dataset that a board could not tell from a column of another one ("x" and "x_low")."""
     new, old = (
         {offer.spec.name for offer in offers if offer.kind is Kind.DATASET} for offers in (own, taken)

@@ -20,7 +20,7 @@ from typing import Any
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
 from dfbench.hooks.sources import OWN_DISTRIBUTION
-from dfbench.specs import DetectorSpec, Spec
+from dfbench.specs import DetectorSpec, Offer
 
 MOST_FILES = 20_000
 WHOLE_BYTES = 16 * 2**20  # of a larger file, such as weights in a package: its size, and as much of its ends
@@ -36,7 +36,7 @@ def third_parties(
     `sha256` is that of the files of the packages that their code is in, "" if these cannot be read. Names that nobody offers
     are passed over.
     """
-    offers: dict[str, list[tuple[Kind, Spec]]] = {}
+    offers: dict[str, list[tuple[Kind, Offer]]] = {}
     for kind, name in dict.fromkeys(used):
         if (offer := host.registry.offer(kind, name)) is not None:
             offers.setdefault(offer.plugin, []).append((kind, offer.spec))
@@ -98,7 +98,7 @@ def code_sha256(modules: Iterable[str]) -> str:
         return ""
 
 
-def _modules(specs: Iterable[Spec]) -> Iterator[str]:
+def _modules(specs: Iterable[Offer]) -> Iterator[str]:
     for spec in specs:
         for name in _BUILT if isinstance(spec, DetectorSpec) else _BUILT[:1]:
             yield str(getattr(spec, name, "")).partition(":")[0]

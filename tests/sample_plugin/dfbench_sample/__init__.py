@@ -94,7 +94,6 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="sample_protocol",
             summary="Test on sample_videos.",
-            build="",
             tests=(VideoSelection("sample_videos", ("test",)),),
         )
     ]

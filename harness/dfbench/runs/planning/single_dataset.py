@@ -69,7 +69,6 @@ def dataset_protocol(
     return ProtocolSpec(
         name=protocol_name(spec.name, chosen, "" if on_disk in spec.compressions[:1] else on_disk),
         summary=f"Test on {spec.title or spec.name}.",
-        build="",
         train=training.train if training is not None else _NOTHING,
         validation=training.validation if training is not None else _NOTHING,
         tests=(VideoSelection(spec.name, chosen, compression=on_disk or None),),
