@@ -291,14 +291,15 @@ class TestSet:
 class ProtocolSpec(Offer):
     """An evaluation protocol: what to train on, what to validate on, what to test on.
 
-    A test is a selection of videos, or a `TestSet` where it has a name of its own or is perturbed.
+    `train` and `validation` are None where nothing is trained: such a protocol scores detectors that need no training, or whose
+    weights are given. A test is a selection of videos, or a `TestSet` where it has a name of its own or is perturbed.
 
     `purpose`: a protocol of "test" must not test on what it validates on. One of "validation" may: it serves to choose among
     variants of a detector, and what is scored by it is never ranked.
     """
 
-    train: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("train",)))
-    validation: VideoSelection = field(default_factory=lambda: VideoSelection("ffpp", ("val",)))
+    train: VideoSelection | None = None
+    validation: VideoSelection | None = None
     tests: tuple[VideoSelection | TestSet, ...] = ()
     purpose: Literal["test", "validation"] = "test"
 

@@ -105,6 +105,30 @@ def test_a_trainer_that_leaves_no_weights_is_named(
     assert records() == {}
 
 
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_a_protocol_without_a_training_set_trains_nothing(lab: Dfbench, command: str) -> None:
+    ended = lab(command, "-d", "lab", "-p", "own-test")
+    assert ended.code == 2
+    words = "detector 'lab' cannot be trained by protocol 'own-test', which names no training set"
+    assert words in ended.err
+    (known,) = [line for line in ended.err.splitlines() if "protocols that train: " in line]
+    assert "own-splits" in known
+    assert "own-test" not in known
+    assert (lines_of(FOUND), lines_of(FITTED), records()) == (0, 0, {})
+
+
+def test_a_protocol_without_a_training_set_scores_what_needs_no_training(lab: Dfbench) -> None:
+    weights = Path(lab("train", *TASK).out.strip())
+    given = lab("run", "-d", "lab", "-p", "own-test", "--weights", weights)
+    assert given.code == 0, given.err
+    untrained = lab("run", "-d", "chance", "-p", "own-test")
+    assert untrained.code == 0, untrained.err
+    assert {record["protocol"] for record in records().values()} == {"own-test"}
+    board = lab("leaderboard", "--protocol", "own-test", "--json").out
+    assert ("chance" in board, "lab (folder" in board) == (True, True)
+    assert lab("runs", "list").code == 0
+
+
 def test_each_session_of_a_training_is_kept(lab: Dfbench) -> None:
     CUT.touch()
     assert lab("train", *TASK).code == 1

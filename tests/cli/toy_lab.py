@@ -152,6 +152,11 @@ class Lab:
                 tests=(VideoSelection("folder", ("val",)),),
                 purpose="validation",
             ),
+            ProtocolSpec(
+                name="own-test",
+                summary="Test on the test split of one's own list, whatever was trained on.",
+                tests=(VideoSelection("folder", ("test",)),),
+            ),
         ]
 
     @staticmethod

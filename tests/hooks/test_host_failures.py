@@ -69,6 +69,16 @@ BROKEN = {
         "unexpected keyword argument 'build'; leave it out; ProtocolSpec has name, summary, licence,",
         "build=''",
     ),
+    "protocol_with_names": (
+        "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', train='ffpp')]",
+        "protocol 'p' has train 'ffpp', which is neither a VideoSelection nor None",
+        "",
+    ),
+    "protocol_with_one_test": (
+        "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', tests=('ffpp'))]",
+        "protocol 'p' has tests 'ffpp', which are not a tuple of VideoSelection and TestSet",
+        "",
+    ),
     "misspelt_field": (
         "@hookimpl\ndef dfbench_detectors(): return [spec('x', trained_one=None)]",
         "unexpected keyword argument 'trained_one'; did you mean 'trained_on'",

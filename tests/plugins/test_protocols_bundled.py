@@ -16,12 +16,19 @@ from dfbench import (
     RunError,
     TestSet,
     UnknownNameError,
+    UsageError,
     Video,
     VideoSelection,
     hookimpl,
 )
 from dfbench.hooks.host import Host
-from dfbench.runs.planning.protocols import lint_protocol, named_tests, resolve_protocol, with_own_names
+from dfbench.runs.planning.protocols import (
+    lint_protocol,
+    named_tests,
+    resolve_protocol,
+    training_sets,
+    with_own_names,
+)
 from dfbench_plugins.datasets import dfbench_datasets
 from dfbench_plugins.protocols import dfbench_protocols
 
@@ -53,6 +60,8 @@ def test_the_protocols_and_what_cross_dataset_is() -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.name)
 def test_each_is_fair(protocol: ProtocolSpec) -> None:
     assert resolve_protocol(protocol) == protocol.test_sets()
+    assert protocol.train is not None
+    assert protocol.validation is not None
     assert protocol.train.dataset == protocol.validation.dataset == "ffpp"
     assert protocol.train.compression == "c23"
     assert "FaceShifter" not in (*protocol.train.manipulations, *protocol.validation.manipulations)
@@ -69,6 +78,8 @@ def test_every_dataset_of_a_protocol_is_offered(protocol: ProtocolSpec) -> None:
 @pytest.mark.parametrize("method", ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"])
 def test_the_method_left_out_is_the_only_one_tested(method: str) -> None:
     protocol = PROTOCOLS[f"leave-out-{method.casefold()}"]
+    assert protocol.train is not None
+    assert protocol.validation is not None
     seen = {*protocol.train.manipulations, *protocol.validation.manipulations}
     assert protocol.test_sets()[0].selection.manipulations == ("real", method)
     assert seen == {"real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"} - {method}
@@ -179,14 +190,38 @@ def test_a_protocol_may_call_datasets_by_their_aliases() -> None:
     by_alias = replace(CROSS, tests=(VideoSelection("CDF2", ("test",)), VideoSelection("stranger")))
     assert [test.dataset for test in with_own_names(by_alias, registry).tests] == ["celeb_df_v2", "stranger"]
     assert with_own_names(CROSS, registry) == CROSS
+    assert CROSS.train is not None
     seen = replace(CROSS, tests=(replace(CROSS.train, dataset="FF++"),))
     with pytest.raises(RunError, match="tests on what it trains on"):
         lint_protocol(with_own_names(seen, registry))
 
 
+@pytest.mark.parametrize(
+    ("protocol", "lacks"),
+    [
+        (replace(CROSS, train=None), "training"),
+        (replace(CROSS, validation=None), "validation"),
+        (replace(CROSS, train=None, validation=None), "training"),
+    ],
+)
+def test_what_trains_by_a_protocol_needs_both_of_its_sets(protocol: ProtocolSpec, lacks: str) -> None:
+    registry = Host.load().registry
+    detector = registry.detector("fakestormer")
+    assert with_own_names(protocol, registry) == protocol
+    lint_protocol(protocol)
+    with pytest.raises(
+        UsageError, match=f"by protocol 'cross-dataset', which names no {lacks} set"
+    ) as caught:
+        training_sets(protocol, detector, registry)
+    assert "dfbench train --detector fakestormer --protocol NAME" in caught.value.hints[1]
+    sets = training_sets(CROSS, detector, registry)
+    assert (sets.train, sets.validation) == (CROSS.train, CROSS.validation)
+
+
 def test_a_validation_set_is_tested_by_protocols_alone_that_say_so() -> None:
     protocol = PROTOCOLS["ffpp-validation"]
     assert (protocol.purpose, protocol.tests) == ("validation", (protocol.validation,))
+    assert protocol.train is not None
     lint_protocol(protocol)
     with pytest.raises(RunError, match="tests on what it validates on"):
         lint_protocol(replace(protocol, purpose="test"))

@@ -117,14 +117,14 @@ def test_a_request_for_a_dataset_is_a_protocol_of_its_own(own: Path) -> None:
     stage = stage_of(RunRequest("chance", dataset="OWN"))
     assert stage.protocol.name == "dataset:folder"
     assert [one.path for one in stage.videos(stage.protocol.test_sets()[0].selection)] == [own / "a.mp4"]
-    assert stage_of(RunRequest("fakestormer", dataset="folder")).protocol.train.dataset == "ffpp"
+    assert stage_of(RunRequest("fakestormer", dataset="folder")).training_sets().train.dataset == "ffpp"
     recipe = load_recipe(
         "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
     )
     net = FakeSTormerNet(network_config(recipe))
     write_weights(own / "w.safetensors", net.state_dict(), Header(recipe, ("ffpp",), "c23", {}))
     given = RunRequest("fakestormer", dataset="folder", weights=own / "w.safetensors")
-    assert stage_of(given).protocol.train.dataset == ""
+    assert stage_of(given).protocol.train is None
 
 
 @pytest.mark.parametrize(

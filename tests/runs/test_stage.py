@@ -15,14 +15,17 @@ from dfbench.runs.planning.stage import trained_at
 from dfbench.specs import ProtocolSpec
 
 PROTOCOLS = [Host.load().registry.protocol(name) for name in Host.load().registry.names("protocol")]
+TESTED = replace(PROTOCOLS[0], name="tested", train=None, validation=None)
 
 
-@given(st.sampled_from(PROTOCOLS), st.sampled_from(["c40", "raw"]))
+@given(st.sampled_from([*PROTOCOLS, TESTED]), st.sampled_from(["c40", "raw"]))
 def test_another_compression_to_train_on_leaves_the_tests_alone(
     protocol: ProtocolSpec, compression: str
 ) -> None:
     other = trained_at(protocol, compression)
-    assert other.train.compression == other.validation.compression == compression
+    sets = (protocol.train, protocol.validation)
+    expected = [None if one is None else replace(one, compression=compression) for one in sets]
+    assert [other.train, other.validation] == expected
     assert replace(other, train=protocol.train, validation=protocol.validation) == protocol
     assert trained_at(protocol, "") is protocol
 

@@ -7,7 +7,17 @@ from typing import Any
 
 from dfbench.hooks.registry import Kind, Registered, is_build_path, keys_of
 from dfbench.names import name_fault, shown
-from dfbench.specs import PURPOSES, Built, CorpusSpec, DatasetSpec, DetectorSpec, Offer, ProtocolSpec
+from dfbench.specs import (
+    PURPOSES,
+    Built,
+    CorpusSpec,
+    DatasetSpec,
+    DetectorSpec,
+    Offer,
+    ProtocolSpec,
+    TestSet,
+    VideoSelection,
+)
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, OFFICIAL, OWN, ClipSpec, Pooling
 
 
@@ -72,8 +82,20 @@ def _path_fault(spec: Offer) -> str:
         return f'has build {spec.build!r}, which is not of the form "package.module:Name"'
     if isinstance(spec, DetectorSpec):
         return detector_fault(spec)
-    if isinstance(spec, ProtocolSpec) and spec.purpose not in PURPOSES:
+    return _protocol_fault(spec) if isinstance(spec, ProtocolSpec) else ""
+
+
+def _protocol_fault(spec: ProtocolSpec) -> str:
+    """Say why a protocol cannot be used, as a clause that follows its name; "" if it can."""
+    if spec.purpose not in PURPOSES:
         return f"has the purpose {spec.purpose!r}, which is none of {', '.join(PURPOSES)}"
+    sets: Mapping[str, Any] = {name: getattr(spec, name) for name in ("train", "validation")}
+    for name, selection in sets.items():
+        if not isinstance(selection, (VideoSelection, type(None))):
+            return f"has {name} {selection!r}, which is neither a VideoSelection nor None"
+    tests: Any = spec.tests
+    if not isinstance(tests, tuple) or not all(isinstance(test, (VideoSelection, TestSet)) for test in tests):
+        return f"has tests {tests!r}, which are not a tuple of VideoSelection and TestSet"
     return ""
 
 

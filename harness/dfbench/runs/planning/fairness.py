@@ -90,7 +90,7 @@ def leaks_into_tests(
             if role == "validation" and stage.protocol.purpose == "validation":
                 continue  # tested on purpose: what comes of it is never ranked
             chosen = protocol[role]
-            if chosen.dataset != dataset:
+            if chosen is None or chosen.dataset != dataset:
                 chosen = VideoSelection(dataset, (split,))
             used[role] += _found(stage, chosen)
     return compare_videos(train=used["training"], validation=used["validation"], tests=tests)

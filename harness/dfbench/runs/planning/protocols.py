@@ -7,12 +7,13 @@ is an error, found before anything is computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dfbench.errors import RunError, UnknownNameError, unknown_name
+from dfbench.errors import RunError, UnknownNameError, UsageError, unknown_name
+from dfbench.escaping import for_shell
 from dfbench.names import name_fault, shown
-from dfbench.specs import ProtocolSpec, TestSet, VideoSelection
+from dfbench.specs import DetectorSpec, ProtocolSpec, TestSet, VideoSelection
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS
 
 if TYPE_CHECKING:
@@ -31,11 +32,40 @@ def with_own_names(protocol: ProtocolSpec, registry: Registry) -> ProtocolSpec:
     def of_test(test: VideoSelection | TestSet) -> VideoSelection | TestSet:
         return replace(test, selection=named(test.selection)) if isinstance(test, TestSet) else named(test)
 
+    train, validation = protocol.train, protocol.validation
     return replace(
         protocol,
-        train=named(protocol.train),
-        validation=named(protocol.validation),
+        train=None if train is None else named(train),
+        validation=None if validation is None else named(validation),
         tests=tuple(of_test(test) for test in protocol.tests),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSets:
+    """Holds the videos that a training learns from, and those by which it chooses the weights to keep."""
+
+    train: VideoSelection
+    validation: VideoSelection
+
+
+def training_sets(protocol: ProtocolSpec, spec: DetectorSpec, registry: Registry) -> TrainingSets:
+    """Return what a detector is trained and validated on by `protocol`.
+
+    Raises UsageError with the protocols that train, if this one names no training set, or no validation set.
+    """
+    if protocol.train is not None and protocol.validation is not None:
+        return TrainingSets(protocol.train, protocol.validation)
+    lacking = "training" if protocol.train is None else "validation"
+    others = [registry.protocol(name) for name in registry.names("protocol")]
+    training = [other.name for other in others if other.train is not None and other.validation is not None]
+    raise UsageError(
+        f"detector {spec.name!r} cannot be trained by protocol {protocol.name!r}, which names no {lacking} set",
+        hints=(
+            "score given weights:        dfbench run ... --weights PATH/TO/checkpoint",
+            f"or train by another one:    dfbench train --detector {for_shell(spec.name)} --protocol NAME",
+            f"protocols that train: {', '.join(training) or 'none is installed'}",
+        ),
     )
 
 
@@ -112,8 +142,10 @@ def lint_protocol(protocol: ProtocolSpec) -> None:
 
 def _held_apart(protocol: ProtocolSpec) -> list[tuple[str, VideoSelection]]:
     """What no test of the protocol may share a video with, each with the word for what the protocol does on it."""
-    validation = [("validates", protocol.validation)] if protocol.purpose == "test" else []
-    return [("trains", protocol.train), *validation]
+    roles = {"trains": protocol.train}
+    if protocol.purpose == "test":
+        roles["validates"] = protocol.validation
+    return [(role, selection) for role, selection in roles.items() if selection is not None]
 
 
 def _key_fault(key: str, keys: Sequence[str]) -> str:

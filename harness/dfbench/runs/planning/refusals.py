@@ -21,7 +21,7 @@ from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.protocols import named_tests, resolve_protocol, with_own_names
+from dfbench.runs.planning.protocols import named_tests, resolve_protocol, training_sets, with_own_names
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import trained_weights
@@ -141,7 +141,8 @@ def check_request(
     used = tested if purpose == "score" else []
     # Of configured data, the weights of a training that was done elsewhere may be looked for, or told to be absent.
     if purpose == "train" or (trains and corpus_to_make(request.data, settings)):
-        used += [protocol.train, protocol.validation]
+        sets = training_sets(protocol, spec, registry)
+        used += [sets.train, sets.validation]
     check_data(request.data, request.size, used, registry, settings)
     check_preparation(registry, settings)
     if trains:
@@ -312,7 +313,7 @@ def _check_training(
     needs = needs_of(spec, trainer)
     if needs.synthesizer:
         synthesizer_of(needs, registry)
-    train = registry.dataset(protocol.train.dataset)
+    train = registry.dataset(training_sets(protocol, spec, registry).train.dataset)
     if request.train_compression and train.compressions:
         compression_of(request.train_compression, dataset=train.name, offered=train.compressions)
     if request.start:

@@ -16,7 +16,6 @@ from dfbench.types import Video
 STANDARD = "test"
 _KIND = "dataset"
 _JOINT = ":"  # in no name of a plugin
-_NOTHING = VideoSelection("")
 
 
 def protocol_name(dataset: str, splits: Sequence[str] = (STANDARD,), compression: str = "") -> str:
@@ -69,7 +68,7 @@ def dataset_protocol(
     return ProtocolSpec(
         name=protocol_name(spec.name, chosen, "" if on_disk in spec.compressions[:1] else on_disk),
         summary=f"Test on {spec.title or spec.name}.",
-        train=training.train if training is not None else _NOTHING,
-        validation=training.validation if training is not None else _NOTHING,
+        train=training.train if training is not None else None,
+        validation=training.validation if training is not None else None,
         tests=(VideoSelection(spec.name, chosen, compression=on_disk or None),),
     )

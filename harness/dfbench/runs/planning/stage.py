@@ -22,7 +22,7 @@ from dfbench.exchanged import DatasetIndex
 from dfbench.files import write_text_whole
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
-from dfbench.runs.planning.protocols import lint_protocol, with_own_names
+from dfbench.runs.planning.protocols import TrainingSets, lint_protocol, training_sets, with_own_names
 from dfbench.runs.planning.refusals import Purpose, check_request, tested_dataset
 from dfbench.runs.planning.single_dataset import dataset_protocol
 from dfbench.runs.planning.sources import DataSource, data_source, index_at, no_root
@@ -133,6 +133,10 @@ class Stage:
             self._parsed[key] = index_at(spec, self.source, compression, self.registry)
         return self._parsed[key]
 
+    def training_sets(self) -> TrainingSets:
+        """Return what the detector of this request is trained and validated on. Raises UsageError if there is nothing."""
+        return training_sets(self.protocol, self.spec, self.registry)
+
     def videos(self, selection: VideoSelection) -> list[Video]:
         """The expected videos of a selection; problems of the official files become warnings."""
         return self.listed(selection)[0]
@@ -178,11 +182,11 @@ def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
     """`protocol` with its training and validation sets at another compression; what it tests stays. "" changes nothing."""
     if not compression:
         return protocol
-    return replace(
-        protocol,
-        train=replace(protocol.train, compression=compression),
-        validation=replace(protocol.validation, compression=compression),
+    train, validation = (
+        None if selection is None else replace(selection, compression=compression)
+        for selection in (protocol.train, protocol.validation)
     )
+    return replace(protocol, train=train, validation=validation)
 
 
 def open_stage(request: RunRequest, progress: Progress, *, purpose: Purpose = "score") -> Stage:

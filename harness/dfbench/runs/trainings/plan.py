@@ -53,16 +53,17 @@ def plan_training(request: RunRequest, stage: Stage) -> TrainingPlan:
         prepare=with_finder(needs.prepare, stage.registry, stage.settings),
         prepare_validation=with_finder(needs.prepare_validation, stage.registry, stage.settings),
     )
+    sets = stage.training_sets()
     held_out = needs.labels if needs.validation_labels is None else needs.validation_labels
     train, validation = (
         tuple(video for video in stage.videos(which) if int(video.label) in labels)
-        for which, labels in ((stage.protocol.train, needs.labels), (stage.protocol.validation, held_out))
+        for which, labels in ((sets.train, needs.labels), (sets.validation, held_out))
     )
     held_apart = stage.protocol.test_sets() if stage.protocol.purpose == "test" else ()
     tests = {test.key: stage.videos_at_hand(test.selection) for test in held_apart}
     leaks = compare_videos(train=train, validation=validation, tests=tests)
     warn_of_leaks(leaks, stage.progress)
-    corpus = stage.source.corpus_of((stage.protocol.train.dataset, stage.protocol.validation.dataset))
+    corpus = stage.source.corpus_of((sets.train.dataset, sets.validation.dataset))
     with running(spec, "to say its recipe"):
         resolved = trainer.recipe()
     identity = TrainingIdentity(

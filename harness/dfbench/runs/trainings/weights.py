@@ -43,7 +43,7 @@ def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> 
     `stored`: a run with them is to be stored. Raises StoreError if they are still to be trained, and it could not be.
     """
     spec = stage.spec
-    train = stage.protocol.train
+    train = stage.training_sets().train
     untrained = WeightsError(
         f"no trained weights for detector '{spec.name}' on {train.dataset}",
         hints=(
@@ -213,7 +213,7 @@ def _fit(
     A process that does not write returns the folder in place of the path.
     """
     folder, trainer, needs = plan.folder, plan.trainer, plan.needs
-    train = stage.protocol.train
+    train = stage.training_sets().train
     dataset = stage.registry.dataset(train.dataset)
     synthesizer = synthesizer_of(needs, stage.registry) if needs.synthesizer else None
     provenance: dict[str, Any] = {
