@@ -7,10 +7,11 @@ A spec is data. What it describes is imported only when someone asks for it, thr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from dfbench.errors import PluginError
 from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Counts, Pooling
 
 
@@ -294,6 +295,7 @@ class ProtocolSpec(Offer):
     `train` and `validation` are None where nothing is trained: such a protocol scores detectors that need no training, or whose
     weights are given. A test is a selection of videos, or a `TestSet` where it has a name of its own or is perturbed.
 
+    `build` is accepted while it is empty, as plugins of before give it, and kept nowhere; raises PluginError if it is not.
     `purpose`: a protocol of "test" must not test on what it validates on. One of "validation" may: it serves to choose among
     variants of a detector, and what is scored by it is never ranked.
     """
@@ -302,6 +304,14 @@ class ProtocolSpec(Offer):
     validation: VideoSelection | None = None
     tests: tuple[VideoSelection | TestSet, ...] = ()
     purpose: Literal["test", "validation"] = "test"
+    build: InitVar[str] = ""
+
+    def __post_init__(self, build: str) -> None:
+        if build:
+            raise PluginError(
+                f"protocol {self.name!r} has build {build!r}, and nothing is built of a protocol",
+                hints=("leave out `build`",),
+            )
 
     def test_sets(self) -> tuple[TestSet, ...]:
         """Return the tests in their order, each with its key."""

@@ -79,6 +79,7 @@ def dfbench_protocols() -> list[ProtocolSpec]:
         ProtocolSpec(
             name="historic",
             summary="Train, validate and test on the splits of one's own list.",
+            build="",
             train=VideoSelection("folder", ("train",)),
             validation=VideoSelection("folder", ("val",)),
             tests=(VideoSelection("folder", ("test",)),),

@@ -64,10 +64,15 @@ BROKEN = {
         "the datasets 'dfdc' and 'dfdc_cross' cannot stand on one board",
         "",
     ),
-    "protocol_with_build": (  # as protocols were written before they had no factory
-        "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', build='')]",
-        "unexpected keyword argument 'build'; leave it out; ProtocolSpec has name, summary, licence,",
-        "build=''",
+    "protocol_with_build": (
+        "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', build='a:b')]",
+        "protocol 'p' has build 'a:b', and nothing is built of a protocol",
+        "build='a:b'",
+    ),
+    "field_of_no_spec": (
+        "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', zzz=1)]",
+        "unexpected keyword argument 'zzz'; leave it out; ProtocolSpec has name, summary, licence,",
+        "zzz=1",
     ),
     "protocol_with_names": (
         "@hookimpl\ndef dfbench_protocols(): return [ProtocolSpec(name='p', summary='', train='ffpp')]",
