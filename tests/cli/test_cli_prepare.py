@@ -110,6 +110,21 @@ def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -
     assert (ended.code, ended.out) == (0, told), ended.err
 
 
+@pytest.mark.usefixtures("probe")
+def test_status_names_faces_that_were_made_otherwise(dfbench: Dfbench, own: Path) -> None:
+    assert dfbench("data", "add", "folder", own).code == 0
+    what = ("folder", "--detector", "probe")
+    beside = "of these videos, made otherwise, lie beside in "
+    assert dfbench("data", "prepare", *what).out.startswith("ok\t2\n")
+    there = dfbench("data", "status", *what)
+    assert (there.out, beside in there.err) == ("ok\t2\nframes with the face\t2 of 2\n", False)
+    other = dfbench("data", "status", *what, DFBENCH_FACE_FINDER="mtcnn")
+    assert other.out == "not prepared\t2\n"
+    told = " ".join(other.err.split())
+    assert f"2 face files {beside}" in told
+    assert "finder is probe_finder, not mtcnn" in told
+
+
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [

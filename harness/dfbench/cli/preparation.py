@@ -160,7 +160,14 @@ def status_command(
     source = selected.source(registry, settings, bars, prepares=False)
     videos = _labelled(selected.videos(source, registry), labels)
     found = prepared_selected(
-        videos, wanted, source=source, registry=registry, settings=settings, progress=bars, verify=verify
+        videos,
+        wanted,
+        source=source,
+        registry=registry,
+        settings=settings,
+        progress=bars,
+        verify=verify,
+        beside=True,
     )
     rows = [
         {

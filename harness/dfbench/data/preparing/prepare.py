@@ -120,8 +120,7 @@ def prepare(
     for folder in {path.parent for path in paths}:
         keep_spec(folder, spec)  # of faces that an earlier version made
     if left:
-        for beside in faces_beside([paths[number] for number in left], spec)[:1]:
-            progress.note(beside.in_words())
+        _tell_beside([paths[number] for number in left], spec, progress)
         folders = {paths[number].parent for number in left}
         for folder in folders:
             require_below(store_root, folder)
@@ -156,15 +155,28 @@ def prepared(
     corpus: str,
     progress: Progress,
     verify: int = 0,
+    beside: bool = False,
 ) -> list[Prepared[_V] | None]:
     """What the store says of each video, None for one that is not prepared yet. Changes nothing.
 
     With `verify`, a number of threads, every byte of what is there is checked, and of the videos; otherwise no crop is
-    read, and samples of the videos.
+    read, and samples of the videos. With `beside`, faces that were made otherwise of videos that are not prepared yet are
+    told of, as `prepare` does.
     """
     sources = _sources(videos, verify=verify > 0)
     paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
-    return _outcomes(videos, sources, paths, workers=verify, progress=progress)
+    outcomes = _outcomes(videos, sources, paths, workers=verify, progress=progress)
+    if beside:
+        _tell_beside(
+            [path for path, known in zip(paths, outcomes, strict=True) if known is None], spec, progress
+        )
+    return outcomes
+
+
+def _tell_beside(paths: Sequence[Path], spec: PrepareSpec, progress: Progress) -> None:
+    """Say where faces of the same videos lie that differ from those at `paths`, which are not there, in the fewest fields."""
+    for beside in faces_beside(paths, spec)[:1]:
+        progress.note(beside.in_words())
 
 
 def _sources(videos: Sequence[VideoFile], *, verify: bool) -> list[str]:

@@ -359,10 +359,14 @@ def prepared_selected(
     settings: Settings,
     progress: Progress,
     verify: bool = False,
+    beside: bool = False,
 ) -> list[PreparedResult | None]:
-    """What the face store says of each video, None for one that is not prepared yet; `verify`: checks every byte."""
+    """What the face store says of each video, None for one that is not prepared yet; `verify`: checks every byte;
+    `beside`: tells of faces of those that are not prepared yet which were made otherwise."""
     wanted = with_finder(spec, registry, settings)
-    return prepared_as(videos, wanted, source=source, settings=settings, progress=progress, verify=verify)
+    return prepared_as(
+        videos, wanted, source=source, settings=settings, progress=progress, verify=verify, beside=beside
+    )
 
 
 def prepared_as(
@@ -373,6 +377,7 @@ def prepared_as(
     settings: Settings,
     progress: Progress,
     verify: bool = False,
+    beside: bool = False,
 ) -> list[PreparedResult | None]:
     """As `prepared_selected`, by the finder and version that `spec` names, which need not be installed."""
     from dfbench.data.preparing.prepare import prepared
@@ -384,4 +389,5 @@ def prepared_as(
         corpus=source.corpus_of({video.dataset for video in videos}),
         progress=progress,
         verify=settings.workers if verify else 0,
+        beside=beside,
     )
