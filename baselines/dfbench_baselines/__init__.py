@@ -25,7 +25,6 @@ def dfbench_detectors() -> list[DetectorSpec]:
             name="frame_cnn",
             summary="An image network of timm, trained on real and fake videos; it sees single frames.",
             method="dfbench_baselines.frames:METHOD",
-            recipes=("demo",),
             licence="Apache-2.0",
             clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.16),
         ),

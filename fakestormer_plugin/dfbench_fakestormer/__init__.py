@@ -35,7 +35,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
             describe="dfbench_fakestormer.checkpoints:describe",  # of the authors' checkpoints too
             explain="dfbench_fakestormer.explain:build",
             maps=MAPS,
-            recipes=("base_c23", "base_c0", "base_c40", "released", "small", "demo"),
+            default_recipe="base_c23",
             precisions=PRECISIONS,
             scoring_fields=("test_margins",),
             recipe_for_weights=True,

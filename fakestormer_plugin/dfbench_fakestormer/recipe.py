@@ -15,7 +15,6 @@ from dfbench import ClipSpec
 from dfbench.training import MANY, Recipe
 from dfbench_fakestormer.sizes import size_fault
 
-RECIPES = ("base_c23", "base_c0", "base_c40", "released", "small", "demo")
 # Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
 RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
 FIXED = ("mean", "std", "fakes", "train_sampling", "augmentation")  # fields that this method has no choice of
@@ -118,11 +117,6 @@ class FakeSTormerRecipe(Recipe):
     def validates_anew(self) -> bool:
         """True if the pseudo-fakes of validation are drawn anew in every round."""
         return self.validation_view == "released"
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """The names of the recipes, the published ones first."""
-        return RECIPES
 
     def smaller(self) -> tuple[str, ...]:
         """Names of recipes with a smaller network."""

@@ -199,8 +199,9 @@ class DetectorSpec(Built):
     they raise UsageError for a recipe where the weights store their own, and for a change that is unknown or out of range.
 
     `method` is the import path of a `dfbench.training.Method`, for detectors that dfbench trains: `build`, `describe` and
-    `trainer` are then that method's, and `needs_weights` holds. `recipes` name the recipes of its package that are offered;
-    the first is the default, and `demo`, if there is one, that for made corpora. What the spec says itself goes first.
+    `trainer` are then that method's, and `needs_weights` is true. Its recipes are the TOML files of its recipe class; "demo",
+    if it is there, is for made corpora, and where there are several others, `default_recipe` says which is the default.
+    `recipes` may offer some of them alone, by name: the first is then the default. What the spec says itself goes first.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -223,12 +224,11 @@ class DetectorSpec(Built):
     def __post_init__(self) -> None:
         if not self.method:
             return
-        first = self.recipes[0] if self.recipes else ""
-        derived = {
-            **{name: f"{self.method}.{name}" for name in ("build", "describe", "trainer")},
-            "default_recipe": first,
-            "demo_recipe": "demo" if "demo" in self.recipes else self.default_recipe or first,
-        }
+        derived = {name: f"{self.method}.{name}" for name in ("build", "describe", "trainer")}
+        if self.recipes:
+            default = self.default_recipe or self.recipes[0]
+            derived["default_recipe"] = default
+            derived["demo_recipe"] = DEMO_RECIPE if DEMO_RECIPE in self.recipes else default
         for name, value in derived.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
@@ -253,6 +253,10 @@ class VideoSelection:
     manipulations: tuple[str, ...] = ()
     compression: str | None = None
 
+
+DEMO_RECIPE = (
+    "demo"  # the recipe, if a detector has one of this name, for corpora that are made on this machine
+)
 
 PURPOSES = ("test", "validation")  # of a protocol
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 import dfbench_baselines.frames
 from dfbench import StartWeights, UsageError, WeightsError
 from dfbench.hooks.host import Host
+from dfbench.hooks.recipe_names import recipe_names
 from dfbench_baselines.frames import METHOD, FrameRecipe
 from dfbench_fakestormer.recipe import FakeSTormerRecipe
 
@@ -21,7 +22,8 @@ DEMO = FrameRecipe.load("demo")
 def test_the_spec_says_what_the_demo_recipe_scores() -> None:
     spec = Host.load().registry.detector("frame_cnn")
     assert spec.clips == DEMO.clips()
-    assert spec.recipes == FrameRecipe.names()
+    recipes = recipe_names(spec)
+    assert (recipes.names, recipes.default, recipes.demo) == (("demo",), "demo", "demo")
 
 
 def test_the_demo_scores_and_validates_by_faces_that_others_prepare_too() -> None:

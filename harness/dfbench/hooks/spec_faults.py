@@ -51,7 +51,8 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
     # A recipe becomes part of the name of a folder.
     yield from (f"has a recipe {shown(one)}, which {name_fault(one)}" for one in recipes if name_fault(one))
     for name in ("default_recipe", "demo_recipe"):
-        if fields[name] and fields[name] not in fields["recipes"]:
+        # Those of a method are the names of files, which are not looked for while plugins are loaded.
+        if (recipes or not fields["method"]) and fields[name] and fields[name] not in fields["recipes"]:
             yield f"has {name} {fields[name]!r}, which is not among its recipes"
 
 

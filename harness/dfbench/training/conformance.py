@@ -21,6 +21,7 @@ from dfbench.exchanged import FaceFile, Trained, TrainingNeeds, TrainingRequest
 from dfbench.hooks.conformance import CheckResult, check_detector
 from dfbench.hooks.conformance.checking import run_check
 from dfbench.hooks.detectors import card_of
+from dfbench.hooks.recipe_names import recipe_names
 from dfbench.interfaces import ProgressTask, Trainer
 from dfbench.progress import SilentProgress
 from dfbench.specs import LoadOptions
@@ -85,7 +86,7 @@ def check_training(
             f"detector {spec.name!r} cannot be trained", hints=("give its weights: --weights FILE",)
         )
     trainer = cast("TrainerFactory", registry.load_object(spec.trainer))(
-        recipe or spec.demo_recipe, {**SHORT, **(overrides or {})}
+        recipe or recipe_names(spec).demo, {**SHORT, **(overrides or {})}
     )
     synthesizer = _synthesizer(trainer.needs(), registry)
     with tempfile.TemporaryDirectory(prefix="dfbench-check-") as scratch:

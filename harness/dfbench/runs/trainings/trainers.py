@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from dfbench.errors import PluginError, UsageError, WeightsError, unknown_name
+from dfbench.errors import PluginError, UsageError, WeightsError
 from dfbench.exchanged import StartWeights, TrainingNeeds
 from dfbench.hooks.plugin_code import running
+from dfbench.hooks.recipe_names import recipe_names
 from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory
 from dfbench.types import PrepareSpec
 
@@ -25,9 +26,7 @@ def trainer_of(
         raise UsageError(
             f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
         )
-    recipe = recipe or (spec.demo_recipe if made else "") or spec.default_recipe
-    if recipe not in spec.recipes:
-        raise unknown_name("recipe", recipe, spec.recipes, where=f"detector {spec.name!r}")
+    recipe = recipe_names(spec).choose(recipe, made=made)
     factory = cast("TrainerFactory", registry.load_object(spec.trainer))
     with running(spec, f"to make a trainer of recipe '{recipe}'"):
         return recipe, factory(recipe, overrides)
