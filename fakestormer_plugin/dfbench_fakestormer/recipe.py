@@ -17,7 +17,7 @@ from dfbench_fakestormer.sizes import size_fault
 
 # Pixels that the released test script cuts from each side of a 256 px crop: 15, unless edited by hand for one of these.
 RELEASED_CUTS = {"wilddeepfake": 0, "dfdcp": 5, "dfd": 13}
-FIXED = ("mean", "std", "fakes", "train_sampling", "augmentation")  # fields that this method has no choice of
+FIXED = ("mean", "std", "train_sampling", "augmentation")  # fields that this method has no choice of
 RELEASED_FRAMES = 32  # that the released test script scores of a video, whatever the length of its clips
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dfbench.training import FaceClip, Sample, SampleMaker, TrainingClips, margin_to_cut
-from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
+from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample, make_view
 
 if TYPE_CHECKING:
     from dfbench import Synthesizer
@@ -20,8 +21,10 @@ def sample_maker(
     recipe: FakeSTormerRecipe, synthesizer: Synthesizer | None, *, training: bool
 ) -> SampleMaker:
     """Build the maker of samples. With `validation_view = "released"`, validation is augmented too, but not mirrored."""
-    assert synthesizer is not None  # the trainer refuses to go without
     settings = sample_settings(recipe, augment=training or recipe.validates_anew)
+    if training and recipe.fakes == "real":
+        return partial(_labelled, settings=settings)
+    assert synthesizer is not None  # the trainer refuses to go without
     if not training and recipe.validates_anew:
         settings = replace(settings, flip=0.0)
 
@@ -38,6 +41,22 @@ def sample_maker(
         )
 
     return make
+
+
+def _labelled(clip: FaceClip, rng: np.random.Generator, *, settings: SampleSettings) -> Sample:
+    """A real or fake clip with its label. Where a real fake was blended, nobody knows: its heat map does not count."""
+    frames = make_view(clip.frames, rng=rng, settings=settings)
+    label = int(clip.label)
+    cells = (1, 1, len(frames), settings.grid, settings.grid)
+    return Sample(
+        clips=frames[None],
+        labels=np.array([label], np.int64),
+        targets={
+            "frame_labels": np.full((1, len(frames)), label, np.float32),
+            "heatmap": np.zeros(cells, np.float32),
+            "keep": np.full(cells, 1 - label, np.uint8),
+        },
+    )
 
 
 def sample_settings(recipe: FakeSTormerRecipe, *, augment: bool) -> SampleSettings:

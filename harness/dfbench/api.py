@@ -78,6 +78,7 @@ def run(
     size: str = "full",
     recipe: str = "",
     train_compression: str = "",
+    synthesizer: str = "",
     overrides: Mapping[str, object] | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -87,9 +88,10 @@ def run(
     `data`: "demo" for the corpora that are made here, "" for the configured roots; `size` is that of a made corpus. `only`:
     these tests of the protocol. `dataset`: this data set alone, such as your own videos (`run("chance", dataset="folder")`),
     its `splits` (the test split if none is named) at a `compression` (its standard one if ""). `weights`: a file, or None
-    for those of the training that `recipe`, `overrides` (fields of the recipe), `train_compression` and `seed` say; with a
-    file, `recipe` and `overrides` say how to read weights that store none. `device`: "cpu", "cuda", "cuda:1", "mps" or
-    "auto". `precision`: one that the detector offers. `force`: score again what is scored; the run that was there is kept.
+    for those of the training that `recipe`, `overrides` (fields of the recipe), `train_compression`, `synthesizer` (as in
+    `train`) and `seed` say; with a file, `recipe` and `overrides` say how to read weights that store none. `device`: "cpu",
+    "cuda", "cuda:1", "mps" or "auto". `precision`: one that the detector offers. `force`: score again what is scored; the run
+    that was there is kept.
 
     The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning) of what the table's notes say: of videos that are
     missing or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
@@ -112,6 +114,7 @@ def run(
         size=size,
         recipe=recipe,
         train_compression=train_compression,
+        synthesizer=synthesizer,
         overrides=_texts(overrides),
         force=force,
     )
@@ -134,13 +137,15 @@ def train(
     size: str = "full",
     recipe: str = "",
     train_compression: str = "",
+    synthesizer: str = "",
     overrides: Mapping[str, object] | None = None,
     start: str = "",
     progress: Progress | None = None,
 ) -> Path:
     """Train a detector on the training set of a protocol, or go on with a training; returns the path of its weights.
 
-    `recipe`: its name, "" for the detector's default, with fields changed by `overrides` ({"lr": 1e-4}). `start`: a file of
+    `recipe`: its name, "" for the detector's default, with fields changed by `overrides` ({"lr": 1e-4}). `synthesizer`: the
+    one whose pseudo-fakes to train on in place of the recipe's, "none" for the fakes of the data set. `start`: a file of
     weights to start from. `devices` of each of `nodes` machines train together. The other arguments are as in `run`.
     Raises DfbenchError.
     """
@@ -158,6 +163,7 @@ def train(
         size=size,
         recipe=recipe,
         train_compression=train_compression,
+        synthesizer=synthesizer,
         overrides=_texts(overrides),
         start=start,
     )

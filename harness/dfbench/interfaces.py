@@ -138,4 +138,6 @@ class ChoosesClips(Protocol):
         """The clips that weights trained by this recipe score."""
 
 
-TrainerFactory = Callable[[str, Mapping[str, str]], Trainer]
+TrainerFactory = Callable[..., Trainer]
+"""`(recipe: str, overrides: Mapping[str, str]) -> Trainer`. One whose users may choose the synthesizer has a third parameter
+`synthesizer: str`: the name, "none" for the fakes of the data set; left out for what the recipe says."""

@@ -158,3 +158,28 @@ def test_scores_that_exist_need_no_detector_and_a_wrong_device_is_refused_all_th
     record.write_text(record.read_text(encoding="utf-8").replace("complete", "running"), encoding="utf-8")
     ended = refused(*TEST, "-d", "chance")
     assert (ended.code, "nothing to compute" in ended.err) == (3, False), ended.err
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (("train", "-d", "frame_cnn", "--synthesizer", "self_blended_vidoe"), 2, "no synthesizer"),
+        ((*TEST, "-d", "chance", "--synthesizer", "none"), 2, "is not trained, so that --synthesizer none"),
+        (
+            (*TEST, "-d", "fakestormer", "--weights", "any.pth", "--synthesizer", "none"),
+            2,
+            "--synthesizer is of a training, and the weights are given with --weights",
+        ),
+        (
+            ("train", "-d", "fakestormer", "--synthesizer", "none", "--set", "fakes=pseudo"),
+            2,
+            "--synthesizer none and --set fakes=... both say where the fakes come from",
+        ),
+    ],
+)
+def test_a_synthesizer_that_cannot_be_is_refused(
+    refused: Dfbench, tmp_path: Path, command: tuple[str, ...], code: int, words: str
+) -> None:
+    ended = refused(*command)
+    assert (ended.code, words in ended.err) == (code, True), ended.err
+    assert not prepared(tmp_path)

@@ -125,9 +125,7 @@ def make_sample(
     else:
         pair = _pair_with_untouched_real(frames, landmarks, synthesizer, rng)
 
-    margin = rng.uniform(*settings.margin_range) if settings.augment else settings.margin_fixed
-    cut = round(margin * min(height, width))
-    inner = np.s_[:, cut : height - cut, cut : width - cut]
+    inner = _draw_inner(rng, frames, settings)
     if not pair.mask[inner].any():
         raise SynthesisError(
             "the pseudo-fake does not differ from its original inside the crop", hints=("use another clip",)
@@ -158,6 +156,29 @@ def make_sample(
         temporal_fake=hidden.labels.astype(np.float32),
         keep=np.repeat(hidden.keep[None], len(frames), axis=0),
     )
+
+
+def make_view(
+    frames: NDArray[np.uint8], *, rng: np.random.Generator, settings: SampleSettings
+) -> NDArray[np.uint8]:
+    """The clip (T, S, S, 3) uint8 RGB that a sample without a pseudo-fake is made of: frames (T, H, W, 3) mirrored, cropped and
+    altered as those of `make_sample`, with nothing hidden."""
+    if settings.augment and rng.random() < settings.flip:
+        frames = _mirrored(frames)
+    seen = warp_to(frames[_draw_inner(rng, frames, settings)], settings.size)
+    if not settings.augment:
+        return seen
+    return apply_steps(seen, draw_final_steps(rng, swapped_jpeg=settings.jpeg == "released"))
+
+
+def _draw_inner(
+    rng: np.random.Generator, frames: NDArray[np.uint8], settings: SampleSettings
+) -> tuple[slice, slice, slice]:
+    """The part of frames (T, H, W, 3) that the model sees: a margin is cut from each side."""
+    height, width = frames.shape[1:3]
+    margin = rng.uniform(*settings.margin_range) if settings.augment else settings.margin_fixed
+    cut = round(margin * min(height, width))
+    return np.s_[:, cut : height - cut, cut : width - cut]
 
 
 def _pair_with_untouched_real(

@@ -22,4 +22,10 @@ Overrides = Annotated[
         "--set", help="Recipe field, e.g. --set lr=1e-4; with --weights, one that changes scoring alone."
     ),
 ]
+Synthesizer = Annotated[
+    str,
+    typer.Option(
+        help="Train on pseudo-fakes of this synthesizer; 'none': on the fakes of the dataset; the recipe's if empty."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

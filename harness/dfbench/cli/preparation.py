@@ -63,6 +63,7 @@ def prepare_command(
     verify: _Verify = False,
     purpose: _Purpose = "scoring",
     recipe: _Recipe = "",
+    synthesizer: flags.Synthesizer = "",
     changes: _Changes = None,
     weights: _Weights = None,
 ) -> None:
@@ -89,7 +90,9 @@ def prepare_command(
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     registry, bars = Host.load().registry, output.progress()
     made = bool(corpus_to_make(data, settings))
-    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made, weights=weights)
+    wanted, labels = _needs(
+        detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
+    )
     selected = Selected(dataset, data, size, split or (), compression)
     source = selected.source(registry, settings, bars)
     videos = _labelled(selected.videos(source, registry), labels)
@@ -142,6 +145,7 @@ def status_command(
     verify: _Verify = False,
     purpose: _Purpose = "scoring",
     recipe: _Recipe = "",
+    synthesizer: flags.Synthesizer = "",
     changes: _Changes = None,
     weights: _Weights = None,
 ) -> None:
@@ -155,7 +159,9 @@ def status_command(
 
     registry, settings, bars = Host.load().registry, load_settings(), output.progress()
     made = bool(corpus_to_make(data, settings))
-    wanted, labels = _needs(detector, purpose, recipe, changes, registry, made=made, weights=weights)
+    wanted, labels = _needs(
+        detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
+    )
     selected = Selected(dataset, data, size, split or (), compression)
     source = selected.source(registry, settings, bars, prepares=False)
     videos = _labelled(selected.videos(source, registry), labels)
@@ -216,6 +222,7 @@ def _needs(
     *,
     made: bool,
     weights: Path | None,
+    synthesizer: str,
 ) -> tuple[PrepareSpec, frozenset[int] | None]:
     """What a detector needs of a video, and of which labels (None: of all)."""
     from dfbench.errors import UsageError
@@ -232,14 +239,16 @@ def _needs(
     if weights is not None:
         check_weights_file(weights)
     if purpose == "scoring":
-        request = RunRequest(spec.name, weights=weights, recipe=recipe, overrides=overrides)
+        request = RunRequest(
+            spec.name, weights=weights, recipe=recipe, overrides=overrides, synthesizer=synthesizer
+        )
         clips = scored_clips(request, registry, made=made)
         return PrepareSpec(clips.frame_choice()), None
     if weights is not None:
         raise UsageError(
             f"--weights goes with scoring, and not with --for {purpose}", hints=("leave out --weights",)
         )
-    _, trainer = trainer_of(spec, registry, recipe, overrides, made=made)
+    _, trainer = trainer_of(spec, registry, recipe, overrides, made=made, synthesizer=synthesizer)
     needs = needs_of(spec, trainer)
     if purpose == "training":
         return needs.prepare, needs.labels

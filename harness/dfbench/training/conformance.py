@@ -75,8 +75,11 @@ def check_training(
     recipe: str = "",
     overrides: Mapping[str, str] | None = None,
     device: str = "cpu",
+    synthesizer: str = "",
 ) -> list[CheckResult]:
     """Train a detector on made-up faces by `recipe` ("": its demo recipe), shortened and with `overrides`; then score with it.
+
+    `synthesizer`: the one to train with in place of the recipe's, "none" for real fakes, as `dfbench train --synthesizer`.
 
     Checks that it trains, that weights say what they were trained on, that a second training and one that is interrupted end
     with the same weights, and all that `check_detector` does. Raises UsageError if the detector cannot be trained.
@@ -86,9 +89,11 @@ def check_training(
             f"detector {spec.name!r} cannot be trained", hints=("give its weights: --weights FILE",)
         )
     trainer = cast("TrainerFactory", registry.load_object(spec.trainer))(
-        recipe or recipe_names(spec).demo, {**SHORT, **(overrides or {})}
+        recipe or recipe_names(spec).demo,
+        {**SHORT, **(overrides or {})},
+        **({"synthesizer": synthesizer} if synthesizer else {}),
     )
-    synthesizer = _synthesizer(trainer.needs(), registry)
+    made_by = _synthesizer(trainer.needs(), registry)
     with tempfile.TemporaryDirectory(prefix="dfbench-check-") as scratch:
         train, validation = made_faces(Path(scratch), trainer.needs())
         asked = TrainingRequest(
@@ -98,7 +103,7 @@ def check_training(
             device=device,
             workers=0,
             seed=0,
-            synthesizer=synthesizer,
+            synthesizer=made_by,
             provenance={},
             progress=SilentProgress(),
         )

@@ -99,11 +99,12 @@ class Method:
         value = getattr(self, name)
         return load_object(value) if isinstance(value, str) and value else value
 
-    def trainer(self, recipe: str, overrides: Mapping[str, str]) -> MethodTrainer:
-        """The trainer by a recipe with fields overridden. Raises UsageError for what does not fit."""
+    def trainer(self, recipe: str, overrides: Mapping[str, str], synthesizer: str = "") -> MethodTrainer:
+        """The trainer by a recipe with fields overridden, and with another `synthesizer`, if there is one ("none": the fakes
+        of the data set). Raises UsageError for what does not fit."""
         from dfbench.training.trainer import MethodTrainer
 
-        return MethodTrainer(self, self.recipe.load(recipe, overrides))
+        return MethodTrainer(self, self.recipe.load(recipe, overrides, synthesizer=synthesizer))
 
     def hints(self) -> tuple[str, ...]:
         """What to do without usable weights."""

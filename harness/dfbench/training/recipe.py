@@ -24,6 +24,7 @@ EXTENDS = "extends"
 MANY = 10**9  # of anything: a slip on the command line is refused before memory is taken for it
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+NO_SYNTHESIZER = "none"  # in place of the name of a synthesizer: the fakes of the data set
 _OPTIONS = r"^(\w+=[\w.]+(,\w+=[\w.]+)*)?$"
 _SHOWN = 80
 _Triple = tuple[float, float, float]
@@ -136,6 +137,11 @@ class Recipe(BaseModel):
         return "pseudo" in (self.fakes, self.validation_fakes)
 
     @property
+    def made_by(self) -> str:
+        """The synthesizer that makes the fakes to train on; "none" for those of the data set."""
+        return self.synthesizer if self.fakes == "pseudo" else NO_SYNTHESIZER
+
+    @property
     def update_rule(self) -> str:
         """The optimiser that takes the step: "adam", "adamw", "sgd" or "muon"."""
         return self.optimizer
@@ -228,16 +234,19 @@ class Recipe(BaseModel):
     def label(self, stored: Self | None = None) -> str:
         """The recipe's name with every field that was changed (`demo with lr=0.001`), for the names of entries.
 
-        `stored` is the unchanged recipe, if the package has none of this name.
+        What follows from another synthesizer (`fields_with_synthesizer`) is told by its name alone. `stored` is the
+        unchanged recipe, if the package has none of this name.
         """
         if stored is None:
             if self.name not in self.names():
                 return self.name
             stored = self.load(self.name)
-        fields = dict.fromkeys([*self.order, *type(self).model_fields])
-        changed = [
-            f"{name}={value}" for name in fields if (value := getattr(self, name)) != getattr(stored, name)
-        ]
+        shown = {name: getattr(self, name) for name in [*self.order, *type(self).model_fields]}
+        known = stored.model_dump()
+        if self.made_by != stored.made_by:
+            known |= fields_with_synthesizer(known, self.made_by)
+            shown["synthesizer"], known["synthesizer"] = self.made_by, stored.made_by
+        changed = [f"{name}={value}" for name, value in shown.items() if value != known[name]]
         return " ".join([self.name, "with", *changed]) if changed else self.name
 
     @classmethod
@@ -251,10 +260,12 @@ class Recipe(BaseModel):
         return tuple(sorted(name for name in found if not name.startswith("_")))
 
     @classmethod
-    def load(cls, name: str, overrides: Mapping[str, str] | None = None) -> Self:
+    def load(cls, name: str, overrides: Mapping[str, str] | None = None, *, synthesizer: str = "") -> Self:
         """The recipe of this name with `overrides` applied, each parsed by its field's type.
 
-        Raises UnknownNameError for an unknown recipe, UsageError for an unknown field or a value that does not fit.
+        `synthesizer`: the one to train with in place of the recipe's own, "none" for the fakes of the data set, "" for what
+        the recipe says. Raises UnknownNameError for an unknown recipe, UsageError for an unknown field, a value that does
+        not fit, and fields that say again what `synthesizer` says.
         """
         if name not in cls.names():
             raise UnknownNameError(
@@ -266,7 +277,16 @@ class Recipe(BaseModel):
                 "a recipe's name cannot be overridden: it says where the fields come from",
                 hints=("leave out --set name=...",),
             )
-        return cls.parse({**cls._stored(name), **(overrides or {}), "name": name})
+        fields = cls._stored(name)
+        if synthesizer:
+            for field in ("fakes", "synthesizer"):
+                if field in (overrides or {}):
+                    raise UsageError(
+                        f"--synthesizer {synthesizer} and --set {field}=... both say where the fakes come from",
+                        hints=("leave out one of them",),
+                    )
+            fields |= fields_with_synthesizer(fields, synthesizer)
+        return cls.parse({**fields, **(overrides or {}), "name": name})
 
     @classmethod
     def _stored(cls, name: str) -> dict[str, Any]:
@@ -294,6 +314,27 @@ class Recipe(BaseModel):
                 for fault in error.errors()
             ]
             raise UsageError("the recipe cannot be used: " + "; ".join(lines)) from error
+
+
+def fields_with_synthesizer(fields: Mapping[str, Any], synthesizer: str) -> dict[str, Any]:
+    """The fields of a recipe that change where another synthesizer, or "none", makes the fakes of its training.
+
+    A recipe that was for real fakes is then validated on pseudo-fakes too, so that no deepfake is seen at all; one that was
+    for pseudo-fakes and is to go without is balanced as its pairs were. Options are the old synthesizer's, and left out.
+    """
+    fakes = fields.get("fakes", "pseudo")
+    if synthesizer == (fields.get("synthesizer", "") if fakes == "pseudo" else NO_SYNTHESIZER):
+        return {}
+    if synthesizer == NO_SYNTHESIZER:
+        return {
+            "fakes": "real",
+            "synthesizer": "",
+            "synthesizer_options": "",
+            "balance": "classes",
+            "validation_fakes": "real",
+        }
+    changed = {"fakes": "pseudo", "synthesizer": synthesizer, "synthesizer_options": "", "balance": "none"}
+    return changed if fakes == "pseudo" else {**changed, "validation_fakes": "pseudo"}
 
 
 def pairs_of(text: str) -> dict[str, str]:

@@ -44,6 +44,7 @@ def run_command(
     train_compression: Annotated[
         str, typer.Option(help="Train on videos of this compression; the protocol's if empty.")
     ] = "",
+    synthesizer: flags.Synthesizer = "",
     overrides: flags.Overrides = None,
     min_coverage: Annotated[
         float,
@@ -95,6 +96,7 @@ def run_command(
             size=size,
             recipe=recipe,
             train_compression=train_compression,
+            synthesizer=synthesizer,
             overrides=parse_overrides(overrides or ()),
             force=force,
         )

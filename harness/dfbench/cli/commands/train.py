@@ -23,6 +23,7 @@ def train_command(
             "--train-compression", "--compression", help="Train on these videos; the protocol's if empty."
         ),
     ] = "",
+    synthesizer: flags.Synthesizer = "",
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     device: flags.Device = "auto",
     start: Annotated[
@@ -60,6 +61,7 @@ def train_command(
         size=size,
         recipe=recipe,
         train_compression=train_compression,
+        synthesizer=synthesizer,
         overrides=parse_overrides(overrides or ()),
         start=start,
         devices=devices,

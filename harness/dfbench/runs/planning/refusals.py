@@ -103,7 +103,7 @@ def check_requests(requests: Sequence[RunRequest]) -> list[RunRequest]:
     for request in requests:
         check_request(request, registry, settings, beside_trained=trains)
     return [
-        replace(one, recipe="", train_compression="", overrides={})
+        replace(one, recipe="", train_compression="", synthesizer="", overrides={})
         if one.weights is None and not _trains(registry.detector(one.detector), one)
         else one
         for one in requests
@@ -152,14 +152,17 @@ def check_request(
     elif request.weights is None:
         _refuse_training_fields(request, spec, beside_trained=beside_trained)
     if request.weights is not None:
-        check_weights_file(request.weights)
-        options = load_options(request, spec)
-        if request.train_compression:
+        of_training = {
+            "--train-compression": request.train_compression,
+            "--synthesizer": request.synthesizer,
+        }
+        for option in (option for option, given in of_training.items() if given):
             raise UsageError(
-                "--train-compression is of a training, and the weights are given with --weights",
+                f"{option} is of a training, and the weights are given with --weights",
                 hints=("leave out one of them",),
             )
-        card_of(spec, options)
+        check_weights_file(request.weights)
+        card_of(spec, load_options(request, spec))
 
 
 def tested_dataset(request: RunRequest, registry: Registry, settings: Settings) -> DatasetSpec | None:
@@ -309,7 +312,9 @@ def _check_training(
 ) -> None:
     """Make the trainer, which refuses recipes and fields, and look up what it needs."""
     made = bool(corpus_to_make(request.data, settings))
-    _, trainer = trainer_of(spec, registry, request.recipe, request.overrides, made=made)
+    _, trainer = trainer_of(
+        spec, registry, request.recipe, request.overrides, made=made, synthesizer=request.synthesizer
+    )
     needs = needs_of(spec, trainer)
     if needs.synthesizer:
         synthesizer_of(needs, registry)
@@ -335,6 +340,7 @@ def _refuse_training_fields(request: RunRequest, spec: DetectorSpec, *, beside_t
     given = {
         f"--recipe {request.recipe}": request.recipe,
         f"--train-compression {request.train_compression}": request.train_compression,
+        f"--synthesizer {request.synthesizer}": request.synthesizer,
         **{f"--set {name}={value}": name for name, value in request.overrides.items()},
     }
     named = [words for words, value in given.items() if value]

@@ -26,7 +26,7 @@ def scored_clips(request: RunRequest, registry: Registry, *, made: bool) -> Clip
     spec = registry.detector(request.detector)
     if request.weights is not None:
         return card_of(spec, load_options(request, spec)).clips
-    asked = bool(request.recipe or request.overrides)
+    asked = bool(request.recipe or request.overrides or request.synthesizer)
     if not spec.trainer:
         if asked:
             raise UsageError(
@@ -36,7 +36,9 @@ def scored_clips(request: RunRequest, registry: Registry, *, made: bool) -> Clip
         return spec.clips
     if not (spec.needs_weights or asked):
         return spec.clips
-    _, trainer = trainer_of(spec, registry, request.recipe, request.overrides, made=made)
+    _, trainer = trainer_of(
+        spec, registry, request.recipe, request.overrides, made=made, synthesizer=request.synthesizer
+    )
     if not isinstance(trainer, ChoosesClips):
         return spec.clips
     with running(spec, "to say which clips its training will have scored"):

@@ -36,7 +36,18 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
 
 
-_TEXTS = ("detector", "protocol", "data", "dataset", "device", "precision", "size", "recipe", "start")
+_TEXTS = (
+    "detector",
+    "protocol",
+    "data",
+    "dataset",
+    "device",
+    "precision",
+    "size",
+    "recipe",
+    "start",
+    "synthesizer",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,8 @@ class RunRequest:
 
     With `dataset`, that dataset is tested in place of what the protocol tests: its `splits` (its test split, or its only
     one, if empty) at a `compression` ("" for the standard one). `precision` is that of scoring. `train_compression`
-    stands in for that of the protocol's training and validation sets. A training starts from the weights in `start`, if
+    stands in for that of the protocol's training and validation sets. `synthesizer` stands in for that of the recipe; "none"
+    trains on the fakes of the data set. A training starts from the weights in `start`, if
     that is not empty, and runs on `devices` of each of `nodes` machines. With `force`, what was scored before is computed
     again.
     """
@@ -65,6 +77,7 @@ class RunRequest:
     recipe: str = ""
     train_compression: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
+    synthesizer: str = ""
     start: str = ""
     devices: int = 1
     nodes: int = 1

@@ -45,7 +45,12 @@ def plan_training(request: RunRequest, stage: Stage) -> TrainingPlan:
     """
     spec = stage.spec
     recipe, trainer = trainer_of(
-        spec, stage.registry, request.recipe, request.overrides, made=stage.source.made
+        spec,
+        stage.registry,
+        request.recipe,
+        request.overrides,
+        made=stage.source.made,
+        synthesizer=request.synthesizer,
     )
     needs = needs_of(spec, trainer)
     needs = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ from dfbench.exchanged import StartWeights, TrainingNeeds
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.recipe_names import recipe_names
 from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory
+from dfbench.training.recipe import NO_SYNTHESIZER
 from dfbench.types import PrepareSpec
 
 if TYPE_CHECKING:
@@ -19,17 +21,40 @@ if TYPE_CHECKING:
 
 
 def trainer_of(
-    spec: DetectorSpec, registry: Registry, recipe: str, overrides: Mapping[str, str], *, made: bool
+    spec: DetectorSpec,
+    registry: Registry,
+    recipe: str,
+    overrides: Mapping[str, str],
+    *,
+    made: bool,
+    synthesizer: str = "",
 ) -> tuple[str, Trainer]:
-    """The recipe and the trainer of a detector; "" is its own, or that for corpora that were `made`. Raises UsageError."""
+    """The recipe and the trainer of a detector; "" is its own, or that for corpora that were `made`.
+
+    `synthesizer`: the one to train with, "none" for the fakes of the data set, "" for what the recipe says. Raises
+    UsageError, UnknownNameError.
+    """
     if not spec.trainer:
         raise UsageError(
             f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
         )
     recipe = recipe_names(spec).choose(recipe, made=made)
     factory = cast("TrainerFactory", registry.load_object(spec.trainer))
+    chosen = _chosen(synthesizer, spec, factory, registry) if synthesizer else {}
     with running(spec, f"to make a trainer of recipe '{recipe}'"):
-        return recipe, factory(recipe, overrides)
+        return recipe, factory(recipe, overrides, **chosen)
+
+
+def _chosen(name: str, spec: DetectorSpec, factory: object, registry: Registry) -> dict[str, str]:
+    """What a trainer factory is given for `--synthesizer`: the synthesizer's own name. Raises UsageError, UnknownNameError."""
+    if name != NO_SYNTHESIZER:
+        name = registry.synthesizer(name).name
+    if not callable(factory) or "synthesizer" not in signature(factory).parameters:
+        raise UsageError(
+            f"detector '{spec.name}' is trained by a trainer of its own, which takes no --synthesizer",
+            hints=("leave out --synthesizer", "its recipe may have a field for it: --set FIELD=..."),
+        )
+    return {"synthesizer": name}
 
 
 def needs_of(spec: DetectorSpec, trainer: Trainer) -> TrainingNeeds:

@@ -136,6 +136,7 @@ def _command(request: RunRequest) -> list[str]:
         "data": request.data,
         "recipe": request.recipe,
         "train-compression": request.train_compression,
+        "synthesizer": request.synthesizer,
         "seed": request.seed,
         "device": request.device,
         "size": request.size,
