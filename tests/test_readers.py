@@ -53,6 +53,8 @@ ALLOWED = {
     "dfbench/runs/records/run_file.py: loads": "JSON that was just made",
     "dfbench/training/record.py: load": "after `require_regular`, and without running code",
     "dfbench/runs/records/turns.py: open": "a lock file of our own, through no link",
+    "dfbench_baselines/keras_files.py: open": "after `require_file`, and so many bytes at most",
+    "dfbench_baselines/mesonet.py: load": "`Recipe.load`: a recipe of an installed package",
     "dfbench_plugins/datasets/listfiles.py: reader": "a line at hand",
     "dfbench_plugins/demo/measured.py: read_csv": "a file of ours",
     "dfbench_plugins/demo/sheet.py: open": "a video that was just made",

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from dfbench import ClipSpec, DetectorSpec, hookimpl
 
+_MESONET = (
+    "Darius Afchar, Vincent Nozick, Junichi Yamagishi, Isao Echizen: MesoNet: a Compact Facial Video Forgery Detection"
+    " Network, WIFS 2018"
+)
+_MESONET_CLIPS = ClipSpec(frames=1, size=256, per_video=32, margin=0.15)
+
 
 @hookimpl
 def dfbench_detectors() -> list[DetectorSpec]:
@@ -27,5 +33,23 @@ def dfbench_detectors() -> list[DetectorSpec]:
             method="dfbench_baselines.frames:METHOD",
             licence="Apache-2.0",
             clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.16),
+        ),
+        DetectorSpec(
+            name="meso4",
+            summary="MesoNet's four convolutions, trained on real and fake videos; it sees single frames.",
+            method="dfbench_baselines.mesonet:MESO4",
+            recipes=("standard", "demo"),
+            licence="Apache-2.0",
+            citation=_MESONET,
+            clips=_MESONET_CLIPS,
+        ),
+        DetectorSpec(
+            name="mesoinception4",
+            summary="MesoNet with two inception layers, trained on real and fake videos; it sees single frames.",
+            method="dfbench_baselines.mesonet:MESOINCEPTION4",
+            recipes=("standard", "demo"),
+            licence="Apache-2.0",
+            citation=_MESONET,
+            clips=_MESONET_CLIPS,
         ),
     ]

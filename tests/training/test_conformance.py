@@ -22,6 +22,8 @@ DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="u
 SMALL = {
     "fakestormer": {"size": "32", "patch": "8", "width": "24", "heads": "2", "train_crop": "64"},
     "frame_cnn": {"size": "64", "train_crop": "80"},
+    "meso4": {"size": "32", "train_crop": "32"},
+    "mesoinception4": {"size": "32", "train_crop": "32"},
 }
 _BUNDLED = Host.load().registry
 TRAINED = [spec for name in _BUNDLED.names("detector") if (spec := _BUNDLED.detector(name)).method]
