@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 import grimp
 import pytest
 
-PACKAGES = ("dfbench", "dfbench_plugins", "dfbench_fakestormer", "dfbench_baselines")
+PACKAGES = ("dfbench", "dfbench_plugins", "dfbench_synthesis", "dfbench_fakestormer", "dfbench_baselines")
 
 
 def test_no_import_leads_back() -> None:

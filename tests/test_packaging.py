@@ -21,7 +21,13 @@ def test_nothing_but_packages_of_dfbench_is_installed() -> None:
         for name in find_namespace_packages(str(ROOT / root), include=FOUND["include"])
     }
     tops = {name.partition(".")[0] for name in packages}
-    assert tops == {"dfbench", "dfbench_plugins", "dfbench_fakestormer", "dfbench_baselines"}
+    assert tops == {
+        "dfbench",
+        "dfbench_plugins",
+        "dfbench_synthesis",
+        "dfbench_fakestormer",
+        "dfbench_baselines",
+    }
     assert all(
         (ROOT / root / name / "py.typed").is_file()
         for root in FOUND["where"]

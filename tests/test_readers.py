@@ -10,8 +10,9 @@ import dfbench
 import dfbench_baselines
 import dfbench_fakestormer
 import dfbench_plugins
+import dfbench_synthesis
 
-PACKAGES = (dfbench, dfbench_plugins, dfbench_fakestormer, dfbench_baselines)
+PACKAGES = (dfbench, dfbench_plugins, dfbench_synthesis, dfbench_fakestormer, dfbench_baselines)
 OWNER = "dfbench/untrusted.py"
 # Calls that open or parse a file, by the last name of the function; `Path.open` and `open` are told by their mode.
 READS = {

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench_fakestormer.synthesis.geometric import warp_to
+from dfbench_synthesis.geometric import warp_to
 
 HeatmapKind = Literal["m_std_normalized", "gaussian", "vulnerability"]
 Derivative = Literal["mended", "absolute", "released"]

@@ -27,7 +27,7 @@ from tests.photographs import photographs
 from dfbench import FaceTrack, StoredFaces
 from dfbench.data.store.face_files import write_faces
 from dfbench.training.loaders import start_worker
-from dfbench_fakestormer.synthesis.landmarks import reorder_forehead
+from dfbench_synthesis.landmarks import reorder_forehead
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "golden" / "clip_pipeline.npz"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dfbench import PseudoFake, SynthesisError, UsageError
 from dfbench_fakestormer.synthesis import build
-from dfbench_fakestormer.synthesis.geometric import warp_to
 from dfbench_fakestormer.synthesis.sample import SampleSettings, TrainingSample, make_sample
+from dfbench_synthesis.geometric import warp_to
 
 SETTINGS = SampleSettings(size=48, grid=6)
 PLAIN = replace(SETTINGS, augment=False)

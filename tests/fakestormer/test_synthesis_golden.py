@@ -21,11 +21,14 @@ from PIL import Image
 
 from dfbench.training.scorer import normalise
 from dfbench_fakestormer.synthesis import build
-from dfbench_fakestormer.synthesis.blending import Softening, blend, soften
-from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, warp_to
-from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
-from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, reorder_forehead, smooth_landmarks
-from dfbench_fakestormer.synthesis.photometric import (
+from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
+from dfbench_fakestormer.synthesis.self_blended import BlendParameters, apply
+from dfbench_fakestormer.targets import hide_patches, mask_out, temporal_heatmaps, vulnerability
+from dfbench_synthesis.blending import Softening, blend, soften
+from dfbench_synthesis.geometric import Affine, Elastic, warp_to
+from dfbench_synthesis.hulls import HullKind, hull_mask
+from dfbench_synthesis.landmarks import mirror_landmarks, reorder_forehead, smooth_landmarks
+from dfbench_synthesis.photometric import (
     BrightnessContrast,
     DownScale,
     HueSaturationValue,
@@ -35,9 +38,6 @@ from dfbench_fakestormer.synthesis.photometric import (
     Step,
     apply_steps,
 )
-from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
-from dfbench_fakestormer.synthesis.self_blended import BlendParameters, apply
-from dfbench_fakestormer.targets import hide_patches, mask_out, temporal_heatmaps, vulnerability
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TAGS = ["s12", "s29", "s30", "s00", "s35"]

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dfbench_fakestormer.synthesis.blending import Softening, blend, soften
-from dfbench_fakestormer.synthesis.geometric import corner_aligned, warp_to
-from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
-from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, reorder_forehead
 from dfbench_fakestormer.targets import mask_out, temporal_heatmaps, vulnerability
+from dfbench_synthesis.blending import Softening, blend, soften
+from dfbench_synthesis.geometric import corner_aligned, warp_to
+from dfbench_synthesis.hulls import HullKind, hull_mask
+from dfbench_synthesis.landmarks import mirror_landmarks, reorder_forehead
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "targets.npz"
 

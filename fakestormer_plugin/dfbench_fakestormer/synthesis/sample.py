@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 from dfbench import PseudoFake, SynthesisError, Synthesizer, UsageError
 from dfbench.training import check_pair
-from dfbench_fakestormer.synthesis.geometric import warp_to
-from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, smooth_landmarks
-from dfbench_fakestormer.synthesis.photometric import apply_steps, draw_final_steps
-from dfbench_fakestormer.synthesis.self_blended import REFERENCE_SIDE, check_clip
+from dfbench_fakestormer.synthesis.self_blended import REFERENCE_SIDE
 from dfbench_fakestormer.targets import (
     Cells,
     Derivative,
@@ -29,6 +26,10 @@ from dfbench_fakestormer.targets import (
     temporal_heatmaps,
     vulnerability_grid,
 )
+from dfbench_synthesis.clips import check_clip
+from dfbench_synthesis.geometric import warp_to
+from dfbench_synthesis.landmarks import mirror_landmarks, smooth_landmarks
+from dfbench_synthesis.photometric import apply_steps, draw_final_steps
 
 # Self-blending alters the real clip in every second draw.
 UNTOUCHED_DRAWS = 16

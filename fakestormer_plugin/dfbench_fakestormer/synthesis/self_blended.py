@@ -14,18 +14,18 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dfbench import PseudoFake, SynthesisError, UsageError
-from dfbench_fakestormer.synthesis.blending import Softening, blend, draw_ratio, draw_softening, soften
-from dfbench_fakestormer.synthesis.geometric import Affine, Elastic, Window, draw_affine
-from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
-from dfbench_fakestormer.synthesis.photometric import Step, apply_steps, draw_blend_steps
+from dfbench import PseudoFake, UsageError
+from dfbench_synthesis.blending import Softening, blend, draw_ratio, draw_softening, soften
+from dfbench_synthesis.clips import check_clip
+from dfbench_synthesis.geometric import Affine, Elastic, Window, draw_affine
+from dfbench_synthesis.hulls import HullKind, hull_mask
+from dfbench_synthesis.photometric import Step, apply_steps, draw_blend_steps
 
 Units = Literal["relative", "pixels"]
 ElasticField = Literal["fast", "released"]
 
 # The released preprocessing writes crops of this side; lengths in pixels were tuned on them.
 REFERENCE_SIDE = 256
-_LEAST_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +141,3 @@ class SelfBlended:
         check_clip(frames, landmarks)
         height, width = frames.shape[1:3]
         return apply(frames, landmarks, draw(rng, height=height, width=width, options=self.options))
-
-
-def check_clip(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> None:
-    """Raise SynthesisError unless frames are (T, H, W, 3) uint8 and landmarks (T, 81, 2), with T > 0."""
-    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not len(frames):
-        raise SynthesisError(f"a clip must be (T, H, W, 3) uint8, not {frames.shape} {frames.dtype}")
-    if min(frames.shape[1:3]) < _LEAST_SIDE:
-        raise SynthesisError(
-            f"a face of {frames.shape[2]}x{frames.shape[1]} pixels is too small to be blended"
-        )
-    if landmarks.shape != (len(frames), 81, 2):
-        raise SynthesisError(
-            f"a clip of {len(frames)} frames needs landmarks ({len(frames)}, 81, 2), not {landmarks.shape}",
-            hints=("prepare the videos with landmarks",),
-        )

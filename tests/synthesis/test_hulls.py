@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dfbench import SynthesisError
-from dfbench_fakestormer.synthesis.hulls import HullKind, hull_mask
-from dfbench_fakestormer.synthesis.landmarks import mirror_landmarks, reorder_forehead, smooth_landmarks
+from dfbench_synthesis.hulls import HullKind, hull_mask
+from dfbench_synthesis.landmarks import mirror_landmarks, reorder_forehead, smooth_landmarks
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "hulls.npz"
 

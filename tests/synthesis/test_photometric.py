@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench_fakestormer.synthesis.photometric import (
+from dfbench_synthesis.photometric import (
     BrightnessContrast,
     DownScale,
     HueSaturationValue,
