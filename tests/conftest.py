@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from tests.chance import leave_out_slow
 
 if TYPE_CHECKING:
     from tests.cli.command import Dfbench
@@ -74,6 +75,11 @@ FACE_FRAMES = 32
 
 
 DEMO_SEED = 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say to `tests.chance` whether slow tests are left out."""
+    leave_out_slow("not slow" in config.option.markexpr)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.chance import examples
 
 from dfbench import untrusted
 from dfbench.errors import AbsentError, DfbenchError, UnreadableError
@@ -218,7 +219,7 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(_VALUES)
 def test_what_json_can_say_is_read_as_the_parser_of_python_reads_it(value: Any) -> None:
     assert untrusted.parsed_json(HERE, json.dumps(value)) == value
@@ -229,7 +230,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.binary(max_size=200) | st.lists(_PIECES, max_size=60).map(lambda parts: "".join(parts).encode()))
 @example(b"[" * 70 + b'"' + b"]" * 70)
 def test_any_bytes_are_content_or_a_named_error(raw: bytes) -> None:

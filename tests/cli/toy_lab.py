@@ -1,17 +1,18 @@
-"""A lab's plugin whose detector is trained: it leaves its weights under any name, and may forget to."""
+"""A lab's plugin whose detector is trained: it leaves its weights under any name, and may forget to.
+
+Each process that finds faces imports this module, so that pandas and what reads weights are imported where they are used.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from dfbench import (
     ClipSpec,
@@ -30,7 +31,9 @@ from dfbench import (
     VideoSelection,
     hookimpl,
 )
-from dfbench.training.weights_file import WEIGHTS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # In the test's folder: two logs, and a file that makes the next training end early.
 FOUND, FITTED, CUT = Path("found.log"), Path("fitted.log"), Path("cut")
@@ -74,6 +77,10 @@ def describe(weights: Path) -> DetectorCard:
 
 def stored(weights: Path) -> dict[str, float]:
     """What a weights file holds: one of the lab's own, or one that dfbench wrote."""
+    from safetensors.torch import load_file
+
+    from dfbench.training.weights_file import WEIGHTS
+
     if weights.name == WEIGHTS and weights.read_bytes()[:1] != b"{":
         return {name: float(value) for name, value in load_file(weights).items()}
     return dict(json.loads(weights.read_text()))

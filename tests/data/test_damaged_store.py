@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.chance import examples
 
 from dfbench.data.fingerprints import fingerprint
 from dfbench.data.preparing.outcomes import known_outcome, store_failure
@@ -33,7 +34,7 @@ RECORDS = st.recursive(
 
 
 @given(content=st.one_of(st.binary(max_size=99), RECORDS.map(lambda one: json.dumps(one).encode())))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 def test_whatever_stands_where_an_outcome_should(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.faces"
@@ -48,7 +49,7 @@ def test_whatever_stands_where_an_outcome_should(content: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4), st.floats(0, 1))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 def test_a_changed_face_file_is_whole_or_made_anew(changes: list[tuple[float, int]], cut: float) -> None:
     content = bytearray(face_file())
     for place, value in changes:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.chance import examples
 
 from dfbench import DfbenchError, LayoutError, SettingsError, is_frame_name
 from dfbench.config_file import write_root
@@ -23,9 +24,11 @@ from dfbench.runs.trainings.trained import TRAINING_FILE, finished_weights
 from dfbench.settings import load_settings
 from dfbench_plugins.datasets import celeb_df_v2, dfdc, ffpp_splits, folder, listfiles
 
-QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-# Of each reader: with JSON and with words, two thousand.
-MANY = settings(QUICK, max_examples=1000)
+QUICK = settings(
+    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+# Of each reader: with JSON and with words, two thousand, where slow tests run too.
+MANY = settings(QUICK, max_examples=examples(1000))
 
 
 def _ffpp(path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.chance import examples
 
 from dfbench.data.clips import clip_positions
 from dfbench.data.decoding.video import wanted_indices
@@ -157,7 +158,7 @@ boxes = st.tuples(st.integers(-80, 200), st.integers(-80, 140), st.integers(1, 1
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     box=boxes,
     right=st.booleans(),
@@ -179,7 +180,7 @@ def test_moving_a_box_outwards_never_gives_it_more_weight(
 tracks = st.tuples(st.sets(st.integers(0, 11), min_size=1), boxes, st.floats(0.1, 1))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     given_tracks=st.lists(tracks, min_size=2, max_size=4),
     more=st.sets(st.integers(0, 11), min_size=1),
@@ -209,7 +210,7 @@ def test_more_sightings_never_make_a_face_lose(
     assert (after, heavier >= heavy) == (number, True)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     held=st.sets(st.integers(0, 30), min_size=1).map(sorted),
     length=st.integers(1, 5),

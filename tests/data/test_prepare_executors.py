@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
@@ -412,7 +413,7 @@ def test_a_dask_worker_is_killed_and_nothing_is_lost(toy: ToyStage) -> None:
         worker.send_signal(signal.SIGKILL)
         stage.join()
         while not has_ended(child):  # it must not go on alone
-            pass
+            time.sleep(0.02)
     assert statuses(reports[0]) == expected(COUNT)
     assert toy.log() == {number: 2 if number == 4 else 1 for number in range(COUNT)}
     assert statuses(toy.prepare("other")) == expected(COUNT)

@@ -16,6 +16,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from tests.chance import examples
 from tests.fakestormer.training_faces import read_header
 
 from dfbench import DetectorCard, DfbenchError, LoadOptions, StartWeights, UsageError, WeightsError
@@ -237,7 +238,9 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(2000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(value=_JSON, field=st.sampled_from(["recipe", "trained_on", "provenance"]), within=st.booleans())
 def test_any_json_in_a_header_is_a_card_or_a_named_error(
     tmp_path: Path, value: Any, field: str, within: bool

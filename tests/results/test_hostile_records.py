@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.chance import examples
 from tests.results.made_runs import expected, store_run
 
 import dfbench
@@ -208,7 +209,9 @@ def test_a_record_of_any_shape_takes_no_board_down(folder: Path, data: st.DataOb
         path.write_text(kept)
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(2000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_who_asks_for_a_run_of_any_shape_is_told_what_is_wrong(folder: Path, data: st.DataObject) -> None:
     path = folder / BAD / "run.json"
