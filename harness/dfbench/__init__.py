@@ -1,299 +1,114 @@
 """dfbench: trustworthy benchmarking of deepfake video detectors.
 
-These are the public names; a plugin author needs nothing else. Importing this module never imports torch.
+These are the public names: specs, what plugins and dfbench hand to one another, errors, and the commands as functions. Those
+for video files, stored faces and clips are in `dfbench.data`, those for training in `dfbench.training`; a plugin needs nothing
+else. Importing this package imports neither torch nor pandas.
 """
 
 # Before all else, `from __future__` included: whatever is imported earlier could come from a stranger's folder.
 from dfbench.guard import guard_program  # noqa: F401
 
 # isort: split
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dfbench.cores import own_cores
-from dfbench.errors import (
-    CoverageError,
-    CoverageWarning,
-    DataError,
-    DfbenchError,
-    LayoutError,
-    ManifestError,
-    MetricError,
-    MissingCompressionError,
-    MissingVideoError,
-    NoFaceError,
-    PluginError,
-    RunError,
-    ScoreError,
-    SettingsError,
-    SingleClassError,
-    StoreError,
-    SynthesisError,
-    TooShortError,
-    UndecodableVideoError,
-    UnknownNameError,
-    UnreadableError,
-    UsageError,
-    VideoError,
-    WeightsError,
-)
-from dfbench.escaping import for_shell
-from dfbench.events import RunFacts, TrainingFacts
-from dfbench.exchanged import (
-    DatasetIndex,
-    Evidence,
-    FaceFile,
-    Started,
-    StartWeights,
-    Trained,
-    TrainingNeeds,
-    TrainingRequest,
-)
-from dfbench.hooks.specs import hookimpl
-from dfbench.identity import canonical_json, digest_of, identity_of, neutral
-from dfbench.interfaces import (
-    ChecksStart,
-    ChoosesClips,
-    Dataset,
-    Detector,
-    Explainer,
-    FaceFinder,
-    Progress,
-    ProgressTask,
-    Synthesizer,
-    ThoroughFaceFinder,
-    Trainer,
-)
-from dfbench.specs import (
-    CorpusSpec,
-    DatasetSpec,
-    DetectorCard,
-    DetectorSpec,
-    Distortion,
-    EvidenceMap,
-    FaceFinderSpec,
-    LoadOptions,
-    ProtocolSpec,
-    SynthesizerSpec,
-    TestSet,
-    VideoSelection,
-)
-from dfbench.text import storable
-from dfbench.types import (
-    OWN,
-    ClipSpec,
-    Counts,
-    Faces,
-    FaceTrack,
-    FrameChoice,
-    Label,
-    Pooling,
-    PrepareSpec,
-    PseudoFake,
-    Sampling,
-    Status,
-    Video,
-    World,
-)
+from dfbench.lazy import lazy_names
 from dfbench.version import VERSION
 
 if TYPE_CHECKING:
-    from dfbench.api import (
-        boards,
-        compare,
-        export_runs,
-        leaderboard,
-        list_runs,
-        predict,
-        run,
-        scores,
-        train,
-        verify_runs,
-    )
-    from dfbench.cli.output import say
-    from dfbench.data.clips import cut_crops, cut_landmarks
-    from dfbench.data.datasets.corpus_card import CORPUS_FILE
-    from dfbench.data.faces.landmarks import landmark_file
-    from dfbench.data.faces.tracking import merged_faces, not_overlapping, unmatched
-    from dfbench.data.folders import folder_fault
-    from dfbench.data.images.file_kinds import (
-        is_archive_name,
-        is_companion_name,
-        is_frame_name,
-        is_video_name,
-    )
-    from dfbench.data.images.sequences import archive_folders, natural_key
-    from dfbench.data.store.face_files import StoredFaces, read_faces, read_track
-    from dfbench.results.boards.board import Board
-    from dfbench.results.paired import Comparison
-    from dfbench.training.devices import resolve_device
-    from dfbench.training.distributed import gather_values
-    from dfbench.training.loop import FitResult, fit_module
-    from dfbench.training.record import FitPlan
+    from dfbench.api import boards as boards
+    from dfbench.api import compare as compare
+    from dfbench.api import export_runs as export_runs
+    from dfbench.api import leaderboard as leaderboard
+    from dfbench.api import list_runs as list_runs
+    from dfbench.api import predict as predict
+    from dfbench.api import run as run
+    from dfbench.api import scores as scores
+    from dfbench.api import train as train
+    from dfbench.api import verify_runs as verify_runs
+    from dfbench.cli.output import say as say
+    from dfbench.cores import own_cores as own_cores
+    from dfbench.errors import CoverageError as CoverageError
+    from dfbench.errors import CoverageWarning as CoverageWarning
+    from dfbench.errors import DataError as DataError
+    from dfbench.errors import DfbenchError as DfbenchError
+    from dfbench.errors import LayoutError as LayoutError
+    from dfbench.errors import ManifestError as ManifestError
+    from dfbench.errors import MetricError as MetricError
+    from dfbench.errors import MissingCompressionError as MissingCompressionError
+    from dfbench.errors import MissingVideoError as MissingVideoError
+    from dfbench.errors import NoFaceError as NoFaceError
+    from dfbench.errors import PluginError as PluginError
+    from dfbench.errors import RunError as RunError
+    from dfbench.errors import ScoreError as ScoreError
+    from dfbench.errors import SettingsError as SettingsError
+    from dfbench.errors import SingleClassError as SingleClassError
+    from dfbench.errors import StoreError as StoreError
+    from dfbench.errors import SynthesisError as SynthesisError
+    from dfbench.errors import TooShortError as TooShortError
+    from dfbench.errors import UndecodableVideoError as UndecodableVideoError
+    from dfbench.errors import UnknownNameError as UnknownNameError
+    from dfbench.errors import UnreadableError as UnreadableError
+    from dfbench.errors import UsageError as UsageError
+    from dfbench.errors import VideoError as VideoError
+    from dfbench.errors import WeightsError as WeightsError
+    from dfbench.escaping import for_shell as for_shell
+    from dfbench.events import RunFacts as RunFacts
+    from dfbench.events import TrainingFacts as TrainingFacts
+    from dfbench.exchanged import DatasetIndex as DatasetIndex
+    from dfbench.exchanged import Evidence as Evidence
+    from dfbench.exchanged import FaceFile as FaceFile
+    from dfbench.exchanged import Started as Started
+    from dfbench.exchanged import StartWeights as StartWeights
+    from dfbench.exchanged import Trained as Trained
+    from dfbench.exchanged import TrainingNeeds as TrainingNeeds
+    from dfbench.exchanged import TrainingRequest as TrainingRequest
+    from dfbench.hooks.specs import hookimpl as hookimpl
+    from dfbench.identity import canonical_json as canonical_json
+    from dfbench.identity import digest_of as digest_of
+    from dfbench.identity import identity_of as identity_of
+    from dfbench.identity import neutral as neutral
+    from dfbench.interfaces import ChecksStart as ChecksStart
+    from dfbench.interfaces import ChoosesClips as ChoosesClips
+    from dfbench.interfaces import Dataset as Dataset
+    from dfbench.interfaces import Detector as Detector
+    from dfbench.interfaces import Explainer as Explainer
+    from dfbench.interfaces import FaceFinder as FaceFinder
+    from dfbench.interfaces import Progress as Progress
+    from dfbench.interfaces import ProgressTask as ProgressTask
+    from dfbench.interfaces import Synthesizer as Synthesizer
+    from dfbench.interfaces import ThoroughFaceFinder as ThoroughFaceFinder
+    from dfbench.interfaces import Trainer as Trainer
+    from dfbench.results.boards.board import Board as Board
+    from dfbench.results.paired import Comparison as Comparison
+    from dfbench.specs import CorpusSpec as CorpusSpec
+    from dfbench.specs import DatasetSpec as DatasetSpec
+    from dfbench.specs import DetectorCard as DetectorCard
+    from dfbench.specs import DetectorSpec as DetectorSpec
+    from dfbench.specs import Distortion as Distortion
+    from dfbench.specs import EvidenceMap as EvidenceMap
+    from dfbench.specs import FaceFinderSpec as FaceFinderSpec
+    from dfbench.specs import LoadOptions as LoadOptions
+    from dfbench.specs import ProtocolSpec as ProtocolSpec
+    from dfbench.specs import SynthesizerSpec as SynthesizerSpec
+    from dfbench.specs import TestSet as TestSet
+    from dfbench.specs import VideoSelection as VideoSelection
+    from dfbench.text import storable as storable
+    from dfbench.types import OWN as OWN
+    from dfbench.types import ClipSpec as ClipSpec
+    from dfbench.types import Counts as Counts
+    from dfbench.types import Faces as Faces
+    from dfbench.types import FaceTrack as FaceTrack
+    from dfbench.types import FrameChoice as FrameChoice
+    from dfbench.types import Label as Label
+    from dfbench.types import Pooling as Pooling
+    from dfbench.types import PrepareSpec as PrepareSpec
+    from dfbench.types import PseudoFake as PseudoFake
+    from dfbench.types import Sampling as Sampling
+    from dfbench.types import Status as Status
+    from dfbench.types import Video as Video
+    from dfbench.types import World as World
 
 __version__ = VERSION
-
-# Reached through __getattr__, because what is behind them imports pandas, OpenCV or torch.
-_LAZY = {
-    "boards": "dfbench.api",
-    "compare": "dfbench.api",
-    "export_runs": "dfbench.api",
-    "leaderboard": "dfbench.api",
-    "list_runs": "dfbench.api",
-    "predict": "dfbench.api",
-    "run": "dfbench.api",
-    "scores": "dfbench.api",
-    "train": "dfbench.api",
-    "verify_runs": "dfbench.api",
-    "say": "dfbench.cli.output",
-    "Board": "dfbench.results.boards.board",
-    "Comparison": "dfbench.results.paired",
-    "cut_crops": "dfbench.data.clips",
-    "cut_landmarks": "dfbench.data.clips",
-    "unmatched": "dfbench.data.faces.tracking",
-    "not_overlapping": "dfbench.data.faces.tracking",
-    "merged_faces": "dfbench.data.faces.tracking",
-    "folder_fault": "dfbench.data.folders",
-    "archive_folders": "dfbench.data.images.sequences",
-    "CORPUS_FILE": "dfbench.data.datasets.corpus_card",
-    "is_archive_name": "dfbench.data.images.file_kinds",
-    "is_companion_name": "dfbench.data.images.file_kinds",
-    "is_frame_name": "dfbench.data.images.file_kinds",
-    "is_video_name": "dfbench.data.images.file_kinds",
-    "natural_key": "dfbench.data.images.sequences",
-    "landmark_file": "dfbench.data.faces.landmarks",
-    "StoredFaces": "dfbench.data.store.face_files",
-    "read_faces": "dfbench.data.store.face_files",
-    "read_track": "dfbench.data.store.face_files",
-    "gather_values": "dfbench.training.distributed",
-    "FitPlan": "dfbench.training.record",
-    "FitResult": "dfbench.training.loop",
-    "fit_module": "dfbench.training.loop",
-    "resolve_device": "dfbench.training.devices",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'dfbench' has no attribute {name!r}")
-
-
-__all__ = [
-    "CORPUS_FILE",
-    "OWN",
-    "Board",
-    "ChecksStart",
-    "ChoosesClips",
-    "ClipSpec",
-    "Comparison",
-    "CorpusSpec",
-    "Counts",
-    "CoverageError",
-    "CoverageWarning",
-    "DataError",
-    "Dataset",
-    "DatasetIndex",
-    "DatasetSpec",
-    "Detector",
-    "DetectorCard",
-    "DetectorSpec",
-    "DfbenchError",
-    "Distortion",
-    "Evidence",
-    "EvidenceMap",
-    "Explainer",
-    "FaceFile",
-    "FaceFinder",
-    "FaceFinderSpec",
-    "FaceTrack",
-    "Faces",
-    "FitPlan",
-    "FitResult",
-    "FrameChoice",
-    "Label",
-    "LayoutError",
-    "LoadOptions",
-    "ManifestError",
-    "MetricError",
-    "MissingCompressionError",
-    "MissingVideoError",
-    "NoFaceError",
-    "PluginError",
-    "Pooling",
-    "PrepareSpec",
-    "Progress",
-    "ProgressTask",
-    "ProtocolSpec",
-    "PseudoFake",
-    "RunError",
-    "RunFacts",
-    "Sampling",
-    "ScoreError",
-    "SettingsError",
-    "SingleClassError",
-    "StartWeights",
-    "Started",
-    "Status",
-    "StoreError",
-    "StoredFaces",
-    "SynthesisError",
-    "Synthesizer",
-    "SynthesizerSpec",
-    "TestSet",
-    "ThoroughFaceFinder",
-    "TooShortError",
-    "Trained",
-    "Trainer",
-    "TrainingFacts",
-    "TrainingNeeds",
-    "TrainingRequest",
-    "UndecodableVideoError",
-    "UnknownNameError",
-    "UnreadableError",
-    "UsageError",
-    "Video",
-    "VideoError",
-    "VideoSelection",
-    "WeightsError",
-    "World",
-    "__version__",
-    "archive_folders",
-    "boards",
-    "canonical_json",
-    "compare",
-    "cut_crops",
-    "cut_landmarks",
-    "digest_of",
-    "export_runs",
-    "fit_module",
-    "folder_fault",
-    "for_shell",
-    "gather_values",
-    "hookimpl",
-    "identity_of",
-    "is_archive_name",
-    "is_companion_name",
-    "is_frame_name",
-    "is_video_name",
-    "landmark_file",
-    "leaderboard",
-    "list_runs",
-    "merged_faces",
-    "natural_key",
-    "neutral",
-    "not_overlapping",
-    "own_cores",
-    "predict",
-    "read_faces",
-    "read_track",
-    "resolve_device",
-    "run",
-    "say",
-    "scores",
-    "storable",
-    "train",
-    "unmatched",
-    "verify_runs",
-]
+if not TYPE_CHECKING:  # to a type checker, a module with __getattr__ has every name
+    __getattr__, __all__ = lazy_names(__spec__, elsewhere=("dfbench.data", "dfbench.training"))
+    __all__ += ["__version__"]

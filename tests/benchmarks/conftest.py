@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 from tests.photographs import photographs
 
-from dfbench import FaceTrack, StoredFaces
+from dfbench import FaceTrack
+from dfbench.data import StoredFaces
 from dfbench.data.store.face_files import write_faces
 from dfbench.training.loaders import start_worker
 from dfbench_synthesis.landmarks import reorder_forehead

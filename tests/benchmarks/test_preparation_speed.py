@@ -19,7 +19,8 @@ from tests.benchmarks.naive_preparation import prepare_naively
 from tests.benchmarks.talking_head import FRAMES, write_head
 from tests.data.test_long_videos import repeat
 
-from dfbench import FrameChoice, Label, PrepareSpec, Status, StoredFaces, Video
+from dfbench import FrameChoice, Label, PrepareSpec, Status, Video
+from dfbench.data import StoredFaces
 from dfbench.data.decoding.frame_readers import is_worth_seeking
 from dfbench.data.decoding.packet_index import index_packets
 from dfbench.data.decoding.video import probe, read_frames, wanted_indices

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dfbench import FaceTrack, StoredFaces
+from dfbench import FaceTrack
+from dfbench.data import StoredFaces
 from dfbench.data.datasets.manifest import files_digest
 from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.data.preparing.prepare import prepared

@@ -14,9 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 from torch.utils.data import DataLoader
 
-from dfbench import FitPlan, fit_module
 from dfbench.progress import SilentProgress
-from dfbench.training import Batch, normalise
+from dfbench.training import Batch, FitPlan, fit_module, normalise
 from dfbench.training.loaders import ValidationBatch
 from dfbench.training.module import VIDEO_AUC
 from dfbench.training.order import ClipOrder

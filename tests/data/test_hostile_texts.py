@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.chance import examples
 
-from dfbench import DfbenchError, LayoutError, SettingsError, is_frame_name
+from dfbench import DfbenchError, LayoutError, SettingsError
 from dfbench.config_file import write_root
+from dfbench.data import is_frame_name
 from dfbench.data.datasets.corpus_card import CORPUS_FILE, read_card
 from dfbench.data.images import sequences
 from dfbench.data.images.sequences import archive_listing

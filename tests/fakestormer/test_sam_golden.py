@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from dfbench import FitPlan
 from dfbench.progress import SilentProgress
+from dfbench.training import FitPlan
 from dfbench.training import module as training_module
 from dfbench.training.loaders import ValidationBatch
 from dfbench.training.loop import fit_module

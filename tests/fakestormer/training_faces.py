@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from dfbench import FaceFile, FaceTrack, Label, StoredFaces, TrainingRequest, Video
+from dfbench import FaceFile, FaceTrack, Label, TrainingRequest, Video
+from dfbench.data import StoredFaces
 from dfbench.data.store.face_files import write_faces
 from dfbench.progress import SilentProgress
 from dfbench.training.module import MethodModule

@@ -84,6 +84,16 @@ BROKEN = {
         "protocol 'p' has tests 'ffpp', which are not a tuple of VideoSelection and TestSet",
         "",
     ),
+    "moved_name": (
+        "from dfbench import read_faces",
+        "): did you mean dfbench.data.read_faces?",
+        "import read_faces",
+    ),
+    "misspelt_name": (
+        "from dfbench.training import Metod",
+        "): did you mean 'Method'?",
+        "import Metod",
+    ),
     "misspelt_field": (
         "@hookimpl\ndef dfbench_detectors(): return [spec('x', trained_one=None)]",
         "unexpected keyword argument 'trained_one'; did you mean 'trained_on'",

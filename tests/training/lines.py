@@ -14,16 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dfbench import (
-    FaceFile,
-    FaceTrack,
-    Label,
-    PseudoFake,
-    StoredFaces,
-    SynthesisError,
-    TrainingRequest,
-    Video,
-)
+from dfbench import FaceFile, FaceTrack, Label, PseudoFake, SynthesisError, TrainingRequest, Video
+from dfbench.data import StoredFaces
 from dfbench.data.store.face_files import write_faces
 from dfbench.progress import SilentProgress
 from dfbench.training import Method, Recipe, drawing_from

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dfbench import FitPlan, PluginError
+from dfbench import PluginError
+from dfbench.training import FitPlan
 
 
 def test_a_validation_score_of_another_name_is_refused() -> None:

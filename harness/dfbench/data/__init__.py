@@ -50,23 +50,5 @@ if TYPE_CHECKING:
     from dfbench.untrusted import read_bytes as read_bytes
     from dfbench.untrusted import read_object as read_object
 
-_NAMES = {
-    "dfbench.untrusted": (
-        *("MOST_JSON_LIST", "MOST_LIST", "MOST_RECORD", "MOST_SETTINGS"),
-        *("foreign", "parsed_json", "parsed_object", "read_bytes", "read_object"),
-    ),
-    "dfbench.settings": ("follow_links",),
-    "dfbench.files": ("write_text_whole", "write_whole"),
-    "dfbench.data.folders": ("below", "folder_fault", "require_below"),
-    "dfbench.data.datasets.corpus_card": ("CORPUS_FILE",),
-    "dfbench.data.datasets.manifest": ("compression_of",),
-    "dfbench.data.images.file_kinds": (
-        *("is_archive_name", "is_companion_name", "is_frame_name", "is_video_name"),
-    ),
-    "dfbench.data.images.sequences": ("archive_folders", "natural_key"),
-    "dfbench.data.store.face_files": ("StoredFaces", "read_faces", "read_track"),
-    "dfbench.data.clips": ("clip_positions", "cut_crops", "cut_landmarks", "read_clips"),
-    "dfbench.data.faces.landmarks": ("landmark_file",),
-    "dfbench.data.faces.tracking": ("unmatched", "not_overlapping", "merged_faces"),
-}
-__getattr__, __all__ = lazy_names(__name__, _NAMES)
+if not TYPE_CHECKING:  # to a type checker, a module with __getattr__ has every name
+    __getattr__, __all__ = lazy_names(__spec__, elsewhere=("dfbench", "dfbench.training"))

@@ -6,15 +6,15 @@ Each plugin has a plugin manager of its own, because pluggy's stops at the first
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from types import ModuleType
 
 import pluggy
 
 from dfbench.hooks import specs
 from dfbench.hooks.registry import Kind, Registered, one_line, plugin_traceback
+from dfbench.hooks.remedies import remedy
 from dfbench.hooks.sources import PluginSource
 from dfbench.hooks.spec_faults import repeated_names, spec_fault
 from dfbench.specs import (
@@ -48,7 +48,6 @@ EVENT_HOOKS = (
     "dfbench_training_finished",
     "dfbench_training_failed",
 )
-_NO_FIELD = re.compile(r"(?P<spec>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<field>\w+)'")
 HOOK_NAMES = (*OFFER_HOOKS, *EVENT_HOOKS)
 
 
@@ -76,7 +75,7 @@ class Loading:
         except WrongUseError as error:  # one of our own checks: the message says it all
             self.problems.append(str(error))
         except BaseException as error:  # noqa: BLE001 - strangers' code: sys.exit and Rust panics are no Exception
-            self.problems.append(f"{doing}: {one_line(error)}{_known_fields(error)}")
+            self.problems.append(f"{doing}: {one_line(error)}{remedy(error)}")
             self.tracebacks.append(plugin_traceback(error))
         else:
             return True
@@ -177,16 +176,6 @@ def _specs_in(result: object, hook: str, spec_type: type[Offer]) -> Iterator[Off
         if not isinstance(spec, spec_type):
             raise WrongUseError(f"{hook} returned an iterable that holds {_shown(spec)}, {wanted}")
         yield spec
-
-
-def _known_fields(error: BaseException) -> str:
-    """Say which fields a spec has, if `error` is raised for a field that it lacks; returns "" for any other error."""
-    found = _NO_FIELD.search(one_line(error)) if isinstance(error, TypeError) else None
-    kinds = {spec_type.__name__: spec_type for _, spec_type in OFFER_HOOKS.values()}
-    if found is None or found["spec"] not in kinds:
-        return ""
-    known = [each.name for each in fields(kinds[found["spec"]])]
-    return f"; {meant(found['field'], known) or 'leave it out'}; {found['spec']} has {', '.join(known)}"
 
 
 def _shown(value: object) -> str:

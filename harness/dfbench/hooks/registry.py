@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from dfbench.errors import PluginError, UnknownNameError
 from dfbench.hooks.manners import generators_kept, kept
+from dfbench.hooks.remedies import remedy
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.specs import (
     CorpusSpec,
@@ -182,7 +183,7 @@ def load_object(path: str) -> object:
         raise
     except BaseException as error:
         raise PluginError(
-            f"{path!r} cannot be imported: {one_line(error)}",
+            f"{path!r} cannot be imported: {one_line(error)}{remedy(error)}",
             detail=plugin_traceback(error),
             hints=("look at the traceback above; `dfbench plugins list` says which plugin offers it",),
         ) from error

@@ -56,33 +56,5 @@ if TYPE_CHECKING:
     from dfbench.training.weights_file import fitted as fitted
     from dfbench.training.weights_file import require_finite as require_finite
 
-_NAMES = {
-    "dfbench.training.method": ("Method", "first_output"),
-    "dfbench.training.recipe": ("IMAGENET_MEAN", "IMAGENET_STD", "MANY", "Recipe"),
-    "dfbench.training.samples": (
-        *("Batch", "FaceClip", "Sample", "SampleMaker", "SamplesFactory"),
-        *("check_pair", "margin_to_cut", "seen", "standard_samples"),
-    ),
-    "dfbench.training.augmentation": ("Augmentation",),
-    "dfbench.training.order": ("Address",),
-    "dfbench.training.loaders": ("TrainingClips",),
-    "dfbench.training.module": ("MethodModule",),
-    "dfbench.training.scorer": ("MethodDetector", "Scoring", "normalise"),
-    "dfbench.training.trainer": ("MethodTrainer",),
-    "dfbench.training.randomness": ("drawing_from",),
-    "dfbench.training.starting": ("UNKNOWN",),
-    "dfbench.training.memory": ("in_parts",),
-    "dfbench.training.devices": ("resolve_device",),
-    "dfbench.training.state_files": (
-        "PICKLES",
-        "first_line",
-        "read_pickle",
-        "read_safetensors",
-        "require_file",
-    ),
-    "dfbench.training.weights_file": ("WeightsHeader", "fitted", "require_finite"),
-    "dfbench.training.loop": ("FitResult", "fit_module"),
-    "dfbench.training.record": ("FitPlan",),
-    "dfbench.training.distributed": ("gather_values",),
-}
-__getattr__, __all__ = lazy_names(__name__, _NAMES)
+if not TYPE_CHECKING:  # to a type checker, a module with __getattr__ has every name
+    __getattr__, __all__ = lazy_names(__spec__, elsewhere=("dfbench", "dfbench.data"))

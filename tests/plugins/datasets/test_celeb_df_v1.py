@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dfbench import CORPUS_FILE, Label, LayoutError
+from dfbench import Label, LayoutError
+from dfbench.data import CORPUS_FILE
 from dfbench_plugins.datasets import celeb_df_v1, celeb_df_v2
 
 
