@@ -18,6 +18,7 @@ from dfbench.errors import NewerFormatError, StoreError, WeightsError
 from dfbench.formats import WRITTEN_BY, refuse_newer
 from dfbench.results.boards.stored import collect
 from dfbench.results.tables import read_table, write_table
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.listing import listed_runs
 from dfbench.runs.records.run_file import read_record
 from dfbench.runs.records.run_manifest import read_manifest, write_table_of_videos
@@ -123,7 +124,7 @@ def test_a_run_of_a_later_format_is_listed_with_what_to_do_and_hides_no_other(ho
     assert later.status == "unreadable"
     assert "of format 2" in later.problem
     assert [one.status for one in others] == ["complete", "failed"]
-    found = collect(home / "runs", cache=home / "cache")
+    found = collect(home / "runs", Setup(cache=home / "cache"))
     assert ["of format 2" in one.problem for one in found] == [True, False, False]
 
 

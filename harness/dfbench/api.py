@@ -14,8 +14,8 @@ from dfbench.escaping import for_terminal
 from dfbench.events import RunFacts
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
-from dfbench.settings import load_settings
-from dfbench.types import COVERAGE_LIMIT, FULL_PRECISION
+from dfbench.runs.planning.setup import Setup
+from dfbench.types import COVERAGE_LIMIT, FULL_PRECISION, OFFICIAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class RunOutcome:
     computed: bool
 
 
-def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
+def evaluate(request: RunRequest, setup: Setup, *, progress: Progress) -> RunOutcome:
     """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
     from dfbench.hooks.events import Events
     from dfbench.hooks.manners import generators_kept
@@ -47,7 +47,7 @@ def evaluate(request: RunRequest, *, progress: Progress) -> RunOutcome:
     from dfbench.runs.scoring.evaluation import score_detector
 
     with generators_kept():
-        scored = score_detector(request, progress=progress)
+        scored = score_detector(request, setup, progress=progress)
     events = Events(scored.host, progress)
     try:
         table = table_of(scored, cache=scored.settings.cache, progress=progress)
@@ -118,7 +118,7 @@ def run(
         overrides=_texts(overrides),
         force=force,
     )
-    table = evaluate(request, progress=progress or SilentProgress()).table
+    table = evaluate(request, Setup(), progress=progress or SilentProgress()).table
     for sentence in warnings_of(table):
         warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=3)
     return table
@@ -167,7 +167,7 @@ def train(
         overrides=_texts(overrides),
         start=start,
     )
-    return train_detector(request, progress=progress or SilentProgress())
+    return train_detector(request, Setup(), progress=progress or SilentProgress())
 
 
 @names_checked
@@ -221,20 +221,19 @@ def predict(
         overrides=_texts(overrides),
     )
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(one) for one in paths]
-    return predictions_table(
-        predictions_of(files, request, retry=retry, progress=progress or SilentProgress())
-    )
+    shown = progress or SilentProgress()
+    return predictions_table(predictions_of(files, request, Setup(), retry=retry, progress=shown))
 
 
 def predictions_of(
-    files: Sequence[Path], request: RunRequest, *, retry: bool = False, progress: Progress
+    files: Sequence[Path], request: RunRequest, setup: Setup, *, retry: bool = False, progress: Progress
 ) -> Predictions:
     """Score files as `predict` does; returns what the command shows."""
     from dfbench.hooks.manners import generators_kept
     from dfbench.runs.scoring.prediction import predict_files
 
     with generators_kept():
-        return predict_files(files, request, retry=retry, progress=progress)
+        return predict_files(files, request, setup, retry=retry, progress=progress)
 
 
 @names_checked
@@ -281,7 +280,7 @@ def _stored(run: Run) -> RecordedRun:
         raise UsageError(
             "this table does not say of which run it is", hints=("give the folder of the run, or its name",)
         )
-    return open_run(str(name), load_settings())
+    return open_run(str(name), Setup().settings)
 
 
 @names_checked
@@ -302,16 +301,19 @@ def leaderboard(
     alone are one row. Entries whose coverage is below `min_coverage` are not ranked. What the table cannot hold, such as
     which runs were left out and why, `boards` returns.
     """
-    from dfbench.results.boards.leaderboard import leaderboard as build
     from dfbench.results.renderings.dataframe import frame_of
 
-    folder = Path(runs) if runs else load_settings().runs
-    if dataset:
-        protocol = _board_of(dataset, _names(splits), folder)
-    corpus = corpus or (None if dataset else "official")
-    return frame_of(
-        build(folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, min_coverage=min_coverage)
+    (board,) = boards_in(
+        Setup(),
+        runs=runs,
+        protocol=protocol,
+        dataset=dataset,
+        splits=_names(splits),
+        corpora=[corpus or (None if dataset else OFFICIAL)],
+        over_seeds=over_seeds,
+        min_coverage=min_coverage,
     )
+    return frame_of(board)
 
 
 @names_checked
@@ -330,25 +332,56 @@ def boards(
     A board has rows in sections, cells with their marks, captions, and a sentence for each run that was left out. The other
     arguments are as in `leaderboard`. Raises RunError if there are no runs at all.
     """
-    from dfbench.results.boards.leaderboard import corpora
+    return boards_in(
+        Setup(),
+        runs=runs,
+        protocol=protocol,
+        dataset=dataset,
+        splits=_names(splits),
+        corpora=None if corpus is None else [corpus],
+        over_seeds=over_seeds,
+        min_coverage=min_coverage,
+    )
+
+
+def boards_in(
+    setup: Setup,
+    *,
+    runs: Path | str | None,
+    protocol: str,
+    dataset: str,
+    splits: Sequence[str],
+    corpora: Sequence[str | None] | None,
+    over_seeds: bool,
+    min_coverage: float,
+) -> list[Board]:
+    """Read the stored runs once and build the board of each of `corpora`, or of each that has runs; returns them.
+
+    In `corpora`, None is the only corpus that there is. The folder `runs` is the configured one if none is given. Raises
+    RunError.
+    """
+    from dfbench.results.boards.dataset_boards import board_of_dataset
+    from dfbench.results.boards.leaderboard import corpora as corpora_of
     from dfbench.results.boards.leaderboard import leaderboard as build
     from dfbench.results.boards.stored import collect
 
-    folder = Path(runs) if runs else load_settings().runs
-    if dataset:
-        protocol = _board_of(dataset, _names(splits), folder)
-    collected = collect(folder)
-    found: list[str | None] = [*corpora(collected, protocol=protocol)] if corpus is None else [corpus]
+    folder = Path(runs) if runs else setup.settings.runs
+    name = setup.registry.dataset(dataset).name if dataset else ""
+    collected = collect(folder, setup)
+    if name:
+        protocol = board_of_dataset(collected, name, splits, where=folder)
+    # Without a usable run, the board says so, or why there is none.
+    found: Sequence[str | None] = corpora_of(collected, protocol=protocol) if corpora is None else corpora
     return [
         build(
-            folder,
+            collected,
+            where=folder,
             protocol=protocol,
-            corpus=name,
+            corpus=corpus,
             over_seeds=over_seeds,
             min_coverage=min_coverage,
-            collected=collected,
         )
-        for name in found or [None]  # without a usable run, the board says so, or why there is none
+        for corpus in found or [None]
     ]
 
 
@@ -359,7 +392,7 @@ def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
 
     from dfbench.runs.records.listing import ListedRun, listed_runs
 
-    found = listed_runs(Path(runs) if runs else load_settings().runs)
+    found = listed_runs(Path(runs) if runs else Setup().settings.runs)
     return pd.DataFrame([one.to_json() for one in found], columns=list(ListedRun("").to_json())).astype("str")
 
 
@@ -371,10 +404,10 @@ def verify_runs(*runs: Path | str, progress: Progress | None = None) -> pd.DataF
     folder, state ("follows", "no manifest", "unfinished", "does not follow" or "unreadable"), checked, problems, notes. It is
     no proof against a forger. Raises UnknownNameError, StoreError.
     """
-    from dfbench.hooks.host import Host
     from dfbench.results.verified import folders_of, table_of, verify
 
-    settings, registry = load_settings(), Host.load().registry
+    setup = Setup()
+    settings, registry = setup.settings, setup.registry
     shown = progress or SilentProgress()
     folders = folders_of([str(one) for one in runs], settings)
     return table_of([verify(one, registry=registry, settings=settings, progress=shown) for one in folders])
@@ -388,7 +421,7 @@ def export_runs(target: Path | str, *runs: Path | str) -> list[Path]:
     from dfbench.results.exporting import export_runs as export
     from dfbench.results.verified import folders_of
 
-    settings = load_settings()
+    settings = Setup().settings
     exported = export(folders_of([str(one) for one in runs], settings), Path(target), settings)
     return [one.copy for one in exported]
 
@@ -401,10 +434,3 @@ def _texts(overrides: Mapping[str, object] | None) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else str(value) for name, value in (overrides or {}).items()
     }
-
-
-def _board_of(dataset: str, splits: Sequence[str], runs: Path) -> str:
-    from dfbench.hooks.host import Host
-    from dfbench.results.boards.dataset_boards import board_of_dataset
-
-    return board_of_dataset(runs, Host.load().registry.dataset(dataset).name, splits)

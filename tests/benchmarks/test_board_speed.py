@@ -11,6 +11,7 @@ from tests.results.made_runs import expected, store_run
 
 from dfbench.results.boards.stored import collect
 from dfbench.results.tables import read_table
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.run_file import read_record, run_folders
 
 RUNS, FULL_RUNS, SMOKE_RUNS = 6, 60, 2  # FULL_RUNS with --full-depth
@@ -49,11 +50,12 @@ def stored(
 
 def test_checked_runs_of_a_board(in_turns: InTurns, stored: tuple[Path, Path]) -> None:
     runs, cache = stored
+    setup = Setup(cache=cache)
 
     def taken_at_their_word() -> None:
         for folder in run_folders(runs):
             read_record(folder)
             read_table(folder / "table.parquet")
 
-    found = in_turns(lambda: collect(runs, cache=cache), rounds=5, unchecked=taken_at_their_word)
+    found = in_turns(lambda: collect(runs, setup), rounds=5, unchecked=taken_at_their_word)
     assert {one.problem for one in found} == {""}

@@ -16,6 +16,7 @@ from tests.cli.made_scores import celeb, score_without_work
 import dfbench as public
 from dfbench.progress import SilentProgress
 from dfbench.results.boards.stored import collect
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.run_file import read_record, write_record
 from dfbench.runs.records.run_manifest import read_manifest
 from dfbench.runs.records.turns import turn_at
@@ -54,7 +55,7 @@ def change_scores(path: Path, **changes: Any) -> None:
 
 
 def problem_of(runs: Path) -> str:
-    (found,) = collect(runs)
+    (found,) = collect(runs, Setup())
     return found.problem
 
 
@@ -173,11 +174,11 @@ def test_a_run_of_before_gets_its_list_if_its_scores_are_those_of_the_list(
         (run / "run.json").write_text(json.dumps({**kept, **changes}))
 
     older()
-    (found,) = collect(run.parent)
+    (found,) = collect(run.parent, Setup())
     assert (found.problem, len(found.notes)) == ("", 1)
     assert dfbench(*RUN).code == 0
     assert (run / "manifest.parquet").read_bytes() == whole["manifest.parquet"]
-    (found,) = collect(run.parent)
+    (found,) = collect(run.parent, Setup())
     assert (found.problem, found.notes) == ("", ())
     older()
     change_scores(run / "scores.parquet", label=1)

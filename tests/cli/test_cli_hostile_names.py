@@ -13,6 +13,7 @@ from tests.cli.made_scores import celeb, score_without_work
 
 from dfbench.errors import StoreError
 from dfbench.results.boards.stored import collect
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.recorded import open_run
 from dfbench.settings import load_settings
 
@@ -68,7 +69,7 @@ def test_a_hostile_record_is_left_out_of_the_board(
         ]
         for fields in hostile:
             path.write_text(json.dumps({**record, **fields}))
-            (problem,) = [run.problem for run in collect(Path("runs")) if run.problem]
+            (problem,) = [run.problem for run in collect(Path("runs"), Setup()) if run.problem]
             assert problem.startswith("run.json is damaged: ")
             assert ascii(name) in problem or len(name) > 64
             with pytest.raises(StoreError, match=r"run\.json is damaged"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
 from dfbench.runs.planning.stage import RunRequest
 from dfbench.runs.trainings import weights
-from dfbench.settings import load_settings
+from dfbench.settings import Settings, load_settings
 from dfbench.training import distributed
 from dfbench.types import Status, Video
 
@@ -115,15 +116,60 @@ def test_a_request_is_read_as_it_was_written_and_another_file_is_refused(tmp_pat
             RunRequest.read(tmp_path / "other.json")
 
 
-def test_a_run_reads_the_settings_of_its_stage(
-    dfbench: Dfbench, toy: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def loads(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often plugins, the toy data set as an extra one, and settings were loaded."""
+    del toy
+    counts: Counter[str] = Counter()
+    load = Host.load
+
+    def load_plugins() -> Host:
+        counts["plugins"] += 1
+        return load()
+
+    def read_settings(**overrides: Any) -> Settings:
+        counts["settings"] += 1
+        return load_settings(**overrides)
+
+    monkeypatch.setattr(Host, "load", load_plugins)
+    # Whoever else has the function has it by this name.
+    for name in ("dfbench.settings", *(name for name in sys.modules if name.startswith("dfbench"))):
+        if hasattr(sys.modules[name], "load_settings"):
+            monkeypatch.setattr(f"{name}.load_settings", read_settings)
+    return counts
+
+
+def test_a_command_loads_plugins_and_settings_once(dfbench: Dfbench, loads: Counter[str]) -> None:
+    for command in (
+        ("train", "-d", "trained", "-p", "both"),
+        ("run", "-d", "trained", "-d", "constant", "-p", "both", "--json"),
+        ("run", "-d", "trained", "-p", "both", "--json"),
+        ("leaderboard", "-p", "both"),
+        ("leaderboard", "--dataset", "toy"),
+        ("data", "list"),
+        ("data", "check", "toy"),
+        ("data", "check"),
+        ("data", "status", "toy", "-d", "constant"),
+        ("runs", "verify"),
+        ("doctor",),
+    ):
+        loads.clear()
+        ended = dfbench(*command)
+        assert "Traceback" not in ended.err
+        assert loads == {"plugins": 1, "settings": 1}, command
+    loads.clear()
+    assert dfbench("plugins", "list", "--json").code == 0
+    assert loads == {"plugins": 1}
+
+
+@pytest.mark.usefixtures("probe")
+def test_explaining_and_predicting_load_plugins_and_settings_once(
+    dfbench: Dfbench, loads: Counter[str]
 ) -> None:
-    loads: Counter[str] = Counter()
-
-    def counted() -> Any:
-        loads["stage"] += 1
-        return load_settings()
-
-    monkeypatch.setattr("dfbench.runs.planning.stage.load_settings", counted)
-    assert dfbench("run", "-d", "constant", "-p", "once", "--json").code == 0
-    assert loads == {"stage": 1}
+    Path("a.mp4").write_bytes(b"video")
+    for command in ("explain", "predict"):
+        loads.clear()
+        ended = dfbench(command, "a.mp4", "-d", "probe")
+        assert ended.code == 3, ended.err
+        assert "undecodable" in ended.out + ended.err
+        assert loads == {"plugins": 1, "settings": 1}, command

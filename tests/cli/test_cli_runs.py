@@ -19,6 +19,7 @@ from tests.cli.made_scores import celeb, score_without_work
 import dfbench as public
 from dfbench.errors import UsageError
 from dfbench.results.boards.stored import collect
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.run_file import read_record, write_record
 from dfbench.runs.scoring.score_table import read_scores
 
@@ -194,7 +195,7 @@ def test_an_exported_run_follows_and_tells_nothing_of_the_machine(
         for file in copy.iterdir():
             assert secret.encode() not in file.read_bytes(), (secret, file)
     assert not read_scores(copy)["reason"].str.contains(USER).any()
-    (found,) = collect(copy.parent)
+    (found,) = collect(copy.parent, Setup())
     assert (found.problem, found.notes) == ("", ())
     assert public.verify_runs(copy)["state"].tolist() == ["follows"]
     pd.testing.assert_frame_equal(pd.read_csv(copy / "table.csv"), pd.read_csv(run / "table.csv"))

@@ -16,11 +16,13 @@ from dfbench import StoreError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.scaffold import new_plugin
 
+HOST = Host.load()
+
 
 def test_the_package_installs_and_passes_its_own_test(
     tmp_path: Path, pip_install: Callable[[Path, Path], None]
 ) -> None:
-    folder = new_plugin("detector", "blink_rate2", tmp_path / "with space" / "blink")
+    folder = new_plugin("detector", "blink_rate2", tmp_path / "with space" / "blink", host=HOST)
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "README.md",
         "blink_rate2/__init__.py",
@@ -45,7 +47,7 @@ def test_the_package_installs_and_passes_its_own_test(
 def test_a_trainable_detector_installs_trains_and_passes_its_own_test(
     tmp_path: Path, pip_install: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = new_plugin("trainable-detector", "blink_rate3", tmp_path / "blink")
+    folder = new_plugin("trainable-detector", "blink_rate3", tmp_path / "blink", host=HOST)
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "README.md",
         "blink_rate3/__init__.py",
@@ -67,7 +69,7 @@ def test_a_trainable_detector_installs_trains_and_passes_its_own_test(
 
 def test_an_unknown_kind_is_told_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no template for a 'dataset'") as caught:
-        new_plugin("dataset", "blink", tmp_path / "new")
+        new_plugin("dataset", "blink", tmp_path / "new", host=HOST)
     assert [hint.split(":")[0] for hint in caught.value.hints] == ["a detector", "a trainable-detector"]
     assert list(tmp_path.iterdir()) == []
 
@@ -77,7 +79,7 @@ def test_an_unknown_kind_is_told_the_known_ones(tmp_path: Path) -> None:
 )
 def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot name a detector") as caught:
-        new_plugin("detector", name, tmp_path / "new")
+        new_plugin("detector", name, tmp_path / "new", host=HOST)
     assert caught.value.hints
     assert list(tmp_path.iterdir()) == []
 
@@ -92,18 +94,18 @@ def test_a_name_that_is_no_identifier_is_refused(name: str, tmp_path: Path) -> N
 )
 def test_a_taken_name_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=reason):
-        new_plugin("detector", name, tmp_path / "new", host=Host.load())
+        new_plugin("detector", name, tmp_path / "new", host=HOST)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
-        new_plugin("detector", "fresh_name", tmp_path)
+        new_plugin("detector", "fresh_name", tmp_path, host=HOST)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"):
-        new_plugin("detector", "fresh_name", tmp_path / "file" / "new")
+        new_plugin("detector", "fresh_name", tmp_path / "file" / "new", host=HOST)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

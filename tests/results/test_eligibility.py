@@ -24,6 +24,7 @@ from dfbench.results.renderings.dataframe import frame_of
 from dfbench.results.table_notes import short_of, warnings_of
 from dfbench.results.tables import MEASURES, result_table
 from dfbench.results.writing import write_parquet
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.verification import content_of
 from dfbench.runs.scoring.score_table import read_scores, sigmoid, video_scores
 
@@ -203,7 +204,7 @@ def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, st
         write_parquet(path, bad, kind="table", version=1 if state == "of version 1" else 2)
     rewrite(stored, content={**content_of(stored, RUN_FILES), "measured_by": "an earlier version"})
     before = path.read_bytes() if path.exists() else b""
-    (run,) = collect(stored.parent)
+    (run,) = collect(stored.parent, Setup())
     assert run.problem == ""
     assert run.notes == (() if state == "gone" else (OTHER_CODE,))
     assert run.table is not None
@@ -213,7 +214,7 @@ def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, st
 
 def test_a_run_of_nothing_takes_no_board_down(stored: Path) -> None:
     store_run(stored.parent / "nothing", {**META, "detector": {"name": "net"}, "trained_on": []}, {}, {})
-    board = leaderboard(stored.parent, protocol="p")
+    board = leaderboard(collect(stored.parent, Setup()), where=stored.parent, protocol="p")
     frame = frame_of(board)
     assert frame["run"].tolist() == ["one"]
     assert board.left_out == ("nothing: its table holds no dataset",)
@@ -221,10 +222,10 @@ def test_a_run_of_nothing_takes_no_board_down(stored: Path) -> None:
 
 def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) -> None:
     of_24(stored.parent / "two", failed=3, finished="2026-02-01T00:00:00+00:00")
-    board = leaderboard(stored.parent, protocol="p")
+    board = leaderboard(collect(stored.parent, Setup()), where=stored.parent, protocol="p")
     frame = frame_of(board)
     assert frame[["run", "rank", "older_hidden"]].to_numpy().tolist() == [["one", 1, 1]]
-    board = leaderboard(stored.parent, protocol="p", min_coverage=0.5)
+    board = leaderboard(collect(stored.parent, Setup()), where=stored.parent, protocol="p", min_coverage=0.5)
     frame = frame_of(board)
     assert frame["run"].tolist() == ["two"]
     assert frame[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
@@ -235,6 +236,6 @@ def test_a_record_of_which_no_table_can_be_made_is_a_problem_of_that_run(
     stored: Path, change: dict[str, Any]
 ) -> None:
     rewrite(stored, **change)
-    (run,) = collect(stored.parent)
+    (run,) = collect(stored.parent, Setup())
     assert "table cannot be made" in run.problem
     assert run.table is None

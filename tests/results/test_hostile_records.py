@@ -33,6 +33,7 @@ from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.recorded import RecordedRun, finder_of, open_run, options_of, source_of, weights_of
 from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
@@ -130,7 +131,7 @@ def _good_one_stands(folder: Path, *, always: bool = False) -> None:
     """Whatever the bad run is: the good one has no problem, and boards with both can be made and printed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = collect(folder)
+        found = collect(folder, Setup())
         assert [run.problem for run in found if run.folder.name == GOOD] == [""]
         if not always and any(run.problem for run in found):
             return  # the bad one is on no board
@@ -138,7 +139,7 @@ def _good_one_stands(folder: Path, *, always: bool = False) -> None:
             for corpus in corpora(found, protocol=protocol):
                 for over_seeds in (False, True):
                     board = leaderboard(
-                        folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds, collected=found
+                        found, where=folder, protocol=protocol, corpus=corpus, over_seeds=over_seeds
                     )
                     markdown_of(board, told=str)
                     terminal_table(board)
@@ -291,7 +292,7 @@ def test_what_is_no_file_takes_no_board_down(name: str, kind: str, folder: Path)
 
 def test_a_bad_run_is_named_with_its_reason(folder: Path) -> None:
     (folder / BAD / "run.json").write_text("[" * 10**5)
-    (problem,) = [run.problem for run in collect(folder) if run.folder.name == BAD]
+    (problem,) = [run.problem for run in collect(folder, Setup()) if run.folder.name == BAD]
     assert "brackets" in problem
     _good_one_stands(folder, always=True)
     with pytest.raises(DfbenchError, match=r"bad/run\.json is damaged"):

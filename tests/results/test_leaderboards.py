@@ -24,6 +24,7 @@ from dfbench.results.renderings.files import write_board
 from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import ALL, MEAN
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.run_file import DIGEST, make_folder, write_record
 from dfbench.runs.records.verification import CONTENT
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, TABLE_WORDS
@@ -72,7 +73,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def board_of(runs: Path, corpus: str | None = None) -> Board:
-    return leaderboard(runs, protocol="cross-dataset", corpus=corpus)
+    return leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset", corpus=corpus)
 
 
 def text_of(board: Board) -> str:
@@ -129,8 +130,10 @@ def test_corpora_and_protocols_never_mix(make_run: MakeRun, runs: Path) -> None:
     assert caught.value.hints[0] == "dfbench leaderboard --corpus demo"
     assert frame_of(board_of(runs, "demo"))["entry"].tolist() == ["demo-entry"]
     assert frame_of(board_of(runs, "official"))["entry"].tolist() == ["real-entry"]
-    assert frame_of(leaderboard(runs, protocol="in-dataset"))["entry"].tolist() == ["inside-entry"]
-    assert corpora(collect(runs), protocol="cross-dataset") == ["demo", "official"]
+    assert frame_of(leaderboard(collect(runs, Setup()), where=runs, protocol="in-dataset"))[
+        "entry"
+    ].tolist() == ["inside-entry"]
+    assert corpora(collect(runs, Setup()), protocol="cross-dataset") == ["demo", "official"]
 
 
 def test_the_newest_run_of_an_entry_counts(make_run: MakeRun, runs: Path) -> None:
@@ -298,7 +301,7 @@ def test_training_data_that_are_no_list_of_names_leave_a_run_out(
     record = json.loads((folder / "run.json").read_text())
     for value in ("ffpp", {"ffpp": 1}, 3, [3], [None], [["ffpp"]], True):
         (folder / "run.json").write_text(json.dumps({**record, field: value}))
-        (bad,) = [run for run in collect(runs) if run.problem]
+        (bad,) = [run for run in collect(runs, Setup()) if run.problem]
         assert bad.problem == (f"run.json is damaged: its {field} is {value!a}, and no list of names")
     assert frame_of(board_of(runs))["entry"].tolist() == ["good"]
 
@@ -320,7 +323,7 @@ def test_an_unreadable_run_is_listed_and_not_fatal(make_run: MakeRun, runs: Path
 
 def test_undecodable_text_is_listed_too(make_run: MakeRun, runs: Path) -> None:
     (make_run("bad") / "run.json").write_bytes(b"\xff\xfe\xff")
-    assert collect(runs)[0].problem.startswith("run.json is damaged")
+    assert collect(runs, Setup())[0].problem.startswith("run.json is damaged")
 
 
 def test_a_run_without_scores_or_of_another_record_is_left_out(make_run: MakeRun, runs: Path) -> None:
@@ -330,7 +333,7 @@ def test_a_run_without_scores_or_of_another_record_is_left_out(make_run: MakeRun
     foreign = make_run("foreign")
     record = json.loads((foreign / "run.json").read_text())
     (foreign / "run.json").write_text(json.dumps({**record, "entry": "renamed"}))
-    problems = {run.folder.name: run.problem for run in collect(runs)}
+    problems = {run.folder.name: run.problem for run in collect(runs, Setup())}
     assert problems["good-1"] == problems["made anew-1"] == ""
     assert problems["empty-1"].startswith("scores.parquet is gone")
     assert problems["foreign-1"] == "run.json was changed since it was written"
@@ -344,7 +347,7 @@ def test_nothing_to_rank(make_run: MakeRun, runs: Path) -> None:
     with pytest.raises(RunError, match="no runs") as caught:
         board_of(runs)
     assert caught.value.hints[0].startswith("make one: dfbench run")
-    assert collect(runs) == []
+    assert collect(runs, Setup()) == []
     make_run("other", protocol="in-dataset")
     board = board_of(runs)
     assert (board.rows, frame_of(board).empty) == ((), True)

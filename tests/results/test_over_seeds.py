@@ -14,8 +14,10 @@ from tests.results.made_runs import store_run
 from dfbench.metrics.point import auc
 from dfbench.results.boards import seeds
 from dfbench.results.boards.leaderboard import leaderboard
+from dfbench.results.boards.stored import collect
 from dfbench.results.paired import scored_videos
 from dfbench.results.renderings.dataframe import frame_of
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
 from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.types import Label, Video
@@ -93,8 +95,10 @@ def runs(tmp_path: Path) -> Path:
 
 def boards(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The board of each seed by entry, and that over seeds by entry."""
-    one = frame_of(leaderboard(runs, protocol="cross-dataset"))
-    many = frame_of(leaderboard(runs, protocol="cross-dataset", over_seeds=True))
+    one = frame_of(leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset"))
+    many = frame_of(
+        leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset", over_seeds=True)
+    )
     return one.set_index("entry", drop=False), many.set_index("entry", drop=False)
 
 
@@ -125,7 +129,9 @@ def test_seeds_are_one_row_with_their_mean(make_seed: MakeSeed, runs: Path) -> N
         assert row[f"{name}_high"] - row[f"{name}_low"] > widths.max()
     assert row["run"] == "run-0-a+run-1-a+run-2-a"
     assert row["rank"] == 1
-    captions = leaderboard(runs, protocol="cross-dataset", over_seeds=True).captions
+    captions = leaderboard(
+        collect(runs, Setup()), where=runs, protocol="cross-dataset", over_seeds=True
+    ).captions
     assert any("Student" in line for line in captions)
 
 
@@ -233,7 +239,7 @@ def test_a_seed_whose_scores_are_gone_is_left_out_and_named(make_seed: MakeSeed,
     assert board["entry"].tolist() == [f"{FAMILY}2 seeds: 0, 2)"]
     assert board["run"].tolist() == ["run-0-a+run-2-a"]
     (runs / "run-0-a" / "scores.parquet").unlink()
-    found = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    found = leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset", over_seeds=True)
     assert [row.entry for row in found.rows] == [f"{FAMILY}seed 2)"]
     assert [sentence[:40] for sentence in sorted(found.left_out)] == [
         "run-0-a: scores.parquet is gone; scores.",
@@ -262,7 +268,7 @@ def test_seeds_that_tell_other_facts_of_a_video_stay_alone(
         return videos.assign(group="anna") if folder.name == "run-1-a" else videos
 
     monkeypatch.setattr(seeds, "scored_videos", altered)
-    board = leaderboard(runs, protocol="cross-dataset", over_seeds=True)
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset", over_seeds=True)
     assert sorted(row.entry for row in board.rows) == [f"{FAMILY}seed 0)", f"{FAMILY}seed 1)"]
     (sentence,) = board.left_out
     assert sentence.startswith("run-0-a+run-1-a: not pooled: the runs differ in the group of the video '0'")

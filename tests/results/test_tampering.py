@@ -25,6 +25,7 @@ from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import read_table, result_table, write_table
 from dfbench.results.terminal import plain_console
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.private import redaction
 from dfbench.runs.records.run_file import read_record
 from dfbench.runs.records.run_manifest import read_manifest
@@ -162,7 +163,7 @@ EDITS: dict[str, tuple[Tamper, str]] = {
 def test_what_was_edited_is_named_and_not_ranked(runs: Path, edit: str) -> None:
     tamper, told = EDITS[edit]
     tamper(runs / "run")
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert frame["entry"].tolist() == ["honest"]
     (sentence,) = board.left_out
@@ -183,7 +184,7 @@ def test_sums_that_fit_do_not_make_a_table_follow(runs: Path, edit: str) -> None
     tamper, told = FORGED[edit]
     tamper(runs / "run")
     fit(runs / "run")
-    (sentence,) = leaderboard(runs, protocol="p").left_out
+    (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "changed since" not in sentence
     assert told in sentence
 
@@ -196,7 +197,7 @@ def test_fewer_expected_videos_are_another_identity(runs: Path) -> None:
     pq.write_table(fewer.replace_schema_metadata({"dfbench.manifest": "1"}), run / "manifest.parquet")
     change_scores(run, without("7"))
     fit(run)
-    (sentence,) = leaderboard(runs, protocol="p").left_out
+    (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "manifest.parquet lists other videos of d" in sentence
     assert read_record(run)["identity"] == read_record(runs / "honest")["identity"]
 
@@ -205,7 +206,7 @@ def test_counts_of_the_lists_fit_the_manifest(runs: Path) -> None:
     rewrite(
         runs / "run", lists={"d": {"listed": {"real": 20, "fake": 19}, "official": None, "n_problems": 0}}
     )
-    (sentence,) = leaderboard(runs, protocol="p").left_out
+    (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "counts other reals and fakes of d than manifest.parquet lists" in sentence
 
 
@@ -214,7 +215,7 @@ def test_files_of_another_run_do_not_fit(runs: Path) -> None:
     shutil.copy(other / "run.json", runs / "run" / "run.json")
     for name in ("scores.parquet", "table.parquet"):
         shutil.copy(other / name, runs / "honest" / name)
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert frame["entry"].tolist() == ["other"]
     assert len(board.left_out) == 2
@@ -230,13 +231,13 @@ def test_a_shard_beside_finished_scores_scores_nothing(runs: Path) -> None:
     planted = scored_after_all(scores.to_pandas().query("status != 'ok'"))
     table = pa.Table.from_pandas(planted, schema=scores.schema, preserve_index=False)
     pq.write_table(table, runs / "run" / "scores" / "part-00099.parquet")
-    (sentence,) = leaderboard(runs, protocol="p").left_out
+    (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "scores/part-00099.parquet was put beside the finished scores" in sentence
 
 
 def test_a_copied_run_is_one_entry(runs: Path) -> None:
     shutil.copytree(runs / "run", runs / "copy")
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert sorted(frame["entry"]) == ["honest", "net (ffpp)"]
     assert board.left_out == ()
@@ -248,7 +249,7 @@ def test_a_table_of_another_version_is_told_and_ranked_by_its_scores(runs: Path)
     change_table(runs / "run", auc=right["auc"] + 0.01)
     content = content_of(runs / "run", (*RUN_FILES, "table.csv"))
     rewrite(runs / "run", content={**content, "measured_by": "of another version"})
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert board.left_out == ()
     assert frame["d"].tolist() == [pytest.approx(right["auc"][0])] * 2
@@ -258,25 +259,25 @@ def test_a_table_of_another_version_is_told_and_ranked_by_its_scores(runs: Path)
         console.print(terminal_table(board))
     assert f"{OTHER_CODE}: net (ffpp)" in " ".join(shown.get().split())
     change_table(runs / "run", auc=right["auc"] + 0.02)  # after it was written, whoever wrote it
-    assert "does not follow" in leaderboard(runs, protocol="p").left_out[0]
+    assert "does not follow" in leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out[0]
 
 
 def test_a_run_of_an_earlier_version_is_read_and_said_to_be_without(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     older = make(runs / "older", older=True)
     assert not (older / "manifest.parquet").exists()
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert (frame["rank"].tolist(), board.left_out) == ([1], ())
     assert frame["note"].str.contains(NO_MANIFEST, regex=False).all()
     right = frame["d"][0]
     change_table(older, auc=5.0)
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert frame["d"][0] == pytest.approx(right)
     assert "differs from what its scores give, which counts: auc of d, all is 5.0" in frame["note"][0]
     change_record(older, identity="0" * 64)
-    assert list(leaderboard(runs, protocol="p").left_out) == [
+    assert list(leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out) == [
         "older: the identity in run.json is not that of what it says"
     ]
 
@@ -284,7 +285,7 @@ def test_a_run_of_an_earlier_version_is_read_and_said_to_be_without(tmp_path: Pa
 def test_an_earlier_run_has_as_many_videos_as_it_says(tmp_path: Path) -> None:
     older = make(tmp_path / "runs" / "older", older=True)
     change_scores(older, without("3"))
-    (run,) = collect(older.parent)
+    (run,) = collect(older.parent, Setup())
     assert run.problem == "the scores hold 39 videos of d, where the run expects 40"
 
 
@@ -327,13 +328,16 @@ def test_bytes_that_changed_in_any_place_are_noticed(runs: Path, name: str) -> N
         else:
             changed[place] ^= int(rng.integers(1, 256))
         path.write_bytes(changed)
-        assert {run.folder.name: bool(run.problem) for run in collect(runs)} == {"honest": False, "run": True}
+        assert {run.folder.name: bool(run.problem) for run in collect(runs, Setup())} == {
+            "honest": False,
+            "run": True,
+        }
 
 
 def test_a_board_in_markdown_names_no_folder(runs: Path) -> None:
     (runs / "honest" / "run.json").write_text("{")
     change_record(runs / "run", status="failed", error="no power")
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     assert any(str(runs) in sentence for sentence in board.left_out)
     text = markdown_of(board, told=redaction(load_settings()).text)
     assert "left out: run: failed: no power" in text
@@ -344,7 +348,7 @@ def test_a_record_that_plays_an_earlier_version_beside_sums_is_noticed(runs: Pat
     record = read_record(runs / "run")
     kept = {name: value for name, value in record.items() if name not in (CONTENT, "record_sha256")}
     (runs / "run" / "run.json").write_text(json.dumps(kept))
-    (sentence,) = leaderboard(runs, protocol="p").left_out
+    (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "does not say what the files beside it were" in sentence
 
 
@@ -363,7 +367,7 @@ def test_a_record_that_plays_an_earlier_version_beside_sums_is_noticed(runs: Pat
 )
 def test_whatever_a_record_holds_is_a_problem_of_that_run(runs: Path, changes: dict[str, Any]) -> None:
     change_record(runs / "run", **changes)
-    board = leaderboard(runs, protocol="p")
+    board = leaderboard(collect(runs, Setup()), where=runs, protocol="p")
     frame = frame_of(board)
     assert frame["entry"].tolist() == ["honest"]
     assert [one.partition(":")[0] for one in board.left_out] == ["run"]

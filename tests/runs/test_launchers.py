@@ -14,6 +14,7 @@ from tests.cli.command import Dfbench
 
 from dfbench import RunError, UsageError, World
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.stage import RunRequest
 from dfbench.runs.trainings import weights
 from dfbench.training import distributed
@@ -90,7 +91,7 @@ def test_one_process_trains_in_place(surroundings: pytest.MonkeyPatch, case: str
 
     surroundings.setattr(weights, "_train", train)
     surroundings.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
-    assert weights.train_detector(RunRequest("any"), progress=SilentProgress()) == Path("trained")
+    assert weights.train_detector(RunRequest("any"), Setup(), progress=SilentProgress()) == Path("trained")
     assert worlds == [World()]
     assert distributed.cluster_environment() is None
 
@@ -136,7 +137,7 @@ def test_a_start_that_is_not_understood_is_refused(
 ) -> None:
     say(surroundings, said)
     with pytest.raises(UsageError, match=message) as caught:
-        weights.train_detector(RunRequest("any"), progress=SilentProgress())
+        weights.train_detector(RunRequest("any"), Setup(), progress=SilentProgress())
     assert caught.value.hints
 
 

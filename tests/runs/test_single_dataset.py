@@ -13,6 +13,7 @@ from dfbench.errors import RunError, SettingsError, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.protocols import lint_protocol
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.single_dataset import dataset_protocol, is_test_of, is_test_on, protocol_name
 from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
 from dfbench.specs import DatasetSpec, ProtocolSpec, VideoSelection
@@ -110,7 +111,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stage_of(request: RunRequest) -> Stage:
-    return open_stage(request, SilentProgress())
+    return open_stage(request, Setup(), SilentProgress())
 
 
 def test_a_request_for_a_dataset_is_a_protocol_of_its_own(own: Path) -> None:

@@ -9,6 +9,7 @@ import dfbench.cli.commands.runs as runs_command
 from dfbench.cli import output
 from dfbench.cli.commands import data, doctor, explain, leaderboard, localisation, predict, run, train
 from dfbench.cli.output import WholeSummaries
+from dfbench.runs.planning.setup import Setup
 from dfbench.version import VERSION
 
 
@@ -19,13 +20,14 @@ def _version(wanted: bool) -> None:
 
 
 def build_app() -> typer.Typer:
-    """All commands. Plugins may add theirs through `dfbench_commands`."""
+    """Build all commands, which share one setup; returns them. Plugins may add theirs through `dfbench_commands`."""
+    setup = Setup()
     app = typer.Typer(
         name="dfbench",
         help="Benchmark deepfake video detectors: dfbench run --detector fakestormer --protocol cross-dataset",
         no_args_is_help=True,
         cls=WholeSummaries,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "obj": setup},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
@@ -52,8 +54,6 @@ def build_app() -> typer.Typer:
     app.add_typer(plugins_command.app, name="plugins")
     app.add_typer(runs_command.app, name="runs")
 
-    from dfbench.hooks.host import Host
-
-    for note in Host.load().add_commands(app):
+    for note in setup.host.add_commands(app):
         output.say(f"warning: {note}", error=True)
     return app

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 from dfbench.escaping import for_shell
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _Weights = Annotated[
 
 
 def prepare_command(
+    context: typer.Context,
     dataset: flags.Dataset,
     detector: Annotated[
         str, typer.Option("--detector", "-d", help="Prepare the frames that this detector scores.")
@@ -78,17 +80,16 @@ def prepare_command(
     from dfbench.data.preparing.box_table import tracks_path, write_tracks
     from dfbench.data.preparing.shard import parse_shard
     from dfbench.errors import RunError, UsageError
-    from dfbench.hooks.host import Host
     from dfbench.runs.planning.sources import corpus_to_make, prepare_selected, prepared_selected
-    from dfbench.settings import load_settings
     from dfbench.types import Status
 
     if retry not in ("", "failed"):
         raise UsageError(f"--retry {retry}: only failures can be retried", hints=("use --retry failed",))
     share = parse_shard(shard)
     given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
-    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    registry, bars = Host.load().registry, output.progress()
+    changed = {name: value for name, value in given.items() if value is not None}
+    setup, bars = setup_of(context).with_settings(**changed), output.progress()
+    registry, settings = setup.registry, setup.settings
     made = bool(corpus_to_make(data, settings))
     wanted, labels = _needs(
         detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
@@ -135,6 +136,7 @@ def prepare_command(
 
 
 def status_command(
+    context: typer.Context,
     dataset: flags.Dataset,
     detector: Annotated[str, typer.Option("--detector", "-d", help="The detector that the frames are for.")],
     data: flags.Data = "",
@@ -153,11 +155,10 @@ def status_command(
     from collections import Counter
 
     from dfbench.cli import output
-    from dfbench.hooks.host import Host
     from dfbench.runs.planning.sources import corpus_to_make, prepared_selected
-    from dfbench.settings import load_settings
 
-    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    setup, bars = setup_of(context), output.progress()
+    registry, settings = setup.registry, setup.settings
     made = bool(corpus_to_make(data, settings))
     wanted, labels = _needs(
         detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer

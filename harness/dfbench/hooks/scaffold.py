@@ -36,12 +36,12 @@ KINDS = {
 }
 
 
-def new_plugin(kind: str, name: str, folder: Path, *, host: Host | None = None) -> Path:
+def new_plugin(kind: str, name: str, folder: Path, *, host: Host) -> Path:
     """Write the package of a detector called `name` into `folder`, which must not exist, and return `folder`.
 
     `kind` is one of `KINDS`. Raises UsageError for another, if `name` is no lower-case Python identifier or is taken by a
-    detector, a plugin or an importable module, or if `folder` exists; StoreError if it cannot be written. The folder appears
-    whole or not at all.
+    detector or a plugin of `host` or by an importable module, or if `folder` exists; StoreError if it cannot be written. The
+    folder appears whole or not at all.
     """
     if kind not in KINDS:
         raise UsageError(
@@ -50,7 +50,7 @@ def new_plugin(kind: str, name: str, folder: Path, *, host: Host | None = None) 
                 f"a {known}:   dfbench plugins new {for_shell(known)} {for_shell(name)}" for known in KINDS
             ),
         )
-    _check_name(name, Host.load() if host is None else host)
+    _check_name(name, host)
     if folder.exists() or folder.is_symlink():
         raise UsageError(
             f"{folder} exists already",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.stage import RunRequest, open_stage
 from dfbench_plugins.datasets import dfbench_datasets
 
@@ -45,7 +46,7 @@ def test_each_has_a_test_of_its_own(
     if name == "deeperforensics":
         monkeypatch.setenv("DFBENCH_DATA__ROOTS__FFPP", str(request.getfixturevalue("ffpp_root")))
     splits = ("val",) if name == "ffiw" else ()  # of which there is no test split
-    stage = open_stage(RunRequest("chance", dataset=name, splits=splits), SilentProgress())
+    stage = open_stage(RunRequest("chance", dataset=name, splits=splits), Setup(), SilentProgress())
     assert stage.protocol.name == (f"dataset:{name}:val" if splits else f"dataset:{name}")
     (test,) = stage.protocol.test_sets()
     assert test.key == name

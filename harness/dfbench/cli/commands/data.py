@@ -10,6 +10,7 @@ import typer
 from dfbench.cli import flags
 from dfbench.cli.output import WholeSummaries
 from dfbench.cli.preparation import Selected, prepare_command, status_command
+from dfbench.cli.shared import setup_of
 
 if TYPE_CHECKING:
     from dfbench.runs.datasets.overview import DatasetState
@@ -21,24 +22,23 @@ app = typer.Typer(
 
 @app.command("demo")
 def demo_command(
+    context: typer.Context,
     size: Annotated[str, typer.Option(help="full or small.")] = "full",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the people and scenes.")] = 0,
 ) -> None:
     """Write the demo corpora in the official directory layouts and print their folders."""
     from dfbench.cli import output
-    from dfbench.hooks.host import Host
     from dfbench.runs.planning.sources import made_corpus
-    from dfbench.settings import load_settings
 
-    source = made_corpus(
-        "demo", Host.load().registry, load_settings(), size=size, seed=seed, progress=output.progress()
-    )
+    setup, bars = setup_of(context), output.progress()
+    source = made_corpus("demo", setup.registry, setup.settings, size=size, seed=seed, progress=bars)
     for name, root in source.roots.items():
         output.say(name, root)
 
 
 @app.command("list")
 def list_command(
+    context: typer.Context,
     look: Annotated[
         bool, typer.Option("--check/--no-check", help="Hold what is there against its lists and counts.")
     ] = True,
@@ -48,15 +48,14 @@ def list_command(
     from functools import partial
 
     from dfbench.cli import output
-    from dfbench.hooks.host import Host
     from dfbench.results.terminal import DataTable
     from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import overview
     from dfbench.runs.planning.sources import configured_source
-    from dfbench.settings import load_settings
     from dfbench.text import storable
 
-    registry, settings = Host.load().registry, load_settings()
+    setup = setup_of(context)
+    registry, settings = setup.registry, setup.settings
     source = configured_source(settings, registry)
     checked = partial(
         inspect_dataset,
@@ -97,6 +96,7 @@ def list_command(
 
 @app.command("check")
 def check_command(
+    context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="A dataset; every configured one if empty.")] = "",
     data: flags.Data = "",
     root: Annotated[Path | None, typer.Option(help="Check this folder instead.")] = None,
@@ -121,13 +121,12 @@ def check_command(
 
     from dfbench.cli import output
     from dfbench.errors import UsageError
-    from dfbench.hooks.host import Host
     from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import NOT_CONFIGURED, overview, states_on_disk
     from dfbench.runs.planning.sources import configured_source, made_corpus
-    from dfbench.settings import load_settings
 
-    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    setup, bars = setup_of(context), output.progress()
+    registry, settings = setup.registry, setup.settings
     source = configured_source(settings, registry)
     if data and dataset:
         source = Selected(dataset, data, size, split or (), compression).source(
@@ -170,6 +169,7 @@ def check_command(
 
 @app.command("add")
 def add_command(
+    context: typer.Context,
     dataset: flags.Dataset,
     root: Annotated[Path, typer.Argument(help="The folder that it is in.")],
     compression: Annotated[
@@ -182,13 +182,13 @@ def add_command(
 
     from dfbench.cli import output
     from dfbench.config_file import config_path, write_root
-    from dfbench.hooks.host import Host
     from dfbench.runs.datasets.checking import inspect_dataset
     from dfbench.runs.datasets.overview import states_on_disk
     from dfbench.runs.planning.sources import configured_source, with_corpora
     from dfbench.settings import load_settings
 
-    registry, settings = Host.load().registry, load_settings()
+    setup = setup_of(context)
+    registry, settings = setup.registry, setup.settings
     spec, place = registry.dataset(dataset), root.absolute()
     source = configured_source(settings, registry)
     look = partial(
@@ -210,12 +210,13 @@ def add_command(
     for key in keys or [spec.name]:  # the line of an alias is replaced, not joined by a second one
         write_root(key, place)
         output.say(f"{config_path()}: {key} = {place}{instead}")
-        if load_settings().data.roots.get(key) != place:
+        if load_settings().data.roots.get(key) != place:  # as the file and the variables say now
             output.say(f"warning: DFBENCH_DATA__ROOTS__{key.upper()} is set and beats the file", error=True)
 
 
 @app.command("show")
 def show_command(
+    context: typer.Context,
     dataset: flags.Dataset,
     out: Annotated[Path | None, typer.Option(help="The PNG or JPEG; DATASET_faces.png if not given.")] = None,
     count: Annotated[int, typer.Option(min=1, max=400, help="How many videos.")] = 24,
@@ -231,15 +232,14 @@ def show_command(
     from dfbench.cli import output
     from dfbench.data.datasets.contact_sheet import at_hand, choose, contact_sheet
     from dfbench.errors import StoreError, UsageError
-    from dfbench.hooks.host import Host
     from dfbench.runs.planning.sources import prepare_selected
-    from dfbench.settings import load_settings
     from dfbench.types import FrameChoice, PrepareSpec
 
     kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     if out is not None and out.suffix.casefold() not in kinds:
         raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
-    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    setup, bars = setup_of(context), output.progress()
+    registry, settings = setup.registry, setup.settings
     selected = Selected(dataset, data, size, split or (), compression)
     source = selected.source(registry, settings, bars)
     videos = selected.videos(source, registry)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 
 if TYPE_CHECKING:
     from dfbench.errors import DfbenchError
@@ -39,6 +40,7 @@ SAME_SCORE = 0.005  # between the probability of a run and that of an explanatio
 
 
 def explain_command(
+    context: typer.Context,
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...")] = None,
     detector: Annotated[
         str, typer.Option("--detector", "-d", help="Who explains; the first that can if empty.")
@@ -73,19 +75,18 @@ def explain_command(
     """
     from dfbench.cli import output
     from dfbench.errors import CoverageError
-    from dfbench.hooks.host import Host
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.planning.refusals import check_explaining, check_maps
     from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.records.recorded import finder_of, open_run, options_of, weights_of
     from dfbench.runs.scoring.prediction import weights_for_files
-    from dfbench.settings import load_settings
     from dfbench.specs import LoadOptions
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench explain")
-    registry, settings, bars = Host.load().registry, load_settings(), output.progress()
+    setup, bars = setup_of(context), output.progress()
+    registry, settings = setup.registry, setup.settings
     _check_subject(run, video, videos)
     wanted: list[_Wanted]
     options, finder_name = LoadOptions(), settings.face_finder
@@ -110,7 +111,7 @@ def explain_command(
         )
         if weights is None:
             request = RunRequest(spec.name, data=data, device=device)
-            weights = weights_for_files(request, spec, settings, bars, to="explain")
+            weights = weights_for_files(request, spec, setup, bars, to="explain")
         options, wanted = LoadOptions(weights), []
     options = replace(options, device=device)
     with open_explainer(spec, registry, options, names=tuple(maps or ())) as opened:

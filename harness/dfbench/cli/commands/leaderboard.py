@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 from dfbench.types import COVERAGE_LIMIT
 
 if TYPE_CHECKING:
     from dfbench.results.boards.board import Board
+    from dfbench.settings import Settings
 
 
 def leaderboard_command(
+    context: typer.Context,
     protocol: Annotated[str, typer.Option("--protocol", "-p", help="The protocol.")] = "cross-dataset",
     dataset: Annotated[
         str, typer.Option(help="The board of `dfbench run --dataset NAME` instead of a protocol's.")
@@ -39,18 +42,20 @@ def leaderboard_command(
     as_json: flags.Json = False,
 ) -> None:
     """Rank the entries of all runs; demo and real corpora never share a table."""
-    from dfbench.api import boards
+    from dfbench.api import boards_in
     from dfbench.cli import output
     from dfbench.errors import RunError
     from dfbench.results.renderings.dataframe import records_of
     from dfbench.results.renderings.terminal import terminal_table
 
-    found = boards(
-        protocol,
+    setup = setup_of(context)
+    found = boards_in(
+        setup,
+        runs=runs,
+        protocol=protocol,
         dataset=dataset,
         splits=split or (),
-        corpus=corpus or None,
-        runs=runs,
+        corpora=[corpus] if corpus else None,
         over_seeds=over_seeds,
         min_coverage=min_coverage,
     )
@@ -67,10 +72,10 @@ def leaderboard_command(
         return
     for board in found:
         output.print_table(terminal_table(board))
-        _write(board, runs, out)
+        _write(board, setup.settings, runs, out)
 
 
-def _write(board: Board, runs: Path | None, out: Path | None) -> None:
+def _write(board: Board, settings: Settings, runs: Path | None, out: Path | None) -> None:
     """Write a board in all formats below `out`, or else in the folder of runs, and say where it is."""
     from dfbench.cli import output
     from dfbench.data.folders import below, require_below
@@ -78,10 +83,8 @@ def _write(board: Board, runs: Path | None, out: Path | None) -> None:
     from dfbench.results.renderings.figure import draw_board
     from dfbench.results.renderings.files import write_board
     from dfbench.runs.records.private import redaction
-    from dfbench.settings import load_settings
     from dfbench.text import folder_name
 
-    settings = load_settings()
     place = runs or settings.runs
     name = f"{board.protocol}-{board.corpus}{'-over-seeds' if board.over_seeds else ''}"
     folder = below(out or place / "leaderboards", folder_name(name))

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 
 
 def localisation_command(
+    context: typer.Context,
     detector: Annotated[str, typer.Option("--detector", "-d", help="A detector that explains itself.")],
     data: flags.Data = "",
     dataset: Annotated[
@@ -36,20 +38,19 @@ def localisation_command(
     """Compare a detector's maps with the mask videos of fakes, and its evidence over time with spliced videos."""
     from dfbench.cli import output
     from dfbench.data.folders import below, require_below
-    from dfbench.hooks.host import Host
     from dfbench.results.evidence.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.evidence.localisation import BORDER, MASK, localise, masked_videos
     from dfbench.runs.planning.refusals import check_maps, check_selection, load_options, require_explainer
     from dfbench.runs.planning.stage import RunRequest, open_stage
     from dfbench.runs.trainings.weights import find_weights
-    from dfbench.settings import load_settings
     from dfbench.text import folder_name
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench localisation")
     request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
-    registry = Host.load().registry
+    setup = setup_of(context)
+    registry = setup.registry
     require_explainer(registry.detector(detector), registry)
     check_maps(registry.detector(detector), maps or ())
     for name in dataset or ():
@@ -60,9 +61,9 @@ def localisation_command(
             data=data,
             size=size,
             registry=registry,
-            settings=load_settings(),
+            settings=setup.settings,
         )
-    stage = open_stage(request, output.progress(), purpose="explain")
+    stage = open_stage(request, setup, output.progress(), purpose="explain")
     videos = masked_videos(stage, dataset or (), split)
     corpus = stage.source.corpus_of(videos)
     options = load_options(request, stage.spec)

@@ -9,6 +9,7 @@ import typer
 
 from dfbench.cli import output
 from dfbench.cli.output import WholeSummaries
+from dfbench.cli.shared import setup_of
 from dfbench.errors import PluginError
 from dfbench.escaping import for_shell
 
@@ -22,12 +23,13 @@ app = typer.Typer(help="List, check and begin plugins.", no_args_is_help=True, c
 
 @app.command("list")
 def list_plugins(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Show every plugin, what it offers, and why it failed if it did; exits with 1 if one did."""
-    from dfbench.hooks.host import Host, PluginStatus
+    from dfbench.hooks.host import PluginStatus
 
-    records = Host.load().plugins
+    records = setup_of(context).host.plugins
     if as_json:
         output.say_json([_as_json(record) for record in records], indent=2)
     else:
@@ -42,6 +44,7 @@ def list_plugins(
 
 @app.command("new")
 def new_plugin(
+    context: typer.Context,
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="What to begin: detector or trainable-detector.")
     ],
@@ -51,7 +54,7 @@ def new_plugin(
     """Write a minimal package that can be installed and run at once."""
     from dfbench.hooks.scaffold import new_plugin as write_plugin
 
-    written = write_plugin(kind, name, folder or Path(name))
+    written = write_plugin(kind, name, folder or Path(name), host=setup_of(context).host)
     output.say(f"wrote {written}; now:")
     # A bare name would be looked up on the package index, where a stranger's package may have it.
     place = written if written.is_absolute() else Path(".", written)
@@ -63,6 +66,7 @@ def new_plugin(
 
 @app.command("check")
 def check_plugin(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="DETECTOR", help="The name of a detector.")],
     device: Annotated[str, typer.Option(help="Where to run it: cpu, cuda, cuda:1, ...")] = "cpu",
     weights: Annotated[Path | None, typer.Option(help="Its weights, if it needs any.")] = None,
@@ -70,10 +74,9 @@ def check_plugin(
     """Check that a detector behaves: shapes, same score alone and in any batch, repeatability. One that dfbench trains is
     trained for a few steps on made-up faces if it is given no weights."""
     from dfbench.hooks.conformance import check_detector
-    from dfbench.hooks.host import Host
     from dfbench.results.terminal import styled
 
-    registry = Host.load().registry
+    registry = setup_of(context).registry
     spec = registry.detector(name)
     if spec.method and weights is None:
         from dfbench.training.conformance import check_training

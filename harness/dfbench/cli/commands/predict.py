@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 
 
 def predict_command(
+    context: typer.Context,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -72,7 +74,7 @@ def predict_command(
         overrides=parse_overrides(overrides or ()),
     )
     shown = NotingProgress() if as_json else output.progress()
-    predictions = predictions_of(files, request, retry=retry, progress=shown)
+    predictions = predictions_of(files, request, setup_of(context), retry=retry, progress=shown)
     if as_json:
         output.say_json(records_of(predictions_table(predictions)))
     else:

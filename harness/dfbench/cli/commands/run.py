@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 from dfbench.escaping import for_shell
 from dfbench.types import COVERAGE_LIMIT
 
 
 def run_command(
+    context: typer.Context,
     detector: Annotated[list[str], typer.Option("--detector", "-d", help="A detector; repeat for several.")],
     protocol: Annotated[
         str,
@@ -102,11 +104,12 @@ def run_command(
         )
         for name in detector
     ]
-    requests = check_requests(requests)
+    setup = setup_of(context)
+    requests = check_requests(requests, setup)
     tables = []
     shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
     for request in requests:
-        outcome = evaluate(request, progress=shown)
+        outcome = evaluate(request, setup, progress=shown)
         tables.append(outcome.table)
         if not as_json:
             output.print_table(render_table(outcome.table, width=output.console().width))

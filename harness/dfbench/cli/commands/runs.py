@@ -9,6 +9,7 @@ import typer
 
 from dfbench.cli import flags, output
 from dfbench.cli.output import WholeSummaries
+from dfbench.cli.shared import setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +25,12 @@ _Runs = Annotated[
 
 
 @app.command("list")
-def list_command(runs: _Runs = None, as_json: flags.Json = False) -> None:
+def list_command(context: typer.Context, runs: _Runs = None, as_json: flags.Json = False) -> None:
     """List the stored runs: what each is, and how it ended."""
     from dfbench.results.terminal import DataTable
     from dfbench.runs.records.listing import listed_runs
 
-    found = listed_runs(_settings(runs).runs)
+    found = listed_runs(_settings(context, runs).runs)
     if as_json:
         output.say_json([one.to_json() for one in found])
         return
@@ -44,6 +45,7 @@ def list_command(runs: _Runs = None, as_json: flags.Json = False) -> None:
 
 @app.command("verify")
 def verify_command(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -55,11 +57,10 @@ def verify_command(
 ) -> None:
     """Check that runs follow from their records: lists, scores, tables, and data where they are at hand; exits with 1 if not."""
     from dfbench.errors import RunError
-    from dfbench.hooks.host import Host
     from dfbench.results.verified import WRONG, folders_of, states_of, verify
 
-    settings = _settings(runs)
-    registry = Host.load().registry
+    settings = _settings(context, runs)
+    registry = setup_of(context).registry
     found: list[Verified] = []
     bars = output.progress()
     folders = folders_of(names or [], settings)
@@ -80,6 +81,7 @@ def verify_command(
 
 @app.command("export")
 def export_command(
+    context: typer.Context,
     target: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder for the copies.")],
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs by name or folder; all if not given.")
@@ -91,7 +93,7 @@ def export_command(
     from dfbench.results.exporting import export_runs
     from dfbench.results.verified import folders_of
 
-    settings = _settings(runs)
+    settings = _settings(context, runs)
     exported = export_runs(folders_of(names or [], settings), target, settings)
     if as_json:
         output.say_json(
@@ -107,10 +109,9 @@ def export_command(
     )
 
 
-def _settings(runs: Path | None) -> Settings:
-    from dfbench.settings import load_settings
-
-    settings = load_settings()
+def _settings(context: typer.Context, runs: Path | None) -> Settings:
+    """Return the settings of the command, with the folder of runs that it names, if it names one."""
+    settings = setup_of(context).settings
     return settings if runs is None else settings.model_copy(update={"runs": runs})
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from dfbench.cli import flags
+from dfbench.cli.shared import setup_of
 
 
 def train_command(
+    context: typer.Context,
     detector: Annotated[str, typer.Option("--detector", "-d", help="A trainable detector.")],
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="Its train and validation sets are used.")
@@ -50,7 +52,7 @@ def train_command(
     from dfbench.runs.trainings.weights import train_detector
 
     if asked is not None:
-        output.say(train_detector(RunRequest.read(asked), progress=output.progress()))
+        output.say(train_detector(RunRequest.read(asked), setup_of(context), progress=output.progress()))
         return
     request = RunRequest(
         detector=detector,
@@ -67,4 +69,4 @@ def train_command(
         devices=devices,
         nodes=nodes,
     )
-    output.say(train_detector(request, progress=output.progress()))
+    output.say(train_detector(request, setup_of(context), progress=output.progress()))

@@ -18,7 +18,7 @@ from dfbench.results.boards.captions import captions_of
 from dfbench.results.boards.choosing import choose_runs, unusable
 from dfbench.results.boards.rows import row_of, sections_of
 from dfbench.results.boards.seeds import over_seeds as pool_seeds
-from dfbench.results.boards.stored import RunResult, collect
+from dfbench.results.boards.stored import RunResult
 from dfbench.results.tables import MEAN
 from dfbench.types import COVERAGE_LIMIT
 
@@ -29,26 +29,24 @@ def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
 
 
 def leaderboard(
-    runs_dir: Path,
+    runs: Sequence[RunResult],
     *,
+    where: Path,
     protocol: str,
     corpus: str | None = None,
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
-    collected: Sequence[RunResult] | None = None,
 ) -> Board:
-    """Build the board of `protocol` on `corpus`, a row for each entry, best mean AUC first.
+    """Build the board of `protocol` on `corpus` from the runs in the folder `where`, a row for each entry, best mean first.
 
     With `over_seeds`, entries that differ in their seed alone are one row: the mean of their AUCs, with an interval
     over source identities and seeds (`dfbench.results.boards.seeds`). An entry is not ranked if less than `min_coverage` of
-    the expected videos of one of its tests were scored. `corpus` may be left out if there is but one. `collected`: the runs,
-    if `collect` returned them before.
+    the expected videos of one of its tests were scored. `corpus` may be left out if there is but one.
     Raises RunError if there is no run at all, or if several corpora are there and none is named.
     """
-    runs = collect(runs_dir) if collected is None else collected
     if not runs:
         raise RunError(
-            f"there are no runs in {runs_dir}",
+            f"there are no runs in {where}",
             hints=(f"make one: dfbench run --detector fakestormer --protocol {for_shell(protocol)}",),
         )
     corpus = _only_corpus(runs, protocol) if corpus is None else corpus

@@ -13,7 +13,6 @@ import pandas as pd
 
 from dfbench.errors import DataError, StoreError
 from dfbench.escaping import for_terminal
-from dfbench.hooks.host import Host
 from dfbench.hooks.third_party import in_words
 from dfbench.identity import digest_of
 from dfbench.names import shown
@@ -21,11 +20,11 @@ from dfbench.results.boards.training_marks import marked_anew
 from dfbench.results.checked import check_run
 from dfbench.results.eligibility import list_notes
 from dfbench.results.tables import ALL, MEAN
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_of_seeds, without_seed
 from dfbench.runs.records.run_file import DIGEST, SCHEMA, read_record, run_folders
 from dfbench.runs.scoring.score_table import any_scores
 from dfbench.runs.trainings.training_names import UNKNOWN, DatasetNames, recorded_training
-from dfbench.settings import load_settings
 
 NO_DATASET = "trained on what no dataset here is called"
 
@@ -77,25 +76,25 @@ class RunResult:
         return self.table[self.table["manipulation"] == ALL]
 
 
-def collect(runs_dir: Path, *, cache: Path | None = None) -> list[RunResult]:
+def collect(runs_dir: Path, setup: Setup) -> list[RunResult]:
     """Every run in `runs_dir`, by folder name; a run that cannot be read, or was altered, is listed with its problem.
 
-    `cache`: where what comes of checking them is kept; that of the settings if None. Raises StoreError if `runs_dir` is there
-    and cannot be listed.
+    What comes of checking them is kept in the cache of `setup`, whose plugins are loaded if any run needs the names of data
+    sets. Raises StoreError if `runs_dir` is there and cannot be listed.
     """
-    kept = cache or load_settings().cache
-    names = _DatasetNames()
-    return [_read_run(folder, kept, names) for folder in run_folders(runs_dir)]
+    names = _DatasetNames(setup)
+    return [_read_run(folder, setup.settings.cache, names) for folder in run_folders(runs_dir)]
 
 
 class _DatasetNames:
     """The names of the installed datasets, found out once, if any run needs them: plugins are loaded for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
         self._names: DatasetNames | None = None
 
     def __call__(self) -> DatasetNames:
-        self._names = self._names or DatasetNames(Host.load().registry)
+        self._names = self._names or DatasetNames(self._setup.registry)
         return self._names
 
 

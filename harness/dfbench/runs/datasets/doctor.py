@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dfbench.config_file import config_path
 from dfbench.data.folders import folder_fault, unmakeable
 from dfbench.errors import SettingsError
-from dfbench.hooks.host import Host, PluginStatus
+from dfbench.hooks.host import PluginRecord, PluginStatus
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import configured_source
-from dfbench.settings import Settings, load_settings
+from dfbench.settings import Settings
 from dfbench.text import storable
+
+if TYPE_CHECKING:
+    from dfbench.hooks.registry import Registry
 
 PACKAGES = (
     "torch",
@@ -43,10 +49,17 @@ class Finding:
         object.__setattr__(self, "detail", storable(self.detail))
 
 
-def diagnose() -> list[Finding]:
-    """All findings, most basic first."""
-    settings = load_settings()
-    return [_settings_file(), *_packages(), _device(), *_folders(settings), *_roots(settings), *_plugins()]
+def diagnose(setup: Setup) -> list[Finding]:
+    """Look at everything; returns the findings, most basic first."""
+    settings = setup.settings
+    return [
+        _settings_file(),
+        *_packages(),
+        _device(),
+        *_folders(settings),
+        *_roots(settings, setup.registry),
+        *_plugins(setup.host.plugins),
+    ]
 
 
 def _settings_file() -> Finding:
@@ -106,11 +119,11 @@ def _folders(settings: Settings) -> list[Finding]:
     return found
 
 
-def _roots(settings: Settings) -> list[Finding]:
+def _roots(settings: Settings, registry: Registry) -> list[Finding]:
     if not settings.data.roots:
         return [Finding("data", "note", f"no data roots in {config_path()}: runs use the demo corpora")]
     try:
-        source = configured_source(settings, Host.load().registry)
+        source = configured_source(settings, registry)
     except SettingsError as error:
         return [Finding("data", "broken", error.message)]
     found = [
@@ -125,12 +138,12 @@ def _roots(settings: Settings) -> list[Finding]:
     return found
 
 
-def _plugins() -> list[Finding]:
+def _plugins(records: Sequence[PluginRecord]) -> list[Finding]:
     return [
         Finding(
             f"plugin {record.name}",
             _PLUGIN_STATES[record.status],
             record.error or record.distribution,
         )
-        for record in Host.load().plugins
+        for record in records
     ]

@@ -32,6 +32,7 @@ from dfbench.trust import require_trusted
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
+    from dfbench.runs.planning.setup import Setup
     from dfbench.runs.planning.stage import RunRequest
     from dfbench.settings import Settings
     from dfbench.specs import DatasetSpec, DetectorSpec, ProtocolSpec
@@ -89,16 +90,13 @@ def check_explaining(
         raise MissingVideoError(f"there is no file {videos[0]}", hints=("correct the path of the video",))
 
 
-def check_requests(requests: Sequence[RunRequest]) -> list[RunRequest]:
+def check_requests(requests: Sequence[RunRequest], setup: Setup) -> list[RunRequest]:
     """Check all `requests` of a command before the first is carried out; returns those to carry out.
 
     A recipe that is given for several detectors is for those that train, of which there must be one: the others come back
     without it. Raises what `check_request` raises.
     """
-    from dfbench.hooks.host import Host
-    from dfbench.settings import load_settings
-
-    registry, settings = Host.load().registry, load_settings()
+    registry, settings = setup.registry, setup.settings
     trains = any(_trains(registry.detector(one.detector), one) for one in requests)
     for request in requests:
         check_request(request, registry, settings, beside_trained=trains)

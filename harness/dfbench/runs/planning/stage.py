@@ -24,10 +24,11 @@ from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.runs.planning.protocols import TrainingSets, lint_protocol, training_sets, with_own_names
 from dfbench.runs.planning.refusals import Purpose, check_request, tested_dataset
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.single_dataset import dataset_protocol
 from dfbench.runs.planning.sources import DataSource, data_source, index_at, no_root
 from dfbench.runs.records.run_file import refuse_unusable
-from dfbench.settings import Settings, load_settings
+from dfbench.settings import Settings
 from dfbench.specs import DetectorSpec, ProtocolSpec, VideoSelection
 from dfbench.types import FULL_PRECISION, Video
 from dfbench.untrusted import MOST_RECORD, read_object
@@ -202,14 +203,13 @@ def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
     return replace(protocol, train=train, validation=validation)
 
 
-def open_stage(request: RunRequest, progress: Progress, *, purpose: Purpose = "score") -> Stage:
-    """Load the plugins and settings and find or make the data; `purpose` as of `check_request`.
+def open_stage(request: RunRequest, setup: Setup, progress: Progress, *, purpose: Purpose = "score") -> Stage:
+    """Find or make the data of a request; returns what all its steps share. `purpose` as of `check_request`.
 
     Raises StoreError if no folder of runs can be made for what is to be scored, UsageError and WeightsError for what
     `check_request` refuses, and RunError for a protocol that is not fair, before any corpus is made.
     """
-    host = Host.load()
-    settings = load_settings()
+    host, settings = setup.host, setup.settings
     if purpose == "score":
         refuse_unusable(settings.runs)
     check_request(request, host.registry, settings, purpose=purpose)

@@ -34,6 +34,7 @@ from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.fairness import by_test, leaks_into_tests, warn_of_leaks
 from dfbench.runs.planning.protocols import named_tests, resolve_protocol
 from dfbench.runs.planning.refusals import load_options
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import prepare_selected, with_finder
 from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.entries import entry_name
@@ -87,9 +88,9 @@ class ScoredRun:
     roots: tuple[Path, ...] = ()
 
 
-def score_detector(request: RunRequest, *, progress: Progress) -> ScoredRun:
+def score_detector(request: RunRequest, setup: Setup, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
-    stage = open_stage(request, progress)
+    stage = open_stage(request, setup, progress)
     spec = stage.spec
     options = load_options(request, spec)
     tests = resolve_protocol(stage.protocol, named_tests(request.only, stage.protocol, stage.registry))

@@ -22,18 +22,17 @@ from dfbench.data.images.file_kinds import is_video_name
 from dfbench.data.store.face_files import read_track
 from dfbench.errors import ScoreError, StoreError, UsageError
 from dfbench.hooks.detectors import opened
-from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 from dfbench.metrics.uncertainty import percentile_interval
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.refusals import check_request, load_options
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import DataSource, prepare_selected
 from dfbench.runs.planning.stage import RunRequest, open_stage
 from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
 from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.known_detector import known_detector, without_weights
 from dfbench.runs.trainings.weights import find_weights
-from dfbench.settings import load_settings
 from dfbench.text import storable
 from dfbench.types import ClipSpec, GivenFile, Pooling, PrepareSpec, Status
 
@@ -140,7 +139,7 @@ class _Collected:
 
 
 def predict_files(
-    files: Sequence[Path], request: RunRequest, *, retry: bool = False, progress: Progress
+    files: Sequence[Path], request: RunRequest, setup: Setup, *, retry: bool = False, progress: Progress
 ) -> Predictions:
     """Score video files, folders of frames, and folders of frames in archives with the detector of `request`.
 
@@ -152,7 +151,7 @@ def predict_files(
     """
     if not files:
         raise UsageError("no file to score is named", hints=("dfbench predict VIDEO.mp4 --detector NAME",))
-    registry, settings = Host.load().registry, load_settings()
+    registry, settings = setup.registry, setup.settings
     check_request(request, registry, settings, purpose="explain")
     spec = registry.detector(request.detector)
     given = given_files(files)
@@ -162,7 +161,7 @@ def predict_files(
         return Predictions(spec.name, "", "", tuple(rows))
     options = load_options(request, spec)
     if options.weights is None:
-        options = replace(options, weights=weights_for_files(request, spec, settings, progress, to="score"))
+        options = replace(options, weights=weights_for_files(request, spec, setup, progress, to="score"))
     detector = known_detector(spec, replace(options, device=choose_device(options.device)), registry)
     if notice := detector.training.notice(registry):
         progress.note(f"*** {spec.name}: {notice}")
@@ -199,7 +198,7 @@ def predict_files(
 
 
 def weights_for_files(
-    request: RunRequest, spec: DetectorSpec, settings: Settings, progress: Progress, *, to: str
+    request: RunRequest, spec: DetectorSpec, setup: Setup, progress: Progress, *, to: str
 ) -> Path | None:
     """The weights that a run on the same data would use `to` score or explain files; None for a detector without.
 
@@ -207,9 +206,9 @@ def weights_for_files(
     """
     if not spec.needs_weights:
         return None
-    if not request.data and not settings.data.roots:
+    if not request.data and not setup.settings.data.roots:
         raise without_weights(spec, to=to)
-    return find_weights(request, open_stage(request, progress, purpose="explain"))
+    return find_weights(request, open_stage(request, setup, progress, purpose="explain"))
 
 
 def given_files(paths: Sequence[Path]) -> list[GivenFile]:

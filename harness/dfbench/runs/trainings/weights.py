@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from dfbench.interfaces import ChecksStart, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.fairness import by_dataset
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import prepare_selected
 from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.provenance import file_sha256
@@ -62,7 +63,7 @@ def find_weights(request: RunRequest, stage: Stage, *, stored: bool = False) -> 
     if closed and stage.source.made and finished is None:
         refuse_unwritable(stage.settings.runs)
     if stage.source.made or finished is not None:
-        return train_detector(request, progress=stage.progress, planned=(stage, plan))
+        return _trained(request, lambda _: (stage, plan), progress=stage.progress)
     hints = (*untrained.hints, *_others_beside(plan, stage)[:_BESIDE])
     raise WeightsError(untrained.headline, hints=hints)
 
@@ -73,16 +74,28 @@ def _others_beside(plan: TrainingPlan, stage: Stage) -> list[str]:
     return [f"weights of another training lie beside, {other.in_words()}" for other in beside]
 
 
-Planned = tuple[Stage, TrainingPlan]
+_Planned = tuple[Stage, TrainingPlan]
+_Plans = Callable[[Progress], _Planned]  # says what it does to the progress that it is given
 
 
-def train_detector(request: RunRequest, *, progress: Progress, planned: Planned | None = None) -> Path:
+def train_detector(request: RunRequest, setup: Setup, *, progress: Progress) -> Path:
     """Train, or go on with an interrupted training, or return the finished weights.
-
-    `planned`: the stage and the plan of this request, if there is one already; nothing is then read again.
 
     With several devices, this process starts one for each and waits; on several machines, each of the processes that
     a scheduler started calls this.
+    """
+
+    def planned(shown: Progress) -> _Planned:
+        stage = open_stage(request, setup, shown, purpose="train")
+        return stage, plan_training(request, stage)
+
+    return _trained(request, planned, progress=progress)
+
+
+def _trained(request: RunRequest, planned: _Plans, *, progress: Progress) -> Path:
+    """Carry out the training of a request in this process, or in several; returns the path of the weights.
+
+    `planned` plans it, or returns the plan that there is already, so that nothing is read again.
     """
     if started() is None:  # alone, whatever a scheduler's variables say
         if request.devices * request.nodes > 1:
@@ -97,16 +110,11 @@ def train_detector(request: RunRequest, *, progress: Progress, planned: Planned 
         return _train(request, world, progress=progress if world.first else SilentProgress(), planned=planned)
 
 
-def _planned(request: RunRequest, progress: Progress) -> Planned:
-    stage = open_stage(request, progress, purpose="train")
-    return stage, plan_training(request, stage)
-
-
-def _train_in_processes(request: RunRequest, *, progress: Progress, planned: Planned | None) -> Path:
+def _train_in_processes(request: RunRequest, *, progress: Progress, planned: _Plans) -> Path:
     from dfbench.training.distributed import launch
 
     device = choose_device(request.device, count=request.devices)  # before anything is started
-    _, plan = planned or _planned(request, progress)
+    _, plan = planned(progress)
     folder = plan.folder
     finished = finished_weights(folder)
     if finished is None:
@@ -152,14 +160,14 @@ def _command(request: RunRequest) -> list[str]:
     return words
 
 
-def _train(request: RunRequest, world: World, *, progress: Progress, planned: Planned | None) -> Path:
+def _train(request: RunRequest, world: World, *, progress: Progress, planned: _Plans) -> Path:
     turn: AbstractContextManager[None] = nullcontext()
     if world.size > 1:
         from dfbench.training.distributed import rank_zero_first
 
         turn = rank_zero_first(world)
     with turn:
-        stage, plan = planned or _planned(request, progress)
+        stage, plan = planned(progress)
         folder, trainer = plan.folder, plan.trainer
         finished = finished_weights(folder)
         if finished is not None:
