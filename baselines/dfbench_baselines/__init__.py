@@ -6,6 +6,7 @@ Only specs live here: what they describe is imported when someone asks for it.
 from __future__ import annotations
 
 from dfbench import ClipSpec, DetectorSpec, hookimpl
+from dfbench_synthesis import dfbench_synthesizers
 
 _MESONET = (
     "Darius Afchar, Vincent Nozick, Junichi Yamagishi, Isao Echizen: MesoNet: a Compact Facial Video Forgery Detection"
@@ -53,3 +54,6 @@ def dfbench_detectors() -> list[DetectorSpec]:
             clips=_MESONET_CLIPS,
         ),
     ]
+
+
+__all__ = ["dfbench_detectors", "dfbench_synthesizers"]

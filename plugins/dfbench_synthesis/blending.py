@@ -40,6 +40,13 @@ def draw_softening(rng: np.random.Generator, height: int, width: int, *, scale: 
     )
 
 
+def draw_released_softening(rng: np.random.Generator) -> Softening:
+    """Draw a softening as the code of self-blended images does: at 192 to 256 pixels a side, whatever the size of the mask."""
+    width, height = rng.integers(192, 257, size=2).tolist()
+    one, two = (2 * rng.integers(2, 13, size=2) + 1).tolist()
+    return Softening(width, height, (one, one), (two, two), sigma=float(rng.integers(5, 46)))
+
+
 def draw_ratio(rng: np.random.Generator) -> float:
     """How strongly the foreground is mixed in; full strength half of the time."""
     return float(rng.choice(_RATIOS))

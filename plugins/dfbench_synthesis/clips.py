@@ -11,7 +11,7 @@ _LEAST_SIDE = 16
 
 
 def check_clip(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> None:
-    """Raise SynthesisError unless frames are (T, H, W, 3) uint8 and landmarks (T, 81, 2), with T > 0."""
+    """Raise SynthesisError unless frames are (T, H, W, 3) uint8 and landmarks (T, 81, 2) finite, with T > 0."""
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not len(frames):
         raise SynthesisError(f"a clip must be (T, H, W, 3) uint8, not {frames.shape} {frames.dtype}")
     if min(frames.shape[1:3]) < _LEAST_SIDE:
@@ -23,3 +23,5 @@ def check_clip(frames: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> No
             f"a clip of {len(frames)} frames needs landmarks ({len(frames)}, 81, 2), not {landmarks.shape}",
             hints=("prepare the videos with landmarks",),
         )
+    if not np.isfinite(landmarks).all():
+        raise SynthesisError("a landmark is not a finite number", hints=("prepare this video again",))

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from dfbench import SynthesisError
+
 Number = TypeVar("Number", np.uint8, np.float32)
 
 
@@ -33,6 +35,25 @@ class Window:
     def around(cls, masks: NDArray[np.float32]) -> Window:
         """The smallest window outside of which masks (T, H, W), not negative, are 0 in all frames."""
         return cls(*cv2.boundingRect((masks.max(axis=0) > 0).astype(np.uint8)))
+
+    @classmethod
+    def about(
+        cls,
+        box: tuple[float, float, float, float],
+        shape: tuple[int, int],
+        *,
+        reach: tuple[float, float, float, float],
+    ) -> Window:
+        """The part of a (H, W) frame around a box, x0 y0 x1 y1, that reaches so far beyond its left, upper, right and lower
+        side, as shares of its width and height. Raises SynthesisError if nothing of that lies in the frame."""
+        x0, y0, x1, y1 = box
+        width, height = x1 - x0, y1 - y0
+        left, top = max(0, int(x0 - reach[0] * width)), max(0, int(y0 - reach[1] * height))
+        right = min(shape[1], int(x1 + reach[2] * width) + 1)
+        bottom = min(shape[0], int(y1 + reach[3] * height) + 1)
+        if right <= left or bottom <= top:
+            raise SynthesisError("the face lies outside of its crop", hints=("prepare this video again",))
+        return cls(left, top, right - left, bottom - top)
 
     def of(self, images: NDArray[Number]) -> NDArray[Number]:
         """This part of (T, H, W, ...) images, as a view."""

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from dfbench import DataError, SynthesisError, Synthesizer, UsageError
 from dfbench_fakestormer.synthesis import build
-from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions, apply, draw
+from dfbench_fakestormer.synthesis.self_blended import SelfBlendedOptions, draw
 from dfbench_synthesis.blending import blend, draw_softening, soften
 from dfbench_synthesis.geometric import Affine, Elastic, Window, draw_affine, warp_to
 from dfbench_synthesis.hulls import HullKind
+from dfbench_synthesis.self_blend import apply
 
 
 def face(side: int = 96, frames: int = 3) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -22,7 +22,6 @@ from PIL import Image
 from dfbench.training.scorer import normalise
 from dfbench_fakestormer.synthesis import build
 from dfbench_fakestormer.synthesis.sample import SampleSettings, make_sample
-from dfbench_fakestormer.synthesis.self_blended import BlendParameters, apply
 from dfbench_fakestormer.targets import hide_patches, mask_out, temporal_heatmaps, vulnerability
 from dfbench_synthesis.blending import Softening, blend, soften
 from dfbench_synthesis.geometric import Affine, Elastic, warp_to
@@ -38,6 +37,7 @@ from dfbench_synthesis.photometric import (
     Step,
     apply_steps,
 )
+from dfbench_synthesis.self_blend import BlendParameters, apply
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TAGS = ["s12", "s29", "s30", "s00", "s35"]
