@@ -18,6 +18,8 @@ import hypothesis
 import pytest
 from tests.chance import leave_out_slow
 
+from dfbench.data.reading import Reading, read_by
+
 if TYPE_CHECKING:
     from tests.cli.command import Dfbench
 
@@ -35,6 +37,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DFBENCH_TRUST", raising=False)
     monkeypatch.setattr("dfbench.hooks.waiting.SLOW_SECONDS", 600.0)  # a busy machine is not told of
     monkeypatch.chdir(tmp_path)
+    read_by(Reading(tmp_path / "cache" / "archives"))  # as a command with these settings has it
 
 
 Install = Callable[..., None]

@@ -212,8 +212,3 @@ def _told(where: tuple[int | str, ...], kind: str, message: str) -> str:
         return "roots: no such setting, did you mean [data.roots]?"
     question = meant(str(where[-1]), list(fields), count=1)
     return f"{name}: no such setting" + (f", {question}" if question else f"; known: {', '.join(fields)}")
-
-
-def follow_links() -> bool:
-    """Return whether links to folders outside of a data set's root are followed, as the settings in force say."""
-    return load_settings().data.follow_links

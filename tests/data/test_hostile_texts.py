@@ -182,7 +182,7 @@ def test_whatever_is_kept_of_an_archive_it_is_listed_again(tmp_path: Path, value
         with zipfile.ZipFile(archive, "w") as opened:
             opened.writestr("v/1.png", b"x")
         archive_listing(archive)
-    (kept,) = load_settings().cache.glob("archives/*.json")
+    (kept,) = (tmp_path / "cache" / "archives").glob("*.json")
     kept.write_text(json.dumps(value))
     sequences._known_listing.cache_clear()
     for listed in archive_listing(archive).values():

@@ -16,6 +16,7 @@ from tests.data.test_decoding import moving
 
 from dfbench.data.datasets import inspection
 from dfbench.data.datasets.inspection import inspect
+from dfbench.data.reading import Reading
 from dfbench.progress import SilentProgress
 from dfbench.types import Label, Video
 
@@ -92,7 +93,7 @@ def test_the_last_frame_is_looked_at_too(tmp_path: Path) -> None:
     assert "2.png" in reason
 
 
-def crash_or_hang(path: Path) -> str | None:
+def crash_or_hang(path: Path, _: Reading) -> str | None:
     """Instead of a decoder, in the process that decodes."""
     if path.name == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -106,7 +107,7 @@ def test_what_nobody_foresaw_is_told_of_its_file(tmp_path: Path, monkeypatch: py
         raise RecursionError("too deep")
 
     monkeypatch.setattr("dfbench.data.decoding.video.read_frames", strange)
-    assert inspection._look(tmp_path / "a") == f"{tmp_path}/a: RecursionError: too deep"
+    assert inspection._look(tmp_path / "a", Reading()) == f"{tmp_path}/a: RecursionError: too deep"
 
 
 def test_a_file_that_crashes_or_hangs_the_decoder_is_unreadable(

@@ -28,6 +28,7 @@ from dfbench.data.preparing.executor import LocalExecutor, open_executor
 from dfbench.data.preparing.outcomes import PreparedResult, sweep_leftovers
 from dfbench.data.preparing.process import OwnProcess, memory_of_this_job
 from dfbench.data.preparing.shard import Shard, parse_shard
+from dfbench.data.reading import Reading
 from dfbench.data.store.face_files import read_faces
 from dfbench.errors import PluginError, RunError, StoreError, UsageError
 from dfbench.progress import SilentProgress
@@ -202,7 +203,7 @@ def test_giving_up_ends_what_is_in_work_and_blames_no_video(
     toy.tell("hang-4")
     pool = LocalExecutor(1)
     path, source = toy.folder / "store" / "v4.faces", fingerprint(toy.videos[4].path)
-    job = prepare._Job(toy.videos[4], SPEC, path, source, "toy_finder:Finder", 600.0)
+    job = prepare._Job(toy.videos[4], SPEC, path, source, "toy_finder:Finder", 600.0, Reading())
     done: list[BaseException | None] = []
     future = pool.submit(prepare._run_job, job)
     waiting = in_thread(future.exception, done)

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from dfbench.data.images.file_kinds import is_video_name as is_video_name
     from dfbench.data.images.sequences import archive_folders as archive_folders
     from dfbench.data.images.sequences import natural_key as natural_key
+    from dfbench.data.reading import follow_links as follow_links
     from dfbench.data.store.face_files import StoredFaces as StoredFaces
     from dfbench.data.store.face_files import read_faces as read_faces
     from dfbench.data.store.face_files import read_track as read_track
     from dfbench.files import write_text_whole as write_text_whole
     from dfbench.files import write_whole as write_whole
-    from dfbench.settings import follow_links as follow_links
     from dfbench.untrusted import MOST_JSON_LIST as MOST_JSON_LIST
     from dfbench.untrusted import MOST_LIST as MOST_LIST
     from dfbench.untrusted import MOST_RECORD as MOST_RECORD

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dfbench.data.file_content import sampled_digest, whole_digest
 from dfbench.data.images.sequences import archive_listing, archive_of, frame_names, is_sequence, listed_folder
+from dfbench.data.reading import carried
 from dfbench.errors import AbsentError, DataError, LayoutError, MissingVideoError, UnreadableError
 
 ABSENT = ""
@@ -43,8 +44,9 @@ def fingerprints(paths: Sequence[Path]) -> list[str]:
     if len(paths) <= AT_ONCE:
         return [fingerprint(path) for path in paths]
     parts = [paths[first : first + AT_ONCE] for first in range(0, len(paths), AT_ONCE)]
+    taken = carried(lambda part: [*map(fingerprint, part)])
     with ThreadPoolExecutor(READERS, thread_name_prefix="fingerprints") as pool:
-        return [one for part in pool.map(lambda part: [*map(fingerprint, part)], parts) for one in part]
+        return [one for part in pool.map(taken, parts) for one in part]
 
 
 def content_digest(path: Path) -> str:

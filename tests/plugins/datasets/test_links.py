@@ -9,6 +9,7 @@ import pytest
 
 from dfbench import DatasetIndex, LayoutError
 from dfbench.data.datasets.stocktaking import take_stock
+from dfbench.data.reading import Reading, read_by
 from dfbench_plugins.datasets import celeb_df_pp, deeperforensics_sources, folder, wilddeepfake
 
 Files = Sequence[str]
@@ -66,12 +67,10 @@ def test_the_problem_counts_the_links_and_says_how_to_allow_them(root: Path, tmp
     assert not take_stock(folder.SPEC, root, own(root)).complete
 
 
-def test_links_out_of_the_root_are_followed_where_the_user_says_so(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_links_out_of_the_root_are_followed_where_the_user_says_so(root: Path, tmp_path: Path) -> None:
     made(tmp_path / "lab", "c.mp4", "deep/d.mp4")
     made(root, links={"fake/Lab": tmp_path / "lab", "real/up": "..", "fake/all": "/"})
-    monkeypatch.setenv("DFBENCH_DATA__FOLLOW_LINKS", "true")
+    read_by(Reading(follow_links=True))
     index = own(root)
     assert ids(index) == [*KEPT[:1], "fake/Lab/c.mp4", "fake/Lab/deep/d.mp4", KEPT[1]]
     assert {one.manipulation for one in index.videos} == {"real", "Lab", "Swap"}
@@ -79,12 +78,10 @@ def test_links_out_of_the_root_are_followed_where_the_user_says_so(
     assert "2 such links" in problem
 
 
-def test_one_folder_outside_is_not_real_and_fake(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_folder_outside_is_not_real_and_fake(root: Path, tmp_path: Path) -> None:
     made(tmp_path / "lab", "c.mp4")
     made(root, links={"real/lab": tmp_path / "lab", "fake/lab": tmp_path / "lab"})
-    monkeypatch.setenv("DFBENCH_DATA__FOLLOW_LINKS", "1")
+    read_by(Reading(follow_links=True))
     index = own(root)
     assert ids(index) == ["real/a.mp4", "real/lab/c.mp4", "fake/Swap/b.mp4"]
     assert any("fake/lab" in note for note in (*index.problems, *index.notes))
@@ -131,15 +128,13 @@ def test_the_two_folders_are_not_one(tmp_path: Path, real: str, fake: str | None
         assert index.problems
 
 
-def test_the_two_folders_on_another_disk_say_how_they_are_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_two_folders_on_another_disk_say_how_they_are_allowed(tmp_path: Path) -> None:
     lab = made(tmp_path / "lab", "reals/a.mp4", "fakes/Swap/b.mp4")
     root = made(tmp_path / "own", links={"real": lab / "reals", "fake": lab / "fakes"})
     with pytest.raises(LayoutError) as caught:
         own(root)
     assert any("FOLLOW_LINKS" in hint for hint in caught.value.hints)
-    monkeypatch.setenv("DFBENCH_DATA__FOLLOW_LINKS", "true")
+    read_by(Reading(follow_links=True))
     index = own(root)
     assert ids(index) == ["real/a.mp4", "fake/Swap/b.mp4"]
     assert index.problems == ()

@@ -14,6 +14,7 @@ from dfbench.data.fingerprints import content_digest
 from dfbench.data.images.sequences import archive_of, frame_names, is_sequence
 from dfbench.data.preparing.executor import open_executor
 from dfbench.data.preparing.process import process_of_this_thread
+from dfbench.data.reading import Reading, reading, reading_as
 from dfbench.errors import MissingVideoError, UnreadableError, VideoError
 from dfbench.interfaces import Progress
 from dfbench.types import FrameChoice, Video
@@ -63,7 +64,9 @@ def inspect(
         progress.task("decode two frames of each", len(videos)) as task,
         open_executor("", workers=max(1, min(workers, len(videos))), progress=progress) as pool,
     ):
-        pending = {pool.submit(_look_alone, video, seconds): number for number, video in enumerate(videos)}
+        pending = {
+            pool.submit(_look_alone, video, seconds, reading()): number for number, video in enumerate(videos)
+        }
         for done in as_completed(pending):
             reasons[pending[done]] = done.result()
             task.advance()
@@ -79,14 +82,14 @@ def inspect(
     )
 
 
-def _look_alone(video: Video, seconds: float) -> tuple[str | None, str | None]:
+def _look_alone(video: Video, seconds: float, chosen: Reading) -> tuple[str | None, str | None]:
     """Of the video and of its mask: why it is unreadable, "" if it is not, None if it is not there."""
     process = process_of_this_thread()
     process.preload = (__name__, "dfbench.data.decoding.video")
     reasons = []
     for path in (video.path, video.mask_path):
         try:
-            reasons.append(None if path is None else process.call(_look, path, seconds=seconds))
+            reasons.append(None if path is None else process.call(_look, path, chosen, seconds=seconds))
         except TimeoutError:
             reasons.append(f"{path}: no frames after {seconds:g} s")
         except BrokenExecutor as error:
@@ -94,11 +97,12 @@ def _look_alone(video: Video, seconds: float) -> tuple[str | None, str | None]:
     return reasons[0], reasons[1]
 
 
-def _look(path: Path) -> str | None:
+def _look(path: Path, chosen: Reading) -> str | None:
     from dfbench.data.decoding.video import read_frames
 
     try:
-        got = sum(1 for _ in read_frames(path, FrameChoice("uniform", 2)))
+        with reading_as(chosen):
+            got = sum(1 for _ in read_frames(path, FrameChoice("uniform", 2)))
     except MissingVideoError:
         return None
     except VideoError as error:

@@ -1,7 +1,7 @@
 """Videos that are sequences of images: a folder of frames, or a folder inside an archive (tar, tar.gz, zip).
 
 The path of a sequence in an archive leads through the archive: `real_test/3.tar.gz/3/real/12`. Nothing is ever unpacked
-to disk. A tar archive has no directory, so that it is read once to list it, and the list is kept in the cache.
+to disk. A tar archive has no directory, so that it is read once to list it, and the list is kept.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dfbench.data.file_content import BLOCK, sampled_digest
 from dfbench.data.images.file_kinds import is_archive_name, is_frame_name
 from dfbench.data.images.frame_images import DAMAGE, frame_image
 from dfbench.data.images.limits import MAX_FRAME_BYTES, MAX_INFLATION, TarEntry
+from dfbench.data.reading import reading
 from dfbench.errors import LayoutError, MissingVideoError, StoreError, UndecodableVideoError, UnreadableError
 from dfbench.files import write_text_whole
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes, read_json
@@ -88,26 +89,36 @@ _sizes: dict[str, Mapping[str, int | None]] = {}  # by the key of an archive: sm
 def archive_listing(archive: Path, *, anew: bool = False) -> Mapping[str, ListedFolder]:
     """The folders of an archive that hold frames, and what is in them.
 
-    The list of an archive is kept in the cache under the archive's path, time and sampled content; with `anew`, the archive
-    is read all the same. Raises LayoutError if it cannot be read to its end.
+    The list of an archive is kept under the archive's path, time and sampled content, where `dfbench.data.reading` says; with
+    `anew`, the archive is read all the same. Raises LayoutError if it cannot be read to its end.
     """
-    kept = _kept(archive)
+    key, lists = _key(archive), reading().archive_lists
+    kept = None if lists is None else lists / f"{key}.json"
     if anew:
-        _keep(kept, _list(archive))
+        if kept is not None:
+            _keep(kept, _list(archive))
         _known_listing.cache_clear()
-    return _known_listing(archive, kept)
+    return _known_listing(archive, key, kept)
 
 
 @lru_cache(maxsize=4)  # each video of an archive asks for it
-def _known_listing(archive: Path, kept: Path) -> Mapping[str, ListedFolder]:
+def _known_listing(archive: Path, key: str, kept: Path | None) -> Mapping[str, ListedFolder]:
+    folders = None if kept is None else _kept_list(kept)
+    if folders is None:
+        folders = _list(archive)
+        if kept is not None:
+            _keep(kept, folders)
+    _sizes[key] = {folder: one.size for folder, one in folders.items()}
+    return folders
+
+
+def _kept_list(kept: Path) -> dict[str, ListedFolder] | None:
+    """What the file `kept` says that is in an archive; None if nothing was kept, or it is damaged."""
     try:
         listed = read_json(kept, most=MOST_JSON_LIST, surrogates=True)
-        folders = {folder: _kept_folder(*facts) for folder, facts in listed.items()}
-    except (UnreadableError, ValueError, AttributeError, TypeError):  # not listed yet
-        folders = _list(archive)
-        _keep(kept, folders)
-    _sizes[kept.stem] = {folder: one.size for folder, one in folders.items()}
-    return folders
+        return {folder: _kept_folder(*facts) for folder, facts in listed.items()}
+    except (UnreadableError, ValueError, AttributeError, TypeError):
+        return None
 
 
 def _kept_folder(names: list[str], content: str, *size: int) -> ListedFolder:
@@ -331,12 +342,6 @@ def _linked(archive: Path, name: str) -> LayoutError:
 
 def _plain(name: str) -> str:
     return name.removeprefix("./")
-
-
-def _kept(archive: Path) -> Path:
-    from dfbench.settings import load_settings  # takes long, and data set plugins import this module
-
-    return load_settings().cache / "archives" / f"{_key(archive)}.json"
 
 
 def _key(archive: Path) -> str:

@@ -34,6 +34,7 @@ from dfbench.data.preparing.outcomes import (
     sweep_leftovers,
 )
 from dfbench.data.preparing.process import process_of_this_thread
+from dfbench.data.reading import Reading, carried, reading, reading_as
 from dfbench.data.store.face_files import discard, face_path
 from dfbench.data.store.specs_kept import faces_beside, keep_spec
 from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
@@ -64,7 +65,7 @@ PrepareReport = Report[Video]
 @dataclass(frozen=True, slots=True)
 class _Job:
     """One video, with what a worker needs to know; `threads` decode it. `source` is the fingerprint of its file, `origin`
-    the machine that asks, if it may be another one."""
+    the machine that asks, if it may be another one; `reading` how files are read there."""
 
     video: VideoFile
     spec: PrepareSpec
@@ -72,6 +73,7 @@ class _Job:
     source: str
     finder: str
     seconds: float
+    reading: Reading
     threads: int = 1
     origin: str = ""
     mark: Path | None = None
@@ -126,7 +128,7 @@ def prepare(
             require_below(store_root, folder)
         sweep_leftovers(folders)
         threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(left)))
-        job = _Job(videos[0], spec, paths[0], sources[0], finder, seconds, threads)
+        job = _Job(videos[0], spec, paths[0], sources[0], finder, seconds, reading(), threads)
         jobs = {
             number: replace(job, video=videos[number], path=paths[number], source=sources[number])
             for number in left
@@ -203,7 +205,7 @@ def _outcomes(
         progress.task("verify the face files", len(paths)) as task,
         ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool,
     ):
-        for one in pool.map(partial(known_outcome, verify=True), videos, paths, sources):
+        for one in pool.map(carried(partial(known_outcome, verify=True)), videos, paths, sources):
             outcomes.append(one)
             task.advance()
     return outcomes
@@ -289,7 +291,9 @@ def _sent_away(job: _Job, mark: Path) -> _Job:
     mask = None if video.mask_path is None else video.mask_path.absolute()
     # a worker has a working directory of its own
     sent = GivenFile(video.dataset, video.video_id, video.path.absolute(), video.compression, mask)
-    return replace(job, video=sent, origin=socket.gethostname(), mark=mark)
+    lists = job.reading.archive_lists
+    here = replace(job.reading, archive_lists=None if lists is None else lists.absolute())
+    return replace(job, video=sent, reading=here, origin=socket.gethostname(), mark=mark)
 
 
 def _check_worker(job: _Job, source: str) -> None:
@@ -322,6 +326,11 @@ def _check_worker(job: _Job, source: str) -> None:
 
 def _run_job(job: _Job) -> Prepared[VideoFile]:
     """Prepare a video in the process of this thread, unless somebody else did so in the meantime."""
+    with reading_as(job.reading):
+        return _run_here(job)
+
+
+def _run_here(job: _Job) -> Prepared[VideoFile]:
     source = fingerprint(job.video.path)
     _check_worker(job, source)
     if (known := known_outcome(job.video, job.path, source)) is not None:
@@ -362,6 +371,12 @@ def _lost(job: _Job, reason: str, seconds: float = 0.0) -> Prepared[VideoFile]:
 
 
 def _prepare_job(job: _Job, worker: int) -> Prepared[VideoFile]:
+    """Prepare a video in this process, which may have read other files in another way."""
+    with reading_as(job.reading):
+        return _prepare_here(job, worker)
+
+
+def _prepare_here(job: _Job, worker: int) -> Prepared[VideoFile]:
     video, path, begun = job.video, job.path, time.perf_counter()
     try:
         made = prepare_video(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dfbench.data.reading import Reading, read_by
 from dfbench.hooks.host import Host
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ class Setup:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings. Raises SettingsError, which names the file or variable."""
+        """The settings, by which files of data sets are read from then on. Raises SettingsError, which names file or variable."""
         from dfbench.settings import load_settings  # takes long, and help needs none
 
-        return load_settings(**self._overrides)
+        settings = load_settings(**self._overrides)
+        read_by(Reading(settings.cache / "archives", follow_links=settings.data.follow_links))
+        return settings
 
     def with_settings(self, **overrides: Any) -> Setup:
         """Return a setup of the same plugins whose settings are changed by `overrides`."""
