@@ -36,12 +36,8 @@ def ablation(
     """Train with each switch as it is here and as released, and compare the video AUC on the validation set's fakes."""
     import pandas as pd
 
-    from dfbench.cli import output
-    from dfbench.csv_text import csv_of
-    from dfbench.data import below, require_below
-    from dfbench.files import write_text_whole
-    from dfbench.results.terminal import DataTable
-    from dfbench.runs.planning.recipes import parse_overrides
+    from dfbench import DataTable, csv_of, parse_overrides, print_table, progress_bars, say
+    from dfbench.data import below, require_below, write_text_whole
     from dfbench_fakestormer.ablation import measure_switches
 
     effects, runs = measure_switches(
@@ -51,7 +47,7 @@ def ablation(
         seeds=range(seeds),
         switches=switch or (),
         overrides=parse_overrides(overrides or ()),
-        progress=output.progress(),
+        progress=progress_bars(),
     )
     shown = DataTable("switch", "with", "released", "mended", "mended - released, 95 %")
     rows = [effect.to_row() for effect in effects]
@@ -63,8 +59,8 @@ def ablation(
             f"{effect.mended:.3f}",
             f"{effect.difference:+.3f} [{effect.low:+.3f}, {effect.high:+.3f}]",
         )
-    output.console().print(shown)
+    print_table(shown)
     name = "-".join(["ablation", *(switch or ())])
     path = require_below(runs, below(runs, "ablation")) / f"{name}.csv"
     write_text_whole(path, csv_of(pd.DataFrame(rows)))
-    output.say(f"written to {path}")
+    say(f"written to {path}")

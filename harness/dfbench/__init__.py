@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from dfbench.api import scores as scores
     from dfbench.api import train as train
     from dfbench.api import verify_runs as verify_runs
+    from dfbench.cli.output import print_table as print_table
+    from dfbench.cli.output import progress_bars as progress_bars
     from dfbench.cli.output import say as say
     from dfbench.cores import own_cores as own_cores
+    from dfbench.csv_text import csv_of as csv_of
     from dfbench.errors import CoverageError as CoverageError
     from dfbench.errors import CoverageWarning as CoverageWarning
     from dfbench.errors import DataError as DataError
@@ -80,6 +83,8 @@ if TYPE_CHECKING:
     from dfbench.interfaces import Trainer as Trainer
     from dfbench.results.boards.board import Board as Board
     from dfbench.results.paired import Comparison as Comparison
+    from dfbench.results.terminal import DataTable as DataTable
+    from dfbench.runs.planning.recipes import parse_overrides as parse_overrides
     from dfbench.specs import CorpusSpec as CorpusSpec
     from dfbench.specs import DatasetSpec as DatasetSpec
     from dfbench.specs import DetectorCard as DetectorCard

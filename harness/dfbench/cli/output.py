@@ -100,8 +100,8 @@ def print_table(table: Table) -> None:
     plain_console(width=max(found.width, least)).print(table, soft_wrap=least > found.width)
 
 
-def progress() -> RichProgress:
-    """Bars on standard error."""
+def progress_bars() -> RichProgress:
+    """Return a `Progress` whose bars and notes go to standard error."""
     from dfbench.progress import RichProgress
     from dfbench.results.terminal import plain_console
 

@@ -88,7 +88,7 @@ def prepare_command(
     share = parse_shard(shard)
     given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
     changed = {name: value for name, value in given.items() if value is not None}
-    setup, bars = setup_of(context).with_settings(**changed), output.progress()
+    setup, bars = setup_of(context).with_settings(**changed), output.progress_bars()
     registry, settings = setup.registry, setup.settings
     made = bool(corpus_to_make(data, settings))
     wanted, labels = _needs(
@@ -157,7 +157,7 @@ def status_command(
     from dfbench.cli import output
     from dfbench.runs.planning.sources import corpus_to_make, prepared_selected
 
-    setup, bars = setup_of(context), output.progress()
+    setup, bars = setup_of(context), output.progress_bars()
     registry, settings = setup.registry, setup.settings
     made = bool(corpus_to_make(data, settings))
     wanted, labels = _needs(

@@ -30,7 +30,7 @@ def demo_command(
     from dfbench.cli import output
     from dfbench.runs.planning.sources import made_corpus
 
-    setup, bars = setup_of(context), output.progress()
+    setup, bars = setup_of(context), output.progress_bars()
     source = made_corpus("demo", setup.registry, setup.settings, size=size, seed=seed, progress=bars)
     for name, root in source.roots.items():
         output.say(name, root)
@@ -62,7 +62,7 @@ def list_command(
         source=source,
         registry=registry,
         workers=settings.workers,
-        progress=output.progress(),
+        progress=output.progress_bars(),
     )
     states = overview(registry, source, look=checked if look else None)
     if as_json:
@@ -125,7 +125,7 @@ def check_command(
     from dfbench.runs.datasets.overview import NOT_CONFIGURED, overview, states_on_disk
     from dfbench.runs.planning.sources import configured_source, made_corpus
 
-    setup, bars = setup_of(context), output.progress()
+    setup, bars = setup_of(context), output.progress_bars()
     registry, settings = setup.registry, setup.settings
     source = configured_source(settings, registry)
     if data and dataset:
@@ -197,7 +197,7 @@ def add_command(
         registry=registry,
         root=place,
         workers=settings.workers,
-        progress=output.progress(),
+        progress=output.progress_bars(),
     )
     states = _usable(states_on_disk(spec, place, look=look, compression=compression))
     with_corpora(replace(source, roots={**source.roots, spec.name: place}), registry)
@@ -238,7 +238,7 @@ def show_command(
     kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     if out is not None and out.suffix.casefold() not in kinds:
         raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
-    setup, bars = setup_of(context), output.progress()
+    setup, bars = setup_of(context), output.progress_bars()
     registry, settings = setup.registry, setup.settings
     selected = Selected(dataset, data, size, split or (), compression)
     source = selected.source(registry, settings, bars)

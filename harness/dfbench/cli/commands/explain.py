@@ -85,7 +85,7 @@ def explain_command(
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench explain")
-    setup, bars = setup_of(context), output.progress()
+    setup, bars = setup_of(context), output.progress_bars()
     registry, settings = setup.registry, setup.settings
     _check_subject(run, video, videos)
     wanted: list[_Wanted]

@@ -63,7 +63,7 @@ def localisation_command(
             registry=registry,
             settings=setup.settings,
         )
-    stage = open_stage(request, setup, output.progress(), purpose="explain")
+    stage = open_stage(request, setup, output.progress_bars(), purpose="explain")
     videos = masked_videos(stage, dataset or (), split)
     corpus = stage.source.corpus_of(videos)
     options = load_options(request, stage.spec)

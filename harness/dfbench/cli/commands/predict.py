@@ -73,7 +73,7 @@ def predict_command(
         train_compression=train_compression,
         overrides=parse_overrides(overrides or ()),
     )
-    shown = NotingProgress() if as_json else output.progress()
+    shown = NotingProgress() if as_json else output.progress_bars()
     predictions = predictions_of(files, request, setup_of(context), retry=retry, progress=shown)
     if as_json:
         output.say_json(records_of(predictions_table(predictions)))

@@ -107,7 +107,9 @@ def run_command(
     setup = setup_of(context)
     requests = check_requests(requests, setup)
     tables = []
-    shown = NotingProgress() if as_json else output.progress()  # one for all, so that a warning comes once
+    shown = (
+        NotingProgress() if as_json else output.progress_bars()
+    )  # one for all, so that a warning comes once
     for request in requests:
         outcome = evaluate(request, setup, progress=shown)
         tables.append(outcome.table)

@@ -62,7 +62,7 @@ def verify_command(
     settings = _settings(context, runs)
     registry = setup_of(context).registry
     found: list[Verified] = []
-    bars = output.progress()
+    bars = output.progress_bars()
     folders = folders_of(names or [], settings)
     with bars.task("verify runs", len(folders)) as task:
         for folder in folders:

@@ -52,7 +52,7 @@ def train_command(
     from dfbench.runs.trainings.weights import train_detector
 
     if asked is not None:
-        output.say(train_detector(RunRequest.read(asked), setup_of(context), progress=output.progress()))
+        output.say(train_detector(RunRequest.read(asked), setup_of(context), progress=output.progress_bars()))
         return
     request = RunRequest(
         detector=detector,
@@ -69,4 +69,4 @@ def train_command(
         devices=devices,
         nodes=nodes,
     )
-    output.say(train_detector(request, setup_of(context), progress=output.progress()))
+    output.say(train_detector(request, setup_of(context), progress=output.progress_bars()))
