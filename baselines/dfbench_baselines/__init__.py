@@ -5,9 +5,10 @@ Only specs live here: what they describe is imported when someone asks for it.
 
 from __future__ import annotations
 
-from dfbench import ClipSpec, DetectorSpec, hookimpl
+from dfbench import ClipSpec, DetectorSpec, Pooling, hookimpl
 from dfbench_synthesis import dfbench_synthesizers
 
+_SBI = "Kaede Shiohara, Toshihiko Yamasaki: Detecting Deepfakes with Self-Blended Images, CVPR 2022"
 _MESONET = (
     "Darius Afchar, Vincent Nozick, Junichi Yamagishi, Isao Echizen: MesoNet: a Compact Facial Video Forgery Detection"
     " Network, WIFS 2018"
@@ -52,6 +53,16 @@ def dfbench_detectors() -> list[DetectorSpec]:
             licence="Apache-2.0",
             citation=_MESONET,
             clips=_MESONET_CLIPS,
+        ),
+        DetectorSpec(
+            name="sbi",
+            summary="EfficientNet-B4 on self-blended images, trained on real videos only; it sees single frames.",
+            method="dfbench_baselines.sbi:METHOD",
+            recipes=("standard", "demo"),
+            licence="Apache-2.0",
+            citation=_SBI,
+            clips=ClipSpec(frames=1, size=380, per_video=32, margin=0.125, square=False),
+            pooling=Pooling.MEAN_PROB,
         ),
     ]
 

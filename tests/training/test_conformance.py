@@ -23,6 +23,7 @@ SMALL = {
     "fakestormer": {"size": "32", "patch": "8", "width": "24", "heads": "2", "train_crop": "64"},
     "frame_cnn": {"size": "64", "train_crop": "80"},
     "meso4": {"size": "32", "train_crop": "32"},
+    "sbi": {"size": "64", "train_crop": "80"},
     "mesoinception4": {"size": "32", "train_crop": "32"},
 }
 _BUNDLED = Host.load().registry
