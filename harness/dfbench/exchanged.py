@@ -1,4 +1,4 @@
-"""What plugins and the harness hand to one another, as frozen dataclasses; `interfaces` says who does what with them."""
+"""Define what plugins and the harness pass to each other, as frozen dataclasses; `interfaces` defines the methods that do so."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DatasetIndex:
-    """What the official files of a dataset say.
+    """Holds what the official files of a dataset list.
 
-    `videos`: every expected video, in a fixed order. `problems`: one sentence for each line or entry of the
-    official files that could not be used (file, line number, content, remedy). `notes`: what is right, and still
-    worth knowing when numbers are read, such as a known leak between splits. Both are made `storable`, as the names of
-    files in them need not be. `lists`: the official files that were read; the inventory tells their SHA-256. `unlisted`:
-    splits that no list names, so that what is on disk is what is expected (without any list, all of them).
+    `videos` contains every expected video, in a fixed order. `problems` has one sentence for each line or entry of the
+    official files that could not be used: file, line number, content, remedy. `notes` states facts that matter when results
+    are read but are no error, such as a known leak between splits. `lists` are the official files that were read; `dfbench
+    data check` prints their SHA-256. `unlisted` names splits that no list covers, for which the videos on disk are the
+    expected ones.
+
+    Problems and notes may quote names of files, so both are converted by `storable`.
     """
 
     videos: tuple[Video, ...]
@@ -41,10 +43,11 @@ class DatasetIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What a detector saw in B clips of T frames, all of it float, on the CPU.
+    """Holds what an explainer found in B clips of T frames, as float tensors on the CPU.
 
-    logits (B,): what `Detector.score` returns for these clips; frame_logits (B, T), how fake each frame is by itself,
-    or None if the detector does not say; maps: each (B, T, h, w) over the whole clip, row 0 at the top, any h and w.
+    `logits` (B,) are what `Detector.score` returns for these clips. `frame_logits` (B, T) rate each frame by itself, or are
+    None if the detector cannot do that. `maps` holds tensors (B, T, h, w) by name; they cover the whole clip, row 0 is the
+    top, and h and w may be any size.
     """
 
     logits: Tensor
@@ -54,7 +57,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class FaceFile:
-    """A prepared video: its row and its file in the face store."""
+    """Holds a prepared video: the video and the path of its file in the face store."""
 
     video: Video
     path: Path
@@ -62,11 +65,14 @@ class FaceFile:
 
 @dataclass(frozen=True, slots=True)
 class TrainingNeeds:
-    """What a trainer wants the harness to prepare.
+    """States what a trainer needs to have prepared.
 
-    `prepare` for the training videos and `prepare_validation` for the validation videos; `labels` are the
-    labels it trains on (a detector of the pseudo-fake family takes reals only), `validation_labels` those it
-    validates on (None: the same). `synthesizer_options`: what the synthesizer is built with.
+    `prepare` applies to the training videos, `prepare_validation` to the validation videos. `labels` selects the training
+    videos by label (detectors trained on pseudo-fakes use real videos only), `validation_labels` the validation videos (None:
+    the same labels). `synthesizer` names the synthesizer to build, with `synthesizer_options`; "" builds none.
+
+    The fields are flat, not grouped by part, because they are part of the identity of every stored training: another shape
+    would orphan weights.
     """
 
     prepare: PrepareSpec
@@ -79,7 +85,10 @@ class TrainingNeeds:
 
 @dataclass(frozen=True, slots=True)
 class StartWeights:
-    """A file with weights that a training starts from; `read_as` says how, where a detector knows several ways (HOW=FILE)."""
+    """Names a weights file that a training starts from. `read_as` says how to read it, if the detector knows several ways.
+
+    On the command line: `--start FILE`, or `--start HOW=FILE`.
+    """
 
     path: Path
     read_as: str = ""
@@ -87,8 +96,11 @@ class StartWeights:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What is known of the weights that a training started from: a sentence about them, the datasets that they had been
-    trained on, and the corpora of those (None if they are unknown)."""
+    """Describes the weights that a training started from.
+
+    `says` is a sentence about them. `trained_on` names the datasets that they had been trained on, `corpora` the corpora of
+    these (None if unknown).
+    """
 
     says: str
     trained_on: frozenset[str] = frozenset()
@@ -97,10 +109,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """The best weights of a training, which the harness writes to a file.
+    """Holds the best weights of a training, which the harness writes to a file.
 
-    `state`: tensors by name; rank 0 alone holds them. `outcome`: how the training went, JSON-ready, stored with them.
-    `family`: what can read the file, such as the name of a method ("": the detector's).
+    `state` maps names to tensors; only rank 0 fills it. `outcome` describes how the training went; it must be JSON-ready and
+    is stored with the weights. `started` describes the weights that the training started from, if any. `family` says what can
+    read the file, such as the name of a method; "" is the name of the detector.
     """
 
     state: Mapping[str, Tensor]
@@ -111,13 +124,17 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """One training: prepared videos in, a folder to work in, everything else that decides the outcome.
+    """Asks a trainer for one training: prepared videos, a folder to work in, and all settings that affect the result.
 
-    `folder` may hold the remains of an interrupted training of the same identity: go on from there.
-    `synthesizer` is the one that `TrainingNeeds` named, or None. `provenance` is stored with the weights. `start`: weights
-    to start from. `world`: where several processes train together, each gets this request, and the first one writes.
-    `on_round` is called by the first one after each round, with the step and the values that were logged, so that plugins
-    can follow the training.
+    `train` and `validation` are the usable videos of the two sets. `folder` may contain checkpoints of an interrupted training
+    with the same identity; the trainer continues from there. `device` is the device of this process ("cpu", "cuda:1"),
+    `workers` the number of processes that may load data. `synthesizer` is the one that `TrainingNeeds` named, or None.
+    `provenance` (JSON-ready) is to be stored with the weights by a trainer that writes them itself. `start`: weights to start
+    from.
+
+    `world`: rank and size of the process group. Every rank receives this request; rank 0 writes the files. `on_round(step,
+    values)` is called by rank 0 after each round, with the number of optimiser steps and the logged values, so that other
+    plugins can follow the training.
     """
 
     train: Sequence[FaceFile]

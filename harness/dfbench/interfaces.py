@@ -1,4 +1,4 @@
-"""What a plugin's objects must be able to do, as typing.Protocol: nobody has to inherit from anything."""
+"""Define the methods that objects of plugins must have, as typing.Protocol classes; no plugin has to inherit from them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ if TYPE_CHECKING:
 
 
 class ProgressTask(Protocol):
-    """One bar."""
+    """Shows the progress of one task."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Move the bar by `count`; `note` is shown beside it (a loss, a file name)."""
+        """Advance the bar by `count` units, and show `note` (a loss, a file name) beside it."""
 
 
 class Progress(Protocol):
-    """Where long steps report to; the command line passes one with rich bars, the API a silent one."""
+    """Receives progress and messages of long steps. The command line shows them as bars; the Python API discards them by
+    default.
+    """
 
     def task(self, description: str, total: int | None = None) -> AbstractContextManager[ProgressTask]:
-        """A bar for `total` units, removed or kept finished when the context ends."""
+        """Return a context manager that shows a bar of `total` units (None: unknown) until it exits."""
 
     def note(self, message: str) -> None:
         """Print one line above the bars."""
@@ -43,10 +45,12 @@ class Progress(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """A dataset on disk."""
+    """Reads a dataset on disk."""
 
     def index(self) -> DatasetIndex:
-        """Parse the official files. Does not touch the videos. Raises LayoutError if the root is wrong."""
+        """Parse the official files, without opening a video, and return the expected videos. Raises LayoutError for a wrong
+        root.
+        """
 
 
 @runtime_checkable
@@ -54,53 +58,57 @@ class FaceFinder(Protocol):
     """Finds faces in frames."""
 
     def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        """Faces of each (H, W, 3) uint8 RGB frame; an empty `Faces` where there is none."""
+        """Return the faces of each frame, (H, W, 3) uint8 RGB, in order; an empty `Faces` for a frame without a face."""
 
 
 @runtime_checkable
 class ThoroughFaceFinder(FaceFinder, Protocol):
-    """A face finder that, to be quick, may leave out some faces, and can look for them."""
+    """Finds faces quickly, possibly missing some, and can search for all of them."""
 
     def of_video(self) -> ThoroughFaceFinder:
-        """A finder for the frames of one video in their order: where it looks may depend on what it saw in earlier ones."""
+        """Return a finder for the successive frames of one video, which may use earlier frames to decide where to search."""
 
     def find_all(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
-        """As `find`, with faces of any size; those that `find` gives as well may have other boxes."""
+        """Return the faces of any size in each frame. Boxes of faces that `find` also returns may differ from those."""
 
 
 @runtime_checkable
 class Synthesizer(Protocol):
-    """Makes pseudo-fake clips out of real ones."""
+    """Makes pseudo-fake clips from real ones."""
 
     def synthesize(
         self, frames: NDArray[np.uint8], landmarks: NDArray[np.float32], rng: np.random.Generator
     ) -> PseudoFake:
-        """Make a pseudo-fake of frames (T, H, W, 3) uint8 RGB with landmarks (T, 81, 2) float32 in their pixels.
+        """Return a pseudo-fake of frames (T, H, W, 3) uint8 RGB with landmarks (T, 81, 2) float32 in pixels of the frames.
 
-        All randomness comes from `rng`. Raises SynthesisError if none can be made of this clip; a training then draws
-        anew, and after a few attempts takes another clip.
+        Draw all randomness from `rng`. Raise SynthesisError if no pseudo-fake can be made of this clip: the training then
+        draws again, and uses another clip after a few attempts.
         """
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """A detector at test time: this one method is the whole contract."""
+    """Scores clips. `score` is the only method that a detector must have."""
 
     def score(self, clips: Tensor) -> Tensor:
-        """uint8 (B, T, H, W, 3) RGB in; float (B,) logit of "fake" out. A clip's score must not depend on
-        what else is in the batch."""
+        """Return the logit of "fake" (B,), float, of clips (B, T, H, W, 3) uint8 RGB.
+
+        The score of a clip must not depend on the other clips of the batch.
+        """
 
 
 @runtime_checkable
 class Explainer(Protocol):
-    """A detector that can say where and when it saw a forgery."""
+    """Explains where and when a detector found signs of a forgery."""
 
     def maps(self) -> Sequence[EvidenceMap]:
-        """The maps that it can make, at least one; the first is shown when nobody names another."""
+        """Return the kinds of maps that it offers, at least one; the first is shown if the user selects none."""
 
     def explain(self, clips: Tensor, names: Sequence[str]) -> Evidence:
-        """uint8 (B, T, H, W, 3) RGB in; evidence with the maps of these names out. What is said of a clip must not
-        depend on what else is in the batch."""
+        """Return the evidence in clips (B, T, H, W, 3) uint8 RGB, with the maps called `names`.
+
+        The evidence for a clip must not depend on the other clips of the batch.
+        """
 
 
 @runtime_checkable
@@ -108,34 +116,37 @@ class Trainer(Protocol):
     """Trains a detector by a recipe."""
 
     def recipe(self) -> Mapping[str, Any]:
-        """The resolved recipe, JSON-ready: part of the identity of the training, but for fields that were added since and hold
-        their neutral value (`dfbench.identity_of`)."""
+        """Return the resolved recipe, JSON-ready. It is part of the identity of the training.
+
+        Leave out fields that were added later and have their neutral value (`dfbench.identity_of` does that): stored weights
+        then keep their identity.
+        """
 
     def needs(self) -> TrainingNeeds:
-        """What to prepare."""
+        """Return what the harness must prepare for the training."""
 
     def fit(self, request: TrainingRequest) -> Trained | Path:
-        """Train, or go on with an interrupted training; returns the best weights, which the harness writes to a file.
+        """Train, or continue an interrupted training, and return the best weights; the harness writes them to a file.
 
-        A trainer whose weights are no tensors by name writes them itself, under any name inside of `request.folder`, and
-        returns the path.
+        A trainer whose weights are not tensors by name writes the file itself, under any name in `request.folder`, and returns
+        its path.
         """
 
 
 @runtime_checkable
 class ChecksStart(Protocol):
-    """A trainer that tells before anything is prepared whether it can start from given weights."""
+    """Checks, before any video is prepared, whether a training can start from given weights. Optional for trainers."""
 
     def check_start(self, start: StartWeights) -> None:
-        """Raises WeightsError or UsageError if it cannot start from `start`, as in `TrainingRequest`."""
+        """Raise WeightsError or UsageError if the training cannot start from `start`."""
 
 
 @runtime_checkable
 class ChoosesClips(Protocol):
-    """A trainer whose recipe decides which clips its weights score; those of others score what their detector's spec says."""
+    """Says which clips its weights will score. Optional for trainers; without it, the clips of the detector's spec apply."""
 
     def clips(self) -> ClipSpec:
-        """The clips that weights trained by this recipe score."""
+        """Return the clips that weights trained by this recipe score."""
 
 
 TrainerFactory = Callable[..., Trainer]

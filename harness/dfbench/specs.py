@@ -1,7 +1,7 @@
-"""What plugins offer, as frozen dataclasses: specs of datasets, corpora, synthesizers, face finders, detectors and protocols.
+"""Describe what plugins offer: datasets, corpora, synthesizers, face finders, detectors and protocols, as frozen dataclasses.
 
-A spec is data. What it describes is imported only when someone asks for it, through `build`, the import path
-`"package.module:Name"` of a factory; so listing plugins never imports torch.
+A spec is data. The object behind it is imported only when a command uses it, through `build`, the import path
+`"package.module:Name"` of a factory. Listing plugins therefore never imports torch.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Cou
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Names and describes something that a plugin offers; every spec is an offer.
+    """Names and describes something that a plugin offers. All specs are offers.
 
-    `name` is what commands and records call it, `aliases` are other names that find it; `summary` is one line for lists;
-    `licence` and `citation` are those of the work behind it.
+    `name` identifies it in commands and records; `aliases` are accepted instead of it. `summary` is one line for lists;
+    `licence` and `citation` are those of the published work.
     """
 
     name: str
@@ -32,23 +32,24 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Built(Offer):
-    """An offer that becomes an object: `build` is the import path of its factory, whose arguments each kind of spec states."""
+    """Adds a factory to an offer: `build` is its import path. Each kind of spec states the arguments and the result."""
 
     build: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec(Built):
-    """A dataset. `build(root: Path, *, compression: str | None) -> Dataset`.
+    """Describes a dataset. `build(root: Path, *, compression: str | None) -> Dataset`.
 
-    `compressions` are the versions on disk, the first is the default; `official` are the published counts
-    by split; `homepage` is where to ask for access. `root_of` names the dataset whose root holds this one as well
-    (DFD lies in FF++'s): it is used where none is configured for this one. `needs` names the datasets of which this
-    one uses videos (the reals of DeeperForensics are FF++'s); `build` is then given `roots`, a mapping from each of
-    these names to its root, besides. `verified`: the official layout is known and read as it is; otherwise the
-    dataset is read in the layout of the dataset `folder`, as its page in the docs describes. `unverified`: what of a
-    layout that is known otherwise could not be held against an official copy, in words. `corpus`: which one a root
-    without a corpus file belongs to; `OWN` for a dataset that nobody publishes.
+    `title` is the name to print, `homepage` the page where access is requested. `compressions` lists the versions that can be
+    on disk; the first is the default. `official` holds the published number of videos of each split. `root_of` names the
+    dataset whose root also contains this one (DFD is distributed with FF++); that root is used if none is configured for this
+    dataset. `needs` names datasets whose videos this one reuses (DeeperForensics uses the real videos of FF++); `build` then
+    also receives `roots`, which maps each of these names to its root.
+
+    `verified`: the layout was checked against the official files. If False, the dataset is read in the layout of the dataset
+    `folder`, as its page in the docs explains. `unverified` says, as a phrase, what of a known layout could not be checked.
+    `corpus` is the corpus of a root without a corpus file: "official", or `OWN` for videos that nobody publishes.
     """
 
     title: str = ""
@@ -63,7 +64,7 @@ class DatasetSpec(Built):
 
     @property
     def layout(self) -> str:
-        """How far the layout is verified: "" if it is altogether, else "verified in part" or "not verified"."""
+        """Return how far the layout was checked: "" (completely), "verified in part" or "not verified"."""
         if not self.verified:
             return "not verified"
         return "verified in part" if self.unverified else ""
@@ -71,12 +72,12 @@ class DatasetSpec(Built):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSpec(Built):
-    """A set of datasets that can be made on this machine, such as the demo corpora.
+    """Describes a set of datasets that this machine can generate, such as the demo corpora.
 
-    `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes whatever
-    is not there yet and returns the root of each dataset by its dataset name. `sizes` lists what `size` may be.
-    `datasets`: the splits of each dataset that it makes, by name, so that a request for another one is refused before
-    anything is made; empty if that is not known.
+    `build(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]` writes the files that are missing
+    in `folder`, and returns the root of each dataset by its name. `sizes` lists the accepted values of `size`. `datasets` maps
+    each generated dataset to its splits, so that a request for another one is refused before anything is generated; leave it
+    empty if they are not known in advance.
     """
 
     sizes: tuple[str, ...] = ("full",)
@@ -85,9 +86,9 @@ class CorpusSpec(Built):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesizerSpec(Built):
-    """A maker of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`.
+    """Describes a generator of pseudo-fake clips. `build(options: Mapping[str, object]) -> Synthesizer`.
 
-    `version` changes whenever what it makes may change; weights that were trained with another version are trained anew.
+    Change `version` whenever its output may change: weights trained with another version are then not reused.
     """
 
     version: str = "1"
@@ -95,9 +96,9 @@ class SynthesizerSpec(Built):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceFinderSpec(Built):
-    """A face finder. `build(device: str) -> FaceFinder`.
+    """Describes a face finder. `build(device: str) -> FaceFinder`.
 
-    `version` changes whenever boxes may change; faces found by another version are found anew.
+    Change `version` whenever its boxes may change: faces found by another version are then not reused.
     """
 
     version: str = "1"
@@ -105,12 +106,12 @@ class FaceFinderSpec(Built):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceMap:
-    """A kind of spatial map that an explainer can make.
+    """Describes a kind of spatial map that an explainer can compute.
 
-    `summary` says what a value means, in one line; higher is more evidence. `unit` stands at the colour bar.
-    `span` (low, high) is what the colours run over in every video, or None: each video is drawn over its own range.
-    With `signed`, values below 0 speak for "real". `standard` maps are made when nobody names any. A `temporal` map
-    tells what the frames of a place say by what is seen over time, and is drawn beside the map that is shown.
+    `summary` explains a value in one line; higher means more evidence. `unit` labels the colour bar. `span` (low, high) is the
+    range of the colours in every video; None scales each video to its own range. `signed`: negative values are evidence for
+    "real". `standard`: the map is computed if the user selects none. `temporal`: a value depends on how its place changes over
+    time; such a map is drawn beside the selected one.
     """
 
     name: str
@@ -124,15 +125,16 @@ class EvidenceMap:
 
 @dataclass(frozen=True, slots=True)
 class DetectorCard:
-    """What is known of a detector with given weights, before the model is built.
+    """Holds what is known about a detector with certain weights before the model is built.
 
-    `trained_on`: names of the datasets (None = unknown, and then no result counts as cross-dataset; empty =
-    needs no training). `train_compression` and `recipe` become part of the entry's name in tables. `margins`: crop
-    margins of single datasets, by name, where a released method has others than that of `clips`. `corpora`: which
-    corpora the datasets of `trained_on` were of ("official", "demo"; None = unknown), `seed`: that of the training
-    (None = unknown). Of weights that dfbench trained it knows all of these itself, if the card does not say.
-    Datasets may be called by aliases and in other spellings. dfbench itself fills in `unknown`: the names in `trained_on`
-    that no installed dataset bears.
+    `clips` and `pooling` say what is scored and how clip scores become a video score. `trained_on` names the training
+    datasets; aliases are accepted. An empty set means that no training data was needed; None means that they are unknown, and
+    such results never count as cross-dataset. `corpora` are the corpora of these datasets ("official", "demo"; None if
+    unknown), `seed` is the seed of the training (None if unknown). For weights that dfbench trained, it fills in both if the
+    card does not. `train_compression` and `recipe` become part of the entry's name in tables. `margins` maps datasets to their
+    crop margin where it differs from that of `clips`, as some released methods require. `details` is stored with the run and
+    shown to nobody else; it must be JSON-ready. dfbench itself fills in `unknown`: the names in `trained_on` that no installed
+    dataset has.
     """
 
     clips: ClipSpec
@@ -147,7 +149,7 @@ class DetectorCard:
     unknown: frozenset[str] = frozenset()
 
     def bad_margin(self) -> str:
-        """What is wrong with a margin beyond the stored crops, whose edge would be repeated; "" if nothing is."""
+        """Return why a crop margin cannot be used, if one exceeds the margin of the stored crops; "" if none does."""
         largest = max([self.clips.margin, *self.margins.values()])
         return (
             ""
@@ -156,17 +158,18 @@ class DetectorCard:
         )
 
     def clips_of(self, dataset: str) -> ClipSpec:
-        """The clips that are cut from videos of this dataset."""
+        """Return the clips to cut from videos of `dataset`, with the margin for it."""
         return replace(self.clips, margin=self.margins.get(dataset, self.clips.margin))
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How a detector is to be loaded: what `build`, `explain` and `describe` of a `DetectorSpec` are handed.
+    """Holds how to load a detector: the argument of `build`, `explain` and `describe` of a `DetectorSpec`.
 
-    `weights`: the file, None for a detector without. `device`: "cpu", "cuda", "cuda:1" or "mps". `seed`: of whatever the
-    detector draws. `precision`: one of `DetectorSpec.precisions`. `recipe`: the name of the recipe to assume for weights that
-    store none, "" for the one that they store. `changes`: recipe fields, by name, whose values the user gave (`--set`).
+    `weights` is the weights file, None for a detector without one. `device` is "cpu", "cuda", "cuda:1" or "mps". `seed` seeds
+    whatever the detector draws. `precision` is one of `DetectorSpec.precisions`. `recipe` names the recipe to assume for
+    weights that do not store one; "" uses the stored recipe. `changes` maps recipe fields to the values that the user set
+    (`--set`).
     """
 
     weights: Path | None = None
@@ -179,29 +182,37 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorSpec(Built):
-    """A detector. `build(options: LoadOptions) -> Detector`, or `build(*, weights, device, seed) -> Detector`.
+    """Describes a detector. `build(options: LoadOptions) -> Detector`, or `build(*, weights, device, seed) -> Detector`.
 
-    A factory whose first parameter is called `options`, or is annotated as `LoadOptions`, is handed these; any other is called
-    with the three keywords, which is enough for a detector without precisions and recipes. `Detector.close()`, if there is
-    one, is called when the detector is no longer needed.
+    A factory whose first parameter is called `options` or annotated as `LoadOptions` receives a `LoadOptions`. Any other
+    factory is called with the three keywords, which is enough for a detector without precisions and recipes. If the detector
+    has a method `close()`, it is called once the detector is no longer needed.
 
-    `version` changes whenever scores may change. `trainer` is the import path of a factory
-    `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, empty if the detector cannot be trained here.
-    `describe` is the import path of `(options: LoadOptions) -> DetectorCard` or `(weights: Path) -> DetectorCard`, for
-    detectors whose clip spec comes with their weights; without it the fields of this spec hold. `explain` is the import path
-    of a factory with the arguments of `build` that returns an `Explainer`, empty if the detector cannot say where and when
-    it saw a forgery; `maps` name the maps that it offers, so that another is refused before weights are looked for or trained.
-    `needs_weights`: scoring without weights is an error (after an attempt to find trained ones). `default_recipe` /
-    `demo_recipe`: what `dfbench train` uses when none is named. `precisions`: what `dfbench run --precision` may be.
-    `scoring_fields`: recipe fields that change how given weights are scored, and not how they were trained: what
-    `dfbench run --weights FILE --set FIELD=VALUE` may set. `recipe_for_weights`: there are weights that store no recipe, and
-    can be given one with `dfbench run --weights FILE --recipe NAME`. All of these reach the factories in `LoadOptions`;
-    they raise UsageError for a recipe where the weights store their own, and for a change that is unknown or out of range.
+    What it scores:
+    `clips` and `pooling` as in `DetectorCard`. `trained_on` as there, of the detector without a weights file. `precisions`
+    lists the accepted values of `dfbench run --precision`. Change `version` whenever scores may change: stored runs are then
+    not reused.
 
-    `method` is the import path of a `dfbench.training.Method`, for detectors that dfbench trains: `build`, `describe` and
-    `trainer` are then that method's, and `needs_weights` is true. Its recipes are the TOML files of its recipe class; "demo",
-    if it is there, is for made corpora, and where there are several others, `default_recipe` says which is the default.
-    `recipes` may offer some of them alone, by name: the first is then the default. What the spec says itself goes first.
+    Its weights:
+    `needs_weights`: scoring without weights is an error unless trained ones are found. `describe` is the import path of
+    `(options: LoadOptions) -> DetectorCard` or `(weights: Path) -> DetectorCard`, for detectors whose clips depend on the
+    weights; without it, the fields of this spec apply. `scoring_fields` lists recipe fields that change how given weights are
+    scored but not how they were trained: those that `dfbench run --weights FILE --set FIELD=VALUE` accepts.
+    `recipe_for_weights`: some weights files store no recipe, and `dfbench run --weights FILE --recipe NAME` may name it. The
+    factories receive these choices in `LoadOptions`. They raise UsageError if the weights store their own recipe, or if a
+    change is unknown or out of range.
+
+    Its training:
+    `method` is the import path of a `dfbench.training.Method`, for detectors that dfbench trains. It provides `build`,
+    `describe` and `trainer`, and sets `needs_weights`; a field that the spec gives takes precedence. `trainer` is the import
+    path of a factory `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, for detectors that are trained in another way.
+    `recipes` names the recipes that are offered, the default first; those of a method may be left out, and are then all TOML
+    files of its recipe class. `default_recipe` is the recipe of `dfbench train` if the user names none, `demo_recipe` the one
+    for corpora that are generated here; a recipe called "demo" is taken for them by default.
+
+    Its explanations:
+    `explain` is the import path of a factory with the arguments of `build` that returns an `Explainer`. `maps` names the maps
+    that it offers, so that an unknown one is refused before weights are looked for.
     """
 
     clips: ClipSpec = field(default_factory=lambda: ClipSpec(frames=1, size=224))
@@ -235,7 +246,7 @@ class DetectorSpec(Built):
         object.__setattr__(self, "needs_weights", True)
 
     def card(self) -> DetectorCard:
-        """The card of this detector without weights; what it says it was trained on is what is published."""
+        """Return the card of this detector without a weights file. Published training data count as the official corpus."""
         return DetectorCard(
             clips=self.clips,
             pooling=self.pooling,
@@ -246,7 +257,9 @@ class DetectorSpec(Built):
 
 @dataclass(frozen=True, slots=True)
 class VideoSelection:
-    """A selection of a dataset's videos. Empty tuples mean "all"; `compression` None means the default."""
+    """Selects videos of a dataset by split and manipulation; an empty tuple selects all. `compression` None is the default
+    one.
+    """
 
     dataset: str
     splits: tuple[str, ...] = ()
@@ -263,7 +276,9 @@ PURPOSES = ("test", "validation")  # of a protocol
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """A perturbation of the videos of a test: which one, how strong (0: decoded and encoded again, no more), and its draw."""
+    """Names a perturbation of test videos, its `severity` (0: decode and encode again, no more), and the `seed` that it draws
+    from.
+    """
 
     name: str
     severity: int
@@ -272,11 +287,11 @@ class Distortion:
 
 @dataclass(frozen=True, slots=True)
 class TestSet:
-    """A test of a protocol: a selection of videos, perhaps perturbed.
+    """Selects the videos of one test of a protocol, and how they are perturbed, if at all.
 
-    `key` is what runs, tables and boards tell the tests of a protocol apart by. `ProtocolSpec.test_sets` fills it in: the
-    `name` if there is one; the name of the dataset if the protocol has no other test of it; else that name with what the
-    tests of the dataset differ in: "ffpp-c40" beside "ffpp", "ffpp-test" beside "ffpp-val".
+    `key` identifies the test in runs, tables and boards. `ProtocolSpec.test_sets` fills it in: the `name` if the test has one;
+    the name of the dataset if the protocol tests it once; otherwise that name and what distinguishes the test from the others
+    of the dataset: "ffpp-c40" beside "ffpp", "ffpp-test" beside "ffpp-val".
     """
 
     __test__: ClassVar[bool] = False  # for pytest, which takes the name for that of a class of tests
@@ -288,20 +303,22 @@ class TestSet:
 
     @property
     def dataset(self) -> str:
-        """The name of the dataset whose videos are tested."""
+        """Return the name of the tested dataset."""
         return self.selection.dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolSpec(Offer):
-    """An evaluation protocol: what to train on, what to validate on, what to test on.
+    """Describes an evaluation protocol: which videos to train on, to validate on, and to test on.
 
-    `train` and `validation` are None where nothing is trained: such a protocol scores detectors that need no training, or whose
-    weights are given. A test is a selection of videos, or a `TestSet` where it has a name of its own or is perturbed.
+    `train` and `validation` are None if the protocol trains nothing: it then scores detectors that need no training, or
+    weights that the user gives. Each of `tests` is a selection of videos, or a `TestSet` if it has a name of its own or is
+    perturbed.
 
-    `build` is accepted while it is empty, as plugins of before give it, and kept nowhere; raises PluginError if it is not.
-    `purpose`: a protocol of "test" must not test on what it validates on. One of "validation" may: it serves to choose among
-    variants of a detector, and what is scored by it is never ranked.
+    A protocol with the `purpose` "test" must not test on its validation set. One with "validation" may: it compares variants
+    of a detector during development, and its results are never ranked.
+
+    `build` exists so that older plugins, which pass an empty string, still load. Raises PluginError if it is not empty.
     """
 
     train: VideoSelection | None = None
@@ -318,7 +335,7 @@ class ProtocolSpec(Offer):
             )
 
     def test_sets(self) -> tuple[TestSet, ...]:
-        """Return the tests in their order, each with its key."""
+        """Return the tests in order, each with its key."""
         tests = [test if isinstance(test, TestSet) else TestSet(test) for test in self.tests]
         of_dataset: dict[str, list[TestSet]] = {}
         for test in tests:
@@ -332,15 +349,17 @@ class ProtocolSpec(Offer):
 
 
 def _differs(test: TestSet, others: Sequence[TestSet]) -> list[str]:
-    """The facts of `test` in which the tests of its dataset differ, in words; a default has none."""
-    told = [_facts(other) for other in others]
+    """Return, in words, the properties of `test` that differ between the tests of its dataset; default values are omitted."""
+    facts = [_facts(other) for other in others]
     return [
-        fact for number, fact in enumerate(_facts(test)) if fact and len({one[number] for one in told}) > 1
+        fact
+        for number, fact in enumerate(_facts(test))
+        if fact and len({other[number] for other in facts}) > 1
     ]
 
 
 def _facts(test: TestSet) -> tuple[str, ...]:
-    """The compression, splits, manipulations and perturbation of a test, each in words, "" for the default."""
+    """Return the compression, splits, manipulations and perturbation of a test, each in words; "" for a default."""
     chosen, distortion = test.selection, test.distortion
     perturbed = "" if distortion is None else f"{distortion.name}-{distortion.severity}"
     if distortion is not None and distortion.seed:

@@ -1,8 +1,8 @@
-"""The hooks of dfbench: this file is the plugin author's manual.
+"""Define the hooks of dfbench. This file is the reference for authors of plugins.
 
-A plugin is a module (or any object) registered under the entry-point group `dfbench`, with functions that
-have the names below and are marked with `@hookimpl`. Implement any subset. Hooks return specs, which are data:
-they must not read files, import torch or load weights.
+A plugin is a module (or any object) registered under the entry-point group `dfbench`. It implements a hook by a function of
+the same name, marked with `@hookimpl`; implement as many hooks as you need. Hooks that offer something return specs, which are
+data: they must not read files, import torch or load weights.
 """
 
 from __future__ import annotations
@@ -34,40 +34,39 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def dfbench_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body] # a hookspec has no body
-    """Offer datasets. Read no files yet: `DatasetSpec.build` is called with the root when one is asked for."""
+    """Return the datasets that the plugin offers. Do not read files: `DatasetSpec.build` is called when one is used."""
 
 
 @hookspec
 def dfbench_corpora() -> Iterable[CorpusSpec]:  # type: ignore[empty-body]
-    """Offer sets of datasets that can be made on this machine (the demo corpora are one)."""
+    """Return sets of datasets that this machine can generate, such as the demo corpora."""
 
 
 @hookspec
 def dfbench_synthesizers() -> Iterable[SynthesizerSpec]:  # type: ignore[empty-body]
-    """Offer makers of pseudo-fake clips, used when a detector is trained."""
+    """Return generators of pseudo-fake clips, which detectors are trained with."""
 
 
 @hookspec
 def dfbench_detectors() -> Iterable[DetectorSpec]:  # type: ignore[empty-body]
-    """Offer detectors. Load no weights yet."""
+    """Return detectors. Do not load weights: `DetectorSpec.build` is called when one is used."""
 
 
 @hookspec
 def dfbench_protocols() -> Iterable[ProtocolSpec]:  # type: ignore[empty-body]
-    """Offer evaluation protocols: what to train, validate and test on."""
+    """Return evaluation protocols: which videos to train, validate and test on."""
 
 
 @hookspec
 def dfbench_face_finders() -> Iterable[FaceFinderSpec]:  # type: ignore[empty-body]
-    """Offer face finders for the preparation stage."""
+    """Return face finders for the preparation of videos."""
 
 
 @hookspec
 def dfbench_commands(cli: typer.Typer) -> None:
-    """Add commands to the `dfbench` command line.
+    """Add commands to `cli`, the typer application of `dfbench`, for example with `@cli.command()`.
 
-    `cli` is the typer application; use `@cli.command()`. Called when the command line starts, so import
-    nothing heavy outside the command's own body.
+    This is called whenever the command line starts, so import heavy modules only inside the body of a command.
     """
 
 
