@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.utils
 from PIL import Image
 
 from dfbench.cli import main
@@ -26,6 +28,8 @@ class Ended:
 
 
 Dfbench = Callable[..., Ended]
+# Typer reads the signature of every command whenever the command line is built: most of the time of a quick command.
+_parameters_of = cache(typer.utils.get_params_from_function)
 
 
 def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dfbench:
@@ -39,6 +43,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     def call(*arguments: str | Path, **variables: str) -> Ended:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["dfbench", *map(str, arguments)])
+            patch.setattr("typer.main.get_params_from_function", _parameters_of)
             for name, value in variables.items():
                 patch.setenv(name, value)
             with pytest.raises(SystemExit) as ended:
