@@ -34,7 +34,7 @@ def test_list_shows_plugins_and_reasons_and_fails_with_a_failed_one(install: Ins
 def test_json_list_is_for_scripts(install: Install) -> None:
     install("shaky", BROKEN)
     records = {record["name"]: record for record in json.loads(invoke("list", "--json").stdout)}
-    assert records["baselines"]["offers"]["detector"] == ["chance", "frame_cnn", "meso4", "mesoinception4"]
+    assert {"chance", "frame_cnn"} <= set(records["baselines"]["offers"]["detector"])
     assert records["baselines"]["status"] == "ok"
     assert records["shaky"]["status"] == "failed"
     assert "ModuleNotFoundError" in records["shaky"]["traceback"]
