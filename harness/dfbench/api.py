@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dfbench.results.boards.board import Board
     from dfbench.results.paired import Comparison
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.runs.records.recorded import RecordedRun
     from dfbench.runs.scoring.prediction import Predictions
 
@@ -39,7 +39,7 @@ class RunOutcome:
     computed: bool
 
 
-def evaluate(request: RunRequest, setup: Setup, *, progress: Progress) -> RunOutcome:
+def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> RunOutcome:
     """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
     from dfbench.hooks.events import Events
     from dfbench.hooks.manners import generators_kept
@@ -97,9 +97,9 @@ def run(
     missing or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
     """
     from dfbench.results.table_notes import warnings_of
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
 
-    request = RunRequest(
+    request = ScoringRequest(
         detector=detector,
         protocol=protocol,
         data=data,
@@ -149,10 +149,10 @@ def train(
     weights to start from. `devices` of each of `nodes` machines train together. The other arguments are as in `run`.
     Raises DfbenchError.
     """
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import TrainingOptions
     from dfbench.runs.trainings.weights import train_detector
 
-    request = RunRequest(
+    options = TrainingOptions(
         detector=detector,
         protocol=protocol,
         data=data,
@@ -167,7 +167,7 @@ def train(
         overrides=_texts(overrides),
         start=start,
     )
-    return train_detector(request, Setup(), progress=progress or SilentProgress())
+    return train_detector(options, Setup(), progress=progress or SilentProgress())
 
 
 @names_checked
@@ -205,9 +205,9 @@ def predict(
     Raises UsageError, WeightsError and PluginError for a detector that cannot score anything, and StoreError.
     """
     from dfbench.results.predictions import predictions_table
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
 
-    request = RunRequest(
+    request = ScoringRequest(
         detector=detector,
         protocol=protocol,
         data=data,
@@ -226,7 +226,7 @@ def predict(
 
 
 def predictions_of(
-    files: Sequence[Path], request: RunRequest, setup: Setup, *, retry: bool = False, progress: Progress
+    files: Sequence[Path], request: ScoringRequest, setup: Setup, *, retry: bool = False, progress: Progress
 ) -> Predictions:
     """Score files as `predict` does; returns what the command shows."""
     from dfbench.hooks.manners import generators_kept
@@ -407,10 +407,9 @@ def verify_runs(*runs: Path | str, progress: Progress | None = None) -> pd.DataF
     from dfbench.results.verified import folders_of, table_of, verify
 
     setup = Setup()
-    settings, registry = setup.settings, setup.registry
     shown = progress or SilentProgress()
-    folders = folders_of([str(one) for one in runs], settings)
-    return table_of([verify(one, registry=registry, settings=settings, progress=shown) for one in folders])
+    folders = folders_of([str(one) for one in runs], setup.settings)
+    return table_of([verify(one, setup, shown) for one in folders])
 
 
 def export_runs(target: Path | str, *runs: Path | str) -> list[Path]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from dfbench.data.decoding.video import read_frames
 from dfbench.data.faces.video_faces import sharpness
 from dfbench.data.store.face_files import read_track
-from dfbench.hooks.host import Host
 from dfbench.metrics.point import auc
 from dfbench.progress import SilentProgress
-from dfbench.runs.planning.sources import data_source, dataset_index, prepare_selected
-from dfbench.settings import load_settings
+from dfbench.runs.planning.session import Session
+from dfbench.runs.planning.setup import Setup
+from dfbench.runs.planning.sources import data_source
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_plugins.demo.plan import plan
@@ -32,19 +32,18 @@ Logs = NDArray[np.float64]  # (2,): logarithms of a face's sharpness and height
 
 
 def main() -> None:
-    registry, settings, progress = Host.load().registry, load_settings(), SilentProgress()
+    setup, progress = Setup(), SilentProgress()
+    registry, settings = setup.registry, setup.settings
     source = data_source("demo", registry, settings, size="full", progress=progress)
+    session = Session(setup.host, settings, source, progress)
     spec = PrepareSpec(load_recipe("demo").clips().frame_choice())
     reals: list[Video] = []
     for name in DATASETS:
         dataset = registry.dataset(name)
         root = source.root_for(dataset)
-        index = dataset_index(dataset, root, None, registry, roots=source.needed_by(dataset))
-        videos = [one for one in index.videos if one.split == "test"]
+        videos = [one for one in session.index(name).videos if one.split == "test"]
         reals += [one for one in videos if one.label is Label.REAL]
-        report = prepare_selected(
-            videos, spec, source=source, registry=registry, settings=settings, progress=progress
-        )
+        report = session.prepare(videos, spec)
         ready = [one for one in report.videos if one.status is Status.OK]
         faces = {one.video.path: stored(one.path) for one in ready}
         fake = np.array([int(one.video.label) for one in ready], dtype=np.int8)

@@ -11,22 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from dfbench.hooks.host import Host
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import mean_interval
 from dfbench.progress import SilentProgress
 from dfbench.runs.evidence.excerpts import Excerpt
 from dfbench.runs.evidence.explaining import explain_excerpt, open_explainer
 from dfbench.runs.evidence.scored_faces import faces_in
-from dfbench.runs.planning.sources import data_source, dataset_index, face_finder
-from dfbench.runs.scoring.prediction import given_files, prepared_files
-from dfbench.settings import load_settings
+from dfbench.runs.planning.finders import face_finder
+from dfbench.runs.planning.indexing import dataset_index
+from dfbench.runs.planning.setup import Setup
+from dfbench.runs.planning.sources import data_source
+from dfbench.runs.scoring.prediction import given_files, prepared_files, session_of_files
 from dfbench.specs import LoadOptions
 from dfbench_plugins.demo.truth import forged_frames
 
 
 def main(weights: Path) -> None:
-    registry, settings, progress = Host.load().registry, load_settings(), SilentProgress()
+    setup, progress = Setup(), SilentProgress()
+    registry, settings = setup.registry, setup.settings
     source = data_source("demo", registry, settings, size="full", progress=progress)
     spec = registry.dataset("dfdc")
     root = source.root_for(spec)
@@ -43,9 +45,7 @@ def main(weights: Path) -> None:
             open_explainer(detector, registry, LoadOptions(weights)) as opened,
         ):
             clips = opened.card.clips
-            (one,) = prepared_files(
-                given_files([root / name]), clips, registry=registry, settings=settings, progress=progress
-            )
+            (one,) = prepared_files(given_files([root / name]), clips, session_of_files(setup, progress))
             scored = faces_in(one, clips)
             told = explain_excerpt(
                 opened,

@@ -16,8 +16,8 @@ import pandas as pd
 
 from dfbench.progress import SilentProgress
 from dfbench.results.paired import Aligned, aligned, difference, scored_videos
+from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.planning.stage import RunRequest
 from dfbench.runs.scoring.evaluation import score_detector
 from dfbench.runs.scoring.score_table import sigmoid
 
@@ -31,7 +31,7 @@ def main(weights: Path) -> None:
 
 def scored(weights: Path, precision: str) -> pd.DataFrame:
     """Score the cross-dataset protocol; returns a row for each video."""
-    request = RunRequest("fakestormer", data="demo", weights=weights, precision=precision)
+    request = ScoringRequest("fakestormer", data="demo", weights=weights, precision=precision)
     done = score_detector(request, Setup(), progress=SilentProgress())
     return scored_videos(done.folder, done.record["pooling"])
 

@@ -14,6 +14,7 @@ import pytest
 from tests.cli.command import write
 
 from dfbench.data.preparing.outcomes import PreparedResult
+from dfbench.runs.planning.session import Session
 from dfbench.runs.scoring import evaluation
 from dfbench.runs.scoring.score_table import ScoreWriter
 from dfbench.types import Status, Video
@@ -52,7 +53,7 @@ def score_without_work(
     """Make every run score its videos at once, each by its number in its name; those that `failed` picks have no face, for a
     `reason`."""
 
-    def prepare(videos: Sequence[Video], *_: Any, **__: Any) -> _Report:
+    def prepare(_: Session, videos: Sequence[Video], *__: Any, **___: Any) -> _Report:
         return _Report([PreparedResult(video, Status.OK, "", video.path) for video in videos])
 
     def score(_: object, videos: Sequence[PreparedResult], *, writer: ScoreWriter, **__: Any) -> None:
@@ -65,5 +66,5 @@ def score_without_work(
                 writer.add_video(one.video, frames=np.zeros((1, 1), np.int64), logits=np.array([logit]))
 
     monkeypatch.setattr(evaluation, "opened", lambda *_: nullcontext(object()))
-    monkeypatch.setattr(evaluation, "prepare_selected", prepare)
+    monkeypatch.setattr(Session, "prepare", prepare)
     monkeypatch.setattr(evaluation, "score_videos", score)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,9 @@ from tests.cli.toy_corpus import BUILT, PARSED, PER_SPLIT, ToyPlugin, write_toy
 from dfbench.data.fingerprints import fingerprints
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
-from dfbench.runs.planning.stage import RunRequest
-from dfbench.runs.trainings import weights
+from dfbench.runs.planning.requests import TrainingOptions
 from dfbench.settings import Settings, load_settings
 from dfbench.training import distributed
-from dfbench.types import Status, Video
-
-
-@dataclass(frozen=True)
-class Prepared:
-    video: Video
-    path: Path
-    status: Status = Status.OK
-
-
-@dataclass(frozen=True)
-class Report:
-    videos: Sequence[Prepared]
 
 
 @pytest.fixture
@@ -43,10 +28,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DFBENCH_DATA__ROOTS__TOY", str(tmp_path / "toy"))
     score_without_work(monkeypatch)
 
-    def prepare(videos: Sequence[Video], *_: Any, **__: Any) -> Report:
-        return Report([Prepared(video, video.path) for video in videos])
-
-    monkeypatch.setattr(weights, "prepare_selected", prepare)
     return write_toy(tmp_path / "toy")
 
 
@@ -81,15 +62,15 @@ def test_a_training_parses_each_list_once(dfbench: Dfbench, toy: Path) -> None:
 def test_processes_of_a_training_get_the_request_whole(
     dfbench: Dfbench, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[RunRequest] = []
+    found: list[TrainingOptions] = []
     shown: list[str] = []
 
     def launch(arguments: Sequence[str], *, asked: Sequence[str], devices: int, nodes: int) -> None:
         assert (devices, nodes) == (2, 1)
-        request = RunRequest.read(Path(arguments[-1]))
+        request = TrainingOptions.read(Path(arguments[-1]))
         found.append(request)
         shown.append(" ".join(asked))
-        alone = RunRequest(**{**vars_of(request), "devices": 1}).write(tmp_path / "alone.json")
+        alone = TrainingOptions(**{**vars_of(request), "devices": 1}).write(tmp_path / "alone.json")
         assert dfbench(*arguments[:-1], alone).code == 0
 
     monkeypatch.setattr(distributed, "launch", launch)
@@ -101,25 +82,24 @@ def test_processes_of_a_training_get_the_request_whole(
     assert "--train-compression c40" in shown[0]
 
 
-def vars_of(request: RunRequest) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in RunRequest.__dataclass_fields__}
+def vars_of(request: TrainingOptions) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in TrainingOptions.__dataclass_fields__}
 
 
 def test_a_request_is_read_as_it_was_written_and_another_file_is_refused(tmp_path: Path) -> None:
-    request = RunRequest(
-        detector="a", only=("x", "y"), weights=Path("w.pt"), overrides={"lr": "1"}, devices=2, force=True
+    request = TrainingOptions(
+        detector="a", train_compression="c40", overrides={"lr": "1"}, start="w.pt", devices=2
     )
-    assert RunRequest.read(request.write(tmp_path / "request.json")) == request
+    assert TrainingOptions.read(request.write(tmp_path / "request.json")) == request
     for content in ("{", "[]", '{"detector": "a", "unheard": 1}', '{"detector": "a", "overrides": 3}'):
         (tmp_path / "other.json").write_text(content)
         with pytest.raises(UsageError, match="is no request of this version of dfbench"):
-            RunRequest.read(tmp_path / "other.json")
+            TrainingOptions.read(tmp_path / "other.json")
 
 
 @pytest.fixture
-def loads(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often plugins, the toy data set as an extra one, and settings were loaded."""
-    del toy
+def loads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often plugins and settings were loaded."""
     counts: Counter[str] = Counter()
     load = Host.load
 
@@ -139,6 +119,7 @@ def loads(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
+@pytest.mark.usefixtures("toy")
 def test_a_command_loads_plugins_and_settings_once(dfbench: Dfbench, loads: Counter[str]) -> None:
     for command in (
         ("train", "-d", "trained", "-p", "both"),
@@ -171,5 +152,5 @@ def test_explaining_and_predicting_load_plugins_and_settings_once(
         loads.clear()
         ended = dfbench(command, "a.mp4", "-d", "probe")
         assert ended.code == 3, ended.err
-        assert "undecodable" in ended.out + ended.err
+        assert "undecodable" in ended.out + ended.err, ended.out
         assert loads == {"plugins": 1, "settings": 1}, command

@@ -12,8 +12,8 @@ from tests.fakestormer.training_faces import make_trainer
 from dfbench import ChoosesClips, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.hooks.recipe_names import recipe_names
+from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.scored_clips import scored_clips
-from dfbench.runs.planning.stage import RunRequest
 from dfbench_fakestormer.ablation import SWITCHES
 from dfbench_fakestormer.recipe import FakeSTormerRecipe as Recipe
 from dfbench_fakestormer.recipe import load_recipe, parse_recipe, released_margin
@@ -160,9 +160,9 @@ def test_what_is_scored_is_what_the_recipe_says(
     recipe: str, changes: dict[str, str], made: bool, expected: str
 ) -> None:
     registry = Host.load().registry
-    request = RunRequest("fakestormer", recipe=recipe, overrides=changes)
+    request = ScoringRequest("fakestormer", recipe=recipe, overrides=changes)
     assert scored_clips(request, registry, made=made) == load_recipe(expected, changes).clips()
     assert isinstance(make_trainer(expected, changes), ChoosesClips)
-    untrained = RunRequest("fakestormer-untrained", recipe="demo")
+    untrained = ScoringRequest("fakestormer-untrained", recipe="demo")
     with pytest.raises(UsageError, match="fakestormer-untrained' cannot be trained"):
         scored_clips(untrained, registry, made=made)

@@ -23,7 +23,6 @@ from tests.results.made_runs import expected, store_run
 import dfbench
 from dfbench.errors import DfbenchError, VideoError
 from dfbench.hooks.host import Host
-from dfbench.hooks.registry import Registry
 from dfbench.progress import SilentProgress
 from dfbench.results import checked
 from dfbench.results.boards.leaderboard import corpora, leaderboard
@@ -33,9 +32,10 @@ from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
+from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.provenance import recorded_identity
-from dfbench.runs.records.recorded import RecordedRun, finder_of, open_run, options_of, source_of, weights_of
+from dfbench.runs.records.recorded import RecordedRun, finder_of, open_run, options_of, session_of, weights_of
 from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
 from dfbench.settings import load_settings
 
@@ -155,25 +155,20 @@ def _scored_faces(run: RecordedRun) -> None:
 
     nothing: Any = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scored_faces, "prepared_as", enough)
-        scored_faces.scored_faces(
-            run,
-            expected("dfd", 1)[0],
-            source=nothing,
-            registry=nothing,
-            settings=nothing,
-            progress=SilentProgress(),
-        )
+        patch.setattr(Session, "prepared_as", enough)
+        session = Session(nothing, nothing, nothing, SilentProgress())
+        scored_faces.scored_faces(run, expected("dfd", 1)[0], session)
 
 
 @cache
-def _registry() -> Registry:
-    return Host.load().registry
+def _host() -> Host:
+    return Host.load()
 
 
 def _ask(folder: Path) -> None:
     """All that reads the record of a run when somebody names it; a DfbenchError is what it may raise."""
-    registry, own = _registry(), load_settings(runs=folder)
+    setup = Setup(_host(), runs=folder)
+    own = setup.settings
     for ask in (
         lambda: dfbench.scores(folder / BAD),
         lambda: read_files(folder / BAD),
@@ -181,7 +176,7 @@ def _ask(folder: Path) -> None:
         lambda: options_of(open_run(BAD, own), None),
         lambda: finder_of(open_run(BAD, own)),
         lambda: _scored_faces(open_run(BAD, own)),
-        lambda: source_of(open_run(BAD, own), registry, own, SilentProgress()),
+        lambda: session_of(open_run(BAD, own), setup, SilentProgress()),
     ):  # fmt: skip
         with suppress(DfbenchError):
             ask()

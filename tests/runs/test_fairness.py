@@ -13,8 +13,8 @@ from dfbench.errors import RunError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.fairness import by_dataset, by_test, compare_videos, leaks_into_tests
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.sources import DataSource
-from dfbench.runs.planning.stage import Stage
 from dfbench.settings import Settings
 from dfbench.specs import TestSet, VideoSelection
 from dfbench.types import Label, Video
@@ -70,19 +70,19 @@ def test_a_leak_is_told_of_the_test_that_has_it() -> None:
 
 
 @pytest.fixture
-def stage_of(tmp_path: Path) -> Callable[[str], Stage]:
-    """A stage on own videos of these lines, with the protocol that trains and validates on FF++, whose root is unknown."""
+def session_of(tmp_path: Path) -> Callable[[str], ProtocolSession]:
+    """A session on own videos of these lines, with the protocol that trains and validates on FF++, whose root is unknown."""
 
-    def make(lines: str) -> Stage:
+    def make(lines: str) -> ProtocolSession:
         (tmp_path / "videos.csv").write_text(f"path,label,split,group\n{lines}")
         host = Host.load()
-        return Stage(
-            host,
-            Settings(),
-            host.registry.detector("fakestormer"),
-            host.registry.protocol("cross-dataset"),
-            DataSource("own", {"folder": tmp_path}, made=False),
-            SilentProgress(),
+        return ProtocolSession(
+            host=host,
+            settings=Settings(),
+            source=DataSource("own", {"folder": tmp_path}, made=False),
+            progress=SilentProgress(),
+            spec=host.registry.detector("fakestormer"),
+            protocol=host.registry.protocol("cross-dataset"),
         )
 
     return make
@@ -93,30 +93,30 @@ LINES = "a.mp4,real,train,anna\nb.mp4,fake,val,boris\nc.mp4,fake,test,anna\nd.mp
 
 
 def test_weights_trained_on_the_tested_dataset_are_held_against_its_splits(
-    stage_of: Callable[[str], Stage],
+    session_of: Callable[[str], ProtocolSession],
 ) -> None:
-    stage = stage_of(LINES)
-    tests = {"folder": stage.videos(VideoSelection("folder", ("test",)))}
-    card = replace(stage.spec.card(), trained_on=frozenset({"folder"}))
-    assert leaks_into_tests(stage, card, tests) == (LEAK,)
+    session = session_of(LINES)
+    tests = {"folder": session.videos(VideoSelection("folder", ("test",)))}
+    card = replace(session.spec.card(), trained_on=frozenset({"folder"}))
+    assert leaks_into_tests(session, card, tests) == (LEAK,)
     for elsewhere in (frozenset({"ffpp"}), frozenset[str](), None):
-        assert leaks_into_tests(stage, replace(card, trained_on=elsewhere), tests) == ()
+        assert leaks_into_tests(session, replace(card, trained_on=elsewhere), tests) == ()
     with pytest.raises(RunError, match=r"holds 1 validation videos: folder b\.mp4"):
-        leaks_into_tests(stage, card, {"folder": stage.videos(VideoSelection("folder", ("val",)))})
-    choosing = replace(stage, protocol=replace(stage.protocol, purpose="validation"))
+        leaks_into_tests(session, card, {"folder": session.videos(VideoSelection("folder", ("val",)))})
+    choosing = replace(session, protocol=replace(session.protocol, purpose="validation"))
     assert (
-        leaks_into_tests(choosing, card, {"folder": stage.videos(VideoSelection("folder", ("val",)))}) == ()
+        leaks_into_tests(choosing, card, {"folder": session.videos(VideoSelection("folder", ("val",)))}) == ()
     )
     with pytest.raises(RunError, match=r"holds 1 training videos: folder a\.mp4"):
-        leaks_into_tests(choosing, card, {"folder": stage.videos(VideoSelection("folder", ("train",)))})
+        leaks_into_tests(choosing, card, {"folder": session.videos(VideoSelection("folder", ("train",)))})
 
 
 def test_the_sets_of_the_protocol_are_meant_where_it_trains_on_the_dataset(
-    stage_of: Callable[[str], Stage],
+    session_of: Callable[[str], ProtocolSession],
 ) -> None:
-    stage = stage_of(LINES.replace(",train,", ",fold1,").replace(",val,", ",fold2,"))
+    session = session_of(LINES.replace(",train,", ",fold1,").replace(",val,", ",fold2,"))
     train, held_out = VideoSelection("folder", ("fold1",)), VideoSelection("folder", ("fold2",))
-    stage = replace(stage, protocol=replace(stage.protocol, train=train, validation=held_out))
-    card = replace(stage.spec.card(), trained_on=frozenset({"folder"}))
-    tests = {"folder": stage.videos(VideoSelection("folder", ("test",)))}
-    assert leaks_into_tests(stage, card, tests) == (LEAK,)
+    session = replace(session, protocol=replace(session.protocol, train=train, validation=held_out))
+    card = replace(session.spec.card(), trained_on=frozenset({"folder"}))
+    tests = {"folder": session.videos(VideoSelection("folder", ("test",)))}
+    assert leaks_into_tests(session, card, tests) == (LEAK,)

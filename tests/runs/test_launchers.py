@@ -14,8 +14,8 @@ from tests.cli.command import Dfbench
 
 from dfbench import RunError, UsageError, World
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.requests import TrainingOptions
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.planning.stage import RunRequest
 from dfbench.runs.trainings import weights
 from dfbench.training import distributed
 from dfbench.training.launchers import Started, started, tasks_per_node
@@ -85,13 +85,15 @@ def test_one_process_trains_in_place(surroundings: pytest.MonkeyPatch, case: str
     say(surroundings, ALONE[case])
     worlds: list[World] = []
 
-    def train(request: RunRequest, world: World, **_: Any) -> Path:
+    def train(options: TrainingOptions, world: World, **_: Any) -> Path:
         worlds.append(world)
         return Path("trained")
 
     surroundings.setattr(weights, "_train", train)
     surroundings.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
-    assert weights.train_detector(RunRequest("any"), Setup(), progress=SilentProgress()) == Path("trained")
+    assert weights.train_detector(TrainingOptions("any"), Setup(), progress=SilentProgress()) == Path(
+        "trained"
+    )
     assert worlds == [World()]
     assert distributed.cluster_environment() is None
 
@@ -137,7 +139,7 @@ def test_a_start_that_is_not_understood_is_refused(
 ) -> None:
     say(surroundings, said)
     with pytest.raises(UsageError, match=message) as caught:
-        weights.train_detector(RunRequest("any"), Setup(), progress=SilentProgress())
+        weights.train_detector(TrainingOptions("any"), Setup(), progress=SilentProgress())
     assert caught.value.hints
 
 

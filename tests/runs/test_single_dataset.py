@@ -12,10 +12,12 @@ from tests.fakestormer.training_faces import write_network as write_weights
 from dfbench.errors import RunError, SettingsError, UnknownNameError, UsageError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.opening import open_scoring
 from dfbench.runs.planning.protocols import lint_protocol
+from dfbench.runs.planning.requests import ScoringRequest
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.single_dataset import dataset_protocol, is_test_of, is_test_on, protocol_name
-from dfbench.runs.planning.stage import RunRequest, Stage, open_stage
 from dfbench.specs import DatasetSpec, ProtocolSpec, VideoSelection
 from dfbench.text import folder_name
 from dfbench.training.weights_file import WeightsHeader as Header
@@ -110,47 +112,55 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def stage_of(request: RunRequest) -> Stage:
-    return open_stage(request, Setup(), SilentProgress())
+def session_of(request: ScoringRequest) -> ProtocolSession:
+    return open_scoring(request, Setup(), SilentProgress())
 
 
 def test_a_request_for_a_dataset_is_a_protocol_of_its_own(own: Path) -> None:
-    stage = stage_of(RunRequest("chance", dataset="OWN"))
-    assert stage.protocol.name == "dataset:folder"
-    assert [one.path for one in stage.videos(stage.protocol.test_sets()[0].selection)] == [own / "a.mp4"]
-    assert stage_of(RunRequest("fakestormer", dataset="folder")).training_sets().train.dataset == "ffpp"
+    session = session_of(ScoringRequest("chance", dataset="OWN"))
+    assert session.protocol.name == "dataset:folder"
+    assert [one.path for one in session.videos(session.protocol.test_sets()[0].selection)] == [own / "a.mp4"]
+    assert session_of(ScoringRequest("fakestormer", dataset="folder")).training_sets().train.dataset == "ffpp"
     recipe = load_recipe(
         "demo", {"size": "32", "width": "24", "depth": "1", "heads": "2", "train_crop": "48"}
     )
     net = FakeSTormerNet(network_config(recipe))
     write_weights(own / "w.safetensors", net.state_dict(), Header(recipe, ("ffpp",), "c23", {}))
-    given = RunRequest("fakestormer", dataset="folder", weights=own / "w.safetensors")
-    assert stage_of(given).protocol.train is None
+    given = ScoringRequest("fakestormer", dataset="folder", weights=own / "w.safetensors")
+    assert session_of(given).protocol.train is None
 
 
 @pytest.mark.parametrize(
     ("request_", "error", "words"),
     [
-        (RunRequest("chance", dataset="foldr"), UnknownNameError, "no dataset is called 'foldr'"),
-        (RunRequest("chance", dataset="uadfv"), SettingsError, "no root is configured for dataset 'uadfv'"),
-        (RunRequest("chance", dataset="folder", only=("dfd",)), UsageError, "--only picks tests"),
-        (RunRequest("chance", splits=("val",)), UsageError, "--split goes with --dataset"),
-        (RunRequest("chance", compression="c40"), UsageError, "--compression goes with --dataset"),
-        (RunRequest("chance", dataset="folder", data="demo"), SettingsError, "has no dataset 'folder', only"),
+        (ScoringRequest("chance", dataset="foldr"), UnknownNameError, "no dataset is called 'foldr'"),
+        (
+            ScoringRequest("chance", dataset="uadfv"),
+            SettingsError,
+            "no root is configured for dataset 'uadfv'",
+        ),
+        (ScoringRequest("chance", dataset="folder", only=("dfd",)), UsageError, "--only picks tests"),
+        (ScoringRequest("chance", splits=("val",)), UsageError, "--split goes with --dataset"),
+        (ScoringRequest("chance", compression="c40"), UsageError, "--compression goes with --dataset"),
+        (
+            ScoringRequest("chance", dataset="folder", data="demo"),
+            SettingsError,
+            "has no dataset 'folder', only",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_made(
-    own: Path, request_: RunRequest, error: type[Exception], words: str
+    own: Path, request_: ScoringRequest, error: type[Exception], words: str
 ) -> None:
     del own
     with pytest.raises(error, match=words):
-        stage_of(request_)
+        session_of(request_)
     assert not list(Path("cache").glob("corpora/*"))
 
 
 def test_without_any_root_nothing_is_rendered_for_a_dataset_that_would_not_be_in_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no root is configured") as caught:
-        stage_of(RunRequest("chance", dataset="folder"))
+        session_of(ScoringRequest("chance", dataset="folder"))
     assert caught.value.hints == ("say where it is:   dfbench data add folder /path/to/it",)
     assert not (tmp_path / "cache").exists()
 

@@ -13,8 +13,10 @@ from dfbench.exchanged import DatasetIndex
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
 from dfbench.progress import SilentProgress
-from dfbench.runs.planning.sources import DataSource, index_at, made_corpus, with_corpora, with_finder
-from dfbench.runs.planning.stage import Stage
+from dfbench.runs.planning.finders import with_finder
+from dfbench.runs.planning.indexing import index_at
+from dfbench.runs.planning.session import Session
+from dfbench.runs.planning.sources import DataSource, made_corpus, with_corpora
 from dfbench.runs.records.provenance import run_identity
 from dfbench.settings import Settings
 from dfbench.specs import FaceFinderSpec, VideoSelection
@@ -120,13 +122,12 @@ def test_a_dataset_need_not_be_in_the_root_of_another(tmp_path: Path, configured
     for root in roots.values():
         root.mkdir()
     source = DataSource("official", roots, made=False)
-    spec, protocol = host.registry.detector("chance"), host.registry.protocol("cross-dataset")
-    stage = Stage(host, SETTINGS, spec, protocol, source, SilentProgress())
+    session = Session(host, SETTINGS, source, SilentProgress())
     if "dfd" in configured:
         with pytest.raises(LayoutError, match="dfd"):
-            stage.videos_at_hand(VideoSelection("dfd"))
+            session.videos_at_hand(VideoSelection("dfd"))
     else:
-        assert stage.videos_at_hand(VideoSelection("dfd")) == []
+        assert session.videos_at_hand(VideoSelection("dfd")) == []
 
 
 @pytest.fixture

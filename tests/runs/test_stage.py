@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.stage import trained_at
+from dfbench.runs.planning.protocols import trained_at
 from dfbench.specs import ProtocolSpec
 
 PROTOCOLS = [Host.load().registry.protocol(name) for name in Host.load().registry.names("protocol")]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from dfbench.data.preparing.outcomes import PreparedResult
     from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
-    from dfbench.runs.planning.sources import DataSource
-    from dfbench.settings import Settings
+    from dfbench.runs.planning.session import Session
+    from dfbench.runs.planning.setup import Setup
     from dfbench.types import PrepareSpec, Video
 
 # Options of both prepare and status.
@@ -80,7 +80,7 @@ def prepare_command(
     from dfbench.data.preparing.box_table import tracks_path, write_tracks
     from dfbench.data.preparing.shard import parse_shard
     from dfbench.errors import RunError, UsageError
-    from dfbench.runs.planning.sources import corpus_to_make, prepare_selected, prepared_selected
+    from dfbench.runs.planning.sources import corpus_to_make
     from dfbench.types import Status
 
     if retry not in ("", "failed"):
@@ -89,44 +89,31 @@ def prepare_command(
     given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
     changed = {name: value for name, value in given.items() if value is not None}
     setup, bars = setup_of(context).with_settings(**changed), output.progress_bars()
-    registry, settings = setup.registry, setup.settings
-    made = bool(corpus_to_make(data, settings))
+    registry = setup.registry
+    made = bool(corpus_to_make(data, setup.settings))
     wanted, labels = _needs(
         detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
     )
     selected = Selected(dataset, data, size, split or (), compression)
-    source = selected.source(registry, settings, bars)
-    videos = _labelled(selected.videos(source, registry), labels)
+    session = selected.session(setup, bars)
+    videos = _labelled(selected.videos(session), labels)
     own = share.of(videos)
     if not own:
         output.say(f"nothing to do: share {shard} of {len(videos)} videos is empty")
     if retry:
-        before = prepared_selected(
-            own, wanted, source=source, registry=registry, settings=settings, progress=bars
-        )
+        before = session.prepared(own, wanted)
         if all(one is None or one.status is Status.OK for one in before):
             output.say(
                 f"nothing to retry: {before.count(None)} of {len(own)} videos are not prepared yet, none failed"
             )
-    report = prepare_selected(
-        own,
-        wanted,
-        source=source,
-        registry=registry,
-        settings=settings,
-        progress=bars,
-        retry=retry == "failed",
-        verify=verify,
-    )
+    report = session.prepare(own, wanted, retry=retry == "failed", verify=verify)
     for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
         output.say(status, count)
     if share.count == 1:  # otherwise, others write at the same time
-        everything = _labelled(replace(selected, splits=()).videos(source, registry), labels)
-        known = prepared_selected(
-            everything, wanted, source=source, registry=registry, settings=settings, progress=bars
-        )
+        everything = _labelled(replace(selected, splits=()).videos(session), labels)
+        known = session.prepared(everything, wanted)
         if done := [one for one in known if one is not None and one.status is Status.OK]:
-            path = tracks_path(done[0].path, source.root_for(registry.dataset(dataset)))
+            path = tracks_path(done[0].path, session.source.root_for(registry.dataset(dataset)))
             output.say("boxes", write_tracks(done, path), path)
     if report.videos and not any(one.status is Status.OK for one in report.videos):
         raise RunError(
@@ -155,27 +142,18 @@ def status_command(
     from collections import Counter
 
     from dfbench.cli import output
-    from dfbench.runs.planning.sources import corpus_to_make, prepared_selected
+    from dfbench.runs.planning.sources import corpus_to_make
 
     setup, bars = setup_of(context), output.progress_bars()
-    registry, settings = setup.registry, setup.settings
-    made = bool(corpus_to_make(data, settings))
+    registry = setup.registry
+    made = bool(corpus_to_make(data, setup.settings))
     wanted, labels = _needs(
         detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
     )
     selected = Selected(dataset, data, size, split or (), compression)
-    source = selected.source(registry, settings, bars, prepares=False)
-    videos = _labelled(selected.videos(source, registry), labels)
-    found = prepared_selected(
-        videos,
-        wanted,
-        source=source,
-        registry=registry,
-        settings=settings,
-        progress=bars,
-        verify=verify,
-        beside=True,
-    )
+    session = selected.session(setup, bars, prepares=False)
+    videos = _labelled(selected.videos(session), labels)
+    found = session.prepared(videos, wanted, verify=verify, beside=True)
     rows = [
         {
             "video": video.video_id,
@@ -228,8 +206,8 @@ def _needs(
     """What a detector needs of a video, and of which labels (None: of all)."""
     from dfbench.errors import UsageError
     from dfbench.runs.planning.recipes import parse_overrides
+    from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.runs.planning.scored_clips import scored_clips
-    from dfbench.runs.planning.stage import RunRequest
     from dfbench.runs.trainings.trainers import needs_of, trainer_of
     from dfbench.training.state_files import check_weights_file
     from dfbench.types import PrepareSpec
@@ -240,7 +218,7 @@ def _needs(
     if weights is not None:
         check_weights_file(weights)
     if purpose == "scoring":
-        request = RunRequest(
+        request = ScoringRequest(
             spec.name, weights=weights, recipe=recipe, overrides=overrides, synthesizer=synthesizer
         )
         clips = scored_clips(request, registry, made=made)
@@ -273,16 +251,16 @@ class Selected:
     splits: Sequence[str]
     compression: str
 
-    def source(
-        self, registry: Registry, settings: Settings, progress: Progress, *, prepares: bool = True
-    ) -> DataSource:
-        """Refuse what is not there, then find the data or make them; returns where they are.
+    def session(self, setup: Setup, progress: Progress, *, prepares: bool = True) -> Session:
+        """Refuse what is not there, then find the data or make them; returns a session on them.
 
         `prepares`: faces are found in them next, so that a missing face finder is refused too. Raises DfbenchError.
         """
         from dfbench.runs.planning.refusals import check_selection
+        from dfbench.runs.planning.session import Session
         from dfbench.runs.planning.sources import data_source
 
+        registry, settings = setup.registry, setup.settings
         check_selection(
             self.dataset,
             compression=self.compression,
@@ -293,16 +271,16 @@ class Selected:
             settings=settings,
             prepares=prepares,
         )
-        return data_source(self.data, registry, settings, size=self.size, progress=progress)
+        source = data_source(self.data, registry, settings, size=self.size, progress=progress)
+        return Session(setup.host, settings, source, progress)
 
-    def videos(self, source: DataSource, registry: Registry) -> list[Video]:
+    def videos(self, session: Session) -> list[Video]:
         """Return the videos of the selection. Raises DataError, UsageError."""
         from dfbench.data.datasets.manifest import select
-        from dfbench.runs.planning.sources import index_at
         from dfbench.specs import VideoSelection
 
-        spec, compression = registry.dataset(self.dataset), self.compression or None
-        index = index_at(spec, source, compression, registry)
+        spec, compression = session.registry.dataset(self.dataset), self.compression or None
+        index = session.index(spec.name, compression)
         return select(
             index.videos, VideoSelection(spec.name, splits=tuple(self.splits), compression=compression)
         )

@@ -18,8 +18,10 @@ from dfbench.csv_text import csv_of
 from dfbench.data.datasets.manifest import file_fingerprints
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.results.checked import TABLE_CSV, Checked, check_run
-from dfbench.runs.planning.sources import configured_source, index_at, with_corpora
-from dfbench.runs.records.recorded import RecordedRun, open_run, source_of
+from dfbench.runs.planning.session import Session
+from dfbench.runs.planning.setup import Setup
+from dfbench.runs.planning.sources import configured_source, with_corpora
+from dfbench.runs.records.recorded import RecordedRun, open_run, session_of
 from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import NAME, read_files, read_record, run_folders
 from dfbench.runs.records.run_manifest import expected_videos, read_manifest
@@ -32,9 +34,7 @@ from dfbench.untrusted import MOST_RECORD, read_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dfbench.hooks.registry import Registry
     from dfbench.interfaces import Progress
-    from dfbench.runs.planning.sources import DataSource
     from dfbench.settings import Settings
 
 DATA = "data"
@@ -92,7 +92,7 @@ def folders_of(names: Sequence[str], settings: Settings) -> list[Path]:
     return list(found)
 
 
-def verify(folder: Path, *, registry: Registry, settings: Settings, progress: Progress) -> Verified:
+def verify(folder: Path, setup: Setup, progress: Progress) -> Verified:
     """Check one run. Never raises for what it may hold; what cannot be checked for want of data is noted."""
     try:
         record = read_record(folder)
@@ -104,7 +104,7 @@ def verify(folder: Path, *, registry: Registry, settings: Settings, progress: Pr
     findings = [*checked.findings, *_csv_finding(folder, record, checked)]
     notes = [*checked.notes, *_name_note(folder, record)]
     if not checked.problems:
-        of_data, told = _data_findings(folder, record, registry, settings, progress)
+        of_data, told = _data_findings(folder, record, setup, progress)
         findings += of_data
         notes += told
     problems = tuple(one.problem for one in findings if one.problem)
@@ -172,12 +172,12 @@ def _csv_finding(folder: Path, record: Mapping[str, Any], checked: Checked) -> I
 
 
 def _data_findings(
-    folder: Path, record: Mapping[str, Any], registry: Registry, settings: Settings, progress: Progress
+    folder: Path, record: Mapping[str, Any], setup: Setup, progress: Progress
 ) -> tuple[list[Finding], list[str]]:
     """Compare the list of videos with the data sets at hand; returns what was found, and what is only to be known."""
     try:
-        source = _source_at_hand(RecordedRun(folder, record), registry, settings, progress)
-        if source is None:
+        session = _session_at_hand(RecordedRun(folder, record), setup, progress)
+        if session is None:
             return [], ["the data are not at hand: labels and groups are as the run has them"]
         manifest = read_manifest(folder)
         facts = _FACTS if manifest is not None else _SCORED_FACTS
@@ -185,7 +185,7 @@ def _data_findings(
         findings: list[Finding] = []
         notes: list[str] = []
         for name, videos in expected.items():
-            problem, told = _compared(name, videos, facts, read_files(folder), source, registry)
+            problem, told = _compared(name, videos, facts, read_files(folder), session)
             findings.append(Finding(DATA, problem))
             notes += told
     except DfbenchError as error:
@@ -204,19 +204,19 @@ def _scored(folder: Path) -> dict[str, list[Video]]:
     return found
 
 
-def _source_at_hand(
-    run: RecordedRun, registry: Registry, settings: Settings, progress: Progress
-) -> DataSource | None:
-    """The data that a run was made on, if they are there; none are made for it."""
+def _session_at_hand(run: RecordedRun, setup: Setup, progress: Progress) -> Session | None:
+    """Return a session on the data that a run was made on, if they are there; none are made for it."""
+    registry, settings = setup.registry, setup.settings
     corpus = str(run.record["corpus"])
     if (settings.cache / "corpora" / corpus).is_dir():
-        return source_of(run, registry, settings, progress)
+        return session_of(run, setup, progress)
     if not settings.data.roots:
         return None
     source = with_corpora(configured_source(settings, registry), registry)
     datasets = [dataset_of(run.record, test) for test in run.record["datasets"]]
     at_hand = all(source.has(registry.dataset(name)) for name in datasets)
-    return source if at_hand and source.corpus_of(datasets) == corpus else None
+    here = at_hand and source.corpus_of(datasets) == corpus
+    return Session(setup.host, settings, source, progress) if here else None
 
 
 def _compared(
@@ -224,17 +224,16 @@ def _compared(
     videos: Sequence[Video],
     compared: Sequence[str],
     files: Mapping[tuple[str, str], tuple[str, ...]],
-    source: DataSource,
-    registry: Registry,
+    session: Session,
 ) -> tuple[str, list[str]]:
     """What the data set at hand says otherwise of the videos of a test, and of which it has another file or none.
 
     `name`: the key of the test. `compared`: the fields of a video that the run tells.
     """
-    spec = registry.dataset(videos[0].dataset if videos else name)
+    spec = session.registry.dataset(videos[0].dataset if videos else name)
     here: dict[tuple[str, str], Video] = {}
     for compression in dict.fromkeys(video.compression for video in videos):
-        index = index_at(spec, source, compression if compression in spec.compressions else None, registry)
+        index = session.index(spec.name, compression if compression in spec.compressions else None)
         here.update({(compression, one.video_id): one for one in index.videos})
     differs: list[str] = []
     absent: list[str] = []

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from dfbench.progress import SilentProgress
+from dfbench.runs.planning.opening import open_scoring
+from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.planning.stage import RunRequest, open_stage
 from dfbench_plugins.datasets import dfbench_datasets
 
 FIXTURES = {
@@ -46,11 +47,11 @@ def test_each_has_a_test_of_its_own(
     if name == "deeperforensics":
         monkeypatch.setenv("DFBENCH_DATA__ROOTS__FFPP", str(request.getfixturevalue("ffpp_root")))
     splits = ("val",) if name == "ffiw" else ()  # of which there is no test split
-    stage = open_stage(RunRequest("chance", dataset=name, splits=splits), Setup(), SilentProgress())
-    assert stage.protocol.name == (f"dataset:{name}:val" if splits else f"dataset:{name}")
-    (test,) = stage.protocol.test_sets()
+    session = open_scoring(ScoringRequest("chance", dataset=name, splits=splits), Setup(), SilentProgress())
+    assert session.protocol.name == (f"dataset:{name}:val" if splits else f"dataset:{name}")
+    (test,) = session.protocol.test_sets()
     assert test.key == name
-    found = stage.videos(test.selection)
+    found = session.videos(test.selection)
     assert {one.dataset for one in found} == {name}
     assert {one.split for one in found} == {"val" if splits else "test"}
     assert {int(one.label) for one in found} == {0, 1}

@@ -129,9 +129,8 @@ def check_command(
     registry, settings = setup.registry, setup.settings
     source = configured_source(settings, registry)
     if data and dataset:
-        source = Selected(dataset, data, size, split or (), compression).source(
-            registry, settings, bars, prepares=False
-        )
+        selected = Selected(dataset, data, size, split or (), compression)
+        source = selected.session(setup, bars, prepares=False).source
     elif data:
         source = made_corpus(data, registry, settings, size=size, seed=0, progress=bars)
     if not dataset and (root is not None or not (source.roots or source.unknown)):
@@ -232,29 +231,21 @@ def show_command(
     from dfbench.cli import output
     from dfbench.data.datasets.contact_sheet import at_hand, choose, contact_sheet
     from dfbench.errors import StoreError, UsageError
-    from dfbench.runs.planning.sources import prepare_selected
     from dfbench.types import FrameChoice, PrepareSpec
 
     kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     if out is not None and out.suffix.casefold() not in kinds:
         raise UsageError(f"--out {out}: a contact sheet is a PNG or a JPEG", hints=("name it .png or .jpg",))
     setup, bars = setup_of(context), output.progress_bars()
-    registry, settings = setup.registry, setup.settings
     selected = Selected(dataset, data, size, split or (), compression)
-    source = selected.source(registry, settings, bars)
-    videos = selected.videos(source, registry)
+    session = selected.session(setup, bars)
+    videos = selected.videos(session)
     there = at_hand(videos)
     if len(there) < len(videos):
         bars.note(f"{len(there)} of {len(videos)} videos are on disk: the sheet is of these")
-    report = prepare_selected(
-        choose(there, count, np.random.default_rng(seed)),
-        PrepareSpec(FrameChoice("uniform", 3)),
-        source=source,
-        registry=registry,
-        settings=settings,
-        progress=bars,
-    )
-    path = out or Path(f"{registry.dataset(dataset).name}_faces.png")
+    chosen = choose(there, count, np.random.default_rng(seed))
+    report = session.prepare(chosen, PrepareSpec(FrameChoice("uniform", 3)))
+    path = out or Path(f"{setup.registry.dataset(dataset).name}_faces.png")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet = contact_sheet(report.videos, columns=min(8, len(report.videos)))

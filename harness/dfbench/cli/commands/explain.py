@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import OpenExplainer
     from dfbench.runs.evidence.scored_faces import ScoredFaces
+    from dfbench.runs.planning.setup import Setup
     from dfbench.runs.records.recorded import RecordedRun
-    from dfbench.settings import Settings
     from dfbench.specs import DetectorSpec
     from dfbench.types import ClipSpec
 
@@ -78,7 +78,7 @@ def explain_command(
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.planning.refusals import check_explaining, check_maps
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.runs.records.recorded import finder_of, open_run, options_of, weights_of
     from dfbench.runs.scoring.prediction import weights_for_files
     from dfbench.specs import LoadOptions
@@ -96,7 +96,7 @@ def explain_command(
         check_maps(spec, maps or ())
         options = options_of(recorded, weights_of(recorded, settings, weights))
         finder_name = finder_of(recorded)
-        wanted = _of_run(recorded, video or [], registry, settings, bars)
+        wanted = _of_run(recorded, video or [], setup, bars)
     else:
         spec = _detector(detector, registry)
         check_explaining(
@@ -110,7 +110,7 @@ def explain_command(
             settings=settings,
         )
         if weights is None:
-            request = RunRequest(spec.name, data=data, device=device)
+            request = ScoringRequest(spec.name, data=data, device=device)
             weights = weights_for_files(request, spec, setup, bars, to="explain")
         options, wanted = LoadOptions(weights), []
     options = replace(options, device=device)
@@ -118,7 +118,7 @@ def explain_command(
         part = None
         if any(one is not None for one in (start, seconds, hop)):
             part = _part(Excerpt(start or 0.0, seconds, hop), registry, device=device, finder=finder_name)
-        wanted = wanted or _of_files(videos or [], opened.card.clips, registry, settings, bars)
+        wanted = wanted or _of_files(videos or [], opened.card.clips, setup, bars)
         place = out or settings.runs / "explanations"
         failed = _explain_each(opened, wanted, part, out=place, force=force, bars=bars)
     if failed:
@@ -169,7 +169,7 @@ def _explain_each(
 
 def _part(excerpt: Excerpt, registry: Registry, *, device: str, finder: str) -> Part:
     from dfbench.results.evidence.explanations import Part
-    from dfbench.runs.planning.sources import face_finder
+    from dfbench.runs.planning.finders import face_finder
 
     return Part(excerpt, *face_finder(registry, device=device, name=finder))
 
@@ -243,26 +243,20 @@ def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpe
     return spec
 
 
-def _of_run(
-    run: RecordedRun, ids: list[str], registry: Registry, settings: Settings, bars: Progress
-) -> list[_Wanted]:
+def _of_run(run: RecordedRun, ids: list[str], setup: Setup, bars: Progress) -> list[_Wanted]:
     """Of each video the file, what the run said of it, and how to come by the faces that it scored."""
     from dfbench.runs.evidence.scored_faces import scored_faces
-    from dfbench.runs.records.recorded import source_of, video_of
+    from dfbench.runs.records.recorded import session_of, video_of
 
-    source = source_of(run, registry, settings, bars)
-    find = partial(scored_faces, run, source=source, registry=registry, settings=settings, progress=bars)
-    found = [video_of(run, one, source, registry) for one in ids]
-    return [_Wanted(video.path, partial(find, video), facts) for video, facts in found]
+    session = session_of(run, setup, bars)
+    found = [video_of(run, one, session) for one in ids]
+    return [_Wanted(video.path, partial(scored_faces, run, video, session), facts) for video, facts in found]
 
 
-def _of_files(
-    paths: list[Path], clips: ClipSpec, registry: Registry, settings: Settings, bars: Progress
-) -> list[_Wanted]:
+def _of_files(paths: list[Path], clips: ClipSpec, setup: Setup, bars: Progress) -> list[_Wanted]:
     """Of each file, the faces that `dfbench predict` scores."""
     from dfbench.runs.evidence.scored_faces import faces_in
-    from dfbench.runs.scoring.prediction import given_files, prepared_files
+    from dfbench.runs.scoring.prediction import given_files, prepared_files, session_of_files
 
-    files = given_files(paths)
-    prepared = prepared_files(files, clips, registry=registry, settings=settings, progress=bars)
+    prepared = prepared_files(given_files(paths), clips, session_of_files(setup, bars))
     return [_Wanted(one.video.path, partial(faces_in, one, clips)) for one in prepared]

@@ -41,14 +41,17 @@ def localisation_command(
     from dfbench.results.evidence.localisation import render_when, render_where, summarise, write_localisation
     from dfbench.runs.evidence.explaining import open_explainer
     from dfbench.runs.evidence.localisation import BORDER, MASK, localise, masked_videos
+    from dfbench.runs.planning.opening import open_scoring
     from dfbench.runs.planning.refusals import check_maps, check_selection, load_options, require_explainer
-    from dfbench.runs.planning.stage import RunRequest, open_stage
+    from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.runs.trainings.weights import find_weights
     from dfbench.text import folder_name
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench localisation")
-    request = RunRequest(detector=detector, data=data, weights=weights, seed=seed, device=device, size=size)
+    request = ScoringRequest(
+        detector=detector, data=data, weights=weights, seed=seed, device=device, size=size
+    )
     setup = setup_of(context)
     registry = setup.registry
     require_explainer(registry.detector(detector), registry)
@@ -63,21 +66,21 @@ def localisation_command(
             registry=registry,
             settings=setup.settings,
         )
-    stage = open_stage(request, setup, output.progress_bars(), purpose="explain")
-    videos = masked_videos(stage, dataset or (), split)
-    corpus = stage.source.corpus_of(videos)
-    options = load_options(request, stage.spec)
-    if weights is None and stage.spec.needs_weights:
-        options = replace(options, weights=find_weights(request, stage))
-    with open_explainer(stage.spec, stage.registry, options, names=tuple(maps or ())) as opened:
+    session = open_scoring(request, setup, output.progress_bars(), purpose="explain")
+    videos = masked_videos(session, dataset or (), split)
+    corpus = session.source.corpus_of(videos)
+    options = load_options(request, session.spec)
+    if weights is None and session.spec.needs_weights:
+        options = replace(options, weights=find_weights(request, session))
+    with open_explainer(session.spec, session.registry, options, names=tuple(maps or ())) as opened:
         if opened.notice:
-            stage.progress.note(f"*** {opened.spec.name}: {opened.notice}")
-        result = localise(stage, opened, videos, limit=limit)
+            session.progress.note(f"*** {opened.spec.name}: {opened.notice}")
+        result = localise(session, opened, videos, limit=limit)
     where, when = summarise(result)
-    name = f"{stage.spec.name}-{corpus}-{split}"
+    name = f"{session.spec.name}-{corpus}-{split}"
     tail = opened.weights_sha256[:8] or f"seed{seed}"
-    place = stage.settings.runs / "localisation"
-    folder = out or require_below(stage.settings.runs, below(place, folder_name(f"{name}-{tail}")))
+    place = session.settings.runs / "localisation"
+    folder = out or require_below(session.settings.runs, below(place, folder_name(f"{name}-{tail}")))
     for target in (MASK, BORDER):
         output.print_table(render_where(where, target))
     if len(when):

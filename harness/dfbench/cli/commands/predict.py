@@ -56,11 +56,11 @@ def predict_command(
     from dfbench.progress import NotingProgress
     from dfbench.results.predictions import predictions_table, records_of, render_predictions
     from dfbench.runs.planning.recipes import parse_overrides
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench predict")
-    request = RunRequest(
+    request = ScoringRequest(
         detector=detector,
         protocol=protocol,
         data=data,

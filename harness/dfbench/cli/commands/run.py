@@ -72,7 +72,7 @@ def run_command(
     from dfbench.results.tables import MEAN
     from dfbench.runs.planning.recipes import parse_overrides
     from dfbench.runs.planning.refusals import check_requests
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench run")
@@ -83,7 +83,7 @@ def run_command(
     import pandas as pd
 
     requests = [
-        RunRequest(
+        ScoringRequest(
             detector=name,
             protocol=protocol,
             data=data,

@@ -60,13 +60,13 @@ def verify_command(
     from dfbench.results.verified import WRONG, folders_of, states_of, verify
 
     settings = _settings(context, runs)
-    registry = setup_of(context).registry
+    setup = setup_of(context)
     found: list[Verified] = []
     bars = output.progress_bars()
     folders = folders_of(names or [], settings)
     with bars.task("verify runs", len(folders)) as task:
         for folder in folders:
-            found.append(verify(folder, registry=registry, settings=settings, progress=bars))
+            found.append(verify(folder, setup, bars))
             task.advance(note=folder.name)
     if as_json:
         output.say_json([one.to_json() for one in found])

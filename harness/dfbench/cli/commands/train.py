@@ -48,13 +48,15 @@ def train_command(
     """Train DETECTOR, or go on with an interrupted training; prints the path of the weights."""
     from dfbench.cli import output
     from dfbench.runs.planning.recipes import parse_overrides
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import TrainingOptions
     from dfbench.runs.trainings.weights import train_detector
 
     if asked is not None:
-        output.say(train_detector(RunRequest.read(asked), setup_of(context), progress=output.progress_bars()))
+        output.say(
+            train_detector(TrainingOptions.read(asked), setup_of(context), progress=output.progress_bars())
+        )
         return
-    request = RunRequest(
+    options = TrainingOptions(
         detector=detector,
         protocol=protocol,
         data=data,
@@ -69,4 +71,4 @@ def train_command(
         devices=devices,
         nodes=nodes,
     )
-    output.say(train_detector(request, setup_of(context), progress=output.progress_bars()))
+    output.say(train_detector(options, setup_of(context), progress=output.progress_bars()))

@@ -29,7 +29,7 @@ from dfbench.results.evidence.video import write_evidence_video
 from dfbench.runs.evidence.excerpts import Excerpt
 from dfbench.runs.evidence.explaining import Explanation, OpenExplainer, explain_excerpt, explain_scored
 from dfbench.runs.evidence.scored_faces import ScoredFaces
-from dfbench.runs.planning.stage import compute_threads
+from dfbench.runs.planning.devices import compute_threads
 from dfbench.runs.records.provenance import environment, file_sha256, run_identity
 from dfbench.runs.scoring.score_table import sigmoid
 from dfbench.types import CROPPING, DECODING, TRACKING

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dfbench.data.datasets.inventory import Inventory
 from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.interfaces import Progress
-from dfbench.runs.planning.sources import DataSource, dataset_index
+from dfbench.runs.planning.indexing import dataset_index
+from dfbench.runs.planning.sources import DataSource
 from dfbench.specs import DatasetSpec
 
 if TYPE_CHECKING:

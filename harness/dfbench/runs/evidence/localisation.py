@@ -32,8 +32,7 @@ from dfbench.metrics.point import auc
 from dfbench.progress import SilentTask
 from dfbench.runs.evidence.explaining import OpenExplainer
 from dfbench.runs.evidence.windows import gather, windows_of
-from dfbench.runs.planning.sources import prepare_selected
-from dfbench.runs.planning.stage import Stage
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.specs import VideoSelection
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 
@@ -78,16 +77,16 @@ class Localisation:
 
 
 def masked_videos(
-    stage: Stage, datasets: Sequence[str], split: str
+    session: ProtocolSession, datasets: Sequence[str], split: str
 ) -> dict[str, tuple[list[Video], list[Video]]]:
     """By dataset: the fakes of `split` that have a mask video, and the reals of `split`.
 
     `datasets` empty: every dataset at hand that has masks. Raises UsageError if there is none.
     """
-    named = [stage.registry.dataset(name).name for name in datasets]
+    named = [session.registry.dataset(name).name for name in datasets]
     found = {}
-    read = stage.videos if named else stage.videos_at_hand
-    for name in named or stage.registry.names("dataset"):
+    read = session.videos if named else session.videos_at_hand
+    for name in named or session.registry.names("dataset"):
         videos = [one for one in read(VideoSelection(name)) if one.split == split]
         fakes = [one for one in videos if one.label is Label.FAKE and one.mask_path is not None]
         if fakes:
@@ -103,7 +102,7 @@ def masked_videos(
 
 
 def localise(
-    stage: Stage,
+    session: ProtocolSession,
     opened: OpenExplainer,
     videos: dict[str, tuple[list[Video], list[Video]]],
     *,
@@ -118,15 +117,15 @@ def localise(
         fakes = _spread(all_fakes, limit)
         partners = {fake.video_id: _partner(fake, reals) for fake in fakes}
         needed = {one.video_id: one for one in partners.values() if one is not None}
-        stores = _prepared(stage, [*fakes, *needed.values()], opened, result)
+        stores = _prepared(session, [*fakes, *needed.values()], opened, result)
         explained = []
-        with stage.progress.task(f"where, {name}, videos", len(fakes)) as task:
+        with session.progress.task(f"where, {name}, videos", len(fakes)) as task:
             for fake in fakes:
                 if fake.video_id in stores and (one := _explain(fake, stores, opened, result)) is not None:
                     explained.append(one)
                 task.advance(note=fake.video_id)
         result.where += _where(explained, [one.name for one in opened.maps])
-        with stage.progress.task(f"when, {name}, videos", len(fakes)) as task:
+        with session.progress.task(f"when, {name}, videos", len(fakes)) as task:
             for number, fake in enumerate(fakes):
                 real = partners[fake.video_id]
                 if real is not None and fake.video_id in stores and real.video_id in stores:
@@ -151,19 +150,12 @@ def _partner(fake: Video, reals: Sequence[Video]) -> Video | None:
 
 
 def _prepared(
-    stage: Stage, videos: list[Video], opened: OpenExplainer, result: Localisation
+    session: ProtocolSession, videos: list[Video], opened: OpenExplainer, result: Localisation
 ) -> dict[str, Path]:
     """The face files of the videos that have one."""
     length = opened.card.clips.frames
     choice = FrameChoice("runs", RUNS, 4 * length, clip=length)
-    report = prepare_selected(
-        videos,
-        PrepareSpec(choice),
-        source=stage.source,
-        registry=stage.registry,
-        settings=stage.settings,
-        progress=stage.progress,
-    )
+    report = session.prepare(videos, PrepareSpec(choice))
     result.skipped += [
         f"{one.video.dataset}/{one.video.video_id}: {one.status}: {one.reason}"
         for one in report.videos

@@ -19,12 +19,10 @@ from dfbench.errors import (
 )
 from dfbench.escaping import for_shell
 from dfbench.identity import neutral_values, with_neutral
-from dfbench.interfaces import Progress
-from dfbench.runs.planning.sources import DataSource, prepare_selected, prepared_as, with_finder
+from dfbench.runs.planning.session import Session
 from dfbench.runs.records.recorded import RecordedRun, fields_of
 from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import read_files
-from dfbench.settings import Settings
 from dfbench.types import (
     CROPPING,
     DECODING,
@@ -39,7 +37,6 @@ from dfbench.types import (
 
 if TYPE_CHECKING:
     from dfbench.data.preparing.outcomes import Prepared, PreparedResult
-    from dfbench.hooks.registry import Registry
 
 _ERRORS = {one.status: one for one in (MissingVideoError, UndecodableVideoError, NoFaceError, TooShortError)}
 
@@ -52,15 +49,7 @@ class ScoredFaces:
     clips: ClipSpec
 
 
-def scored_faces(
-    run: RecordedRun,
-    video: Video,
-    *,
-    source: DataSource,
-    registry: Registry,
-    settings: Settings,
-    progress: Progress,
-) -> ScoredFaces:
+def scored_faces(run: RecordedRun, video: Video, session: Session) -> ScoredFaces:
     """The faces of `video` as `run` scored them, prepared again if they are no longer in the store.
 
     Raises VideoError with the status of a video that has none, or if its file or mask is not the one it was; StoreError if
@@ -83,8 +72,8 @@ def scored_faces(
             f"clips are cut in another way now than when run {run.folder.name} scored them",
             hints=_again(video),
         )
-    known = prepared_as([video], spec, source=source, settings=settings, progress=progress)[0]
-    return faces_in(known or _made_again(run, video, spec, source, registry, settings, progress), clips)
+    known = session.prepared_as([video], spec)[0]
+    return faces_in(known or _made_again(run, video, spec, session), clips)
 
 
 def faces_in(outcome: Prepared[Any], clips: ClipSpec) -> ScoredFaces:
@@ -102,26 +91,15 @@ def _again(video: Video) -> tuple[str, str]:
     )
 
 
-def _made_again(
-    run: RecordedRun,
-    video: Video,
-    spec: PrepareSpec,
-    source: DataSource,
-    registry: Registry,
-    settings: Settings,
-    progress: Progress,
-) -> PreparedResult:
+def _made_again(run: RecordedRun, video: Video, spec: PrepareSpec, session: Session) -> PreparedResult:
     versions = (spec.tracking, spec.decoding)
-    if versions != (TRACKING, DECODING) or with_finder(spec, registry, settings) != spec:
+    if versions != (TRACKING, DECODING) or session.with_finder(spec) != spec:
         raise StoreError(
             f"the faces that run {run.folder.name} scored are not in the store any more, "
             "and faces are found in another way now",
             hints=_again(video),
         )
-    report = prepare_selected(
-        [video], spec, source=source, registry=registry, settings=settings, progress=progress
-    )
-    return report.videos[0]
+    return session.prepare([video], spec).videos[0]
 
 
 def _prepare_spec(record: Mapping[str, Any]) -> PrepareSpec:

@@ -33,3 +33,10 @@ def choose_device(device: str, *, count: int = 1) -> str:
             )
     resolve_device(device)
     return device
+
+
+def compute_threads() -> int:
+    """Return how many threads torch computes with on the processor."""
+    import torch
+
+    return torch.get_num_threads()

@@ -13,7 +13,7 @@ from dfbench.data.datasets.leakage import LEAK, Leak, first_few, leaks, shared_v
 from dfbench.data.datasets.manifest import select
 from dfbench.errors import DfbenchError, RunError
 from dfbench.interfaces import Progress
-from dfbench.runs.planning.stage import Stage
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.specs import DetectorCard, TestSet, VideoSelection
 from dfbench.types import Video
 
@@ -74,7 +74,7 @@ def warn_of_leaks(found: Iterable[Leak], progress: Progress) -> None:
 
 
 def leaks_into_tests(
-    stage: Stage, card: DetectorCard, tests: Mapping[str, Sequence[Video]]
+    session: ProtocolSession, card: DetectorCard, tests: Mapping[str, Sequence[Video]]
 ) -> tuple[Leak, ...]:
     """What a detector with this card shares with the videos that it is about to be tested on, as `compare_videos` says it.
 
@@ -83,22 +83,22 @@ def leaks_into_tests(
     """
     used: dict[str, list[Video]] = {role: [] for role in _ROLES}
     for dataset in sorted(card.trained_on or ()):
-        if card.corpora is not None and stage.source.corpus_of([dataset]) not in card.corpora:
+        if card.corpora is not None and session.source.corpus_of([dataset]) not in card.corpora:
             continue  # a dataset of that name was rendered, or is not the official one: other videos
-        protocol = {"training": stage.protocol.train, "validation": stage.protocol.validation}
+        protocol = {"training": session.protocol.train, "validation": session.protocol.validation}
         for role, split in _ROLES.items():
-            if role == "validation" and stage.protocol.purpose == "validation":
+            if role == "validation" and session.protocol.purpose == "validation":
                 continue  # tested on purpose: what comes of it is never ranked
             chosen = protocol[role]
             if chosen is None or chosen.dataset != dataset:
                 chosen = VideoSelection(dataset, (split,))
-            used[role] += _found(stage, chosen)
+            used[role] += _found(session, chosen)
     return compare_videos(train=used["training"], validation=used["validation"], tests=tests)
 
 
-def _found(stage: Stage, selection: VideoSelection) -> list[Video]:
+def _found(session: ProtocolSession, selection: VideoSelection) -> list[Video]:
     """The videos of a selection; none if its root is not configured, or it has none: then it is not tested on either."""
     try:
-        return select(stage.index(selection.dataset, selection.compression).videos, selection)
+        return select(session.index(selection.dataset, selection.compression).videos, selection)
     except DfbenchError:
         return []

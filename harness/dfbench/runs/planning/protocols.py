@@ -180,3 +180,14 @@ def _words(selection: VideoSelection) -> str:
     parts = (selection.splits, selection.manipulations, (selection.compression or "",))
     told = [words for words in map("+".join, parts) if words]
     return " ".join([selection.dataset, *told]) if told else f"{selection.dataset} all"
+
+
+def trained_at(protocol: ProtocolSpec, compression: str) -> ProtocolSpec:
+    """`protocol` with its training and validation sets at another compression; what it tests stays. "" changes nothing."""
+    if not compression:
+        return protocol
+    train, validation = (
+        None if selection is None else replace(selection, compression=compression)
+        for selection in (protocol.train, protocol.validation)
+    )
+    return replace(protocol, train=train, validation=validation)

@@ -2,8 +2,7 @@
 
 Corpora are rendered in minutes and faces found in hours or days; a wrong word must not be told after that. Everything
 that a request names is looked up here, the trainer is made with its recipe, and the weights are read as far as their
-header. `runs.planning.stage.open_stage` calls this first; a command of several detectors calls `check_requests` before
-any of them.
+header. `runs.planning.opening` calls this first; a command of several detectors calls `check_requests` before any of them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,13 @@ from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChecksStart
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.protocols import named_tests, resolve_protocol, training_sets, with_own_names
+from dfbench.runs.planning.protocols import (
+    lint_protocol,
+    named_tests,
+    resolve_protocol,
+    training_sets,
+    with_own_names,
+)
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.trainings.trained import trained_weights
@@ -32,12 +37,12 @@ from dfbench.trust import require_trusted
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
+    from dfbench.runs.planning.requests import ScoringRequest, TrainingOptions
     from dfbench.runs.planning.setup import Setup
-    from dfbench.runs.planning.stage import RunRequest
     from dfbench.settings import Settings
     from dfbench.specs import DatasetSpec, DetectorSpec, ProtocolSpec
 
-Purpose = Literal["score", "train", "explain"]
+Purpose = Literal["score", "explain"]
 MAX_SEED = 2**32 - 1  # what every random generator takes
 
 
@@ -90,16 +95,16 @@ def check_explaining(
         raise MissingVideoError(f"there is no file {videos[0]}", hints=("correct the path of the video",))
 
 
-def check_requests(requests: Sequence[RunRequest], setup: Setup) -> list[RunRequest]:
+def check_requests(requests: Sequence[ScoringRequest], setup: Setup) -> list[ScoringRequest]:
     """Check all `requests` of a command before the first is carried out; returns those to carry out.
 
     A recipe that is given for several detectors is for those that train, of which there must be one: the others come back
-    without it. Raises what `check_request` raises.
+    without it. Raises what `check_scoring` raises.
     """
-    registry, settings = setup.registry, setup.settings
+    registry = setup.registry
     trains = any(_trains(registry.detector(one.detector), one) for one in requests)
     for request in requests:
-        check_request(request, registry, settings, beside_trained=trains)
+        check_scoring(request, setup, beside_trained=trains)
     return [
         replace(one, recipe="", train_compression="", synthesizer="", overrides={})
         if one.weights is None and not _trains(registry.detector(one.detector), one)
@@ -108,43 +113,39 @@ def check_requests(requests: Sequence[RunRequest], setup: Setup) -> list[RunRequ
     ]
 
 
-def check_request(
-    request: RunRequest,
-    registry: Registry,
-    settings: Settings,
-    *,
-    purpose: Purpose = "score",
-    beside_trained: bool = False,
+def check_scoring(
+    request: ScoringRequest, setup: Setup, *, purpose: Purpose = "score", beside_trained: bool = False
 ) -> None:
     """Refuse what cannot be carried out.
 
-    `purpose`: to "score" the tests of the protocol, to "train", or to "explain" videos that the request does not name.
+    `purpose`: to "score" the tests of the protocol, or to "explain" videos that the request does not name.
     `beside_trained`: another detector of the same command trains, and fields of a training are meant for that one.
     Raises UsageError, WeightsError for weights that cannot be used, SettingsError for roots that are not there,
     PluginError for a plugin that cannot be imported, StoreError for a run that cannot be stored once its weights are trained.
     """
+    registry, settings = setup.registry, setup.settings
     spec = registry.detector(request.detector)
     protocol = with_own_names(registry.protocol(request.protocol), registry)
-    alone = tested_dataset(request, registry, settings)
+    alone = tested_dataset(request, setup)
     if alone is None:
         tests = resolve_protocol(protocol, named_tests(request.only, protocol, registry))
         tested = [test.selection for test in tests]
     else:
         tested = [VideoSelection(alone.name, request.splits, compression=request.compression or None)]
-    _check_numbers(request)
-    check_device(request.device, count=request.devices)
+    _check_seed(request.seed)
+    check_device(request.device)
     check_precision(spec, request.precision)
     registry.load_object(spec.build)
-    trains = purpose == "train" or _trains(spec, request)
+    trains = _trains(spec, request)
     used = tested if purpose == "score" else []
     # Of configured data, the weights of a training that was done elsewhere may be looked for, or told to be absent.
-    if purpose == "train" or (trains and corpus_to_make(request.data, settings)):
+    if trains and corpus_to_make(request.data, settings):
         sets = training_sets(protocol, spec, registry)
         used += [sets.train, sets.validation]
     check_data(request.data, request.size, used, registry, settings)
     check_preparation(registry, settings)
     if trains:
-        _check_training(request, spec, protocol, registry, settings)
+        _check_training(request.training(), spec, protocol, registry, settings)
         if purpose == "score" and corpus_to_make(request.data, settings):
             _refuse_training_in_vain(spec, settings)
     elif request.weights is None:
@@ -163,7 +164,25 @@ def check_request(
         card_of(spec, load_options(request, spec))
 
 
-def tested_dataset(request: RunRequest, registry: Registry, settings: Settings) -> DatasetSpec | None:
+def check_training(options: TrainingOptions, setup: Setup) -> None:
+    """Refuse a training that cannot be carried out. Raises what `check_scoring` raises."""
+    registry, settings = setup.registry, setup.settings
+    spec = registry.detector(options.detector)
+    protocol = with_own_names(registry.protocol(options.protocol), registry)
+    lint_protocol(protocol)
+    _check_seed(options.seed)
+    for name, count in (("--devices", options.devices), ("--nodes", options.nodes)):
+        if count < 1:
+            raise UsageError(f"{name} {count}: at least 1 is needed", hints=(f"correct {name}",))
+    check_device(options.device, count=options.devices)
+    registry.load_object(spec.build)
+    sets = training_sets(protocol, spec, registry)
+    check_data(options.data, options.size, (sets.train, sets.validation), registry, settings)
+    check_preparation(registry, settings)
+    _check_training(options, spec, protocol, registry, settings)
+
+
+def tested_dataset(request: ScoringRequest, setup: Setup) -> DatasetSpec | None:
     """The dataset that is to be tested instead of a protocol.
 
     Raises UsageError if it is unknown, or options do not fit, and SettingsError if it is not in the corpus that would be
@@ -172,9 +191,9 @@ def tested_dataset(request: RunRequest, registry: Registry, settings: Settings) 
     if request.dataset:
         if request.only:
             raise UsageError("--only picks tests of a protocol, and --dataset is a test of its own")
-        spec = registry.dataset(request.dataset)
-        if request.data or not settings.data.roots:
-            refuse_unmade(spec, request.data, registry)
+        spec = setup.registry.dataset(request.dataset)
+        if request.data or not setup.settings.data.roots:
+            refuse_unmade(spec, request.data, setup.registry)
         return spec
     for option, given in (("--split", request.splits), ("--compression", request.compression)):
         if given:
@@ -260,7 +279,7 @@ def check_precision(spec: DetectorSpec, precision: str) -> None:
         )
 
 
-def load_options(request: RunRequest, spec: DetectorSpec) -> LoadOptions:
+def load_options(request: ScoringRequest, spec: DetectorSpec) -> LoadOptions:
     """How the detector of a request is to be loaded, on the device that it names, which may be "auto".
 
     The recipe and its fields are for given weights; without those, they are for the training.
@@ -290,37 +309,36 @@ def load_options(request: RunRequest, spec: DetectorSpec) -> LoadOptions:
     return replace(options, changes=request.overrides)
 
 
-def _trains(spec: DetectorSpec, request: RunRequest) -> bool:
+def _trains(spec: DetectorSpec, request: ScoringRequest) -> bool:
     """Whether scoring needs weights that this detector must be trained for."""
     return request.weights is None and spec.needs_weights
 
 
-def _check_numbers(request: RunRequest) -> None:
-    if not 0 <= request.seed <= MAX_SEED:
-        raise UsageError(
-            f"--seed {request.seed} is no seed", hints=(f"take a whole number from 0 to {MAX_SEED}",)
-        )
-    for name, count in (("--devices", request.devices), ("--nodes", request.nodes)):
-        if count < 1:
-            raise UsageError(f"{name} {count}: at least 1 is needed", hints=(f"correct {name}",))
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"--seed {seed} is no seed", hints=(f"take a whole number from 0 to {MAX_SEED}",))
 
 
 def _check_training(
-    request: RunRequest, spec: DetectorSpec, protocol: ProtocolSpec, registry: Registry, settings: Settings
+    options: TrainingOptions,
+    spec: DetectorSpec,
+    protocol: ProtocolSpec,
+    registry: Registry,
+    settings: Settings,
 ) -> None:
     """Make the trainer, which refuses recipes and fields, and look up what it needs."""
-    made = bool(corpus_to_make(request.data, settings))
+    made = bool(corpus_to_make(options.data, settings))
     _, trainer = trainer_of(
-        spec, registry, request.recipe, request.overrides, made=made, synthesizer=request.synthesizer
+        spec, registry, options.recipe, options.overrides, made=made, synthesizer=options.synthesizer
     )
     needs = needs_of(spec, trainer)
     if needs.synthesizer:
         synthesizer_of(needs, registry)
     train = registry.dataset(training_sets(protocol, spec, registry).train.dataset)
-    if request.train_compression and train.compressions:
-        compression_of(request.train_compression, dataset=train.name, offered=train.compressions)
-    if request.start:
-        start = start_weights(request.start)
+    if options.train_compression and train.compressions:
+        compression_of(options.train_compression, dataset=train.name, offered=train.compressions)
+    if options.start:
+        start = start_weights(options.start)
         check_weights_file(start.path, option="--start")
         if isinstance(trainer, ChecksStart):
             with running(spec, "to look at --start"):
@@ -333,7 +351,7 @@ def _refuse_training_in_vain(spec: DetectorSpec, settings: Settings) -> None:
         refuse_unwritable(settings.runs)
 
 
-def _refuse_training_fields(request: RunRequest, spec: DetectorSpec, *, beside_trained: bool) -> None:
+def _refuse_training_fields(request: ScoringRequest, spec: DetectorSpec, *, beside_trained: bool) -> None:
     """Refuse fields of a training for a detector that does not train."""
     given = {
         f"--recipe {request.recipe}": request.recipe,

@@ -14,10 +14,10 @@ from dfbench.types import ClipSpec
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
-    from dfbench.runs.planning.stage import RunRequest
+    from dfbench.runs.planning.requests import ScoringRequest
 
 
-def scored_clips(request: RunRequest, registry: Registry, *, made: bool) -> ClipSpec:
+def scored_clips(request: ScoringRequest, registry: Registry, *, made: bool) -> ClipSpec:
     """The clips that a run by `request` will score: those of its weights, or of those that its training will leave.
 
     `made`: the data are, and the recipe that goes with such is meant if none is named. Raises UsageError for a recipe

@@ -6,36 +6,25 @@ missing is an error and is never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from dfbench.children import safe_children
 from dfbench.config_file import config_path
-from dfbench.data.datasets.corpus_card import corpus_name, refuse_cards_inside
-from dfbench.data.datasets.manifest import refuse_unfit
-from dfbench.data.faces.landmarks import with_landmarks
-from dfbench.data.faces.worker_finder import open_finder
+from dfbench.data.datasets.corpus_card import corpus_name
 from dfbench.data.folders import folder_fault, require_below
-from dfbench.errors import DfbenchError, LayoutError, SettingsError, UsageError, unknown_name
+from dfbench.errors import DfbenchError, SettingsError, UsageError, unknown_name
 from dfbench.escaping import for_shell
-from dfbench.exchanged import DatasetIndex
-from dfbench.hooks.manners import kept
-from dfbench.hooks.plugin_code import plugin_error, running
-from dfbench.hooks.waiting import named_if_slow
-from dfbench.interfaces import Dataset, FaceFinder, Progress
+from dfbench.hooks.plugin_code import running
+from dfbench.interfaces import Progress
 from dfbench.names import name_fault, shown
 from dfbench.settings import Settings
 from dfbench.specs import CorpusSpec, DatasetSpec
-from dfbench.trust import require_trusted
-from dfbench.types import OFFICIAL, PrepareSpec, Video, VideoFile
+from dfbench.types import OFFICIAL, VideoFile
 
 if TYPE_CHECKING:
-    from dfbench.data.preparing.outcomes import PreparedResult
-    from dfbench.data.preparing.prepare import Report
     from dfbench.hooks.registry import Registry
 
 FALLBACK_CORPUS = "demo"
@@ -237,157 +226,3 @@ def made_corpus(
     with running(spec, "to write its files", slow=True), safe_children():
         roots = write(folder, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)
-
-
-def dataset_index(
-    spec: DatasetSpec,
-    root: Path,
-    compression: str | None,
-    registry: Registry,
-    *,
-    roots: Mapping[str, Path] | None = None,
-) -> DatasetIndex:
-    """Parse the official files of the dataset at `root`; `roots` are those of the datasets that it needs.
-
-    Raises what the dataset raises, LayoutError where it meets something that the system refuses to read or a part of
-    `root` belongs to another corpus, and ManifestError if a video fits into no result table.
-    """
-    factory = registry.load_object(spec.build)
-    if not callable(factory):
-        raise UsageError(f"dataset '{spec.name}': {spec.build} is not callable")
-    more = {"roots": roots or {}} if spec.needs else {}
-    try:
-        with _told_apart(spec, root):
-            dataset = cast("Dataset", factory(root, compression=compression, **more))
-            index = dataset.index()
-            refuse_unfit(index, spec.name)
-    except OSError as error:  # a folder without permission, a share that went stale: no fault of the dataset
-        raise LayoutError(
-            f"{spec.name} at {root} cannot be read: {error.filename or ''}: {error.strerror or error}",
-            hints=("make it readable, or mount the disk again",),
-        ) from error
-    refuse_cards_inside(root, index.videos)
-    return index
-
-
-@contextmanager
-def _told_apart(spec: DatasetSpec, root: Path) -> Iterator[None]:
-    """Errors of the system are let through; what else is raised is told as an error of the dataset's plugin."""
-    words = f"dataset '{spec.name}'"
-    try:
-        with (
-            named_if_slow(lambda: f"{words}, which reads {root}"),
-            kept(lambda: words, f"when asked to read {root}", generators=True),
-        ):
-            yield
-    except (DfbenchError, OSError):
-        raise
-    except Exception as error:
-        raise plugin_error(spec, f"to read {root}", error) from error
-
-
-def index_at(
-    spec: DatasetSpec, source: DataSource, compression: str | None, registry: Registry
-) -> DatasetIndex:
-    """Parse the official files of a dataset where `source` has it, which may be inside another's root.
-
-    Raises what `dataset_index` raises, and SettingsError if no root is known.
-    """
-    roots = source.needed_by(spec)
-    return dataset_index(spec, source.root_for(spec), compression, registry, roots=roots)
-
-
-def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> PrepareSpec:
-    """`spec` with its face finder and the like, as they are installed, which are part of what the faces are.
-
-    Raises UsageError.
-    """
-    finder = registry.face_finder(spec.finder or settings.face_finder)
-    spec = replace(spec, finder=finder.name, finder_version=finder.version)
-    return with_landmarks(spec) if spec.landmarks else spec
-
-
-def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFinder, str]:
-    """A face finder, built, and its name and version. "auto" takes a CUDA device if there is one. Raises UsageError."""
-    spec = registry.face_finder(name)
-    build = registry.load_object(spec.build)
-    if not callable(build):
-        raise UsageError(f"face finder '{spec.name}': {spec.build} is not callable")
-    told = partial(plugin_error, spec, "to find faces")
-    with running(spec, "when it was built"):
-        return open_finder(build, device, told), f"{spec.name} {spec.version}"
-
-
-def prepare_selected(
-    videos: Sequence[_V],
-    spec: PrepareSpec,
-    *,
-    source: DataSource,
-    registry: Registry,
-    settings: Settings,
-    progress: Progress,
-    retry: bool = False,
-    verify: bool = False,
-) -> Report[_V]:
-    """Fill the face store for `videos`, with the installed version of the finder; `retry`: for those that failed;
-    `verify`: after every byte of what is there was checked."""
-    from dfbench.data.preparing.prepare import prepare
-
-    require_trusted(settings)
-    wanted = with_finder(spec, registry, settings)
-    return prepare(
-        videos,
-        wanted,
-        store_root=settings.cache / "faces",
-        corpus=source.corpus_of({video.dataset for video in videos}),
-        finder=registry.face_finder(wanted.finder).build,
-        workers=settings.workers,
-        progress=progress,
-        scheduler=settings.scheduler,
-        seconds=settings.video_seconds,
-        retry=retry,
-        verify=verify,
-    )
-
-
-def prepared_selected(
-    videos: Sequence[Video],
-    spec: PrepareSpec,
-    *,
-    source: DataSource,
-    registry: Registry,
-    settings: Settings,
-    progress: Progress,
-    verify: bool = False,
-    beside: bool = False,
-) -> list[PreparedResult | None]:
-    """What the face store says of each video, None for one that is not prepared yet; `verify`: checks every byte;
-    `beside`: tells of faces of those that are not prepared yet which were made otherwise."""
-    wanted = with_finder(spec, registry, settings)
-    return prepared_as(
-        videos, wanted, source=source, settings=settings, progress=progress, verify=verify, beside=beside
-    )
-
-
-def prepared_as(
-    videos: Sequence[Video],
-    spec: PrepareSpec,
-    *,
-    source: DataSource,
-    settings: Settings,
-    progress: Progress,
-    verify: bool = False,
-    beside: bool = False,
-) -> list[PreparedResult | None]:
-    """As `prepared_selected`, by the finder and version that `spec` names, which need not be installed."""
-    from dfbench.data.preparing.prepare import prepared
-
-    return prepared(
-        videos,
-        spec,
-        store_root=settings.cache / "faces",
-        corpus=source.corpus_of({video.dataset for video in videos}),
-        progress=progress,
-        verify=settings.workers if verify else 0,
-        beside=beside,
-    )

@@ -10,26 +10,26 @@ from dfbench.hooks.registry import Kind
 from dfbench.hooks.third_party import third_parties
 
 if TYPE_CHECKING:
-    from dfbench.runs.planning.stage import Stage
+    from dfbench.runs.planning.session import ProtocolSession
 
 
-def plugins_used(stage: Stage, datasets: Iterable[str], *, finder: str) -> list[dict[str, Any]]:
+def plugins_used(session: ProtocolSession, datasets: Iterable[str], *, finder: str) -> list[dict[str, Any]]:
     """Return the plugins of others that take part in a run, as `third_parties` has them.
 
     They offer its detector, protocol, `datasets`, corpus or face finder, or are told of it while it goes on.
     """
-    corpus = stage.source.corpus
+    corpus = session.source.corpus
     return third_parties(
-        stage.host,
+        session.host,
         [
-            (Kind.DETECTOR, stage.spec.name),
-            (Kind.PROTOCOL, stage.protocol.name),
+            (Kind.DETECTOR, session.spec.name),
+            (Kind.PROTOCOL, session.protocol.name),
             *((Kind.DATASET, name) for name in datasets),
             # A made corpus is called as what makes it, perhaps with its size and seed.
             *(
                 (Kind.CORPUS, name)
-                for name in stage.registry.names(Kind.CORPUS)
-                if stage.source.made and (corpus == name or corpus.startswith(f"{name}-"))
+                for name in session.registry.names(Kind.CORPUS)
+                if session.source.made and (corpus == name or corpus.startswith(f"{name}-"))
             ),
             (Kind.FACE_FINDER, finder),
         ],

@@ -11,9 +11,10 @@ from typing import Any
 from dfbench.data.folders import below
 from dfbench.errors import StoreError, UnknownNameError, UsageError, WeightsError
 from dfbench.escaping import for_shell
-from dfbench.hooks.registry import Registry
 from dfbench.interfaces import Progress
-from dfbench.runs.planning.sources import DataSource, data_source, index_at
+from dfbench.runs.planning.session import Session
+from dfbench.runs.planning.setup import Setup
+from dfbench.runs.planning.sources import data_source
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import NAME, read_record, run_folders
 from dfbench.runs.scoring.score_table import read_scores, video_scores
@@ -120,25 +121,25 @@ def options_of(run: RecordedRun, weights: Path | None) -> LoadOptions:
         return LoadOptions(weights, seed=seed, recipe=recipe, changes=changes)
 
 
-def source_of(run: RecordedRun, registry: Registry, settings: Settings, progress: Progress) -> DataSource:
-    """The data that the run was made on, by the name of its corpus."""
+def session_of(run: RecordedRun, setup: Setup, progress: Progress) -> Session:
+    """Return a session on the data that the run was made on, by the name of its corpus. Raises UsageError, StoreError."""
+    registry, settings = setup.registry, setup.settings
     with fields_of(run, "corpus") as record:
         corpus = str(record["corpus"])
     for name in registry.names("corpus"):
         for size in registry.corpus(name).sizes:
             if corpus in (f"{name}-{size}", name if size == registry.corpus(name).sizes[0] else ""):
-                return data_source(name, registry, settings, size=size, progress=progress)
+                source = data_source(name, registry, settings, size=size, progress=progress)
+                return Session(setup.host, settings, source, progress)
     if not settings.data.roots:
         raise UsageError(
             f"run {run.folder.name} was made on the corpus {corpus!r}, and no data roots are configured",
             hints=("configure [data.roots] as for the run",),
         )
-    return data_source("", registry, settings, progress=progress)
+    return Session(setup.host, settings, data_source("", registry, settings, progress=progress), progress)
 
 
-def video_of(
-    run: RecordedRun, name: str, source: DataSource, registry: Registry
-) -> tuple[Video, dict[str, Any]]:
+def video_of(run: RecordedRun, name: str, session: Session) -> tuple[Video, dict[str, Any]]:
     """Return a video of the run, and what the run said of it. `name` is a video id, or TEST/VIDEO_ID.
 
     Raises UnknownNameError with the nearest names, StoreError.
@@ -161,10 +162,10 @@ def video_of(
     with fields_of(run, "pooling") as record:
         pooling = Pooling(record["pooling"])
     row = video_scores(chosen, pooling).iloc[0]
-    spec = registry.dataset(str(row["dataset"]))
+    spec = session.registry.dataset(str(row["dataset"]))
     # The row's compression is what the dataset was indexed at; a dataset without compressions says "".
     compression = str(row["compression"]) if row["compression"] in spec.compressions else None
-    index = index_at(spec, source, compression, registry)
+    index = session.index(spec.name, compression)
     video = next((one for one in index.videos if one.video_id == row["video_id"]), None)
     if video is None:
         raise StoreError(f"{spec.name} has no video {row['video_id']!r} any more", hints=("run again",))

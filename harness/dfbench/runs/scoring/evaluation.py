@@ -30,13 +30,14 @@ from dfbench.hooks.third_party import changed_since, joined
 from dfbench.identity import identity_of
 from dfbench.interfaces import Detector, Progress
 from dfbench.progress import SilentProgress
-from dfbench.runs.planning.devices import choose_device
+from dfbench.runs.planning.devices import choose_device, compute_threads
 from dfbench.runs.planning.fairness import by_test, leaks_into_tests, warn_of_leaks
+from dfbench.runs.planning.opening import open_scoring
 from dfbench.runs.planning.protocols import named_tests, resolve_protocol
 from dfbench.runs.planning.refusals import load_options
+from dfbench.runs.planning.requests import ScoringRequest
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.planning.sources import prepare_selected, with_finder
-from dfbench.runs.planning.stage import RunRequest, Stage, compute_threads, open_stage
 from dfbench.runs.records.entries import entry_name
 from dfbench.runs.records.plugins_used import plugins_used
 from dfbench.runs.records.private import Redaction, redaction
@@ -88,41 +89,41 @@ class ScoredRun:
     roots: tuple[Path, ...] = ()
 
 
-def score_detector(request: RunRequest, setup: Setup, *, progress: Progress) -> ScoredRun:
+def score_detector(request: ScoringRequest, setup: Setup, *, progress: Progress) -> ScoredRun:
     """Score a detector by a protocol; returns at once if this very run is complete."""
-    stage = open_stage(request, setup, progress)
-    spec = stage.spec
+    session = open_scoring(request, setup, progress)
+    spec = session.spec
     options = load_options(request, spec)
-    tests = resolve_protocol(stage.protocol, named_tests(request.only, stage.protocol, stage.registry))
+    tests = resolve_protocol(session.protocol, named_tests(request.only, session.protocol, session.registry))
     # Before videos are listed, and weights trained for them.
-    stage.source.corpus_of(test.dataset for test in tests)
-    listed = {test.key: stage.listed(test.selection) for test in tests}
+    session.source.corpus_of(test.dataset for test in tests)
+    listed = {test.key: session.listed(test.selection) for test in tests}
     videos = {key: rows for key, (rows, _) in listed.items()}
     if options.weights is None and spec.needs_weights:
-        options = replace(options, weights=find_weights(request, stage, stored=True))
-    known = known_detector(spec, options, stage.registry)
+        options = replace(options, weights=find_weights(request, session, stored=True))
+    known = known_detector(spec, options, session.registry)
     card, sha, training = known.card, known.weights_sha256, known.training
-    _tell(training, request, stage)
-    leaks = leaks_into_tests(stage, card, videos)
+    _tell(training, request, session)
+    leaks = leaks_into_tests(session, card, videos)
     warn_of_leaks(leaks, progress)
     files = {key: file_fingerprints(rows, test=key) for key, rows in videos.items()}
-    record = _record(request, stage, card, sha, training, tests, videos, files)
-    record["training_warning"] = training.notice(stage.registry)
-    private = private_to(stage)
+    record = _record(request, session, card, sha, training, tests, videos, files)
+    record["training_warning"] = training.notice(session.registry)
+    private = private_to(session)
     record["lists"] = {
         key: private.value(listing.to_json(), messages=True) for key, (_, listing) in listed.items()
     }
     tested = [test.dataset for test in tests]
-    record["plugins"] = plugins_used(stage, tested, finder=record["prepare"]["finder"])
-    if stage.protocol.purpose != "test":
-        record["purpose"] = stage.protocol.purpose
+    record["plugins"] = plugins_used(session, tested, finder=record["prepare"]["finder"])
+    if session.protocol.purpose != "test":
+        record["purpose"] = session.protocol.purpose
     if leaks:
         record["leaks"] = private.value(by_test(leaks, tests), messages=True)
     if options.recipe:
         record["read_as"] = {"recipe": options.recipe, "changes": dict(options.changes)}
-    name = f"{spec.name}-{folder_name(stage.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
-    folder = require_below(stage.settings.runs, below(stage.settings.runs, name))
-    work = _Work(folder, record, stage, card, videos, files)
+    name = f"{spec.name}-{folder_name(session.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
+    folder = require_below(session.settings.runs, below(session.settings.runs, name))
+    work = _Work(folder, record, session, card, videos, files)
     if not request.force and (done := work.done_before(progress)) is not None:
         return done
     left = videos if request.force else work.left()
@@ -148,7 +149,7 @@ class _Work:
 
     folder: Path
     record: Mapping[str, Any]
-    stage: Stage
+    session: ProtocolSession
     card: DetectorCard
     videos: Mapping[str, list[Video]]
     files: Mapping[str, FileFingerprints]
@@ -158,7 +159,7 @@ class _Work:
         stored = _stored(self.folder, progress)
         if stored.get("status") != "complete":
             return None
-        progress.note(f"{self.stage.spec.name}: this run is complete, nothing to compute ({self.folder})")
+        progress.note(f"{self.session.spec.name}: this run is complete, nothing to compute ({self.folder})")
         for name in changed_since(stored.get("plugins"), self.record["plugins"]):
             progress.note(
                 f"warning: plugin {name!r} has changed since this run was scored: --force scores it again"
@@ -180,28 +181,28 @@ class _Work:
         stored = _stored(self.folder, SilentProgress())
         record = begin_session(self.record, stored, device=device, threads=compute_threads())
         record["plugins"] = joined(stored.get("plugins"), record["plugins"])
-        record = _begin(self.folder, record, self.videos, self.files, self.stage)
-        events, facts = Events(self.stage.host, self.stage.progress), RunFacts.of(record)
+        record = _begin(self.folder, record, self.videos, self.files, self.session)
+        events, facts = Events(self.session.host, self.session.progress), RunFacts.of(record)
         events.run_started(facts, self.folder)
         try:
-            finished = _score_into(self.folder, record, self.stage, self.card, detector, left)
+            finished = _score_into(self.folder, record, self.session, self.card, detector, left)
         except BaseException as error:
             events.run_failed(facts, self.folder, error)
             raise
         return self._scored(finished, computed=True)
 
     def _scored(self, record: Mapping[str, Any], *, computed: bool) -> ScoredRun:
-        stage = self.stage
-        roots = tuple(stage.source.roots.values())
+        session = self.session
+        roots = tuple(session.source.roots.values())
         return ScoredRun(
-            self.folder, record, computed, stage.host, self.record, self.videos, stage.settings, roots
+            self.folder, record, computed, session.host, self.record, self.videos, session.settings, roots
         )
 
 
 def _score_into(
     folder: Path,
     record: Mapping[str, Any],
-    stage: Stage,
+    session: ProtocolSession,
     card: DetectorCard,
     detector: Detector | None,
     left: Mapping[str, list[Video]],
@@ -209,13 +210,13 @@ def _score_into(
     """Score the videos that are `left` (without a detector, none is) into the run's folder; returns its final record."""
     try:
         with ScoreWriter(
-            folder, told=private_to(stage).text
+            folder, told=private_to(session).text
         ) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
             if detector is not None:
-                _score_datasets(stage, card, detector, left, writer)
+                _score_datasets(session, card, detector, left, writer)
             writer.finish()
     except BaseException as error:
-        _leave(folder, record, error, private_to(stage))
+        _leave(folder, record, error, private_to(session))
         raise
     ended = end_session(record)
     content = content_of(folder, (MANIFEST, FILES, MERGED))
@@ -233,22 +234,22 @@ def _begin(
     record: Mapping[str, Any],
     videos: Mapping[str, Sequence[Video]],
     files: Mapping[str, FileFingerprints],
-    stage: Stage,
+    session: ProtocolSession,
 ) -> dict[str, Any]:
     """Write down what the run is about to score; returns its record."""
     make_folder(folder)
-    write_manifest(folder, videos, stage.source.roots.values())
+    write_manifest(folder, videos, session.source.roots.values())
     write_files(folder, files.values())
     return write_record(folder, {**record, CONTENT: content_of(folder, (MANIFEST, FILES))})
 
 
-def _tell(training: Training, request: RunRequest, stage: Stage) -> None:
+def _tell(training: Training, request: ScoringRequest, session: ProtocolSession) -> None:
     """Say what a reader of the scores must know of the training behind them."""
-    if notice := training.notice(stage.registry):
-        stage.progress.note(f"*** {stage.spec.name}: {notice}")
+    if notice := training.notice(session.registry):
+        session.progress.note(f"*** {session.spec.name}: {notice}")
     if request.seed and training.given and training.seed != request.seed:
-        stage.progress.note(
-            f"{stage.spec.name}: --seed {request.seed} does not change weights that are given"
+        session.progress.note(
+            f"{session.spec.name}: --seed {request.seed} does not change weights that are given"
         )
 
 
@@ -275,9 +276,9 @@ def _with_lists(folder: Path, stored: dict[str, Any], lists: Mapping[str, Any]) 
     return {**stored, "lists": lists}
 
 
-def private_to(stage: Stage) -> Redaction:
-    """What no reader of the run of this stage need know."""
-    return redaction(stage.settings, stage.source.roots.values())
+def private_to(session: ProtocolSession) -> Redaction:
+    """What no reader of this run need know."""
+    return redaction(session.settings, session.source.roots.values())
 
 
 def _leave(folder: Path, record: Mapping[str, Any], error: BaseException, private: Redaction) -> None:
@@ -291,7 +292,7 @@ def _leave(folder: Path, record: Mapping[str, Any], error: BaseException, privat
 
 
 def _score_datasets(
-    stage: Stage,
+    session: ProtocolSession,
     card: DetectorCard,
     detector: Detector,
     videos: Mapping[str, list[Video]],
@@ -300,23 +301,16 @@ def _score_datasets(
     for key, left in videos.items():
         if not left:
             continue
-        report = prepare_selected(
-            left,
-            PrepareSpec(card.clips.frame_choice()),
-            source=stage.source,
-            registry=stage.registry,
-            settings=stage.settings,
-            progress=stage.progress,
-        )
-        _tell_notes(key, report.videos, stage.progress)
+        report = session.prepare(left, PrepareSpec(card.clips.frame_choice()))
+        _tell_notes(key, report.videos, session.progress)
         score_videos(
             detector,
             report.videos,
             clips=card.clips_of(left[0].dataset),
             writer=writer.of_test(key),
-            progress=stage.progress,
-            description=f"score {key} with {stage.spec.name}",
-            who=f"detector '{stage.spec.name}'",
+            progress=session.progress,
+            description=f"score {key} with {session.spec.name}",
+            who=f"detector '{session.spec.name}'",
         )
         writer.flush()
 
@@ -332,8 +326,8 @@ def _tell_notes(key: str, prepared: Sequence[PreparedResult], progress: Progress
 
 
 def _record(
-    request: RunRequest,
-    stage: Stage,
+    request: ScoringRequest,
+    session: ProtocolSession,
     card: DetectorCard,
     sha: str,
     training: Training,
@@ -341,14 +335,14 @@ def _record(
     videos: Mapping[str, list[Video]],
     files: Mapping[str, FileFingerprints],
 ) -> dict[str, Any]:
-    spec = stage.spec
-    corpus = stage.source.corpus_of(test.dataset for test in tests)
+    spec = session.spec
+    corpus = session.source.corpus_of(test.dataset for test in tests)
     detector = {"name": spec.name, "version": spec.version, "weights_sha256": sha, "recipe": card.recipe}
-    prepare = with_finder(PrepareSpec(card.clips.frame_choice()), stage.registry, stage.settings)
+    prepare = session.with_finder(PrepareSpec(card.clips.frame_choice()))
     scoring = {
         "schema": SCHEMA,
         "detector": detector,
-        "protocol": stage.protocol.name,
+        "protocol": session.protocol.name,
         "corpus": corpus,
         "seed": request.seed,
         "pooling": str(card.pooling),
@@ -381,5 +375,5 @@ def _record(
         **training.to_json(),
         UNKNOWN: list(training.unknown),
         "train_compression": card.train_compression,
-        "training": private_to(stage).value(dict(card.details)),
+        "training": private_to(session).value(dict(card.details)),
     }

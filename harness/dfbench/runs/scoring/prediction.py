@@ -25,10 +25,12 @@ from dfbench.hooks.detectors import opened
 from dfbench.interfaces import Progress
 from dfbench.metrics.uncertainty import percentile_interval
 from dfbench.runs.planning.devices import choose_device
-from dfbench.runs.planning.refusals import check_request, load_options
+from dfbench.runs.planning.opening import open_scoring
+from dfbench.runs.planning.refusals import check_scoring, load_options
+from dfbench.runs.planning.requests import ScoringRequest
+from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.planning.sources import DataSource, prepare_selected
-from dfbench.runs.planning.stage import RunRequest, open_stage
+from dfbench.runs.planning.sources import DataSource
 from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
 from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.known_detector import known_detector, without_weights
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dfbench.data.preparing.outcomes import Prepared
-    from dfbench.hooks.registry import Registry
-    from dfbench.settings import Settings
     from dfbench.specs import DetectorSpec
 
 FILES = "files"  # what the notes and the face store call single files, where a dataset has its name
@@ -139,7 +139,7 @@ class _Collected:
 
 
 def predict_files(
-    files: Sequence[Path], request: RunRequest, setup: Setup, *, retry: bool = False, progress: Progress
+    files: Sequence[Path], request: ScoringRequest, setup: Setup, *, retry: bool = False, progress: Progress
 ) -> Predictions:
     """Score video files, folders of frames, and folders of frames in archives with the detector of `request`.
 
@@ -151,8 +151,8 @@ def predict_files(
     """
     if not files:
         raise UsageError("no file to score is named", hints=("dfbench predict VIDEO.mp4 --detector NAME",))
-    registry, settings = setup.registry, setup.settings
-    check_request(request, registry, settings, purpose="explain")
+    registry = setup.registry
+    check_scoring(request, setup, purpose="explain")
     spec = registry.detector(request.detector)
     given = given_files(files)
     absent = [source == ABSENT for source in fingerprints([one.path for one in given])]
@@ -169,12 +169,7 @@ def predict_files(
     # Before faces are looked for, which may take hours: weights that cannot be used are found at once.
     with opened(spec, detector.options) as model:
         prepared = prepared_files(
-            list(dict.fromkeys(given)),
-            detector.card.clips,
-            registry=registry,
-            settings=settings,
-            progress=progress,
-            retry=retry,
+            list(dict.fromkeys(given)), detector.card.clips, session_of_files(setup, progress), retry=retry
         )
         left = ""
         try:
@@ -198,7 +193,7 @@ def predict_files(
 
 
 def weights_for_files(
-    request: RunRequest, spec: DetectorSpec, setup: Setup, progress: Progress, *, to: str
+    request: ScoringRequest, spec: DetectorSpec, setup: Setup, progress: Progress, *, to: str
 ) -> Path | None:
     """The weights that a run on the same data would use `to` score or explain files; None for a detector without.
 
@@ -208,7 +203,7 @@ def weights_for_files(
         return None
     if not request.data and not setup.settings.data.roots:
         raise without_weights(spec, to=to)
-    return find_weights(request, open_stage(request, setup, progress, purpose="explain"))
+    return find_weights(request, open_scoring(request, setup, progress, purpose="explain"))
 
 
 def given_files(paths: Sequence[Path]) -> list[GivenFile]:
@@ -216,14 +211,13 @@ def given_files(paths: Sequence[Path]) -> list[GivenFile]:
     return [GivenFile(FILES, storable(path.absolute().name) or FILES, path) for path in paths]
 
 
+def session_of_files(setup: Setup, progress: Progress) -> Session:
+    """Return the session in which single files are prepared, which belong to no data set."""
+    return Session(setup.host, setup.settings, GIVEN, progress)
+
+
 def prepared_files(
-    files: Sequence[GivenFile],
-    clips: ClipSpec,
-    *,
-    registry: Registry,
-    settings: Settings,
-    progress: Progress,
-    retry: bool = False,
+    files: Sequence[GivenFile], clips: ClipSpec, session: Session, *, retry: bool = False
 ) -> tuple[Prepared[GivenFile], ...]:
     """Find the faces of `files` that these clips are cut from, as for a run; returns an outcome for each, in their order.
 
@@ -231,15 +225,7 @@ def prepared_files(
     """
     spec = PrepareSpec(clips.frame_choice())
     for again in [True, False] if retry else [False]:
-        report = prepare_selected(
-            files,
-            spec,
-            source=GIVEN,
-            registry=registry,
-            settings=settings,
-            progress=progress,
-            retry=again,
-        )
+        report = session.prepare(files, spec, retry=again)
     return report.videos
 
 

@@ -12,8 +12,8 @@ from dfbench.exchanged import TrainingNeeds
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import Trainer
 from dfbench.runs.planning.fairness import compare_videos, warn_of_leaks
-from dfbench.runs.planning.sources import with_finder
-from dfbench.runs.planning.stage import RunRequest, Stage
+from dfbench.runs.planning.requests import TrainingOptions
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.trainers import needs_of, start_weights, trainer_of
 from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
@@ -38,37 +38,37 @@ class TrainingPlan:
     folder: Path
 
 
-def plan_training(request: RunRequest, stage: Stage) -> TrainingPlan:
-    """Plan the training of this request: list its videos, take their fingerprints, and work out its folder.
+def plan_training(options: TrainingOptions, session: ProtocolSession) -> TrainingPlan:
+    """Plan the training that these options ask for: list its videos, take their fingerprints, and work out its folder.
 
     Raises RunError for a test on training videos, and what listing the videos raises.
     """
-    spec = stage.spec
+    spec = session.spec
     recipe, trainer = trainer_of(
         spec,
-        stage.registry,
-        request.recipe,
-        request.overrides,
-        made=stage.source.made,
-        synthesizer=request.synthesizer,
+        session.registry,
+        options.recipe,
+        options.overrides,
+        made=session.source.made,
+        synthesizer=options.synthesizer,
     )
     needs = needs_of(spec, trainer)
     needs = replace(
         needs,
-        prepare=with_finder(needs.prepare, stage.registry, stage.settings),
-        prepare_validation=with_finder(needs.prepare_validation, stage.registry, stage.settings),
+        prepare=session.with_finder(needs.prepare),
+        prepare_validation=session.with_finder(needs.prepare_validation),
     )
-    sets = stage.training_sets()
+    sets = session.training_sets()
     held_out = needs.labels if needs.validation_labels is None else needs.validation_labels
     train, validation = (
-        tuple(video for video in stage.videos(which) if int(video.label) in labels)
+        tuple(video for video in session.videos(which) if int(video.label) in labels)
         for which, labels in ((sets.train, needs.labels), (sets.validation, held_out))
     )
-    held_apart = stage.protocol.test_sets() if stage.protocol.purpose == "test" else ()
-    tests = {test.key: stage.videos_at_hand(test.selection) for test in held_apart}
+    held_apart = session.protocol.test_sets() if session.protocol.purpose == "test" else ()
+    tests = {test.key: session.videos_at_hand(test.selection) for test in held_apart}
     leaks = compare_videos(train=train, validation=validation, tests=tests)
-    warn_of_leaks(leaks, stage.progress)
-    corpus = stage.source.corpus_of((sets.train.dataset, sets.validation.dataset))
+    warn_of_leaks(leaks, session.progress)
+    corpus = session.source.corpus_of((sets.train.dataset, sets.validation.dataset))
     with running(spec, "to say its recipe"):
         resolved = trainer.recipe()
     identity = TrainingIdentity(
@@ -80,12 +80,12 @@ def plan_training(request: RunRequest, stage: Stage) -> TrainingPlan:
         validation=manifest_digest(validation),
         files=files_digest([*train, *validation]),
         needs=needs,
-        seed=request.seed,
-        synthesizer=_synthesizer_version(needs.synthesizer, stage) if needs.synthesizer else None,
-        start=start_identity(request.start) if request.start else None,
+        seed=options.seed,
+        synthesizer=_synthesizer_version(needs.synthesizer, session) if needs.synthesizer else None,
+        start=start_identity(options.start) if options.start else None,
     )
     name = f"{recipe}-{corpus}-{identity.digest()}"
-    folder = below(stage.settings.cache / "weights", spec.name, name)
+    folder = below(session.settings.cache / "weights", spec.name, name)
     return TrainingPlan(
         recipe=recipe,
         trainer=trainer,
@@ -98,8 +98,8 @@ def plan_training(request: RunRequest, stage: Stage) -> TrainingPlan:
     )
 
 
-def _synthesizer_version(name: str, stage: Stage) -> SynthesizerVersion:
-    spec = stage.registry.synthesizer(name)
+def _synthesizer_version(name: str, session: ProtocolSession) -> SynthesizerVersion:
+    spec = session.registry.synthesizer(name)
     return SynthesizerVersion(spec.name, spec.version)
 
 
