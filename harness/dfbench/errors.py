@@ -1,9 +1,8 @@
-"""Every error that dfbench raises, as one tree.
+"""Define every error that dfbench raises on purpose, as one tree.
 
-A message says what was wrong and where, in the user's terms; `hints` say what to do, each a sentence or a
-command that can be pasted. Both are single lines, in which what a terminal would obey is escaped: they name files, become
-the reasons in tables, and are printed, by Python's own traceback too. The command line prints them and exits with
-`exit_code`, without a traceback.
+A message says what is wrong and where, in the user's terms. `hints` say what to do, each as a sentence or a command to paste.
+Both are single lines in which control characters are escaped, because they quote names of files, become reasons in tables, and
+are printed, also by Python's own traceback. The command line prints them without a traceback and exits with `exit_code`.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from dfbench.text import meant
 
 
 class DfbenchError(Exception):
-    """Base of all errors raised on purpose; `hints` are the ways out, most likely first.
+    """Base class of all errors that dfbench raises on purpose. `hints` list remedies, the most likely first.
 
-    `headline` is the sentence alone, and `message` also holds `detail` if there is any: further lines, such as the
-    traceback of a plugin.
+    `headline` is the message without details. `message` adds `detail`, if there is any: further lines, such as the traceback
+    of a plugin.
     """
 
     exit_code: ClassVar[int] = 1
@@ -42,19 +41,19 @@ def _rebuild(kind: type[DfbenchError], message: str, hints: tuple[str, ...], det
 
 
 class UsageError(DfbenchError):
-    """The request itself is wrong: an unknown option value, a contradiction, a missing argument."""
+    """Raised if the request itself is wrong: an unknown option value, a contradiction, a missing argument."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A dataset, detector, protocol, ... was asked for by a name that nobody offers."""
+    """Raised if no plugin offers a dataset, detector, protocol, ... of the given name."""
 
 
 def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> UnknownNameError:
-    """Return the error for a `name` that is none of `known`; its hints ask whether the nearest are meant, and list all.
+    """Return the error for a `name` that is not among `known`; its hints suggest the nearest names and list all.
 
-    `kind` and `where` are words of the message: no split 'tset' in ffpp.
+    `kind` and `where` complete the message, as in "no split 'tset' in ffpp".
     """
     listed = f"known: {', '.join(known)}" if known else f"{where} has none"
     hints = tuple(filter(None, (meant(name, known), listed)))
@@ -62,25 +61,25 @@ def unknown_name(kind: str, name: str, known: Sequence[str], *, where: str) -> U
 
 
 class SettingsError(UsageError):
-    """`dfbench.toml` or a DFBENCH_* variable cannot be read or names an unknown setting."""
+    """Raised if `dfbench.toml` or a DFBENCH_* variable cannot be read, or has an unknown setting."""
 
 
 class UntrustedSettingError(SettingsError):
-    """A settings file that its user need not have written sets what could run code or send data elsewhere."""
+    """Raised if a settings file that may be a stranger's sets something that runs code or sends data elsewhere."""
 
 
 class PluginError(DfbenchError):
-    """A plugin is broken: it cannot be imported, misspells a hook, returns the wrong type, repeats a name."""
+    """Raised if a plugin is broken: it cannot be imported, misspells a hook, returns a wrong type, or repeats a name."""
 
 
 class DataError(DfbenchError):
-    """Something on disk is not as it should be."""
+    """Raised if data on disk are not as they should be."""
 
 
 class UnreadableError(DataError):
-    """A text, record or table that others wrote cannot be taken for what it should be; `reason` says why, without the path.
+    """Raised if a text, record or table written by others cannot be parsed. `reason` says why, without the path.
 
-    `line`: where in the text, from 1; 0 if that is not known.
+    `line` is the line number, from 1, or 0 if it is unknown.
     """
 
     def __init__(self, path: PurePath, reason: str, *, line: int = 0, hints: Sequence[str] = ()) -> None:
@@ -98,88 +97,88 @@ def _rebuild_unreadable(
 
 
 class AbsentError(UnreadableError):
-    """There is no such file."""
+    """Raised if there is no such file."""
 
 
 class LayoutError(DataError):
-    """A dataset root does not have the official layout, or one of its list files cannot be parsed."""
+    """Raised if the root of a dataset does not have the official layout, or a list file cannot be parsed."""
 
 
 class MissingCompressionError(LayoutError):
-    """The root is the dataset's, but holds no videos at the compression that was asked for."""
+    """Raised if the root belongs to the dataset but has no videos at the requested compression."""
 
 
 class VideoError(DataError):
-    """One video cannot be used; `status` is the status value that its row in the score table carries."""
+    """Raised if a single video cannot be used. `status` is the status of its row in the score table."""
 
     status: ClassVar[str] = "error"
 
 
 class MissingVideoError(VideoError):
-    """The file of an expected video does not exist."""
+    """Raised if the file of an expected video does not exist."""
 
     status = "missing"
 
 
 class UndecodableVideoError(VideoError):
-    """The file exists but no frame can be decoded from it: empty, truncated, audio only, not a video."""
+    """Raised if a file exists but no frame can be decoded from it: empty, truncated, audio only, not a video."""
 
     status = "undecodable"
 
 
 class NoFaceError(VideoError):
-    """No face was found in any of the wanted frames."""
+    """Raised if no face was found in any of the wanted frames."""
 
     status = "no_face"
 
 
 class TooShortError(VideoError):
-    """The video has fewer usable frames than one clip needs."""
+    """Raised if a video has fewer usable frames than one clip needs."""
 
     status = "too_short"
 
 
 class SynthesisError(DataError):
-    """No pseudo-fake can be made of a clip, or none that differs from it: whoever asked for it takes another clip."""
+    """Raised if no pseudo-fake, or none that differs from the clip, can be made of a clip. The caller takes another clip."""
 
 
 class StoreError(DataError):
-    """A file of the face store, the score table or a checkpoint folder cannot be written or is damaged."""
+    """Raised if a file of the face store, a score table or a checkpoint folder is damaged or cannot be written."""
 
 
 class NewerFormatError(StoreError):
-    """A file is of a format that a later version of dfbench writes: nothing is wrong with it, and it is left as it is."""
+    """Raised if a file has a format of a later version of dfbench. The file is not damaged, and is left unchanged."""
 
 
 class WeightsError(DataError):
-    """A checkpoint is missing, unsafe to load, or made for another model."""
+    """Raised if a weights file is missing, unsafe to load, or made for another model."""
 
 
 class ManifestError(DataError):
-    """A manifest repeats a video, or mixes what must not be mixed."""
+    """Raised if a manifest repeats a video, or mixes datasets or versions that must be kept apart."""
 
 
 class RunError(DfbenchError):
-    """A run could not be completed; what was computed so far is kept."""
+    """Raised if a run cannot be completed. What was computed so far is kept."""
 
 
 class CoverageError(DfbenchError):
-    """The run ended, but fewer videos were scored than the coverage limit asks for."""
+    """Raised if a run ended, but scored a smaller share of its videos than the coverage limit requires."""
 
     exit_code = 3
 
 
 class CoverageWarning(UserWarning):
-    """A result rests on fewer videos than its protocol expects, or on too few for a figure."""
+    """Warns that a result rests on fewer videos than its protocol expects, or on too few for an estimate."""
 
 
 class MetricError(DfbenchError):
-    """A metric is not defined for the given scores and labels."""
+    """Raised if a metric is not defined for the given scores and labels."""
 
 
 class SingleClassError(MetricError):
-    """A ranking metric was asked for where only one class is present."""
+    """Raised if a ranking metric is computed on videos of one class only."""
 
 
 class ScoreError(DfbenchError):
-    """A detector returned something that is no score: wrong shape, NaN, infinite."""
+    """Raised if a detector returns scores of the wrong shape or that are not finite."""

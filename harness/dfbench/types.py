@@ -1,4 +1,4 @@
-"""The nouns of dfbench as frozen dataclasses: videos, which frames and clips of them, face tracks, pseudo-fakes."""
+"""Define the basic nouns of dfbench as frozen dataclasses: videos, selections of frames, clips, face tracks, pseudo-fakes."""
 
 from __future__ import annotations
 
@@ -16,51 +16,45 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# Of the files of the face store. Those of 1 held PNG crops, those of 2 did not tell which video they were made of.
+# The version of the face store's file format. 1 held PNG crops; 2 did not say which video a file was made from.
 STORE_FORMAT = 3
-# How faces become a track. 1 averaged boxes of frames far apart, 2 had no small faces beside large ones, 3 took the
-# largest boxes for the main face, of however few frames and inside or outside of the frame, 4 did not round boxes.
+# The version of how faces become a track. 1 averaged boxes of frames far apart; 2 missed small faces beside large ones; 3 took
+# the largest boxes for the main face, even if there were few or they lay outside of the frame; 4 did not round boxes.
 TRACKING = 5
-CROPPING = 1  # how stored faces become the clips that a detector sees: which frames, and their pixels
-DECODING = 1  # which frames of a file a `FrameChoice` means, and their pixels
-LANDMARKING = 1  # where the 81 landmarks of a face are
-TRAINING_LOOP = (
-    1  # how dfbench itself trains: the order of clips, the steps, validation, and which weights are kept
-)
+CROPPING = 1  # the version of how stored faces become the clips of a detector: which frames, and their pixels
+DECODING = 1  # the version of which frames of a file a `FrameChoice` selects, and of their pixels
+LANDMARKING = 1  # the version of where the 81 landmarks of a face are
+# The version of how dfbench itself trains: the order of clips, the steps, validation, and which weights are kept.
+TRAINING_LOOP = 1
 OFFICIAL = "official"  # the corpus of data as their owners publish them
-OWN = "own"  # the corpus of people's own videos, of which nobody publishes counts
-FEW_FACES = 0.5  # share of the wanted frames of a video below which it is noted that its face is seldom there
-MOST_FRAMES = 10**6  # of one video: eleven hours at 25 a second
-MOST_CLIP_BYTES = 16 * 2**30  # of the clips of one video, which are cut at once
-MOST_STORED_BYTES = 64 * 2**30  # of the crops of one video
+OWN = "own"  # the corpus of a user's own videos, whose number nobody publishes
+FEW_FACES = 0.5  # a video with its face in a smaller share of the wanted frames gets a note
+MOST_FRAMES = 10**6  # of one video: eleven hours at 25 frames a second
+MOST_CLIP_BYTES = 16 * 2**30  # of the clips of one video, which are in memory together
+MOST_STORED_BYTES = 64 * 2**30  # of the stored crops of one video
 MOST_MARGIN = 10
-STORED_MARGIN = 0.5  # that of the crops of the face store: a detector's may be smaller
-FULL_PRECISION = "32"  # float32: what every detector scores in unless something else is asked for
+STORED_MARGIN = 0.5  # of the crops in the face store; a detector's margin must not be larger
+FULL_PRECISION = "32"  # float32, in which every detector scores by default
 REAL = "real"  # the manipulation of a real video
-# What tables call things of their own: no manipulation of a fake, and no dataset, may be called so, in whatever case.
+# Words with a meaning of their own in tables: no manipulation of a fake, and no dataset, may have one as its name.
 TABLE_WORDS = frozenset({"all", "mean", REAL})
 COLUMN_WORDS = TABLE_WORDS | {
     *("rank", "entry", "detector", "section", "mean_low", "mean_high", "coverage", "scored", "expected"),
     *("trained_on", "plugins", "older_hidden", "note", "run", "protocol", "corpus", "level"),
 }
-COLUMN_ENDS = (
-    "_low",
-    "_high",
-    "_cross",
-    "_lists",
-)  # of what stands beside the figure of a dataset on a board
-COVERAGE_LIMIT = 0.95  # share of the expected videos that must be scored, unless another is asked for
+COLUMN_ENDS = ("_low", "_high", "_cross", "_lists")  # of columns that belong to the column of a dataset
+COVERAGE_LIMIT = 0.95  # the default share of the expected videos that must be scored
 
 
 class Label(IntEnum):
-    """Ground truth of a video; the positive class is FAKE everywhere in dfbench."""
+    """Gives the ground truth of a video. FAKE is the positive class everywhere in dfbench."""
 
     REAL = 0
     FAKE = 1
 
 
 class Status(StrEnum):
-    """How an expected video ended; every expected video has exactly one."""
+    """Says how processing an expected video ended. Every expected video has exactly one status."""
 
     OK = "ok"
     MISSING = "missing"
@@ -71,10 +65,10 @@ class Status(StrEnum):
 
 
 class Sampling(StrEnum):
-    """Which frames make the clips of a video.
+    """Says which frames make up the clips of a video.
 
-    UNIFORM: frames x per_video frames spread evenly over the video, cut into clips in order (so the frames
-    of a clip are far apart). CONSECUTIVE: per_video clips spread evenly, each of successive frames.
+    UNIFORM: frames x per_video frames, evenly spread over the video, are cut into clips in order, so the frames of a clip are
+    far apart. CONSECUTIVE: per_video clips of successive frames, evenly spread over the video.
     """
 
     UNIFORM = "uniform"
@@ -82,7 +76,7 @@ class Sampling(StrEnum):
 
 
 class Pooling(StrEnum):
-    """How clip logits become one video score."""
+    """Says how the logits of clips become the score of a video."""
 
     MEAN_LOGIT = "mean_logit"
     MEAN_PROB = "mean_prob"
@@ -90,35 +84,35 @@ class Pooling(StrEnum):
 
 
 class VideoFile(Protocol):
-    """What finding faces reads of a video: its file and mask, and the names under which its faces are kept.
+    """Defines what face finding needs to know about a video: its file, its mask, and where its faces are stored.
 
-    A `Video` is one; so is a file of which nobody knows a label or a split.
+    Both a `Video` of a dataset and a `GivenFile` without a label or split have these properties.
     """
 
     @property
     def dataset(self) -> str:
-        """The folder of the face store, within that of the corpus."""
+        """Return the folder of its faces, within the folder of the corpus in the face store."""
 
     @property
     def video_id(self) -> str:
-        """The name, unique in its dataset."""
+        """Return its name, which is unique in the dataset."""
 
     @property
     def compression(self) -> str:
-        """Tells versions of one video apart; "" where there is one."""
+        """Return which version of the video this is; "" if there is only one."""
 
     @property
     def path(self) -> Path:
-        """As `Video.path`."""
+        """Return the path, as `Video.path`."""
 
     @property
     def mask_path(self) -> Path | None:
-        """A video of what was changed, which chooses among several faces; None if there is none."""
+        """Return a video of the manipulated pixels, which selects among several faces; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenFile:
-    """A video file that is no row of a dataset: nothing is known of what it shows. See `VideoFile`."""
+    """Holds a video file outside of any dataset, without a label or split. See `VideoFile` for the fields."""
 
     dataset: str
     video_id: str
@@ -129,14 +123,16 @@ class GivenFile:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One expected video of a dataset, whether its file exists or not.
+    """Holds one expected video of a dataset, whether or not its file exists.
 
-    `video_id` is unique in its dataset and says where the video comes from (FF++ `Deepfakes/000_003`, never
-    the bare file name, which four methods share). `manipulation` is "real" for real videos. `identities` are
-    the people in it, target first, prefixed by nothing: they are unique in the dataset only. `group` is the
-    cluster for resampling: the identity or source video whose footage it is. `path` is a video file, or a folder of
-    frames, on disk or inside an archive (`3.tar.gz/3/real/12`). All but the paths is made `storable`: of a file whose
-    name is not UTF-8, `path` has the very name, and `video_id` one that can be stored and printed.
+    `video_id` is unique in its dataset and says where the video comes from (FF++ `Deepfakes/000_003`, never the bare file
+    name, which four methods share). `manipulation` is the name of the method, or "real". `compression` is the version on disk,
+    "" if there is only one. `identities` are the people in the video, the target first; the names are unique in the dataset
+    only. `group` is the cluster for resampling: the identity or the source video that the footage shows.
+
+    `path` is a video file or a folder of frames, on disk or inside an archive (`3.tar.gz/3/real/12`). `mask_path` is a video
+    of the manipulated pixels, if there is one. All texts are converted by `storable`: if the name of a file is not UTF-8,
+    `path` keeps the name itself, while `video_id` can be stored and printed.
     """
 
     dataset: str
@@ -156,10 +152,10 @@ class Video:
         object.__setattr__(self, "identities", tuple(storable(one) for one in self.identities))
 
     def fault(self) -> str:
-        """Say why no result table could hold this video; returns "" if one can.
+        """Return why no result table can hold this video, or "" if one can.
 
-        The manipulation of a real is "real", that of a fake none of the words that tables use (`TABLE_WORDS`), in whatever
-        case and with whatever blanks around it; and nothing that tells videos apart is empty.
+        A real video must have the manipulation "real", and a fake must not have one of the words of tables (`TABLE_WORDS`),
+        ignoring case and surrounding blanks. `video_id`, `split`, `manipulation` and `group` must not be empty.
         """
         label: object = self.label  # a plugin may give any number
         if not isinstance(label, Label):
@@ -181,11 +177,11 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class FrameChoice:
-    """Which frames of a video are wanted, before its length is known.
+    """Selects frames of a video whose length is not known yet.
 
-    `how` is "uniform" (`count` frames, evenly spread, first and last included), "runs" (`count` runs of
-    `length` successive frames, evenly spread) or "first" (the first `count` frames). `clip` says how many of them make
-    a clip, so that a face that fills clips goes before faces that fill none; 0: a whole run, or a single frame.
+    `how` is "uniform" (`count` frames, evenly spread, the first and the last included), "runs" (`count` runs of `length`
+    successive frames, evenly spread) or "first" (the first `count` frames). `clip` is the number of frames in a clip: a face
+    that fills whole clips is preferred to one that does not. 0 means a whole run, or a single frame.
     """
 
     how: str
@@ -194,7 +190,7 @@ class FrameChoice:
     clip: int = field(default=0, metadata=neutral(0, counted=True))
 
     def fault(self) -> str:
-        """Why no frames can be chosen so, as a clause; "" if they can."""
+        """Return why no frames can be selected this way, as a clause; "" if they can."""
         fields: Mapping[str, Any] = asdict(self)  # of a stranger's code, of whatever types
         for name, least in (("count", 1), ("length", 1), ("clip", 0)):
             value = fields[name]
@@ -208,20 +204,22 @@ class FrameChoice:
 
     @property
     def clip_length(self) -> int:
-        """How many frames make a clip."""
+        """Return the number of frames in a clip."""
         return self.clip or (self.length if self.how == "runs" else 1)
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
-    """What clips a detector wants.
+    """States which clips a detector scores.
 
-    `frames` per clip (T); `size` in pixels of the face crop, whose picture is a square; `per_video` clips at most.
-    `margin`: how far the crop reaches beyond the face box on every side. With `square` it is a square of the frame, and
-    `margin` a fraction of the box's longer side. Without, it has the shape of the box, `margin` is a fraction of the
-    box's own width and height, and the crop ends at the frame: faces are then compressed along their longer side.
-    Normalisation is the detector's own affair: it is handed uint8 RGB. `cropping` is the version of how clips are cut
-    (`data.clips`), which no caller sets: with it here, whatever depends on clips depends on it.
+    A clip has `frames` frames (T), each a face crop of `size` x `size` pixels; at most `per_video` clips are cut from a video,
+    with frames chosen by `sampling`. The crop extends beyond the face box by `margin` on every side. With `square`, the crop
+    is a square of the frame, and `margin` is a fraction of the box's longer side. Without, it has the shape of the box,
+    `margin` is a fraction of the box's own width and height, and the crop ends at the edge of the frame; faces are then
+    squeezed along their longer side.
+
+    Clips are uint8 RGB; the detector normalises them itself. Leave `cropping` alone: it is the version of how dfbench cuts
+    clips, and is a field so that the identity of everything that depends on clips includes it.
     """
 
     frames: int
@@ -233,7 +231,7 @@ class ClipSpec:
     cropping: int = field(default=CROPPING, metadata=neutral(1, counted=True))
 
     def fault(self) -> str:
-        """Why no clips can be cut so, as a clause; "" if they can."""
+        """Return why no clips can be cut this way, as a clause; "" if they can."""
         fields: Mapping[str, Any] = asdict(self)  # of a stranger's code, of whatever types
         for name in ("frames", "size", "per_video"):
             value = fields[name]
@@ -250,7 +248,7 @@ class ClipSpec:
         return ""
 
     def frame_choice(self) -> FrameChoice:
-        """The frames that must be decoded so that these clips can be cut."""
+        """Return the frames that must be decoded to cut these clips."""
         if self.sampling is Sampling.UNIFORM:
             return FrameChoice("uniform", self.frames * self.per_video, clip=self.frames)
         return FrameChoice("runs", self.per_video, self.frames, clip=self.frames)
@@ -258,17 +256,18 @@ class ClipSpec:
 
 @dataclass(frozen=True, slots=True)
 class PrepareSpec:
-    """Everything that decides what the face store holds of a video; two equal specs give equal files.
+    """States everything that determines what the face store holds of a video. Equal specs give equal files.
 
-    `margin` is generous on purpose (fraction of the box's longer side, on every side), so that any smaller
-    detector margin can be cut later. Crops are stored at native scale unless their side exceeds `max_size`.
-    With `landmarks` false, 81-point landmarks are not computed (scoring does not need them).
-    `detect_every`: of successive frames, run the face finder on every k-th and interpolate boxes between. `finder`: empty for the
-    one that the settings name. It and `finder_version`, that of the installed one, are filled in by the stage that
-    prepares (`runs.planning.sources.with_finder`); so are, where landmarks are wanted, `landmark_kind`, by what they are found
-    ("dlib", or "template" where dlib is absent), and `landmarking`, the version of that. `tracking` and `decoding` are the
-    versions of how faces become a track (`data.faces.tracking`) and of how frames are decoded, which no caller sets: with
-    them here, whatever depends on faces depends on them.
+    `frames` selects the frames. `finder` names the face finder; "" uses the one of the settings. `margin` is how far stored
+    crops extend beyond the face box, as a fraction of its longer side; it is large so that any smaller margin can be cut
+    later. Crops keep their size in the video unless their side exceeds `max_size` pixels. `landmarks`: also compute 81
+    landmarks, which scoring does not need. `detect_every`: among successive frames, search for faces in every k-th frame and
+    interpolate between.
+
+    Leave the other fields alone. The preparation fills in `finder_version` and, if landmarks are wanted, `landmark_kind`
+    ("dlib", or "template" if dlib is not installed) and `landmarking`, the version of the landmarks. `tracking` and `decoding`
+    are the versions of how faces become a track and how frames are decoded. They are fields so that the identity of everything
+    that depends on faces includes them.
     """
 
     frames: FrameChoice
@@ -284,7 +283,7 @@ class PrepareSpec:
     landmarking: int = field(default=1, metadata=neutral(1))
 
     def fault(self) -> str:  # noqa: PLR0911 # one return a fault
-        """Why nothing can be prepared so, as a clause; "" if it can."""
+        """Return why nothing can be prepared this way, as a clause; "" if it can."""
         fields: Mapping[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         if not isinstance(fields["frames"], FrameChoice):
             return f"frames are {fields['frames']!r}, not a FrameChoice"
@@ -303,21 +302,19 @@ class PrepareSpec:
         return ""
 
     def digest(self) -> str:
-        """Twelve hex digits that change with any field of the identity, and with the format of the store's files."""
+        """Return twelve hex digits that change with the identity of this spec, and with the file format of the store."""
         return digest_of({**identity_of(self), "store_format": STORE_FORMAT})[:12]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceTrack:
-    """The main face of a video over its stored frames (n of them).
+    """Holds the main face of a video in its n stored frames.
 
-    frame_indices (n,) int64, positions in the video; boxes (n, 4) float32, x0 y0 x1 y1 in frame pixels;
-    scores (n,) float32 in [0, 1], the finder's confidence (0 where the box was interpolated, which happens among
-    successive frames alone);
-    landmarks (n, 81, 2) float32 in frame pixels, or (n, 0, 2) when they were not asked for;
-    landmark_kind: "dlib" (68 detected, 13 extrapolated), "template" (81 points of a mean face fitted to the
-    finder's five points) or "none". frame_size is (width, height). quality (n,) float32: how sharp the face is, the
-    variance of the Laplacian of its box at 96 px.
+    frame_indices (n,) int64: positions in the video. boxes (n, 4) float32: x0 y0 x1 y1 in pixels of the frame. scores (n,)
+    float32 in [0, 1]: confidence of the face finder, 0 for a box that was interpolated between successive frames. landmarks
+    (n, 81, 2) float32 in pixels of the frame, or (n, 0, 2) if they were not computed. landmark_kind: "dlib" (68 detected, 13
+    extrapolated), "template" (81 points of a mean face, fitted to the five points of the face finder) or "none". frame_size:
+    width and height. quality (n,) float32: sharpness of the face, as the variance of the Laplacian of its box at 96 px.
     """
 
     frame_indices: NDArray[np.int64]
@@ -331,10 +328,10 @@ class FaceTrack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """What a face finder found in one frame, k faces, in any order.
+    """Holds the k faces that a face finder found in one frame, in any order.
 
-    boxes (k, 4) float32 in frame pixels; scores (k,) float32 in [0, 1]; points (k, 5, 2) float32: left eye,
-    right eye, nose, left and right mouth corner as seen in the image (NaN where the finder gives none).
+    boxes (k, 4) float32: x0 y0 x1 y1 in pixels of the frame. scores (k,) float32 in [0, 1]. points (k, 5, 2) float32: left
+    eye, right eye, nose, left and right corner of the mouth as seen in the image; NaN if the finder does not locate them.
     """
 
     boxes: NDArray[np.float32]
@@ -342,16 +339,16 @@ class Faces:
     points: NDArray[np.float32]
 
     def only(self, which: NDArray[np.bool_] | slice | list[int]) -> Faces:
-        """Some of them: a mask (k,), a slice or a list of places."""
+        """Return a subset of the faces, selected by a mask (k,), a slice or a list of indices."""
         return Faces(self.boxes[which], self.scores[which], self.points[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PseudoFake:
-    """A pseudo-fake clip made from a real one.
+    """Holds a pseudo-fake clip and the real clip that it was made from.
 
-    real and fake: (T, H, W, 3) uint8 RGB; mask: (T, H, W) float32 in [0, 1], the share of foreign pixels
-    (the blending mask), 0 where fake equals real.
+    real and fake: (T, H, W, 3) uint8 RGB. mask: (T, H, W) float32 in [0, 1], the share of foreign pixels (the blending mask);
+    0 where fake equals real.
     """
 
     real: NDArray[np.uint8]
@@ -361,7 +358,7 @@ class PseudoFake:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers of real and fake videos."""
+    """Holds the numbers of real and fake videos."""
 
     real: int
     fake: int
@@ -369,7 +366,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The place of a process among those that train together: `rank` of `size`, `local` of them on each machine."""
+    """Holds the place of a process in the process group of a training: its `rank`, the `size`, and `local` processes per
+    machine.
+    """
 
     rank: int = 0
     size: int = 1
@@ -377,5 +376,5 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes."""
+        """Return True for rank 0, the process that writes files."""
         return self.rank == 0
