@@ -32,7 +32,7 @@ Run: TypeAlias = "str | Path | pd.DataFrame"  # what `run` returned, or the fold
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunOutcome:
-    """A complete run: its folder, its result table, and whether any score was computed just now."""
+    """Holds a complete run: its folder, its result table, and whether any score was computed by this call."""
 
     folder: Path
     table: pd.DataFrame
@@ -40,7 +40,10 @@ class RunOutcome:
 
 
 def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> RunOutcome:
-    """Score, then tabulate the stored scores; a run that was altered since it was scored says so in the table's notes."""
+    """Score the requested videos as far as they are not scored yet, and return the run with its result table.
+
+    The notes of the table say so if the run was altered after it was scored.
+    """
     from dfbench.hooks.events import Events
     from dfbench.hooks.manners import generators_kept
     from dfbench.results.tabulation import table_of
@@ -83,18 +86,20 @@ def run(
     force: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Score a detector by a protocol, or on one data set; returns the result table (docs: columns of result tables).
+    """Score a detector by a protocol, or on one dataset, and return the result table.
 
-    `data`: "demo" for the corpora that are made here, "" for the configured roots; `size` is that of a made corpus. `only`:
-    these tests of the protocol. `dataset`: this data set alone, such as your own videos (`run("chance", dataset="folder")`),
-    its `splits` (the test split if none is named) at a `compression` (its standard one if ""). `weights`: a file, or None
-    for those of the training that `recipe`, `overrides` (fields of the recipe), `train_compression`, `synthesizer` (as in
-    `train`) and `seed` say; with a file, `recipe` and `overrides` say how to read weights that store none. `device`: "cpu",
-    "cuda", "cuda:1", "mps" or "auto". `precision`: one that the detector offers. `force`: score again what is scored; the run
-    that was there is kept.
+    `data` selects the data: "demo" for corpora that are generated here, of a `size`; "" for the configured roots. `only`
+    restricts the tests of the protocol. `dataset` tests a single dataset instead, such as your own videos (`run("chance",
+    dataset="folder")`): its `splits` (default: the test split) at a `compression` (default: the dataset's standard one).
 
-    The folder of the run is `table.attrs["run"]`. Warns (CoverageWarning) of what the table's notes say: of videos that are
-    missing or that the lists do not name, and of figures that rest on too few. Raises DfbenchError.
+    `weights` is a weights file. Without one, the weights of the training are used that `recipe`, `overrides` (recipe fields by
+    name), `train_compression`, `synthesizer` (as in `train`) and `seed` describe. With a file that stores no recipe, `recipe`
+    and `overrides` say how to read it. `device` is "cpu", "cuda", "cuda:1", "mps" or "auto"; `precision` is one that the
+    detector offers. `force` scores everything again and keeps the earlier run.
+
+    `table.attrs["run"]` is the folder of the run; results/README.md describes the columns. Warns
+    (CoverageWarning) with the notes of the table, for example if videos are missing or an estimate rests on too few. Raises
+    DfbenchError.
     """
     from dfbench.results.table_notes import warnings_of
     from dfbench.runs.planning.requests import ScoringRequest
@@ -142,12 +147,12 @@ def train(
     start: str = "",
     progress: Progress | None = None,
 ) -> Path:
-    """Train a detector on the training set of a protocol, or go on with a training; returns the path of its weights.
+    """Train a detector on the training set of a protocol, or continue an interrupted training; return the path of its weights.
 
-    `recipe`: its name, "" for the detector's default, with fields changed by `overrides` ({"lr": 1e-4}). `synthesizer`: the
-    one whose pseudo-fakes to train on in place of the recipe's, "none" for the fakes of the data set. `start`: a file of
-    weights to start from. `devices` of each of `nodes` machines train together. The other arguments are as in `run`.
-    Raises DfbenchError.
+    `recipe` is the name of a recipe ("": the detector's default), and `overrides` changes its fields ({"lr": 1e-4}).
+    `synthesizer` names the synthesizer whose pseudo-fakes to train on instead of the recipe's; "none" uses the fakes of the
+    dataset. `start` is a weights file to start from. `devices` on each of `nodes` machines train together. The other arguments
+    are as in `run`. Raises DfbenchError.
     """
     from dfbench.runs.planning.requests import TrainingOptions
     from dfbench.runs.trainings.weights import train_detector
@@ -188,21 +193,21 @@ def predict(
     retry: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Score single files with any detector, to the same numbers as in a run; returns a row a file, in their order.
+    """Score single video files with any detector and return a table with one row per file, in the given order.
 
-    `paths`: video files, folders of frames, and folders of frames in archives (`frames.zip/real/12`). `weights`: a file, or
-    None for those that a run with the same data would find. `data`: "demo" for the weights of the demo data, which are
-    trained if need be. `protocol`, `seed`, `recipe`, `overrides` and `train_compression` say which training is meant, as in
-    `run`; `recipe` and `overrides` also how to read `weights` that store no recipe. `retry`: look for faces again in files that
-    failed before.
+    A file gets the same score as in a run. `paths` are video files, folders of frames, and folders of frames in archives
+    (`frames.zip/real/12`). `weights` is a weights file; without one, the weights that a run with the same `data` would use.
+    `data`: "demo" uses the weights of the demo data, which are trained if necessary. `protocol`, `seed`, `recipe`, `overrides`
+    and `train_compression` describe the training as in `run`; for `weights` that store no recipe, `recipe` and `overrides` say
+    how to read them. `retry` searches for faces again in files that failed before.
 
     Columns: file, status ("ok", "missing", "undecodable", "no_face", "too_short", "error"), reason, probability of "fake" in
-    [0, 1] with low and high (95 % over resamples of the clips: how far they agree), logit, clips, faces (tracks of faces that
-    were found), faces_skipped (all but the one that was scored), face_frames of wanted_frames (how many frames the face is
-    in), detector, weights_sha256, warning (what must be known of the training). A file that cannot be scored has its status
-    and reason. Faces are kept in the cache: an interrupted call goes on where it stopped.
+    [0, 1] with low and high (95 % interval over resampled clips: how far the clips agree), logit, clips, faces (number of face
+    tracks found), faces_skipped (all but the scored one), face_frames of wanted_frames (number of frames with the face),
+    detector, weights_sha256, warning (a caveat about the training). A file that cannot be scored has a status and a reason.
+    Faces are cached, so an interrupted call continues where it stopped.
 
-    Raises UsageError, WeightsError and PluginError for a detector that cannot score anything, and StoreError.
+    Raises UsageError, WeightsError or PluginError if the detector cannot score at all, and StoreError.
     """
     from dfbench.results.predictions import predictions_table
     from dfbench.runs.planning.requests import ScoringRequest
@@ -228,7 +233,7 @@ def predict(
 def predictions_of(
     files: Sequence[Path], request: ScoringRequest, setup: Setup, *, retry: bool = False, progress: Progress
 ) -> Predictions:
-    """Score files as `predict` does; returns what the command shows."""
+    """Score files as `predict` does, and return the predictions that the command prints."""
     from dfbench.hooks.manners import generators_kept
     from dfbench.runs.scoring.prediction import predict_files
 
@@ -238,10 +243,10 @@ def predictions_of(
 
 @names_checked
 def scores(run: Run) -> pd.DataFrame:
-    """Read the raw scores of a run: a row a clip, and a row with its reason for each video that could not be scored.
+    """Return the raw scores of a run: one row per clip, and one row with a reason for each video that could not be scored.
 
-    `run` is what `dfbench.run` returned, or the folder or name of a stored run. The columns are described in
-    `dfbench.runs.scoring.score_table`. Raises UnknownNameError, StoreError, and UsageError for a table that names no run.
+    `run` is what `dfbench.run` returned, or the folder or name of a stored run. `dfbench.runs.scoring.score_table` describes
+    the columns. Raises UnknownNameError, StoreError, and UsageError for a table that does not name its run.
     """
     from dfbench.runs.scoring.score_table import read_scores
 
@@ -250,12 +255,12 @@ def scores(run: Run) -> pd.DataFrame:
 
 @names_checked
 def compare(runs: Run | Sequence[Run], others: Run | Sequence[Run]) -> list[Comparison]:
-    """Compare a run with another, or runs with as many others, in pairs: of each seed one, with a change and without it.
+    """Compare runs in pairs, such as without and with a change, and return a `Comparison` for each test that all runs share.
 
-    A run is what `dfbench.run` returned, or the folder or name of a stored run. Returns a `Comparison` for each test that all
-    runs have: the mean AUCs on the videos that all of them scored, and their difference with a 95 % interval over source
-    identities, and over seeds if there are several pairs. Raises UnknownNameError, UsageError, StoreError, and RunError for
-    runs that differ in what they say of a video.
+    `runs` and `others` are one run each, or equally long lists with one run per seed. A run is what `dfbench.run` returned, or
+    the folder or name of a stored run. A comparison holds the mean video AUCs on the videos that all runs scored, and their
+    difference with a 95 % interval over source identities, and over seeds if there are several pairs. Raises UnknownNameError,
+    UsageError, StoreError, and RunError if runs disagree about the label or identity of a video.
     """
     from dfbench.results.paired import compare_runs, scored_videos
 
@@ -267,12 +272,12 @@ def compare(runs: Run | Sequence[Run], others: Run | Sequence[Run]) -> list[Comp
 
 
 def _several(runs: Run | Sequence[Run]) -> Sequence[Run]:
-    """`runs` as a sequence, which a single one is not: neither a text nor a table is one of runs."""
+    """Return `runs` as a sequence; a single name or table is one run, although both are sequences too."""
     return runs if isinstance(runs, (list, tuple)) else (cast("Run", runs),)
 
 
 def _stored(run: Run) -> RecordedRun:
-    """The stored run that is named, or that a table is of. Raises UnknownNameError, StoreError, UsageError."""
+    """Return the stored run that a name or table refers to. Raises UnknownNameError, StoreError, UsageError."""
     from dfbench.runs.records.recorded import open_run
 
     name = run if isinstance(run, (str, Path)) else run.attrs.get("run", "")
@@ -294,12 +299,12 @@ def leaderboard(
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
 ) -> pd.DataFrame:
-    """The leaderboard of one corpus: a row an entry, video AUC by dataset, best mean first.
+    """Return the leaderboard of one corpus as a table: one row per entry, video AUC by dataset, sorted by their mean.
 
-    With `dataset`, the board of the runs on that dataset alone, and on its `splits` if any are named. `corpus`: if None,
-    the official one, and with `dataset` the only one that there is. With `over_seeds`, entries that differ in their seed
-    alone are one row. Entries whose coverage is below `min_coverage` are not ranked. What the table cannot hold, such as
-    which runs were left out and why, `boards` returns.
+    `dataset` selects the runs on that dataset alone, and `splits` those on its splits. `corpus` None is the official corpus,
+    or with `dataset` the only one that has runs. `over_seeds` joins entries that differ only in their seed. Entries with a
+    coverage below `min_coverage` are not ranked. `boards` also returns what a table cannot hold, such as which runs were left
+    out and why.
     """
     from dfbench.results.renderings.dataframe import frame_of
 
@@ -327,10 +332,10 @@ def boards(
     over_seeds: bool = False,
     min_coverage: float = COVERAGE_LIMIT,
 ) -> list[Board]:
-    """Build the leaderboard of each corpus that has runs, or of `corpus`; returns them as `dfbench.Board` objects, by corpus.
+    """Return the leaderboard of each corpus that has runs, or of `corpus`, as `dfbench.Board` objects.
 
     A board has rows in sections, cells with their marks, captions, and a sentence for each run that was left out. The other
-    arguments are as in `leaderboard`. Raises RunError if there are no runs at all.
+    arguments are as in `leaderboard`. Raises RunError if there is no run at all.
     """
     return boards_in(
         Setup(),
@@ -355,10 +360,9 @@ def boards_in(
     over_seeds: bool,
     min_coverage: float,
 ) -> list[Board]:
-    """Read the stored runs once and build the board of each of `corpora`, or of each that has runs; returns them.
+    """Read the stored runs once, and return the board of each of `corpora`, or of each corpus that has runs.
 
-    In `corpora`, None is the only corpus that there is. The folder `runs` is the configured one if none is given. Raises
-    RunError.
+    In `corpora`, None stands for the only corpus that has runs. `runs` None is the configured folder of runs. Raises RunError.
     """
     from dfbench.results.boards.dataset_boards import board_of_dataset
     from dfbench.results.boards.leaderboard import corpora as corpora_of
@@ -387,7 +391,7 @@ def boards_in(
 
 @names_checked
 def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
-    """The stored runs, a row each: run, entry, protocol, corpus, status, started, finished, problem. Raises StoreError."""
+    """Return the stored runs as a table: run, entry, protocol, corpus, status, started, finished, problem. Raises StoreError."""
     import pandas as pd
 
     from dfbench.runs.records.listing import ListedRun, listed_runs
@@ -398,11 +402,11 @@ def list_runs(runs: Path | str | None = None) -> pd.DataFrame:
 
 @names_checked
 def verify_runs(*runs: Path | str, progress: Progress | None = None) -> pd.DataFrame:
-    """Check that runs follow from their records, and from the data where these are at hand.
+    """Check that the results of runs follow from their records, and from the data if these are at hand; return a table.
 
-    `runs`: names or folders of runs, or folders of runs; all that are stored if none is given. Returns a row each: run,
-    folder, state ("follows", "no manifest", "unfinished", "does not follow" or "unreadable"), checked, problems, notes. It is
-    no proof against a forger. Raises UnknownNameError, StoreError.
+    `runs` are names or folders of runs, or folders that contain runs; without any, all stored runs are checked. Columns: run,
+    folder, state ("follows", "no manifest", "unfinished", "does not follow" or "unreadable"), checked, problems, notes. The
+    check finds mistakes; it cannot rule out a forgery. Raises UnknownNameError, StoreError.
     """
     from dfbench.results.verified import folders_of, table_of, verify
 
@@ -413,9 +417,9 @@ def verify_runs(*runs: Path | str, progress: Progress | None = None) -> pd.DataF
 
 
 def export_runs(target: Path | str, *runs: Path | str) -> list[Path]:
-    """Copy complete runs to the new folder `target`, without what their readers need not know; returns the copies.
+    """Copy complete runs to the new folder `target` without private details, and return the folders of the copies.
 
-    `runs` as in `verify_runs`; what was left out stands in the record of each copy. Raises UsageError, RunError, StoreError.
+    `runs` are as in `verify_runs`. The record of each copy lists what was removed. Raises UsageError, RunError, StoreError.
     """
     from dfbench.results.exporting import export_runs as export
     from dfbench.results.verified import folders_of

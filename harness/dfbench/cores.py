@@ -6,5 +6,5 @@ import os
 
 
 def own_cores() -> int:
-    """Return how many cores this process may use: a job of a cluster has a part of its machine's."""
+    """Return the number of cores that this process may use. A job of a cluster often has only some of its machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

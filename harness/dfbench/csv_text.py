@@ -17,10 +17,10 @@ _NUMBERS = "biufcmM"  # the kinds of numpy's types that hold no text: truth valu
 
 
 def csv_of(table: pd.DataFrame) -> str:
-    """Return a table without its index as CSV; the names of its columns and every text in them are escaped.
+    """Return a table as CSV, without its index; column names and text cells are escaped.
 
-    A text that begins as a formula has a `'` before it, and what a terminal would obey stands as in `dfbench.escaping`:
-    who needs the very text reads the Parquet or JSON file beside it.
+    A text that begins like a formula gets a `'` before it, and control characters are written as in `dfbench.escaping`.
+    Whoever needs the original text reads the Parquet or JSON file beside it.
     """
     shown = table.copy(deep=False)
     for place, kind in enumerate(table.dtypes):

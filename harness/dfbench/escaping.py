@@ -128,9 +128,9 @@ def for_toml(text: object) -> str:
 
 
 def for_shell(word: object) -> str:
-    r"""Return `word` as one argument of a command that can be pasted into bash or zsh and names just that.
+    r"""Return `word` as one argument of a command that can be pasted into bash or zsh and means exactly that word.
 
-    What a terminal would obey stands as `$'a\nb'`, also bytes that are not UTF-8, so that the very file is named; a path
+    Control characters, and bytes that are not UTF-8, are written as `$'a\nb'`, so that the command names the same file. A path
     that begins with `-` becomes `./-`.
     """
     text = str(word)

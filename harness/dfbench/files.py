@@ -24,13 +24,13 @@ _TEMPORARY = re.compile(
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, hints: Sequence[str] = ()) -> None:
-    """Have `write` fill a temporary file, then rename it to `path`, whose folder is made if need be.
+    """Call `write` with a temporary file, then rename that to `path`, so that the file appears whole or not at all.
 
-    `write` gets the path of the temporary file, which does not exist. Its name is that of no other process, nor can anybody
-    foresee it who plants links. If `write` raises, or the process is killed, `path` is as it was. A link at `path` is
-    replaced; the file that it leads to stays.
+    `write` receives the path of the temporary file, which does not exist yet; its name is unique and cannot be predicted, so
+    nobody can plant a link there. The folder of `path` is created if necessary. If `write` raises, or the process is killed,
+    `path` is unchanged. If `path` is a link, the link is replaced and the file behind it stays.
 
-    Raises StoreError, with `hints`, where the system refuses to write; a full disk has a hint of its own before them.
+    Raises StoreError with `hints` if the system refuses to write; for a full disk, a hint about that comes first.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid4().hex}.part")
     try:
@@ -45,7 +45,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, hints: Sequence[
 
 
 def write_text_whole(path: Path, text: str, *, hints: Sequence[str] = ()) -> None:
-    """Write `text` as UTF-8, with line ends as they are. Raises StoreError as `write_whole`."""
+    """Write `text` to `path` as UTF-8, with its line ends unchanged. Raises StoreError as `write_whole` does."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""), hints=hints)
 
 

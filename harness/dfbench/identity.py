@@ -1,12 +1,12 @@
-"""Identities: the digests by which stored things (faces, weights, runs) are found again.
+"""Compute identities: the digests by which stored things (faces, weights, runs) are found again.
 
-An identity is made of all fields of a spec. A field that is added to a spec later declares its *neutral value*, the one without
-effect, and is left out of the identity where it holds exactly that: what was stored before the field was there is still found.
+An identity contains all fields of a spec. A field that is added to a spec later declares its *neutral value*, which has no
+effect. The identity omits the field while it has that value, so that things stored before the field existed are still found.
 
     blur: float = field(default=0.0, metadata=neutral(0.0))
 
-What counts is the neutral value and not the default. A default may change later, as the version of an algorithm does with
-every change of it, and things of the old default must then not be taken for things of the new one.
+The neutral value is not the default. A default may change later, as the version of an algorithm does with every change of it,
+and things stored under the old default must then not be taken for things of the new one.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _DIGEST_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Neutral:
-    """The value of a field that has no effect: what all specs did before the field was added.
+    """Declares the neutral value of a field: the value that has no effect, as before the field was added.
 
-    A record that lacks the field, since it is from before, is read as if it said `value`. `counted`: identities hold the
-    field at this value too. So do those of the fields that were added before there were neutral values, and of no others.
+    A stored record without the field is read as if it had `value`. `counted`: identities contain the field even at this value.
+    That is so for fields added before neutral values existed, and for no others.
     """
 
     value: Any
@@ -36,28 +36,28 @@ class Neutral:
 
 
 def neutral(value: Any, *, counted: bool = False) -> Mapping[str, Neutral]:
-    """Make the `metadata` of a dataclass field that is added later; returns it. Arguments as in `Neutral`."""
+    """Return the `metadata` for a dataclass field that is added later. The arguments are those of `Neutral`."""
     return MappingProxyType({_NEUTRAL: Neutral(value, counted)})
 
 
 def identity_of(spec: Any) -> dict[str, Any]:
-    """Collect the fields of a frozen dataclass that tell what it stands for; returns them by name, dataclasses in them likewise.
+    """Return the fields of a frozen dataclass that make up its identity, by name; nested dataclasses likewise.
 
-    A field that holds its neutral value is left out. Raises TypeError if `spec` is no dataclass.
+    A field that has its neutral value is omitted. Raises TypeError if `spec` is not a dataclass.
     """
     values = {one.name: _plain(getattr(spec, one.name)) for one in fields(spec)}
     return without_neutral(values, neutral_values(type(spec)))
 
 
 def neutral_values(kind: type[Any]) -> dict[str, Neutral]:
-    """Find the neutral values that the fields of a dataclass declare; returns them by the name of the field."""
+    """Return the neutral values that the fields of a dataclass declare, by field name."""
     return {one.name: one.metadata[_NEUTRAL] for one in fields(kind) if _NEUTRAL in one.metadata}
 
 
 def without_neutral(values: Mapping[str, Any], declared: Mapping[str, Neutral]) -> dict[str, Any]:
-    """Leave out each of `values` that is the neutral value `declared` for its name; returns the others.
+    """Return `values` without those that equal the neutral value `declared` for their name.
 
-    Values are compared by their JSON, as identities are: 1, 1.0 and true are three values.
+    Values are compared by their JSON, as identities are: 1, 1.0 and true are three different values.
     """
     return {
         name: value
@@ -69,13 +69,15 @@ def without_neutral(values: Mapping[str, Any], declared: Mapping[str, Neutral]) 
 
 
 def with_neutral(values: Mapping[str, Any], declared: Mapping[str, Neutral]) -> dict[str, Any]:
-    """Add the `declared` neutral values that a stored identity lacks, since it is from before; returns all values."""
+    """Return `values` of a stored identity, completed by the `declared` neutral values of fields that it lacks."""
     return {name: one.value for name, one in declared.items()} | dict(values)
 
 
 def differences(other: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Say in which fields a stored identity, as JSON holds it, is another than the `wanted` one; returns a clause a field, such
-    as "detect_every is 1, not 4", in the order of their names. Of digests the values are left out."""
+    """Return a clause for each field in which a stored identity differs from the `wanted` one, in the order of their names.
+
+    An example is "detect_every is 1, not 4". Values that are digests are not shown. `other` is as JSON stores it.
+    """
     there, here = _leaves(json.loads(canonical_json(other))), _leaves(json.loads(canonical_json(wanted)))
     return [
         f"{name} is another"
@@ -87,17 +89,17 @@ def differences(other: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
 
 
 def canonical_json(value: object) -> str:
-    """`value` as JSON with sorted keys and no spaces: the form that identities are hashed from."""
+    """Return `value` as JSON with sorted keys and no spaces, the form that identities are hashed from."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def digest_of(value: object) -> str:
-    """SHA-256 (hex) of `value`'s canonical JSON."""
+    """Return the SHA-256 of the canonical JSON of `value`, in hex."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
-    """`value` with the identity of each dataclass in place of it."""
+    """Return `value` with each dataclass in it replaced by its identity."""
     if is_dataclass(value) and not isinstance(value, type):
         return identity_of(value)
     if isinstance(value, Mapping):
@@ -108,7 +110,7 @@ def _plain(value: Any) -> Any:
 
 
 def _leaves(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
-    """The values that are no mappings themselves, by the names that lead to them: `needs.prepare.margin`."""
+    """Return the values that are not mappings, by the path that leads to them, such as `needs.prepare.margin`."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         found |= (

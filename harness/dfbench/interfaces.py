@@ -150,5 +150,5 @@ class ChoosesClips(Protocol):
 
 
 TrainerFactory = Callable[..., Trainer]
-"""`(recipe: str, overrides: Mapping[str, str]) -> Trainer`. One whose users may choose the synthesizer has a third parameter
-`synthesizer: str`: the name, "none" for the fakes of the data set; left out for what the recipe says."""
+"""Has the signature `(recipe: str, overrides: Mapping[str, str]) -> Trainer`. If users may choose the synthesizer, there is a
+third parameter `synthesizer: str = ""`: its name, "none" for the fakes of the dataset, or "" for that of the recipe."""

@@ -205,10 +205,11 @@ class DetectorSpec(Built):
     Its training:
     `method` is the import path of a `dfbench.training.Method`, for detectors that dfbench trains. It provides `build`,
     `describe` and `trainer`, and sets `needs_weights`; a field that the spec gives takes precedence. `trainer` is the import
-    path of a factory `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, for detectors that are trained in another way.
-    `recipes` names the recipes that are offered, the default first; those of a method may be left out, and are then all TOML
-    files of its recipe class. `default_recipe` is the recipe of `dfbench train` if the user names none, `demo_recipe` the one
-    for corpora that are generated here; a recipe called "demo" is taken for them by default.
+    path of a factory `(recipe: str, overrides: Mapping[str, str]) -> Trainer`, for detectors that are trained in another way;
+    with a third parameter `synthesizer: str = ""`, users may choose the synthesizer. `recipes` names the recipes that are
+    offered, the default first; those of a method may be left out, and are then all TOML files of its recipe class.
+    `default_recipe` is the recipe of `dfbench train` if the user names none, `demo_recipe` the one for corpora that are
+    generated here; a recipe called "demo" is taken for them by default.
 
     Its explanations:
     `explain` is the import path of a factory with the arguments of `build` that returns an `Explainer`. `maps` names the maps

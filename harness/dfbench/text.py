@@ -12,7 +12,7 @@ _ESCAPED = re.compile("[\udc80-\udcff]")  # how Python holds a byte of a name th
 
 
 def storable(text: str) -> str:
-    r"""`text` as it can be encoded, bytes of a name that are not UTF-8 as `\xff`; everyday text is returned as it is."""
+    r"""Return `text` in a form that can be encoded: bytes of a file name that are not UTF-8 become `\xff`; other text stays."""
     if text.isascii():
         return text
     shown = _ESCAPED.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)

@@ -22,10 +22,12 @@ from typing import Any, NoReturn
 from dfbench.errors import AbsentError, UnreadableError
 
 # The most bytes that are read of a file, by what it is. JSON takes up to thirty times its size in memory.
-MOST_SETTINGS = 2**20  # dfbench.toml, a corpus card, the header in a weights file
-MOST_RECORD = 16 * 2**20  # run.json, the record of a training or an explanation
-MOST_LIST = 256 * 2**20  # the list files of a dataset, a line a video; of JSON, MOST_JSON_LIST
-MOST_JSON_LIST = 128 * 2**20  # also what dfbench keeps by video: files.json, the listing of an archive
+MOST_SETTINGS = 2**20  # bytes of dfbench.toml, of a corpus card, of the header in a weights file
+MOST_RECORD = 16 * 2**20  # bytes of run.json, of the record of a training or an explanation
+MOST_LIST = (
+    256 * 2**20
+)  # bytes of a dataset's list file with one line per video; MOST_JSON_LIST if it is JSON
+MOST_JSON_LIST = 128 * 2**20  # bytes of a JSON list, such as files.json or the listing of an archive
 MOST_DEPTH = 64  # brackets within brackets
 MOST_NUMBER = 2**63  # whole numbers beyond it fit no array, no table and no seed
 
@@ -91,7 +93,7 @@ def require_regular(path: Path, *, most: int | None = None) -> Path:
 
 
 def read_bytes(path: Path, *, most: int) -> bytes:
-    """Read a regular file of at most `most` bytes; returns all of it. Raises AbsentError, UnreadableError."""
+    """Return the content of a regular file of at most `most` bytes. Raises AbsentError, UnreadableError."""
     with open_regular(path) as opened:
         try:
             size = os.fstat(opened.fileno()).st_size
@@ -129,7 +131,7 @@ def decoded(path: Path, raw: bytes) -> str:
 
 
 def foreign(raw: bytes) -> str:
-    """Say what `raw` is by its first bytes, if it is no text in UTF-8 but compressed or UTF-16; returns "" otherwise."""
+    """Return what `raw` is, judged by its first bytes, if it is compressed or UTF-16 instead of UTF-8 text; "" otherwise."""
     return next((what for start, what in _OTHERS if raw.startswith(start)), "")
 
 
@@ -139,12 +141,12 @@ def read_json(path: Path, *, most: int, surrogates: bool = False) -> Any:
 
 
 def read_object(path: Path, *, most: int) -> dict[str, Any]:
-    """Read a JSON file that holds an object; returns that. Raises AbsentError, UnreadableError."""
+    """Return the object in a JSON file of at most `most` bytes. Raises AbsentError, UnreadableError."""
     return parsed_object(path, read_bytes(path, most=most))
 
 
 def parsed_object(path: Path, raw: bytes | str) -> dict[str, Any]:
-    """Parse JSON that holds an object; returns that. Raises UnreadableError, which names the file `path` that it is from."""
+    """Parse JSON that holds an object, and return it. Raises UnreadableError, which names the file `path` of the text."""
     content = parsed_json(path, raw)
     if not isinstance(content, dict):
         raise UnreadableError(path, "it is no JSON object")
@@ -152,11 +154,11 @@ def parsed_object(path: Path, raw: bytes | str) -> dict[str, Any]:
 
 
 def parsed_json(path: Path, raw: bytes | str, *, pairs: Pairs | None = None, surrogates: bool = False) -> Any:
-    """Parse JSON; returns its content: no more than MOST_DEPTH deep, its numbers finite and its whole ones of 64 bits.
+    """Parse JSON and return its content. Nesting is at most MOST_DEPTH deep, numbers are finite, whole numbers fit 64 bits.
 
-    `pairs` makes an object of its (name, value) pairs; it is not asked about what is refused for its depth. `surrogates`:
-    whether strings may hold halves of surrogate pairs, which stand for bytes of file names and cannot be printed. Raises
-    UnreadableError, which names the file `path` that it is from.
+    `pairs` converts the (name, value) pairs of each object; it is called only after the depth was checked. `surrogates` allows
+    strings with halves of surrogate pairs, which stand for bytes of file names and cannot be printed. Raises UnreadableError,
+    which names the file `path` of the text.
     """
     content = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     _require_shallow(path, content)

@@ -60,7 +60,7 @@ class WholeSummaries(TyperGroup):
 
 
 def say(*fields: object, error: bool = False) -> None:
-    """Print one line to standard output, or to standard error: `fields`, parted by tabs, in which none is left."""
+    """Print one line to standard output (`error`: to standard error): the `fields`, separated by tabs and escaped."""
     print("\t".join(map(for_terminal, fields)), file=sys.stderr if error else sys.stdout, flush=True)
 
 
@@ -90,7 +90,7 @@ def console() -> Console:
 
 
 def print_table(table: Table) -> None:
-    """Print a table to standard output; where that is too narrow for its numbers, its lines are longer than it."""
+    """Print a table to standard output. If the terminal is too narrow for its numbers, lines are longer than the terminal."""
     from rich.measure import Measurement
 
     from dfbench.results.terminal import plain_console

@@ -19,10 +19,10 @@ ALIASING = 1.5
 
 
 def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDArray[np.int64]]:
-    """Positions (T,) among the stored frames of each clip, at most `spec.per_video` of them.
+    """Return the positions of each clip's frames, (T,) among the stored frames; at most `spec.per_video` clips.
 
-    UNIFORM: the stored frames in order, cut into clips of T, the incomplete tail dropped. CONSECUTIVE: runs of T
-    stored frames that are successive in the video. Raises TooShortError if there is no clip.
+    UNIFORM: the stored frames in order, cut into clips of T; an incomplete last clip is dropped. CONSECUTIVE: runs of T stored
+    frames that are successive in the video. Raises TooShortError if there is no clip.
     """
     count, length = len(frame_indices), spec.frames
     if spec.sampling is Sampling.UNIFORM:
@@ -41,10 +41,10 @@ def clip_positions(frame_indices: NDArray[np.int64], spec: ClipSpec) -> list[NDA
 def cut_crops(
     stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float, square: bool = True
 ) -> NDArray[np.uint8]:
-    """Crops (n, size, size, 3) uint8 RGB that reach `margin` beyond the face box: see `ClipSpec`.
+    """Return crops (n, size, size, 3) uint8 RGB that extend `margin` beyond the face box, as in `ClipSpec`.
 
-    One bilinear warp a frame; where it shrinks by more than 1.5, a Gaussian before it keeps it from aliasing.
-    What lies outside of the stored crop repeats its edge.
+    Each frame is warped once, bilinearly. If that shrinks it by more than 1.5, it is blurred before (Gaussian) to avoid
+    aliasing. Pixels outside of the stored crop repeat its edge.
     """
     out = np.empty((len(positions), size, size, 3), dtype=np.uint8)
     for i, row in enumerate(positions):
@@ -64,7 +64,7 @@ def cut_crops(
 def cut_landmarks(
     stored: StoredFaces, positions: Sequence[int], *, size: int, margin: float, square: bool = True
 ) -> NDArray[np.float32]:
-    """Landmarks (n, 81, 2) float32 in the pixels of `cut_crops` with the same arguments."""
+    """Return landmarks (n, 81, 2) float32 in pixels of what `cut_crops` returns for the same arguments."""
     out = np.empty((len(positions), *stored.track.landmarks.shape[1:]), dtype=np.float32)
     for i, row in enumerate(positions):
         x0, y0, x1, y1 = _outline(stored, row, margin, square)
@@ -73,7 +73,7 @@ def cut_landmarks(
 
 
 def read_clips(path: Path, spec: ClipSpec) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The clips of a prepared video: (K, T, S, S, 3) uint8 RGB, and their positions in the video (K, T) int64.
+    """Return the clips of a prepared video, (K, T, S, S, 3) uint8 RGB, and the frames' positions in the video, (K, T) int64.
 
     Raises TooShortError, StoreError.
     """

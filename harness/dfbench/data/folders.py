@@ -19,9 +19,10 @@ ABSENT = "no such folder"
 
 
 def folder_fault(path: Path) -> str:
-    """Why nothing in the folder `path` can be used, "" if nothing speaks against it.
+    """Return why the folder `path` cannot be used, or "" if it can.
 
-    `ABSENT`, "a file, not a folder", or what the system says: no permission, too long a name, a disk that does not answer.
+    The reason is `ABSENT`, "a file, not a folder", or the message of the system: no permission, a name that is too long, a
+    disk that does not respond.
     """
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
@@ -65,10 +66,10 @@ def unwritable(path: Path) -> str:
 
 
 def below(root: Path, *names: str) -> Path:
-    """Join `names`, each of a single folder or file, to `root`; returns the path, which lies below `root`.
+    """Join `names`, each the name of one folder or file, to `root`, and return the path, which lies below `root`.
 
-    Nothing is looked at on the disk. Raises StoreError for a name that leads elsewhere: "..", "a/b", "/a", "", or one with a
-    null byte in it.
+    The disk is not accessed. Raises StoreError for a name that could lead elsewhere: "..", "a/b", "/a", "", or one with a null
+    byte.
     """
     for name in names:
         if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
@@ -80,9 +81,9 @@ def below(root: Path, *names: str) -> Path:
 
 
 def require_below(root: Path, path: Path) -> Path:
-    """Return `path` if it lies below `root`, or is it, with all links on the way followed; it need not exist.
+    """Return `path` if it is `root` or lies below it after all links are followed. It need not exist.
 
-    `root` itself may be a link to anywhere. Raises StoreError if it does not.
+    `root` itself may be a link to anywhere. Raises StoreError if `path` lies elsewhere.
     """
     try:
         inside = ".." not in path.relative_to(root).parts and path.resolve().is_relative_to(root.resolve())

@@ -66,5 +66,5 @@ def carried(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def follow_links() -> bool:
-    """Return whether links to folders outside of a data set's root are followed, as the user chose."""
+    """Return True if the user allows links from a dataset's root to folders outside of it."""
     return reading().follow_links

@@ -126,11 +126,11 @@ def difference(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two groups of runs differ in a test.
+    """Holds how two groups of runs differ in one test.
 
-    `first` and `second` are the mean AUCs of the groups, on the `videos` (their number) that all runs scored; `difference` is
-    first minus second with its interval. `left_out`: the ids of videos that only some of the runs scored. `blank`: why the
-    figures rest on too few videos to be shown, "" if they do not.
+    `first` and `second` are the mean AUCs of the groups on the videos that all runs scored; `videos` is their number.
+    `difference` is first minus second, with its interval. `left_out` lists the ids of videos that only some of the runs
+    scored. `blank` says why too few videos are left to show the figures; "" if there are enough.
     """
 
     test: str

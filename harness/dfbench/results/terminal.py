@@ -58,9 +58,9 @@ def styled(*parts: str | tuple[str, StyleType], style: StyleType = "") -> Text:
 
 
 class DataTable(Table):
-    """A rich table of which every string is data, printed as it is by any console, escaped.
+    """Shows data in a rich table; every string is printed literally, with control characters escaped.
 
-    `heading` is its title, `legend` the lines of its caption; a cell is a string, a list of lines, or made by `styled`.
+    `heading` is the title, `legend` the lines of the caption. A cell is a string, a list of lines, or text made by `styled`.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class DataTable(Table):
         style: StyleType | None = None,
         end_section: bool = False,
     ) -> None:
-        """Add a row of cells."""
+        """Add a row of cells, one per column."""
         super().add_row(*map(_plain, renderables), style=style, end_section=end_section)
 
     def data_column(
@@ -93,7 +93,7 @@ class DataTable(Table):
         no_wrap: bool = False,
         max_width: int | None = None,
     ) -> None:
-        """Add a column; its cells are folded where they are too long, unless `no_wrap`."""
+        """Add a column. Long cells are wrapped, unless `no_wrap`."""
         self.add_column(
             Text(for_terminal(header)),
             justify="right" if right else "left",

@@ -77,13 +77,13 @@ STEPS: Mapping[str, Callable[[np.random.Generator], Step]] = {
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Steps in the order of `STEPS`, each with its probability."""
+    """Augments clips: applies the steps, in the order of `STEPS`, each with its probability."""
 
     probabilities: Mapping[str, float]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a recipe's `augmentation`. Raises UsageError for an unknown step or what is no probability."""
+        """Parse the `augmentation` of a recipe. Raises UsageError for an unknown step or a value that is not a probability."""
         found: dict[str, float] = {}
         for name, value in pairs_of(text).items():
             if name not in STEPS:

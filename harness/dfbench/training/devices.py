@@ -13,7 +13,7 @@ from dfbench.errors import UsageError
 
 
 def resolve_device(device: str) -> torch.device:
-    """ "auto", "cpu", "cuda", "cuda:1", "mps" to a device of this machine. Raises UsageError if it is not there."""
+    """Return the device called "auto", "cpu", "cuda", "cuda:1" or "mps". Raises UsageError if this machine lacks it."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -203,7 +203,7 @@ def same_on_all_ranks(value: int) -> bool:
 
 
 def gather_values(part: Mapping[tuple[int, int], list[float]]) -> dict[tuple[int, int], list[float]]:
-    """Gather the parts of all ranks and return them merged; values of a key that several ranks have are in the order of ranks."""
+    """Gather values by key from all ranks and return them merged; values of the same key are in the order of ranks."""
     if not dist.is_initialized():
         return dict(part)
     parts: list[Mapping[tuple[int, int], list[float]]] = [{}] * dist.get_world_size()

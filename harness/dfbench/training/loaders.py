@@ -69,10 +69,10 @@ class Library:
 
 
 class TrainingClips(Dataset[Batch]):
-    """One item: the sample that a maker makes of the clip at an address.
+    """Loads training samples by the address of their clip.
 
-    Where no sample can be made, it is asked again with other draws, and after a few attempts for a clip of another video of
-    the same label. Each attempt has its own generator, so nothing that was drawn for a failed one is handed on.
+    If no sample can be made of a clip, other random draws are tried, and after a few attempts a clip of another video with the
+    same label. Each attempt has a generator of its own, so that a failed attempt does not change later draws.
     """
 
     ATTEMPTS, ELSEWHERE_AFTER = 16, 4

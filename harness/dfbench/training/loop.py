@@ -53,10 +53,10 @@ LOG_EVERY = 10  # steps, for TensorBoard; log.csv has a row a round
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitResult:
-    """The best weights of a training; those of several processes are in the hands of the first one.
+    """Holds the best weights of a training. Only rank 0 has `state`; it is empty on the other ranks.
 
-    `score` is their validation score, `step` when they were reached, `resumed_at` the steps at which the training
-    went on after a cut.
+    `score` is their validation score, `step` the step at which they were reached. `resumed_at` lists the steps at which an
+    interrupted training continued.
     """
 
     state: Mapping[str, Tensor]
@@ -74,12 +74,12 @@ def fit_module(
     title: str,
     on_round: OnRound = nobody,
 ) -> FitResult:
-    """Train `module`, which brings its own data loaders, in `folder`; goes on where an earlier call was cut off.
+    """Train `module`, which has its own data loaders, and return the best weights; `folder` holds checkpoints and logs.
 
-    Several processes of a `process_group` call this together: gradients are averaged over them, batch norms see the
-    batches of all, and the first one writes, and calls `on_round` after each round. Returns the best weights. Raises
-    StoreError if the folder cannot be written or holds a damaged checkpoint, RunError if the loss or the validation score is
-    no number, PluginError if the module does not log `plan.monitor`.
+    An interrupted training continues from its last checkpoint in `folder`. All ranks of a `process_group` call this together:
+    gradients are averaged over the ranks, batch norms use the batches of all ranks, and rank 0 writes the files and calls
+    `on_round` after each round. Raises StoreError if the folder cannot be written or has a damaged checkpoint, RunError if the
+    loss or the validation score is not finite, PluginError if the module does not log `plan.monitor`.
     """
     last = folder / LAST
     record = Record(folder, plan, on_round)

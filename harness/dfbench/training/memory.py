@@ -25,7 +25,7 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 
 def in_parts(work: Callable[[Tensor], T], clips: Tensor, device: torch.device) -> list[T]:
-    """What `work` makes of the clips (B, ...): of all at once, or where memory does not suffice, of halves and theirs.
+    """Return what `work` computes from clips (B, ...): at once, or, if memory does not suffice, in halves and their halves.
 
     Raises ScoreError if not even one clip fits.
     """

@@ -1,7 +1,7 @@
-"""A detector as the harness trains and scores it: a network, what it minimises, and recipes that say the rest.
+"""Describe a detector that dfbench trains: its network, its loss, and its recipes.
 
-A plugin offers a `Method` by its import path in `DetectorSpec.method`. The module that holds it is imported when a recipe is
-asked for, so it should import torch inside of its functions alone.
+A plugin offers a `Method` by its import path in `DetectorSpec.method`. The module that defines it is imported when a recipe is
+used, so it should import torch inside of its functions only.
 """
 
 from __future__ import annotations
@@ -31,52 +31,54 @@ if TYPE_CHECKING:
 
 
 class NetworkFactory(Protocol):
-    """Builds networks."""
+    """Builds the network of a method."""
 
     def __call__(self, recipe: Any, *, seed: int) -> nn.Module:
-        """Build the network of a recipe, float32 on the CPU, its weights drawn from `seed` alone."""
+        """Return the network of a recipe, in float32 on the CPU, with weights that depend on `seed` only."""
 
 
 class Logit(Protocol):
-    """Computes logits."""
+    """Computes the logits of clips."""
 
     def __call__(self, net: Any, clips: Tensor, /) -> Tensor:
-        """The logit of "fake" (B,) of normalised clips (B, 3, T, S, S)."""
+        """Return the logit of "fake" (B,) of normalised clips (B, 3, T, S, S)."""
 
 
 class Loss(Protocol):
-    """Computes the terms of a loss."""
+    """Computes the loss of a batch."""
 
     def __call__(self, net: Any, clips: Tensor, batch: Batch, recipe: Any, /) -> Mapping[str, Tensor]:
-        """Scalars by name, whose sum is minimised. `clips` (B, 3, T, S, S) are those of the batch, normalised."""
+        """Return named scalars, whose sum is minimised. `clips` (B, 3, T, S, S) are the normalised clips of the batch."""
 
 
 class ScoringFactory(Protocol):
-    """Makes networks ready to score."""
+    """Prepares a network for scoring."""
 
     def __call__(self, method: Method, net: Any, precision: str, device: torch.device, /) -> Scoring:
-        """The network as it scores in this precision on this device. Raises UsageError for what it cannot do."""
+        """Return the network ready to score in this precision on this device. Raises UsageError if it cannot."""
 
 
 def first_output(net: Any, clips: Tensor) -> Tensor:
-    """The first number that `net` returns for each clip: `Method.logit` of networks that return (B,) or (B, 1)."""
+    """Return the first number that `net` outputs for each clip: the logits of networks that return (B,) or (B, 1)."""
     outputs: Tensor = net(clips)
     return outputs.reshape(len(clips), -1)[:, 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What a plugin says of a detector that it wants to be trained; what it does not say is done as for any.
+    """Describes a detector that dfbench trains and scores. Fields that are left out have standard behaviour.
 
-    `name`: what its weights files are known by. `recipe`: its class of recipes, whose `package` holds their TOML files.
-    `network(recipe, seed=...)` builds the network, `logit(net, clips)` computes logits. `loss(net, clips, batch, recipe)`
-    returns named terms, of which `terms` are shown beside the progress bar; None: the cross-entropy of the logit.
-    `samples(recipe, synthesizer, training=...)` builds the maker of samples. `start(net, weights)` loads weights to start
-    from; "": those of the same network, or where `head(net)` names its last layer, those of it without that layer, which were
-    trained for something else. `frozen(net)`: the part that `Recipe.frozen_epochs` holds still.
-    `scoring(method, net, precision, device)`: the network as it scores. `module` and `clips` are import paths of subclasses
-    of `MethodModule` and `TrainingClips`, for what no other field can say; `samples`, `start` and `scoring` may be import
-    paths too, if what they name imports torch. `ways_out`: what to do without usable weights.
+    `name` marks its weights files. `recipe` is its class of recipes, whose `package` contains their TOML files.
+    `network(recipe, seed=...)` builds the network; `logit(net, clips)` computes its logits. `loss(net, clips, batch, recipe)`
+    returns named terms (None: the cross-entropy of the logit); those in `terms` are shown beside the progress bar.
+    `samples(recipe, synthesizer, training=...)` builds the maker of samples.
+
+    `start(net, weights)` loads weights to start from. "" loads those of the same network; if `head(net)` returns the last
+    layer, weights trained for another purpose are loaded without it. `frozen(net)` returns the part that is not trained during
+    the first `Recipe.frozen_epochs` epochs. `scoring(method, net, precision, device)` prepares the network for scoring.
+    `module` and `clips` are import paths of subclasses of `MethodModule` and `TrainingClips`, for what no other field can
+    express; `samples`, `start` and `scoring` may be import paths too, if their modules import torch. `ways_out` are hints for
+    a user without usable weights.
     """
 
     name: str
@@ -95,7 +97,7 @@ class Method:
     ways_out: tuple[str, ...] = ()
 
     def part(self, name: str) -> Any:
-        """The value of a field, imported if it is an import path."""
+        """Return the value of a field, imported if it is an import path."""
         value = getattr(self, name)
         return load_object(value) if isinstance(value, str) and value else value
 
@@ -107,11 +109,11 @@ class Method:
         return MethodTrainer(self, self.recipe.load(recipe, overrides, synthesizer=synthesizer))
 
     def hints(self) -> tuple[str, ...]:
-        """What to do without usable weights."""
+        """Return what a user without usable weights can do."""
         return self.ways_out or (f"train weights:  dfbench train --detector {for_shell(self.name)}",)
 
     def header(self, weights: Path) -> WeightsHeader[Any]:
-        """The header of a weights file of this method. Raises WeightsError."""
+        """Return the header of a weights file of this method. Raises WeightsError."""
         from dfbench.training.weights_file import read_header
 
         return read_header(weights, family=self.name, parse=self.recipe.parse, hints=self.hints())
@@ -132,9 +134,9 @@ class Method:
         return header.card(self._changed(header.recipe, options.changes))
 
     def load(self, weights: Path) -> tuple[nn.Module, Recipe]:
-        """The network with the weights of a file, in evaluation mode on the CPU, and its recipe.
+        """Return the network with the weights of a file, in evaluation mode on the CPU, and its recipe.
 
-        Raises WeightsError if the file is missing, damaged, made for another network, or holds NaN.
+        Raises WeightsError if the file is missing, damaged, made for another network, or contains NaN.
         """
         from dfbench.training.state_files import read_safetensors
         from dfbench.training.weights_file import fitted, require_finite
@@ -158,7 +160,7 @@ class Method:
     def detector(
         self, net: nn.Module, recipe: Recipe, device: str, precision: str = FULL_PRECISION
     ) -> MethodDetector:
-        """The detector of a network of this recipe. Raises UsageError for a device or precision that it cannot use."""
+        """Return the detector of a network of this recipe. Raises UsageError for an unusable device or precision."""
         from dfbench.training.devices import resolve_device
         from dfbench.training.scorer import MethodDetector
 
@@ -175,7 +177,10 @@ class Method:
         )
 
     def begin(self, net: nn.Module, weights: StartWeights) -> Started:
-        """Give `net` weights to start a training from. Raises WeightsError or UsageError if it cannot have them."""
+        """Load into `net` the weights that a training starts from, and return a description of them.
+
+        Raises WeightsError or UsageError if they do not fit.
+        """
         from dfbench.training.starting import start_whole
 
         start: Callable[[nn.Module, StartWeights], Started] | str = self.part("start")

@@ -1,7 +1,7 @@
-"""Which clips of which videos are trained on, and in which order: by epoch, round and rank.
+"""Decide which clips of which videos are trained on, and in which order: by epoch, round and rank.
 
-An address (epoch, video, clip) depends on nothing else, so neither the number of data workers nor their order changes what
-is trained on.
+An address (epoch, video, clip) depends on nothing else, so the number and the order of data workers do not change what is
+trained on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TRAINING, VALIDATION = 0, 1  # the second word of every generator's seed
 
 
 class Address(NamedTuple):
-    """Where a training clip comes from; `start` and `stride` are positions among the stored frames."""
+    """Identifies a training clip. `start` and `stride` are positions among the stored frames of the video."""
 
     epoch: int
     video: int

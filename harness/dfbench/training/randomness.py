@@ -11,9 +11,9 @@ import torch
 
 @contextmanager
 def drawing_from(*place: int, device: torch.device | None = None) -> Iterator[None]:
-    """Inside, torch draws from a generator that is seeded by `place` (a seed; or seed, step and rank) alone.
+    """Seed torch's generators by `place` (a seed; or seed, step and rank) within the context, and restore them afterwards.
 
-    The generators of the process, and that of `device` if it is a CUDA device, are put back afterwards.
+    `device`: also seed the generator of this CUDA device.
     """
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

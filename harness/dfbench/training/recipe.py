@@ -1,8 +1,8 @@
-"""A recipe: every number that decides what is trained and how, in one flat, frozen record.
+"""Define recipes: every number that determines what is trained and how, in one flat, frozen record.
 
-A method's recipe class adds the fields of its network and its loss to those that every training has. Its recipes are TOML
-files in one package, where a recipe that `extends` another says only what differs. Any field can be overridden (`--set
-lr=1e-4`). The resolved recipe is part of a training's identity and is stored in the weights file.
+The recipe class of a method adds the fields of its network and its loss to those that every training has. Its recipes are the
+TOML files of one package; a recipe that `extends` another states only the differences. Any field can be overridden (`--set
+lr=1e-4`). The resolved recipe is part of the identity of a training, and is stored in the weights file.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ _Triple = tuple[float, float, float]
 
 
 class Recipe(BaseModel):
-    """What every training is told. A field with a default says "as if there were no such field", and a default never
-    changes: identities leave out fields that have theirs, so that a field that is added later orphans no weights.
+    """Holds all settings of a training; a method's recipe class adds fields of its own.
 
-    `package` holds the TOML files of a subclass. `order`: fields that labels list first and identities always contain.
+    A field with a default means "as if the field did not exist", and its default never changes: identities omit fields that
+    have their default, so that adding a field orphans no weights.
+
+    `package` contains the TOML files of a subclass. `order` names fields that labels list first and identities always contain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -133,31 +135,31 @@ class Recipe(BaseModel):
 
     @property
     def makes_fakes(self) -> bool:
-        """True if pseudo-fakes are made, for training or for validation."""
+        """Return True if pseudo-fakes are made, for training or for validation."""
         return "pseudo" in (self.fakes, self.validation_fakes)
 
     @property
     def made_by(self) -> str:
-        """The synthesizer that makes the fakes to train on; "none" for those of the data set."""
+        """Return the synthesizer that makes the training fakes, or "none" if they come from the dataset."""
         return self.synthesizer if self.fakes == "pseudo" else NO_SYNTHESIZER
 
     @property
     def update_rule(self) -> str:
-        """The optimiser that takes the step: "adam", "adamw", "sgd" or "muon"."""
+        """Return the optimiser that takes the step: "adam", "adamw", "sgd" or "muon"."""
         return self.optimizer
 
     @property
     def sharpness_aware(self) -> bool:
-        """True if each step is taken by the gradient at `sam_rho` from the weights, where the loss is locally worst."""
+        """Return True if steps are sharpness-aware: taken by the gradient at the worst point within `sam_rho`."""
         return self.sam_rho > 0
 
     @property
     def validates_anew(self) -> bool:
-        """True if the pseudo-fakes of validation are drawn anew in every round."""
+        """Return True if the pseudo-fakes of validation are drawn anew in every round."""
         return False
 
     def clips(self) -> ClipSpec:
-        """The clips that weights trained by this recipe score."""
+        """Return the clips that weights trained by this recipe score."""
         return ClipSpec(
             frames=self.frames,
             size=self.size,
@@ -167,31 +169,31 @@ class Recipe(BaseModel):
         )
 
     def margins(self) -> dict[str, float]:
-        """Crop margins of single datasets by name, where they differ from that of `clips`."""
+        """Return the crop margins of single datasets by name, where they differ from that of `clips`."""
         return {}
 
     def smaller(self) -> tuple[str, ...]:
-        """Names of recipes with a smaller network, for whoever runs out of memory."""
+        """Return the names of recipes with a smaller network, for users who run out of memory."""
         return ()
 
     def options(self) -> dict[str, str]:
-        """`synthesizer_options` by name."""
+        """Return `synthesizer_options` by name."""
         return pairs_of(self.synthesizer_options)
 
     def most_offset(self) -> int:
-        """By how many stored frames the clips of a training video may begin later, drawn anew for each video and epoch."""
+        """Return the largest number of stored frames that is skipped at the start of a training video, drawn for each epoch."""
         return self.frames - 1 if self.train_sampling == "successive" else 0
 
     def reach(self) -> int:
-        """How many stored frames a training clip spans, those between its frames included."""
+        """Return the number of stored frames that a training clip spans, including those between its frames."""
         return self.frames + (self.frames - 1) * (self.train_stride - 1)
 
     def shortest_track(self) -> int:
-        """How many frames with a face a training video must have, wherever its clips begin."""
+        """Return the number of frames with a face that a training video must have, wherever its clips start."""
         return self.reach() + self.most_offset()
 
     def prepare(self) -> PrepareSpec:
-        """What must be stored of a training video."""
+        """Return what must be stored of a training video."""
         how = "first" if self.train_sampling == "successive" else "uniform"
         return PrepareSpec(
             frames=FrameChoice(how, self.train_frames, clip=self.shortest_track()),
@@ -202,7 +204,7 @@ class Recipe(BaseModel):
         )
 
     def needs(self) -> TrainingNeeds:
-        """What the harness must prepare: for validation on real fakes, videos of both labels as for scoring."""
+        """Return what the harness must prepare. For validation on real fakes, that is videos of both labels, as for scoring."""
         both, reals = frozenset({int(Label.REAL), int(Label.FAKE)}), frozenset({int(Label.REAL)})
         prepare = self.prepare()
         own = self.validation_fakes == "real"
@@ -222,7 +224,7 @@ class Recipe(BaseModel):
         return replace(needs, synthesizer=self.synthesizer, synthesizer_options=self.options())
 
     def identity(self) -> dict[str, Any]:
-        """The JSON-ready fields that decide the weights: all but those that were added later and have no effect."""
+        """Return the JSON-ready fields that determine the weights: all but fields that were added later and have no effect."""
         known = type(self).model_fields
         always = {*self.order, *(name for name, field in known.items() if field.is_required())}
         return {
@@ -251,7 +253,7 @@ class Recipe(BaseModel):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of the recipes in `package`, sorted; a file whose name begins with `_` is only there to be extended."""
+        """Return the sorted names of the recipes in `package`. A file whose name begins with `_` only serves to be extended."""
         found = (
             one.name.removesuffix(".toml")
             for one in files(cls.package).iterdir()
@@ -296,7 +298,7 @@ class Recipe(BaseModel):
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Self:
-        """A recipe from its fields. Raises UsageError that names every field that is unknown, missing or unfit."""
+        """Return a recipe made of its fields. Raises UsageError that names every unknown, missing or invalid field."""
         known = tuple(cls.model_fields)
         unknown = [key for key in fields if key not in known]
         if unknown:
@@ -338,7 +340,7 @@ def fields_with_synthesizer(fields: Mapping[str, Any], synthesizer: str) -> dict
 
 
 def pairs_of(text: str) -> dict[str, str]:
-    """`"a=1,b=2"` as {"a": "1", "b": "2"}."""
+    """Return the pairs of `"a=1,b=2"` as {"a": "1", "b": "2"}."""
     return dict(pair.split("=") for pair in filter(None, text.split(",")))
 
 

@@ -32,13 +32,13 @@ _Shown = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class FitPlan:
-    """How long and where to train.
+    """States how long, where and in how many processes to train.
 
-    `rounds` of `steps` optimiser steps each; validation after every `validate_every` rounds and the last. `monitor` is the
-    name under which the module logs its validation score: it begins with `val_`, and higher is better. Training ends early
-    after `patience` validations without a gain (0: never). `shown`: names of logged values that stand beside the progress
-    bar; `samples`: how many samples a step has, for the rate. `world`: the processes that train together, each on one
-    device. Raises PluginError for a `monitor` of another name.
+    A training has `rounds` of `steps` optimiser steps each, and validates after every `validate_every` rounds and after the
+    last. `monitor` is the name under which the module logs its validation score; it begins with `val_`, and higher is better.
+    Training ends early after `patience` validations without improvement (0: never). `shown` names logged values to show beside
+    the progress bar, and `samples` is the number of samples in a step, for the rate. `world` is the process group; each
+    process has one device. Raises PluginError if `monitor` does not begin with `val_`.
     """
 
     rounds: int

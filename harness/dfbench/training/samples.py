@@ -1,7 +1,7 @@
-"""Training samples: clips with their labels and targets, and the makers that every method may use.
+"""Define training samples (clips with labels and targets), and the makers of samples that any method can use.
 
-A maker turns a clip, cut a little larger than the network sees it, into a sample. Everything that is drawn comes from the
-generator that it is handed, so that a sample depends on nothing but its address.
+A maker turns a clip, cut slightly larger than the network sees it, into a sample. All randomness comes from the generator that
+it receives, so a sample depends on its address only.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceClip:
-    """A clip cut for training, with some margin around what the network sees.
+    """Holds a clip cut for training, with some margin around what the network sees.
 
-    frames (T, C, C, 3) uint8 RGB, C the recipe's `train_crop`; landmarks (T, 81, 2) float32 in their pixels, or (T, 0, 2)
-    where none were asked for.
+    frames (T, C, C, 3) uint8 RGB, with C the recipe's `train_crop`; landmarks (T, 81, 2) float32 in pixels of the frames, or
+    (T, 0, 2) if none were prepared; label of the video.
     """
 
     frames: NDArray[np.uint8]
@@ -39,9 +39,9 @@ class FaceClip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """k clips that belong together: one with its label, or a real one and its pseudo-fake.
+    """Holds k clips that belong together: one clip with its label, or a real clip and its pseudo-fake.
 
-    clips (k, T, S, S, 3) uint8 RGB; labels (k,) int64, 1 for fake; targets: arrays (k, ...) by name, for the loss alone.
+    clips (k, T, S, S, 3) uint8 RGB; labels (k,) int64, 1 for fake; targets: arrays (k, ...) by name, which only the loss uses.
     """
 
     clips: NDArray[np.uint8]
@@ -50,7 +50,7 @@ class Sample:
 
 
 class SampleMaker(Protocol):
-    """Makes samples of clips."""
+    """Makes samples from clips."""
 
     def __call__(self, clip: FaceClip, rng: np.random.Generator) -> Sample:
         """Make a sample of a clip, with all draws from `rng`.
@@ -63,13 +63,14 @@ class SamplesFactory(Protocol):
     """Builds the sample makers of a method."""
 
     def __call__(self, recipe: Any, synthesizer: Synthesizer | None, *, training: bool) -> SampleMaker:
-        """Build the maker of training samples, or that of validation, whose samples should not be augmented."""
+        """Return the maker of training samples, or of validation samples, which should not be augmented."""
 
 
 class Batch(NamedTuple):
-    """The samples of a step, joined: clips (B, T, S, S, 3) uint8 RGB; labels (B,) int64; targets (B, ...) by name.
+    """Holds the joined samples of a step.
 
-    `samples`: how many there are; the B / samples clips of each lie one behind the other.
+    clips (B, T, S, S, 3) uint8 RGB; labels (B,) int64; targets (B, ...) by name. `samples` is their number; the B / samples
+    clips of a sample are adjacent.
     """
 
     clips: Tensor
@@ -78,7 +79,7 @@ class Batch(NamedTuple):
     samples: int = 1
 
     def part(self, first: int, after: int) -> Batch:
-        """The samples from `first` to `after`, which is left out."""
+        """Return the samples from `first` up to, but not including, `after`."""
         size = len(self.clips) // self.samples
         rows = slice(first * size, after * size)
         targets = {name: values[rows] for name, values in self.targets.items()}
@@ -86,7 +87,7 @@ class Batch(NamedTuple):
 
 
 def batch_of(sample: Sample) -> Batch:
-    """One sample as tensors that share its memory."""
+    """Return one sample as a batch of tensors that share its memory."""
     import torch
 
     targets = {name: torch.from_numpy(values) for name, values in sample.targets.items()}
@@ -94,7 +95,7 @@ def batch_of(sample: Sample) -> Batch:
 
 
 def join(items: Sequence[Batch]) -> Batch:
-    """Batches in their order as one. Raises PluginError if their samples are not of equally many clips."""
+    """Return several batches as one, in order. Raises PluginError if their samples differ in the number of clips."""
     import torch
 
     samples = sum(item.samples for item in items)
@@ -112,7 +113,7 @@ def join(items: Sequence[Batch]) -> Batch:
 
 
 def standard_samples(recipe: Recipe, synthesizer: Synthesizer | None, *, training: bool) -> SampleMaker:
-    """The makers that `recipe.fakes` asks for; validation on pseudo-fakes always has pairs."""
+    """Return the standard maker for `recipe.fakes`; validation on pseudo-fakes always uses pairs."""
     from dfbench.training.augmentation import Augmentation
 
     augmentation = Augmentation.parse(recipe.augmentation if training else "")
@@ -129,19 +130,19 @@ class Labelled:
         self._recipe, self._augmentation = recipe, augmentation
 
     def __call__(self, clip: FaceClip, rng: np.random.Generator) -> Sample:
-        """The clip as the network sees it, augmented."""
+        """Return the clip as the network sees it, augmented."""
         frames = seen(clip.frames, self._recipe)
         return Sample(self._augmentation(frames, rng)[None], np.array([int(clip.label)], np.int64))
 
 
 class Paired:
-    """Makes samples of a real clip and a pseudo-fake of it, altered in the same way."""
+    """Makes samples of a real clip and its pseudo-fake, augmented in the same way."""
 
     def __init__(self, recipe: Recipe, synthesizer: Synthesizer, augmentation: Augmentation) -> None:
         self._recipe, self._synthesizer, self._augmentation = recipe, synthesizer, augmentation
 
     def __call__(self, clip: FaceClip, rng: np.random.Generator) -> Sample:
-        """Both clips as the network sees them. Raises SynthesisError if they are the same, or the synthesizer fails."""
+        """Return both clips as the network sees them. Raises SynthesisError if they are equal, or the synthesizer fails."""
         pair = self._synthesizer.synthesize(clip.frames, clip.landmarks, rng)
         check_pair(pair, clip.frames)
         both = np.concatenate([seen(pair.real, self._recipe), seen(pair.fake, self._recipe)])
@@ -155,7 +156,7 @@ class Paired:
 
 
 def seen(frames: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
-    """The part of training crops (T, C, C, 3) uint8 that is cut for scoring, (T, S, S, 3)."""
+    """Return the part (T, S, S, 3) of training crops (T, C, C, 3) uint8 that is cut for scoring."""
     import cv2
 
     side, size = frames.shape[1], recipe.size
@@ -170,12 +171,12 @@ def seen(frames: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 
 def margin_to_cut(recipe: Recipe) -> float:
-    """What must be cut from each side of a training crop, as a share of it, so that the margin of scoring is left."""
+    """Return how much to cut from each side of a training crop, as a fraction of it, to leave the margin of scoring."""
     return (1 - (1 + 2 * recipe.clip_margin) / (1 + 2 * recipe.train_margin)) / 2
 
 
 def check_pair(pair: PseudoFake, frames: NDArray[np.uint8]) -> None:
-    """Raise SynthesisError if a synthesizer returned what is no pseudo-fake of `frames`."""
+    """Raise SynthesisError if the result of a synthesizer is not a pseudo-fake of `frames`."""
     for name, clip in (("real", pair.real), ("fake", pair.fake)):
         if clip.shape != frames.shape or clip.dtype != np.uint8:
             raise SynthesisError(

@@ -1,4 +1,4 @@
-"""A trained network at test time: uint8 clips in, logits out."""
+"""Score clips with a trained network: uint8 clips in, logits out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def normalise(
     mean: _Triple = IMAGENET_MEAN,
     std: _Triple = IMAGENET_STD,
 ) -> Tensor:
-    """uint8 (B, T, H, W, 3) in [0, 255] to (B, 3, T, H, W) with this mean and standard deviation, of [0, 1]."""
+    """Convert clips (B, T, H, W, 3) uint8 to (B, 3, T, H, W), normalised by `mean` and `std`, which refer to values in [0, 1]."""
     scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
     shift = torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
     device = clips.device
@@ -37,9 +37,9 @@ def normalise(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scoring:
-    """A network as it scores: `logits` takes normalised clips (B, 3, T, S, S) on its device and returns (B,).
+    """Holds a network ready to score: `logits` maps normalised clips (B, 3, T, S, S) on its device to (B,).
 
-    `one_by_one`: clips are handed over alone, because those of a batch would change each other's scores.
+    `one_by_one`: clips are passed singly, because the clips of a batch would change each other's scores.
     """
 
     logits: Callable[[Tensor], Tensor]
@@ -59,7 +59,7 @@ def plain_scoring(method: Method, net: nn.Module, precision: str, device: torch.
 
 
 class MethodDetector:
-    """A network ready to score; it sees each clip of a batch alone."""
+    """Scores clips with the network of a method; the score of a clip does not depend on the batch."""
 
     def __init__(
         self,

@@ -65,14 +65,14 @@ def check_weights_file(path: Path, *, option: str = "--weights") -> None:
 
 
 def require_file(path: Path, *, hints: Sequence[str]) -> None:
-    """Raise WeightsError if there is no such file, or one that cannot be weights."""
+    """Raise WeightsError if there is no such file, or if it cannot contain weights."""
     if not path.exists():
         raise WeightsError(f"there is no weights file {path}", hints=hints)
     check_weights_file(path)
 
 
 def read_safetensors(path: Path, *, hints: Sequence[str]) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises WeightsError if it is missing or damaged."""
+    """Return the tensors of a safetensors file by name. Raises WeightsError if it is missing or damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -86,12 +86,13 @@ def read_safetensors(path: Path, *, hints: Sequence[str]) -> dict[str, Tensor]:
 
 
 def read_pickle(path: Path, *, hints: Sequence[str]) -> dict[str, Tensor]:
-    """The tensors of what torch saved: {'epoch', 'state_dict', 'optimizer'}, `model_state_dict`, or a bare mapping.
+    """Return the tensors of a file that torch saved: {'epoch', 'state_dict', 'optimizer'}, `model_state_dict`, or a bare
+    mapping.
 
-    Names of wrappers that they begin with (`module.`) are taken off.
+    Prefixes that wrappers add to the names (`module.`) are removed.
 
-    Raises WeightsError for a pickle that holds more than tensors and plain values, which it names: such a file can run
-    code, though it may be a harmless one with the arguments of its training.
+    Raises WeightsError for a pickle that contains more than tensors and plain values, and names it: such a file can run code,
+    although it may be harmless and only contain the arguments of its training.
     """
     import pickle
 
@@ -165,5 +166,5 @@ def _unwrapped(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what `error` says."""
+    """Return the first line of the message of `error`."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

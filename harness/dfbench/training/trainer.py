@@ -1,4 +1,4 @@
-"""The trainer of any method: what it needs, and how prepared faces become weights."""
+"""Train any method: state what it needs, and turn prepared faces into weights."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ class MethodTrainer:
         self._method, self._recipe = method, recipe
 
     def recipe(self) -> Mapping[str, Any]:
-        """The resolved recipe, JSON-ready."""
+        """Return the resolved recipe, JSON-ready."""
         return self._recipe.identity()
 
     def needs(self) -> TrainingNeeds:
-        """What to prepare."""
+        """Return what the harness must prepare."""
         return self._recipe.needs()
 
     def clips(self) -> ClipSpec:
-        """The clips that weights trained by this recipe score."""
+        """Return the clips that weights trained by this recipe score."""
         return self._recipe.clips()
 
     def check_start(self, start: StartWeights) -> None:
-        """Raises WeightsError or UsageError if a training by this recipe cannot start from `start`."""
+        """Raise WeightsError or UsageError if a training by this recipe cannot start from `start`."""
         self._method.begin(self._method.network(self._recipe, seed=0), start)
 
     def fit(self, request: TrainingRequest) -> Trained:

@@ -42,8 +42,10 @@ _NAMED = 5  # keys that an error names
 
 @dataclass(frozen=True, slots=True)
 class WeightsHeader(Generic[RecipeT]):
-    """What a weights file says of itself: its recipe; names of the datasets that it was trained on, sorted, and their
-    compressions, joined by "+"; `provenance`, JSON-ready: the identity of its training, how it went, what it started from.
+    """Holds the header of a weights file.
+
+    `recipe` is the recipe of the training. `trained_on` names its datasets, sorted; `train_compression` their compressions,
+    joined by "+". `provenance` (JSON-ready) has the identity of the training, how it went, and which weights it started from.
     """
 
     recipe: RecipeT
@@ -208,9 +210,10 @@ def fitted(
     hints: Sequence[str],
     probably: Callable[[], str] = str,
 ) -> dict[str, Tensor]:
-    """`state`, if it has the tensors of `own` and no others.
+    """Return `state` if it has exactly the tensors of `own`.
 
-    Raises WeightsError, which begins with `says`, names the first keys that differ, and ends with what `probably` returns.
+    Otherwise raises WeightsError, whose message begins with `says`, names the first keys that differ, and ends with what
+    `probably` returns.
     """
     found = []
     for key, value in own.items():
@@ -226,7 +229,7 @@ def fitted(
 
 
 def require_finite(state: Mapping[str, Tensor], *, origin: Path, hints: Sequence[str]) -> None:
-    """Raise WeightsError, which names `origin`, if a weight is NaN, infinite, or no plain number."""
+    """Raise WeightsError, which names `origin`, if a weight is NaN, infinite, or not a plain number."""
     import torch
 
     for key, value in state.items():

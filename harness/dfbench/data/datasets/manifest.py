@@ -239,9 +239,9 @@ def refuse_unfit(index: DatasetIndex, dataset: str) -> None:
 
 
 def compression_of(name: str | None, *, dataset: str, offered: Sequence[str]) -> str:
-    """`name` as it is called on disk; None means the first of `offered`. "c0", as papers write, is "raw".
+    """Return the name on disk of the compression `name`; None means the first of `offered`. "c0", as in papers, is "raw".
 
-    Raises UnknownNameError for a compression that is not offered.
+    Raises UnknownNameError for a compression that the dataset does not offer.
     """
     if name is None:
         return offered[0]

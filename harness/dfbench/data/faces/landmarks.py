@@ -107,7 +107,7 @@ def template_landmarks(five: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def landmark_file() -> Path | None:
-    """The 68-point predictor inside the face_recognition_models package, found without importing it."""
+    """Return the 68-point predictor in the package face_recognition_models, without importing that; None if it is absent."""
     spec = find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -52,7 +52,7 @@ def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def merged_faces(found: Faces, others: Faces) -> Faces:
-    """Return the faces of `found`, and after them those of `others` that are none of these: every face is there once."""
+    """Return the faces of `found`, followed by those of `others` that are not among them, so that no face appears twice."""
     new = not_overlapping(others, known=found)
     return Faces(
         np.concatenate([found.boxes, new.boxes]),
@@ -108,7 +108,7 @@ def link(found: Sequence[Faces], positions: Sequence[int]) -> list[Track]:
 
 
 def unmatched(before: Faces, after: Faces) -> Faces:
-    """Return the faces of `before` that `link` would connect to no face of `after`, a frame some time away."""
+    """Return the faces of `before` that `link` would not connect to a face of `after`, which is another frame of the video."""
     # The first tracks are those of the first frame's faces, in their order.
     tracks = link([before, after], [0, SHORT_PAUSE + 1])[: len(before.scores)]
     return before.only([number for number, one in enumerate(tracks) if len(one.rows) == 1])

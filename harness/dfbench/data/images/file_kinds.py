@@ -66,20 +66,20 @@ def suffix_of(name: str) -> str:
 
 
 def is_archive_name(name: str) -> bool:
-    """Whether a file is named like an archive that can be read here."""
+    """Return True if a file of this name is an archive that dfbench can read."""
     return name.casefold().endswith(ARCHIVE_SUFFIXES)
 
 
 def is_video_name(name: str) -> bool:
-    """Whether a file is named like a video file; names that begin with a dot are not."""
+    """Return True if a file of this name is a video file. Names that begin with a dot are not."""
     return suffix_of(name) in VIDEO_SUFFIXES and not name.startswith(".")
 
 
 def is_frame_name(name: str) -> bool:
-    """Whether a file is named like a frame; names that begin with a dot are not (macOS leaves `._1.png`)."""
+    """Return True if a file of this name is an image of a frame. Names that begin with a dot are not (macOS leaves `._1.png`)."""
     return suffix_of(name) in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 def is_companion_name(name: str) -> bool:
-    """Whether a file is named like what lies beside videos and is none: a text, a table, sound."""
+    """Return True if a file of this name often accompanies videos but is no video: a text, a table, sound."""
     return suffix_of(name) in COMPANION_SUFFIXES or name.startswith(".")

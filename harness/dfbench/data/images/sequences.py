@@ -56,7 +56,7 @@ def _is(kind: Callable[[int], bool], path: Path) -> bool:
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """A sorting key under which frame 2 comes before frame 10."""
+    """Return a key for sorting names so that frame 2 comes before frame 10."""
     return tuple(
         (0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
         for part in re.split(r"([0-9]+)", name)
@@ -64,7 +64,7 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def archive_folders(archive: Path) -> dict[str, tuple[str, ...]]:
-    """The folders of an archive that hold frames, each with the names of its frames, in natural order.
+    """Return the folders of an archive that contain frames, each with the names of its frames in natural order.
 
     Raises LayoutError if the archive cannot be read to its end.
     """

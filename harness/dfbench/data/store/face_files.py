@@ -103,11 +103,11 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredFaces:
-    """Crops of one face track.
+    """Holds the stored crops of one face track of n frames.
 
-    crops: n arrays (S, S, 3) uint8 RGB, S may differ from frame to frame; crop_boxes (n, 4) float32: the part of
-    the frame that each crop shows, x0 y0 x1 y1 in frame pixels (it may reach outside; the edge is repeated there);
-    seen: every face that the finder saw.
+    crops: n arrays (S, S, 3) uint8 RGB; S may differ between frames. crop_boxes (n, 4) float32: the part of the frame that
+    each crop shows, x0 y0 x1 y1 in pixels of the frame; it may extend beyond the frame, whose edge is repeated there. seen:
+    every face that the face finder found.
     """
 
     crops: list[NDArray[np.uint8]]
@@ -171,7 +171,7 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
 
 
 def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
-    """Read all frames, or those at the given positions in the stored order. Raises StoreError if damaged."""
+    """Return the stored faces of a video: all frames, or those at the given positions. Raises StoreError if it is damaged."""
     with _reading(path) as archive:
         stored = _arrays(archive)
         rows = list(range(len(stored["frame_indices"]))) if frames is None else [int(one) for one in frames]
@@ -179,7 +179,7 @@ def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
 
 
 def read_track(path: Path) -> StoredFaces:
-    """All that is known of all frames, without their crops, which take nearly all of the time. Raises StoreError."""
+    """Return the face track of a video without its crops, which would take most of the time. Raises StoreError."""
     with _reading(path) as archive:
         stored = _arrays(archive)
         return _faces(stored, list(range(len(stored["frame_indices"]))), [], _origin(archive))

@@ -98,12 +98,12 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The leaderboard of a protocol on a corpus.
+    """Holds the leaderboard of a protocol on a corpus.
 
-    `tests` are its columns in order, without that of the mean; of the `sections`, the ranked one is first, and none is empty.
-    `captions` are the lines below; `left_out` has a sentence for each run that could not be used, which may name folders of
-    this machine. `over_seeds`: entries that differ in their seed alone are one row. `min_coverage`: the share of the expected
-    videos below which no entry is ranked.
+    `tests` are its columns in order, without the mean. The ranked one of the `sections` comes first; no section is empty.
+    `captions` are the lines below the table. `left_out` has a sentence for each run that could not be used; it may name
+    folders of this machine. `over_seeds`: entries that differ only in their seed share a row. `min_coverage` is the smallest
+    share of the expected videos with which an entry is ranked.
     """
 
     protocol: str

@@ -1,4 +1,4 @@
-"""Recipe overrides as they come from a command line."""
+"""Parse recipe overrides as they are given on a command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dfbench.errors import UsageError
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
-    """`["lr=1e-4"]` to `{"lr": "1e-4"}`. Raises UsageError for anything that is no KEY=VALUE, or a key given twice."""
+    """Parse `["lr=1e-4"]` into `{"lr": "1e-4"}`. Raises UsageError for a text that is not KEY=VALUE, or a repeated key."""
     found: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
