@@ -70,12 +70,14 @@ if TYPE_CHECKING:
     from dfbench.identity import digest_of as digest_of
     from dfbench.identity import identity_of as identity_of
     from dfbench.identity import neutral as neutral
+    from dfbench.interfaces import BlendsOtherFaces as BlendsOtherFaces
     from dfbench.interfaces import ChecksStart as ChecksStart
     from dfbench.interfaces import ChoosesClips as ChoosesClips
     from dfbench.interfaces import Dataset as Dataset
     from dfbench.interfaces import Detector as Detector
     from dfbench.interfaces import Explainer as Explainer
     from dfbench.interfaces import FaceFinder as FaceFinder
+    from dfbench.interfaces import OtherFaces as OtherFaces
     from dfbench.interfaces import Progress as Progress
     from dfbench.interfaces import ProgressTask as ProgressTask
     from dfbench.interfaces import Synthesizer as Synthesizer

@@ -86,6 +86,31 @@ class Synthesizer(Protocol):
         """
 
 
+class OtherFaces(Protocol):
+    """The faces of people who are not in a clip, from the videos that a training makes pseudo-fakes of.
+
+    All are cut like the clip: frames of the same size, in which the face box lies at the same place.
+    """
+
+    def __len__(self) -> int:
+        """Return how many faces there are, n."""
+
+    def landmarks(self, faces: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the landmarks (k, 81, 2), in pixels of their frames, of faces (k,) from 0 to n - 1."""
+
+    def clip(self, face: int, frames: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return the clip of so many stored frames that begins with a face, or as late as its video allows: frames
+        (T, H, W, 3) uint8 RGB and landmarks (T, 81, 2). The last frame of a shorter video is repeated."""
+
+
+@runtime_checkable
+class BlendsOtherFaces(Synthesizer, Protocol):
+    """A synthesizer that puts faces of other people into a clip. By itself, `synthesize` raises SynthesisError."""
+
+    def among(self, faces: OtherFaces) -> Synthesizer:
+        """Return the synthesizer for clips of one person, which takes other people's faces from `faces`."""
+
+
 @runtime_checkable
 class Detector(Protocol):
     """Scores clips. `score` is the only method that a detector must have."""

@@ -19,5 +19,13 @@ def dfbench_synthesizers() -> list[SynthesizerSpec]:
             licence="Apache-2.0",
             citation="Kaede Shiohara, Toshihiko Yamasaki: Detecting Deepfakes with Self-Blended Images, CVPR 2022",
             build="dfbench_synthesis.self_blended_image:build",
-        )
+        ),
+        SynthesizerSpec(
+            name="blended_image",
+            summary="Blends another person's face, the nearest by its landmarks, into a face clip.",
+            licence="Apache-2.0",
+            citation="Lingzhi Li, Jianmin Bao, Ting Zhang, Hao Yang, Dong Chen, Fang Wen, Baining Guo: Face X-ray for More "
+            "General Face Forgery Detection, CVPR 2020",
+            build="dfbench_synthesis.blended_image:build",
+        ),
     ]

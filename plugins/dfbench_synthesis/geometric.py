@@ -158,6 +158,57 @@ class Elastic:
         return np.ascontiguousarray(moved[..., 0]), np.ascontiguousarray(moved[..., 1])
 
 
+@dataclass(frozen=True, slots=True)
+class GridWarp:
+    """A coarse random deformation: the corners of a grid over the frame are moved, and what lies between them follows.
+
+    The corners move by normal draws of deviation `scale`, a share of the frame's sides; `seed` stands for the draws.
+    """
+
+    seed: int
+    scale: float
+    corners: int = 4  # along each side
+
+    def warp_mask(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A mask (H, W) uint8, nearest neighbour, 0 where nothing comes from."""
+        height, width = mask.shape
+        drawn = np.random.default_rng(self.seed).normal(0, self.scale, (self.corners, self.corners, 2))
+        # Corner-aligned, which cv2.resize is not: the outermost corners are those of the frame.
+        matrix = np.diag([(width - 1) / (self.corners - 1), (height - 1) / (self.corners - 1)])
+        moved = cv2.warpAffine(
+            (drawn * (width, height)).astype(np.float32),
+            np.column_stack([matrix, np.zeros(2)]),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        across = moved[..., 0] + np.arange(width, dtype=np.float32)
+        down = moved[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+        return np.asarray(cv2.remap(mask, across, down, cv2.INTER_NEAREST), np.uint8)
+
+
+def draw_grid_warp(rng: np.random.Generator) -> GridWarp:
+    """Draw a deformation by 1 to 15 % of the frame."""
+    return GridWarp(seed=int(rng.integers(2**31 - 1)), scale=float(rng.uniform(0.01, 0.15)))
+
+
+def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The (2, 3) forward matrix of the rotation, scale and shift that move points (n, 2) onto others with the least sum of
+    squared distances. Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
+    PAMI 1991. Raises SynthesisError if the points are all the same."""
+    from_mean, to_mean = source.mean(axis=0, dtype=np.float64), target.mean(axis=0, dtype=np.float64)
+    centred = source - from_mean
+    spread = float((centred**2).sum())
+    if spread <= 0:
+        raise SynthesisError("the landmarks are all at one place", hints=("prepare this video again",))
+    left, stretch, right = np.linalg.svd((target - to_mean).T @ centred)
+    signs = np.array(
+        [1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))]
+    )  # a mirror image is no rotation
+    turned = (left * signs) @ right * float((stretch * signs).sum()) / spread
+    return np.column_stack([turned, to_mean - turned @ from_mean])
+
+
 def corner_aligned(height: int, width: int, size: int) -> NDArray[np.float64]:
     """(2, 3) forward matrix that maps the corner pixels of an image to those of a `size` x `size` one."""
     return np.array(

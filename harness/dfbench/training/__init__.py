@@ -4,9 +4,10 @@ These names are public; what else lies in the modules below may change. A detect
 class; its samples are of the second group, and what a subclass may change is in the third. Then: drawing, devices and memory;
 weights of others; and the loop alone, for modules of Lightning. Importing this package does not import torch.
 
-Below: `method`, `recipe` (what a plugin says), `order`, `samples`, `augmentation`, `loaders` (clips to batches), `module`,
-`sharpness`, `schedules`, `muon` (a step), `trainer`, `loop`, `record` (a training and what it leaves behind), `weights_file`,
-`state_files`, `starting` (weights), `scorer` (a network that scores), `distributed`, `launchers`, `devices`, `memory`.
+Below: `method`, `recipe` (what a plugin says), `order`, `samples`, `other_faces`, `augmentation`, `loaders` (clips to batches),
+`module`, `sharpness`, `schedules`, `muon` (a step), `trainer`, `loop`, `record` (a training and what it leaves behind),
+`weights_file`, `state_files`, `starting` (weights), `scorer` (a network that scores), `distributed`, `launchers`, `devices`,
+`memory`.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class TrainingClips(Dataset[Batch]):
             address, rng = self.attempt(asked_for, address, attempt)
             positions = [address.start + i * address.stride for i in range(self.recipe.frames)]
             frames, landmarks = self._library.cut(address.video, positions, recipe=self.recipe)
-            clip = FaceClip(frames, landmarks, self._label(address.video))
+            clip = FaceClip(frames, landmarks, self._label(address.video), address.video)
             try:
                 return batch_of(self._maker(clip, rng))
             except SynthesisError:
@@ -189,7 +189,7 @@ class ValidationClips(Dataset[ValidationBatch]):
 
     def _synthesised(self, turn: int, index: int, maker: SampleMaker) -> ValidationBatch:
         video, positions = self._clips[index]
-        clip = FaceClip(*self._library.cut(video, positions, recipe=self._recipe), Label.REAL)
+        clip = FaceClip(*self._library.cut(video, positions, recipe=self._recipe), Label.REAL, video)
         sample: Sample | None = None
         for attempt in range(self.ATTEMPTS):
             seed = [self._seed, VALIDATION, index, attempt]

@@ -29,12 +29,13 @@ class FaceClip:
     """Holds a clip cut for training, with some margin around what the network sees.
 
     frames (T, C, C, 3) uint8 RGB, with C the recipe's `train_crop`; landmarks (T, 81, 2) float32 in pixels of the frames, or
-    (T, 0, 2) if none were prepared; label of the video.
+    (T, 0, 2) if none were prepared; label of the video; video: its index among the training, or the validation, videos.
     """
 
     frames: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
     label: Label
+    video: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,6 +30,7 @@ from dfbench.training.loop import FitResult, fit_module
 from dfbench.training.memory import out_of_memory, what_fits_next
 from dfbench.training.module import CLIP_ACCURACY, VIDEO_AUC, MethodModule
 from dfbench.training.order import ClipOrder, ValidationOrder, successive_starts
+from dfbench.training.other_faces import maker_of
 from dfbench.training.record import FitPlan
 from dfbench.training.samples import SamplesFactory, join
 from dfbench.types import ClipSpec
@@ -182,6 +183,8 @@ class MethodTrainer:
         kind: type[MethodModule] = method.part("module")
         samples: SamplesFactory = method.part("samples")
         pseudo = recipe.validation_fakes == "pseudo"
+        library = Library([file.path for file in train], cache_bytes=kept)
+        held_out_library = Library([file.path for file in held_out.files], cache_bytes=kept)
         return kind(
             method,
             net,
@@ -191,10 +194,10 @@ class MethodTrainer:
             world=request.world,
             train=DataLoader(
                 clips(
-                    Library([file.path for file in train], cache_bytes=kept),
+                    library,
                     tracks,
                     recipe=recipe,
-                    maker=samples(recipe, request.synthesizer, training=True),
+                    maker=maker_of(samples, recipe, request.synthesizer, train, library, training=True),
                     seed=seed,
                     labels=labels,
                 ),
@@ -205,10 +208,19 @@ class MethodTrainer:
             ),
             validation=DataLoader(
                 ValidationClips(
-                    Library([file.path for file in held_out.files], cache_bytes=kept),
+                    held_out_library,
                     held_out.clips,
                     recipe=recipe,
-                    maker=samples(recipe, request.synthesizer, training=False) if pseudo else None,
+                    maker=maker_of(
+                        samples,
+                        recipe,
+                        request.synthesizer,
+                        held_out.files,
+                        held_out_library,
+                        training=False,
+                    )
+                    if pseudo
+                    else None,
                     seed=seed,
                     labels=[int(file.video.label) for file in held_out.files],
                 ),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.hooks.conformance.checking import SEED
+
+_LONGEST = 4  # frames of a drawn clip
 
 
 def drawn_face(size: int = 128, frames: int = 4) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -25,6 +28,33 @@ def drawn_face(size: int = 128, frames: int = 4) -> tuple[NDArray[np.uint8], NDA
         shaded = np.where(radius[..., None] < 1, face, back) + rng.normal(0, 6, face.shape)
         clip[step] = np.clip(shaded, 0, 255).astype(np.uint8)
     return clip, landmarks
+
+
+class DrawnFaces:
+    """The faces of two other people, drawn like the first: an `OtherFaces`, of a darker face and of one that lies lower."""
+
+    def __len__(self) -> int:
+        """Return how many faces there are."""
+        return len(self._people) * _LONGEST
+
+    def landmarks(self, faces: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the landmarks (k, 81, 2) of faces (k,)."""
+        return np.concatenate([points for _, points in self._people])[faces]
+
+    def clip(self, face: int, frames: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return frames (T, H, W, 3) and landmarks (T, 81, 2) of the clip that begins with a face."""
+        pictures, points = self._people[face // _LONGEST]
+        start = min(face % _LONGEST, max(0, _LONGEST - frames))
+        rows = np.minimum(start + np.arange(frames), _LONGEST - 1)
+        return pictures[rows], points[rows]
+
+    @cached_property
+    def _people(self) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        frames, points = drawn_face(frames=_LONGEST)
+        return [
+            (frames // 2 + 20, points),
+            (np.roll(frames, 4, axis=1), points + np.array([0, 4], np.float32)),
+        ]
 
 
 def _face_points(size: int) -> NDArray[np.float32]:

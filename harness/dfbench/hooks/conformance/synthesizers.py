@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.hooks.conformance.checking import SEED, CheckResult, run_check
-from dfbench.hooks.conformance.drawn_face import drawn_face
+from dfbench.hooks.conformance.drawn_face import DrawnFaces, drawn_face
 from dfbench.hooks.registry import load_object
-from dfbench.interfaces import Synthesizer
+from dfbench.interfaces import BlendsOtherFaces, Synthesizer
 from dfbench.specs import SynthesizerSpec
 from dfbench.types import PseudoFake
 
@@ -19,7 +19,7 @@ from dfbench.types import PseudoFake
 def check_synthesizer(
     spec: SynthesizerSpec, *, options: Mapping[str, object] | None = None
 ) -> list[CheckResult]:
-    """Make pseudo-fakes of a drawn face with the given options.
+    """Make pseudo-fakes of a drawn face with the given options, and of others like it where the synthesizer blends those.
 
     Checks that it builds, returns a `PseudoFake` of the shapes, dtypes and ranges that `dfbench.types` documents,
     marks a place wherever the clip was changed at all, repeats itself with an equal generator, and leaves its
@@ -30,12 +30,13 @@ def check_synthesizer(
 
     def check_build() -> str:
         factory = cast("Callable[[Mapping[str, object]], Synthesizer]", load_object(spec.build))
-        built.append(factory(dict(options or {})))
-        return (
-            ""
-            if isinstance(built[0], Synthesizer)
-            else f"{type(built[0]).__name__} has no method `synthesize`"
-        )
+        made: object = factory(dict(options or {}))
+        if isinstance(made, BlendsOtherFaces):
+            made = made.among(DrawnFaces())
+        if not isinstance(made, Synthesizer):
+            return f"{type(made).__name__} has no method `synthesize`"
+        built.append(made)
+        return ""
 
     def make(seed: int) -> PseudoFake:
         return built[0].synthesize(frames.copy(), landmarks.copy(), np.random.default_rng(seed))
