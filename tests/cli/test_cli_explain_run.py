@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,67 @@ def test_maps_are_measured_on_the_face_that_the_mask_marks(
     assert (green > red).sum() >= 8  # the fake's clips; the reals that are spliced to them show the main face
     where = pd.read_csv(tmp_path / "tables" / "where.csv")
     found = where[(where["map"] == "green") & (where["target"] == "mask")]["auc"]
+    assert len(found) == 1
     assert (found > 0.95).all()  # the map is green where the mask is white
+
+
+def test_a_face_file_that_went_bad_is_told_and_the_other_evidence_is_measured(
+    people: Path, dfbench: Dfbench, tmp_path: Path
+) -> None:
+    what = ("localisation", "-d", "watcher", "--dataset", "dfd", "--out", tmp_path / "tables")
+    assert dfbench(*what).code == 0
+    whole = pd.read_csv(tmp_path / "tables" / "where.csv")
+    assert len(pd.read_csv(tmp_path / "tables" / "when.csv"))
+    (file,) = [path for path in (tmp_path / "cache" / "faces").rglob("*.faces") if REAL in path.name]
+    damage_a_crop(file)
+    again = dfbench(*what)
+    assert again.code == 0, again.err
+    assert again.err.count(f"not used: dfd/actors/{REAL}: ") == 1
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "where.csv"), whole)
+    assert dfbench(*what).err.count("not used") == 0  # made anew
+
+
+def test_nothing_can_be_compared_without_the_faces_of_the_fakes(
+    people: Path, dfbench: Dfbench, tmp_path: Path
+) -> None:
+    what = ("localisation", "-d", "watcher", "--dataset", "dfd", "--out", tmp_path / "tables")
+    assert dfbench(*what).code == 0
+    (file,) = [path for path in (tmp_path / "cache" / "faces").rglob("*.faces") if FAKE in path.name]
+    damage_a_crop(file)
+    ended = dfbench(*what)
+    assert ended.code == 1
+    assert "no map could be compared with a mask" in ended.err
+    assert f"/{FAKE}: " in ended.err
+    gone = [path for path in people.rglob(f"{FAKE}.mp4") if "masks" in path.parts]
+    gone[0].unlink()
+    ended = dfbench(*what)
+    assert "no fake of dfd in split 'test' has a mask video" in ended.err
+
+
+def damage_a_crop(file: Path) -> None:
+    """Overwrite bytes of the picture of a face in a face file, as a bad disk does; what is known of its track stays."""
+    content = file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        picture = archive.read(next(name for name in archive.namelist() if name.endswith(".webp")))
+    file.write_bytes(content.replace(picture, picture[:-9] + bytes(255 - byte for byte in picture[-9:])))
+
+
+def test_weights_for_a_run_that_used_none_are_refused(people: Path, dfbench: Dfbench, tmp_path: Path) -> None:
+    run = run_of(dfbench, tmp_path)
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"of something else")
+    ended = dfbench("explain", "--run", run.name, "--video", f"actors/{REAL}", "--weights", weights)
+    assert ended.code == 1
+    told = " ".join(ended.err.split())
+    assert f"{weights} is not what run {run.name} was scored with: it was scored without weights" in told
+
+
+def test_seconds_without_end_are_refused(people: Path, dfbench: Dfbench) -> None:
+    (path,) = [one for one in people.rglob(f"{REAL}.mp4") if "masks" not in one.parts]
+    ended = dfbench("explain", path, "-d", "watcher", "--seconds", "inf")
+    assert (ended.code, "inf is no number" in ended.err) == (2, True), ended.err
+    ended = dfbench("explain", path, "-d", "watcher", "--start", "60")
+    assert "lasts 6.4 s and cannot be explained from 60 s on" in " ".join(ended.err.split())
 
 
 def test_in_how_many_frames_the_face_is_stands_in_status_scores_and_table(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +123,28 @@ def film(tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch) -> P
     root = tmp_path / "ffpp"
     monkeypatch.setenv("DFBENCH_DATA__ROOTS__FFPP", str(root))
     monkeypatch.setenv("DFBENCH_FACE_FINDER", "colours")
-    frames = [scene(t) for t in range(COUNT)]
-    write(root / "original_sequences/actors/c23/videos" / f"{REAL}.mp4", frames)
+    people, masks = encoded_scenes()
     fakes = root / "manipulated_sequences/DeepFakeDetection"
-    write(fakes / "c23/videos" / f"{FAKE}.mp4", frames)
-    write(fakes / "masks/videos" / f"{FAKE}.mp4", [mask(t) for t in range(COUNT)])
+    for folder, name, content in (
+        (root / "original_sequences/actors/c23/videos", REAL, people),
+        (fakes / "c23/videos", FAKE, people),
+        (fakes / "masks/videos", FAKE, masks),
+    ):
+        folder.mkdir(parents=True)
+        (folder / f"{name}.mp4").write_bytes(content)
     return root
+
+
+@cache  # to encode them takes longer than most tests of them
+def encoded_scenes() -> tuple[bytes, bytes]:
+    """Return the files of the video of both people and of its mask."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for draw in (scene, mask):
+            path = Path(folder) / f"{draw.__name__}.mp4"
+            write(path, [draw(number) for number in range(COUNT)])
+            found.append(path.read_bytes())
+    return found[0], found[1]
 
 
 def run_of(dfbench: Dfbench, tmp_path: Path, *more: str) -> Path:

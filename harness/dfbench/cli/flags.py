@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value of an option. Raises BadParameter for infinity, which an option without an upper bound lets through."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number")
+    return value
+
 
 Data = Annotated[str, typer.Option(help="'demo', or empty for the configured data roots.")]
 Size = Annotated[str, typer.Option(help="Size of a made corpus such as demo.")]

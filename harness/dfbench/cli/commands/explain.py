@@ -56,8 +56,12 @@ def explain_command(
     maps: Annotated[
         list[str] | None, typer.Option("--map", help="A map to make; repeatable, the first is drawn.")
     ] = None,
-    start: Annotated[float | None, typer.Option(min=0.0, help="Begin at this second.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.0, help="Explain so many seconds of it.")] = None,
+    start: Annotated[
+        float | None, typer.Option(min=0.0, callback=flags.finite, help="Begin at this second.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.0, callback=flags.finite, help="Explain so many seconds of it.")
+    ] = None,
     hop: Annotated[
         int | None, typer.Option(min=1, help="Frames from clip to clip; half a clip if not given.")
     ] = None,

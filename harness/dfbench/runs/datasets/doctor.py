@@ -96,8 +96,10 @@ def _installed(name: str) -> bool:
 
 
 def _device() -> Finding:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # not installed, or a library that it needs is not there
+        return Finding("device", "broken", f"torch cannot be imported: {error}")
     if torch.cuda.is_available():
         return Finding("device", "ok", f"cuda: {torch.cuda.get_device_name(0)}")
     return Finding("device", "note", f"no CUDA device; {torch.get_num_threads()} CPU threads")

@@ -26,7 +26,7 @@ from dfbench.data.coordinates import crop_boxes, cut_region
 from dfbench.data.decoding.video import read_positions
 from dfbench.data.store.face_files import StoredFaces, read_faces
 from dfbench.data.stretches import stretches
-from dfbench.errors import RunError, SingleClassError, TooShortError, UsageError, VideoError
+from dfbench.errors import RunError, SingleClassError, StoreError, TooShortError, UsageError, VideoError
 from dfbench.metrics.localisation import border, centre_prior, map_auc, pointing
 from dfbench.metrics.point import auc
 from dfbench.progress import SilentTask
@@ -67,6 +67,12 @@ class Localisation:
     where: list[dict[str, object]] = field(default_factory=list)
     when: list[dict[str, object]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+
+    def skip(self, video: Video, reason: str) -> None:
+        """Note, once, that a video cannot be used, and why."""
+        told = f"{video.dataset}/{video.video_id}: {reason}"
+        if told not in self.skipped:
+            self.skipped.append(told)
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """`where`: dataset, video_id, manipulation, group, map, target, auc, pointing, frames. `when`: dataset,
@@ -129,7 +135,7 @@ def localise(
             for number, fake in enumerate(fakes):
                 real = partners[fake.video_id]
                 if real is not None and fake.video_id in stores and real.video_id in stores:
-                    result.when += _when(fake, real, stores, opened, number)
+                    result.when += _when(fake, real, stores, opened, number, result)
                 task.advance(note=fake.video_id)
     if not result.where:
         raise RunError("no map could be compared with a mask", hints=tuple(result.skipped[:5]))
@@ -173,14 +179,18 @@ def _crops(stored: StoredFaces, video: Video, opened: OpenExplainer) -> NDArray[
 def _explain(
     fake: Video, stores: dict[str, Path], opened: OpenExplainer, result: Localisation
 ) -> _Explained | None:
-    stored = read_faces(stores[fake.video_id])
     length = opened.card.clips.frames
     try:
+        stored = read_faces(stores[fake.video_id])
         assert fake.mask_path is not None
         masks = _masks(fake.mask_path, stored.track.frame_indices)
         windows = windows_of(stored.track.frame_indices, length, 4 * length)
-    except (VideoError, TooShortError) as error:
-        result.skipped.append(f"{fake.dataset}/{fake.video_id}: {error.message}")
+    except (
+        VideoError,
+        TooShortError,
+        StoreError,
+    ) as error:  # a face file that went bad is made anew by the next call
+        result.skip(fake, error.message)
         return None
     names = [one.name for one in opened.maps]
     evidence = gather(
@@ -196,7 +206,7 @@ def _explain(
             rows.append(row)
             regions.append(region)
     if not rows:
-        result.skipped.append(f"{fake.dataset}/{fake.video_id}: its mask covers none of its frames in part")
+        result.skip(fake, "its mask covers none of its frames in part")
         return None
     maps = {name: np.stack([on_grid(evidence.maps[name][row]) for row in rows]) for name in names}
     return _Explained(fake, maps, np.stack(regions))
@@ -259,13 +269,22 @@ def _key(video: Video) -> dict[str, object]:
 
 
 def _when(
-    fake: Video, real: Video, stores: dict[str, Path], opened: OpenExplainer, number: int
+    fake: Video,
+    real: Video,
+    stores: dict[str, Path],
+    opened: OpenExplainer,
+    number: int,
+    result: Localisation,
 ) -> list[dict[str, object]]:
     """AUC of each kind of evidence over time, mean over the splices of this pair."""
     length = opened.card.clips.frames
     parts = []
     for video in (real, fake):
-        stored = read_faces(stores[video.video_id])
+        try:
+            stored = read_faces(stores[video.video_id])
+        except StoreError as error:
+            result.skip(video, error.message)
+            return []
         runs = _runs(stored.track.frame_indices, length)
         crops = _crops(stored, video, opened)
         parts.append([crops[run] for run in runs])

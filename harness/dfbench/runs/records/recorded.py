@@ -81,14 +81,15 @@ def open_run(name: str, settings: Settings) -> RecordedRun:
 def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path | None:
     """The weights file that the run used, by its digest: `given`, or one of those in the cache; None if it used none.
 
-    Raises WeightsError if `given` is another file, or none is found.
+    Raises WeightsError if `given` is another file or the run used none, or if none is found.
     """
     with fields_of(run, "detector") as record:
         detector, wanted = str(record["detector"]["name"]), str(record["detector"].get("weights_sha256", ""))
     if given is not None:
-        if wanted and given.is_file() and file_sha256(given) != wanted:
+        if not wanted or (given.is_file() and file_sha256(given) != wanted):
+            without = "" if wanted else ": it was scored without weights"
             raise WeightsError(
-                f"{given} is not what run {run.folder.name} was scored with",
+                f"{given} is not what run {run.folder.name} was scored with{without}",
                 hints=(
                     "leave out --weights",
                     "or explain without the run: dfbench explain VIDEO --weights W",
