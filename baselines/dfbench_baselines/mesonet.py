@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import model_validator
 
-from dfbench import DetectorCard, LoadOptions, Started, StartWeights
+from dfbench import DetectorCard, LoadOptions, Started, StartWeights, for_shell
 from dfbench.training import UNKNOWN, Batch, Method, Recipe, drawing_from
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ class MesoMethod(Method):
 
 def _ways_out(name: str, file: str) -> tuple[str, ...]:
     return (
-        f"train weights:             dfbench train --detector {name}",
-        f"or use the authors' (.h5): dfbench run --detector {name} --weights PATH/TO/{file}",
+        f"train weights:             dfbench train --detector {for_shell(name)}",
+        f"or use the authors' (.h5): dfbench run --detector {for_shell(name)} --weights PATH/TO/{file}",
     )
 
 
