@@ -87,28 +87,31 @@ class Synthesizer(Protocol):
 
 
 class OtherFaces(Protocol):
-    """The faces of people who are not in a clip, from the videos that a training makes pseudo-fakes of.
+    """Provides the faces of people who are not in a clip, from the videos of a training.
 
-    All are cut like the clip: frames of the same size, in which the face box lies at the same place.
+    All are cut like the clip: the frames have the same size, and the face box lies at the same place.
     """
 
     def __len__(self) -> int:
-        """Return how many faces there are, n."""
+        """Return the number n of faces."""
 
     def landmarks(self, faces: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the landmarks (k, 81, 2), in pixels of their frames, of faces (k,) from 0 to n - 1."""
+        """Return the landmarks (k, 81, 2), in pixels of their frames, of the faces with indices (k,) from 0 to n - 1."""
 
     def clip(self, face: int, frames: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return the clip of so many stored frames that begins with a face, or as late as its video allows: frames
-        (T, H, W, 3) uint8 RGB and landmarks (T, 81, 2). The last frame of a shorter video is repeated."""
+        """Return a clip of `frames` stored frames that starts at a face: frames (T, H, W, 3) uint8 RGB and landmarks (T, 81,
+        2).
+
+        It starts earlier if the video ends too soon; of a video that is shorter still, the last frame is repeated.
+        """
 
 
 @runtime_checkable
 class BlendsOtherFaces(Synthesizer, Protocol):
-    """A synthesizer that puts faces of other people into a clip. By itself, `synthesize` raises SynthesisError."""
+    """Makes pseudo-fakes by blending the faces of other people into a clip; without them, `synthesize` raises SynthesisError."""
 
     def among(self, faces: OtherFaces) -> Synthesizer:
-        """Return the synthesizer for clips of one person, which takes other people's faces from `faces`."""
+        """Return the synthesizer for clips of one person, which takes the faces of other people from `faces`."""
 
 
 @runtime_checkable
