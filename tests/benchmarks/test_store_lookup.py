@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from dfbench import FaceTrack
 from dfbench.data import StoredFaces
-from dfbench.data.datasets.manifest import files_digest
+from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest
 from dfbench.data.fingerprints import content_digest, fingerprint
 from dfbench.data.preparing.prepare import prepared
 from dfbench.data.store.face_files import Origin, face_path, read_faces, write_faces
@@ -56,7 +56,7 @@ def test_lookup(benchmark: BenchmarkFixture, stored: tuple[Path, list[Video], li
         assert all(one is not None and one.status is Status.OK for one in found)
 
     works: dict[str, Callable[[], Any]] = {
-        "fingerprints": lambda: files_digest(videos),
+        "fingerprints": lambda: fingerprints_digest(file_fingerprints(videos)),
         "lookup": look,
         "lookup, verify": lambda: look(verify=2),
         "four crops of each": lambda: [read_faces(path, frames=[1, 5, 9, 13]) for path in paths],

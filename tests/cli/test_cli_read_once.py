@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from tests.cli.command import Dfbench
 from tests.cli.made_scores import score_without_work
 from tests.cli.toy_corpus import BUILT, PARSED, PER_SPLIT, ToyPlugin, write_toy
 
-from dfbench.data.fingerprints import fingerprints
 from dfbench.errors import UsageError
 from dfbench.hooks.host import Host
 from dfbench.runs.planning.requests import TrainingOptions
@@ -31,26 +32,47 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_toy(tmp_path / "toy")
 
 
-def test_a_run_with_finished_weights_parses_each_list_once_and_looks_at_each_file_once(
-    dfbench: Dfbench, toy: Path, monkeypatch: pytest.MonkeyPatch
+@dataclass(frozen=True)
+class Looks:
+    """How often each video was opened, and asked for its size or time."""
+
+    opened: Counter[Path]
+    stats: Counter[Path]
+
+
+@pytest.fixture
+def looks(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Looks:
+    found = Looks(Counter(), Counter())
+    open_file, stat = os.open, os.stat
+
+    def counted_open(path: Any, *args: Any, **kwargs: Any) -> int:
+        found.opened.update([Path(path)] * str(path).endswith(".mp4"))
+        return open_file(path, *args, **kwargs)
+
+    def counted_stat(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        found.stats.update([Path(path)] * str(path).endswith(".mp4"))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", counted_open)
+    monkeypatch.setattr(os, "stat", counted_stat)
+    return found
+
+
+def test_a_run_with_finished_weights_reads_everything_once(
+    dfbench: Dfbench, toy: Path, looks: Looks, loads: Counter[str]
 ) -> None:
-    assert dfbench("train", "-d", "trained", "-p", "both").code == 0
-    looked: Counter[Path] = Counter()
-
-    def counted(paths: Sequence[Path]) -> list[str]:
-        looked.update(paths)
-        return list(fingerprints(paths))
-
-    monkeypatch.setattr("dfbench.data.datasets.manifest.fingerprints", counted)
+    """Of three tests, two are of the same videos under two names."""
+    assert dfbench("train", "-d", "trained", "-p", "three").code == 0
     for _ in ("scored", "complete"):
-        BUILT.clear()
-        PARSED.clear()
-        looked.clear()
-        ended = dfbench("run", "-d", "trained", "-p", "both", "--json")
+        for counts in (BUILT, PARSED, looks.opened, looks.stats, loads):
+            counts.clear()
+        ended = dfbench("run", "-d", "trained", "-p", "three", "--json")
         assert ended.code == 0, ended.err
         assert BUILT == PARSED == {"c23": 1, "c40": 1}
-        assert set(looked.values()) == {1}
-        assert len(looked) == 4 * PER_SPLIT  # train, val, and test in two compressions
+        assert loads == {"plugins": 1, "settings": 1}
+        assert len(looks.opened) == 4 * PER_SPLIT  # train, val, and test in two compressions
+        assert set(looks.opened.values()) == {1}
+        assert set(looks.stats.values()) <= {1}
 
 
 def test_a_training_parses_each_list_once(dfbench: Dfbench, toy: Path) -> None:

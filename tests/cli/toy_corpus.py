@@ -151,7 +151,13 @@ class ToyPlugin:
         test = VideoSelection(NAME, ("test",))
         hard = VideoSelection("toys", ("test",), compression="c40")
         named = TestSet(hard, name="low-quality")
-        tested = {"once": (test,), "both": (test, hard), "named": (test, named), "splits": (test, held_out)}
+        tested = {
+            "once": (test,),
+            "both": (test, hard),
+            "named": (test, named),
+            "three": (test, hard, named),
+            "splits": (test, held_out),
+        }
         return [
             ProtocolSpec(
                 name=name,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.data.toy_stage import SPEC, ToyStage, grey_video, toy_stage
 
-from dfbench.data.datasets.manifest import files_digest
+from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.fingerprints import fingerprint
 from dfbench.data.preparing import prepare
@@ -82,13 +82,13 @@ def test_two_projects_of_the_same_names_have_faces_of_their_own(toy: ToyStage) -
     assert [grey_of(one) for one in made(toy, b)] == [80, 100]
     assert [grey_of(one) for one in made(toy, a)] == [40, 60]  # neither replaces the other
     assert toy.log() == {4: 1, 6: 1, 8: 1, 10: 1}
-    assert files_digest(a) != files_digest(b)
+    assert fingerprints_digest(file_fingerprints(a)) != fingerprints_digest(file_fingerprints(b))
 
 
 @pytest.mark.parametrize("how", ["deleted", "unmounted"])
 def test_a_video_that_is_gone_is_missing_whatever_the_store_holds(toy: ToyStage, how: str) -> None:
     videos = project(toy, "A", {"1": 40, "2": 60})
-    before = files_digest(videos)
+    before = fingerprints_digest(file_fingerprints(videos))
     assert statuses(made(toy, videos)) == [Status.OK] * 2
     gone = videos[1].path
     gone.rename(gone.with_name("kept"))
@@ -100,11 +100,11 @@ def test_a_video_that_is_gone_is_missing_whatever_the_store_holds(toy: ToyStage,
     assert str(gone) in results[1].reason
     assert "no such file" in results[1].reason
     assert statuses(made(toy, videos, retry=True)) == [Status.OK, Status.MISSING]
-    assert files_digest(videos) != before
+    assert fingerprints_digest(file_fingerprints(videos)) != before
     gone.unlink(missing_ok=True)
     gone.with_name("kept").rename(gone)
     assert statuses(made(toy, videos)) == [Status.OK] * 2
-    assert files_digest(videos) == before
+    assert fingerprints_digest(file_fingerprints(videos)) == before
     assert toy.log() == {4: 1, 6: 1}
 
 
@@ -119,7 +119,7 @@ def test_a_root_that_moved_or_was_copied_keeps_its_faces(toy: ToyStage) -> None:
     copies = [[replace(videos[0], path=toy.folder / where / "1.avi")] for where in ("copy", "linked")]
     for same in (moved, *copies):
         assert [one.path for one in made(toy, same)] == [first.path]
-        assert files_digest(same) == files_digest(moved)
+        assert fingerprints_digest(file_fingerprints(same)) == fingerprints_digest(file_fingerprints(moved))
     assert toy.log() == {4: 1}
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dfbench.data.datasets.manifest import (
     COLUMNS,
-    files_digest,
+    file_fingerprints,
+    fingerprints_digest,
     manifest_digest,
     manifest_of,
     refuse_unfit,
@@ -107,8 +108,10 @@ def test_the_digest_of_the_files_follows_their_content_and_not_their_place(tmp_p
         (tmp_path / folder).mkdir(exist_ok=True)
         for name, size in sizes.items():
             (tmp_path / folder / f"{name}.mp4").write_bytes(bytes(size))
-        assert files_digest(videos[::-1]) == files_digest(videos)
-        return files_digest(videos)
+        assert fingerprints_digest(file_fingerprints(videos[::-1])) == fingerprints_digest(
+            file_fingerprints(videos)
+        )
+        return fingerprints_digest(file_fingerprints(videos))
 
     missing = digest("one", {"a": 5})
     whole = digest("one", {"b": 7})

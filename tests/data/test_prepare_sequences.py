@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dfbench.data.datasets.manifest import files_digest
+from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest
 from dfbench.data.fingerprints import fingerprint
 from dfbench.data.preparing.prepare import prepare
 from dfbench.data.store.face_files import read_faces
@@ -61,7 +61,7 @@ def test_crops_in_an_archive(face_frames: list[NDArray[np.uint8]], tmp_path: Pat
         return [one.status for one in report.videos]
 
     paths: list[Path] = []
-    before = files_digest(videos())
+    before = fingerprints_digest(file_fingerprints(videos()))
     assert statuses() == [Status.OK, Status.NO_FACE]
     faces = read_faces(paths[0])
     assert faces.track.frame_indices.tolist() == [0, 1, 2, 3]
@@ -71,5 +71,5 @@ def test_crops_in_an_archive(face_frames: list[NDArray[np.uint8]], tmp_path: Pat
     assert statuses() == [Status.OK, Status.NO_FACE]
     assert paths[0].stat().st_mtime_ns == made  # done already
     write_archive(archive, {"3/real/1": crops, "3/real/2": crops})  # another release of the archive
-    assert files_digest(videos()) != before
+    assert fingerprints_digest(file_fingerprints(videos())) != before
     assert statuses() == [Status.OK, Status.OK]

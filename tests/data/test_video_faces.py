@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data.datasets.manifest import files_digest
+from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest
 from dfbench.data.faces import video_faces
 from dfbench.data.faces.video_faces import WantedFrames, look, prepare_video, sharpness
 from dfbench.data.fingerprints import fingerprint
@@ -102,10 +102,10 @@ def test_faces_count_for_the_mask_that_is_there(write_video: WriteVideo, tmp_pat
         prepare_video(first.path, SPEC, Two(), path, mask_path=first.mask_path)
         assert known(video, path)
         assert known(alone, path)
-    before = files_digest([video])
+    before = fingerprints_digest(file_fingerprints([video]))
     write_video("mask.mp4", [mask_of(SMALL)] * 20)
     assert known(video, path) is None  # it came later
-    assert files_digest([video]) != before
+    assert fingerprints_digest(file_fingerprints([video])) != before
     prepare_video(video.path, SPEC, Two(), path, mask_path=video.mask_path)
     assert known(video, path)
     assert known(alone, path) is None  # without it, the other face is the main one

@@ -7,7 +7,7 @@ or an interval, and no absolute path, so that the same data on two machines is t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,25 +175,22 @@ def manifest_digest(videos: Iterable[Video]) -> str:
     )
 
 
-def files_digest(videos: Iterable[Video]) -> str:
-    """SHA-256 (hex) of the fingerprints of `videos` and of their masks, whatever their order and wherever they are.
+def fingerprints_digest(files: FileFingerprints) -> str:
+    """SHA-256 (hex) of the fingerprints of videos and of their masks, whatever their order and wherever they are.
 
     It is no part of `manifest_digest`: two laboratories expect the same videos, even if one lacks a file. Samples of the
     files count and not their contents, because nobody reads ten terabytes before a run begins.
     """
-    return fingerprints_digest(file_fingerprints(videos))
-
-
-def fingerprints_digest(files: FileFingerprints) -> str:
-    """`files_digest` of videos whose `file_fingerprints` are known."""
     return digest_of(sorted([*video, *found] for video, found in files.items()))
 
 
-def file_fingerprints(videos: Iterable[Video], *, test: str = "") -> FileFingerprints:
+def file_fingerprints(
+    videos: Iterable[Video], *, test: str = "", known: MutableMapping[Path, str] | None = None
+) -> FileFingerprints:
     """Take the fingerprint of each video's file, and of its mask if it has one; returns them by (dataset, video_id).
 
-    `test`: the key of a test, which then stands in the place of the dataset. A mask counts because it can choose whose face
-    is cut out.
+    `test`: the key of a test, which then stands in the place of the dataset. `known`: fingerprints by path, which are not
+    taken again; those that are taken are added. A mask counts because it can choose whose face is cut out.
     """
     files = [
         ((test or video.dataset, video.video_id), path)
@@ -201,9 +198,12 @@ def file_fingerprints(videos: Iterable[Video], *, test: str = "") -> FileFingerp
         for path in (video.path, video.mask_path)
         if path is not None
     ]
+    taken = {} if known is None else known
+    left = [path for path in dict.fromkeys(path for _, path in files) if path not in taken]
+    taken.update(zip(left, fingerprints(left), strict=True))
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for (key, _), content in zip(files, fingerprints([path for _, path in files]), strict=True):
-        found[key] = (*found.get(key, ()), content)
+    for key, path in files:
+        found[key] = (*found.get(key, ()), taken[path])
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dfbench.data.datasets.manifest import select
+from dfbench.data.datasets.manifest import FileFingerprints, file_fingerprints, select
 from dfbench.data.datasets.official import (
     Listing,
     counts_of,
@@ -47,6 +48,7 @@ class Session:
     _parsed: dict[tuple[str, str | None], DatasetIndex] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _taken: dict[Path, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def registry(self) -> Registry:
@@ -97,6 +99,10 @@ class Session:
             if within:
                 return []
             raise
+
+    def file_fingerprints(self, videos: Iterable[Video], *, test: str = "") -> FileFingerprints:
+        """Return the fingerprints of files as `file_fingerprints` does; each file is looked at once in a session."""
+        return file_fingerprints(videos, test=test, known=self._taken)
 
     def with_finder(self, spec: PrepareSpec) -> PrepareSpec:
         """Return `spec` with the installed face finder, which is part of what the faces are. Raises UsageError."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from dfbench.data.datasets.manifest import (
     FileFingerprints,
-    file_fingerprints,
     fingerprints_digest,
     manifest_digest,
 )
@@ -106,7 +105,7 @@ def score_detector(request: ScoringRequest, setup: Setup, *, progress: Progress)
     _tell(training, request, session)
     leaks = leaks_into_tests(session, card, videos)
     warn_of_leaks(leaks, progress)
-    files = {key: file_fingerprints(rows, test=key) for key, rows in videos.items()}
+    files = {key: session.file_fingerprints(rows, test=key) for key, rows in videos.items()}
     record = _record(request, session, card, sha, training, tests, videos, files)
     record["training_warning"] = training.notice(session.registry)
     private = private_to(session)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dfbench.data.datasets.leakage import Leak
-from dfbench.data.datasets.manifest import files_digest, manifest_digest
+from dfbench.data.datasets.manifest import fingerprints_digest, manifest_digest
 from dfbench.data.folders import below
 from dfbench.exchanged import TrainingNeeds
 from dfbench.hooks.plugin_code import running
@@ -78,7 +78,7 @@ def plan_training(options: TrainingOptions, session: ProtocolSession) -> Trainin
         corpus=corpus,
         train=manifest_digest(train),
         validation=manifest_digest(validation),
-        files=files_digest([*train, *validation]),
+        files=fingerprints_digest(session.file_fingerprints([*train, *validation])),
         needs=needs,
         seed=options.seed,
         synthesizer=_synthesizer_version(needs.synthesizer, session) if needs.synthesizer else None,
