@@ -27,7 +27,7 @@ from dfbench.data.fingerprints import (
     fingerprints,
     list_archives_anew,
 )
-from dfbench.data.images import sequences
+from dfbench.data.images import archives
 from dfbench.errors import LayoutError, MissingVideoError, UnreadableError
 
 READ_WHOLE = 2 * ENDS + PLACES * BETWEEN
@@ -188,7 +188,7 @@ def test_an_archive_is_listed_anew_where_that_is_asked_for(tmp_path: Path) -> No
     list_archives_anew([archive / "v", gone / "v", tmp_path / "1.mp4"])
     after = fingerprint(archive / "v")
     assert after not in (before, UNREADABLE)
-    sequences._known_listing.cache_clear()  # as in the next process
+    archives._known_listing.cache_clear()  # as in the next process
     assert fingerprint(archive / "v") == after
     write(tmp_path / "damaged.tar", b"x" * 9999)
     list_archives_anew([tmp_path / "damaged.tar" / "v"])

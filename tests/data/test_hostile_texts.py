@@ -19,8 +19,8 @@ from dfbench import DfbenchError, LayoutError, SettingsError
 from dfbench.config_file import write_root
 from dfbench.data import is_frame_name
 from dfbench.data.datasets.corpus_card import CORPUS_FILE, read_card
-from dfbench.data.images import sequences
-from dfbench.data.images.sequences import archive_listing
+from dfbench.data.images import archives
+from dfbench.data.images.archives import archive_listing
 from dfbench.runs.trainings.trained import TRAINING_FILE, finished_weights
 from dfbench.settings import load_settings
 from dfbench_plugins.datasets import celeb_df_v2, dfdc, ffpp_splits, folder, listfiles
@@ -184,7 +184,7 @@ def test_whatever_is_kept_of_an_archive_it_is_listed_again(tmp_path: Path, value
         archive_listing(archive)
     (kept,) = (tmp_path / "cache" / "archives").glob("*.json")
     kept.write_text(json.dumps(value))
-    sequences._known_listing.cache_clear()
+    archives._known_listing.cache_clear()
     for listed in archive_listing(archive).values():
         assert listed.names
         assert all(map(is_frame_name, listed.names))

@@ -18,8 +18,8 @@ import pytest
 from tests.data.streams import declared_png, h264_stream
 
 from dfbench.data.decoding.video import read_frames
+from dfbench.data.images.archives import archive_folders
 from dfbench.data.images.limits import MAX_FRAME_BYTES, MAX_PIXELS, MAX_SIDE, require_size
-from dfbench.data.images.sequences import archive_folders
 from dfbench.errors import LayoutError, UndecodableVideoError
 from dfbench.types import FrameChoice
 

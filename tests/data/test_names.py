@@ -18,7 +18,8 @@ from dfbench.data.datasets.manifest import manifest_digest, manifest_of, videos_
 from dfbench.data.datasets.stocktaking import take_stock
 from dfbench.data.decoding.video import probe
 from dfbench.data.fingerprints import UNREADABLE, fingerprint
-from dfbench.data.images.sequences import archive_of, is_sequence, source_size
+from dfbench.data.images.archives import archive_of
+from dfbench.data.images.sequences import is_sequence, source_size
 from dfbench.data.preparing.outcomes import known_outcome, store_failure
 from dfbench.runs.scoring.score_table import ScoreWriter, read_scores
 from dfbench.text import restored, reversible, storable

@@ -12,7 +12,7 @@ import pytest
 from dfbench.data.datasets.inspection import inspect
 from dfbench.data.faces.worker_finder import build_finder
 from dfbench.data.fingerprints import AT_ONCE, fingerprints
-from dfbench.data.images.sequences import archive_folders
+from dfbench.data.images.archives import archive_folders
 from dfbench.data.preparing.prepare import _Job, _prepare_job, _sent_away
 from dfbench.data.preparing.process import OwnProcess
 from dfbench.data.reading import Reading, carried, read_by, reading, reading_as

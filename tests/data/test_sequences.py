@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dfbench.data.decoding.video import probe, read_frames
-from dfbench.data.images import sequences
-from dfbench.data.images.sequences import archive_folders, archive_of, frame_names, packed_sizes, source_size
+from dfbench.data.images import archives
+from dfbench.data.images.archives import archive_folders, archive_of, packed_sizes
+from dfbench.data.images.sequences import frame_names, source_size
 from dfbench.errors import LayoutError, MissingVideoError, UndecodableVideoError, VideoError
 from dfbench.types import FrameChoice
 
@@ -77,8 +78,8 @@ def test_an_archive_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         tmp_path / "3.tar.gz", {**frames(2), "3/real/7/1.jpg": png(9, kind="jpeg"), "readme.txt": b"-"}
     )
     assert archive_folders(archive) == {"3/real/7": ("1.jpg",), FOLDER: ("0.png", "1.png")}
-    sequences._known_listing.cache_clear()  # as in the next process
-    monkeypatch.setattr(sequences, "_entries", lambda _: pytest.fail("listed again"))
+    archives._known_listing.cache_clear()  # as in the next process
+    monkeypatch.setattr(archives, "_entries", lambda _: pytest.fail("listed again"))
     assert frame_names(archive / FOLDER) == ("0.png", "1.png")
 
 
@@ -159,13 +160,13 @@ def test_asking_for_sizes_lists_once_and_again_when_the_content_changed(
 ) -> None:
     archive = write(tmp_path / "3.tar.gz", frames(2))
     listed: list[Path] = []
-    entries = sequences._entries
+    entries = archives._entries
 
     def counted(path: Path) -> Iterator[tuple[str, str, int]]:
         listed.append(path)
         yield from entries(path)
 
-    monkeypatch.setattr(sequences, "_entries", counted)
+    monkeypatch.setattr(archives, "_entries", counted)
     archive_folders(archive)
     for _ in range(3):
         assert packed_sizes(archive, [archive / FOLDER]) == [len(png(0)) + len(png(1))]
@@ -183,8 +184,8 @@ def test_a_list_of_an_earlier_version_does_not_tell_sizes(tmp_path: Path) -> Non
     (kept,) = (tmp_path / "cache" / "archives").glob("*.json")
     listed = json.loads(kept.read_text())
     kept.write_text(json.dumps({folder: found[:2] for folder, found in listed.items()}))
-    sequences._known_listing.cache_clear()
-    sequences._sizes.clear()
+    archives._known_listing.cache_clear()
+    archives._sizes.clear()
     assert packed_sizes(archive, [archive / FOLDER, archive / "x"]) == [archive.stat().st_size, -1]
     assert archive_folders(archive) == {FOLDER: ("0.png", "1.png")}
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from dfbench.data.folders import below as below
     from dfbench.data.folders import folder_fault as folder_fault
     from dfbench.data.folders import require_below as require_below
+    from dfbench.data.images.archives import archive_folders as archive_folders
     from dfbench.data.images.file_kinds import is_archive_name as is_archive_name
     from dfbench.data.images.file_kinds import is_companion_name as is_companion_name
     from dfbench.data.images.file_kinds import is_frame_name as is_frame_name
     from dfbench.data.images.file_kinds import is_video_name as is_video_name
-    from dfbench.data.images.sequences import archive_folders as archive_folders
-    from dfbench.data.images.sequences import natural_key as natural_key
+    from dfbench.data.images.file_kinds import natural_key as natural_key
     from dfbench.data.reading import follow_links as follow_links
     from dfbench.data.store.face_files import StoredFaces as StoredFaces
     from dfbench.data.store.face_files import read_faces as read_faces

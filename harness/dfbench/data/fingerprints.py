@@ -12,7 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from dfbench.data.file_content import sampled_digest, whole_digest
-from dfbench.data.images.sequences import archive_listing, archive_of, frame_names, is_sequence, listed_folder
+from dfbench.data.images.archives import archive_listing, archive_of, listed_folder
+from dfbench.data.images.sequences import frame_names, is_sequence
 from dfbench.data.reading import carried
 from dfbench.errors import AbsentError, DataError, LayoutError, MissingVideoError, UnreadableError
 

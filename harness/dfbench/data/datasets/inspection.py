@@ -11,7 +11,8 @@ from typing import Any
 
 from dfbench.data.datasets.leakage import differ, equation
 from dfbench.data.fingerprints import content_digest
-from dfbench.data.images.sequences import archive_of, frame_names, is_sequence
+from dfbench.data.images.archives import archive_of
+from dfbench.data.images.sequences import frame_names, is_sequence
 from dfbench.data.preparing.executor import open_executor
 from dfbench.data.preparing.process import process_of_this_thread
 from dfbench.data.reading import Reading, reading, reading_as

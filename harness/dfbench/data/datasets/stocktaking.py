@@ -15,7 +15,8 @@ from dfbench.data.datasets.leakage import differ, equation, leaks_between_splits
 from dfbench.data.datasets.manifest import manifest_digest, refuse_duplicates
 from dfbench.data.datasets.official import apart, counts_of, published
 from dfbench.data.folders import folder_fault
-from dfbench.data.images.sequences import archive_of, packed_sizes, source_size
+from dfbench.data.images.archives import archive_of, packed_sizes
+from dfbench.data.images.sequences import source_size
 from dfbench.errors import LayoutError, UnreadableError, unknown_name
 from dfbench.exchanged import DatasetIndex
 from dfbench.specs import DatasetSpec

@@ -6,6 +6,7 @@ whoever looks for videos in a folder.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
@@ -83,3 +84,11 @@ def is_frame_name(name: str) -> bool:
 def is_companion_name(name: str) -> bool:
     """Return True if a file of this name often accompanies videos but is no video: a text, a table, sound."""
     return suffix_of(name) in COMPANION_SUFFIXES or name.startswith(".")
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key for sorting names so that frame 2 comes before frame 10."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", name)
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
-from dfbench.data.images.sequences import archive_of
+from dfbench.data.images.archives import archive_of
 from dfbench.data.store.face_files import ELSEWHERE, IRRELEVANT, Origin, read_origin
 from dfbench.errors import DataError, StoreError, UnreadableError
 from dfbench.files import leftovers, write_text_whole
