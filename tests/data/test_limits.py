@@ -137,7 +137,8 @@ def test_a_tiny_image_that_declares_a_huge_one(tmp_path: Path, source: str, size
     path = pack(tmp_path / source, declared_png(*size))
     with in_little_memory(), pytest.raises(UndecodableVideoError, match=r"1\.png: ") as caught:
         read(path)
-    assert "declares" in caught.value.message or "exceeds limit" in caught.value.message
+    # Pillow itself counts pixels, and knows no longest side.
+    assert ("declares" if 1 in size else "exceeds limit") in caught.value.message
 
 
 @pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"GIF89a", b""])

@@ -43,8 +43,10 @@ def check(path: Path, choice: FrameChoice) -> None:
     told = []
     for frames in (read_frames(path, choice), read_range(path, 1, 3)):
         try:
+            last = -1
             for position, frame in frames:
-                assert position >= 0
+                assert position > last
+                last = position
                 assert frame.dtype == np.uint8
                 assert frame.shape[2:] == (3,)
         except VideoError as error:

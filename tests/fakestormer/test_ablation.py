@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from tests.cli.command import in_process
+from tests.cli.command import Dfbench
 from tests.results.made_runs import expected, store_run
 
 import dfbench
@@ -122,10 +122,9 @@ def test_a_switch_is_trained_both_ways_over_the_seeds_and_compared(stored: Store
 
 @pytest.mark.parametrize("name", ["ablation", "mends"])
 def test_the_command_shows_and_stores_what_each_switch_does(
-    stored: Stored, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+    stored: Stored, dfbench: Dfbench, name: str
 ) -> None:
-    call = in_process(monkeypatch, capsys)
-    ended = call("fakestormer", name, "--seeds", "2", "--switch", "cells", "--switch", "crop")
+    ended = dfbench("fakestormer", name, "--seeds", "2", "--switch", "cells", "--switch", "crop")
     assert ended.code == 0, ended.err
     written = stored.runs / "ablation" / "ablation-cells-crop.csv"
     assert ended.out.splitlines()[-1] == f"written to {written}"

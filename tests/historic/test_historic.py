@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.cli.command import Dfbench, Ended, in_process
+from tests.cli.command import Dfbench, Ended
 from tests.historic.line import FITTED, METHOD
 from tests.historic.make import TRAINING, install, settings
 from tests.historic.toy import BOX, FOUND
@@ -108,7 +108,7 @@ def home(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    dfbench: Dfbench,
 ) -> Home:
     folder, commit = tmp_path / "home", request.param
     shutil.copytree(HERE / commit, folder)
@@ -116,7 +116,7 @@ def home(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "path", [*sys.path])
     install(tmp_path / "plugin")
-    return Home(folder, MADE[commit], in_process(monkeypatch, capsys))
+    return Home(folder, MADE[commit], dfbench)
 
 
 later = pytest.mark.parametrize("home", [time for time in TIMES if MADE[time] is LATER], indirect=True)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest, manifest_digest
+from dfbench.results.boards.board import Board
+from dfbench.results.boards.leaderboard import leaderboard
+from dfbench.results.boards.stored import collect
 from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
+from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table, write_table
+from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
 from dfbench.runs.records.run_manifest import write_manifest
@@ -21,6 +28,7 @@ from dfbench.runs.scoring.score_table import ScoreWriter, read_scores, video_sco
 from dfbench.settings import load_settings
 from dfbench.types import Label, Status, Video
 
+MakeRun = Callable[..., Path]  # `make_run(entry, ...)` of conftest.py
 Logits = Mapping[tuple[str, str], NDArray[np.float64] | None]  # of a video's clips; None: it has no face
 
 
@@ -116,3 +124,15 @@ def rewrite(folder: Path, **changes: Any) -> None:
     if "identity" not in changes:
         record["identity"] = recorded_identity(record)
     write_record(folder, record)
+
+
+def board_of(runs: Path, corpus: str | None = None) -> Board:
+    """The board of the runs in a folder."""
+    return leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset", corpus=corpus)
+
+
+def text_of(board: Board) -> str:
+    """A board as a terminal of 120 columns shows it."""
+    console = Console(width=120, file=io.StringIO(), record=True, color_system=None)
+    console.print(terminal_table(board))
+    return console.export_text()

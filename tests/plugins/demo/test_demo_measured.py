@@ -88,6 +88,7 @@ def test_limits_are_aucs() -> None:
 def test_what_stands_in_the_file_can_be_read() -> None:
     table = pd.read_csv(MEASURED)
     assert list(table.columns) == ["generator", "machine", "threads", "entry", "detector", *COLUMNS]
+    assert len(table)
     assert ((table[list(COLUMNS)] >= 0) & (table[list(COLUMNS)] <= 1)).all(axis=None)
 
 
