@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dfbench import FaceFile, FaceTrack, Label, PseudoFake, SynthesisError, TrainingRequest, Video
@@ -76,8 +77,16 @@ class Brighter:
         return PseudoFake(frames, fake, np.ones(frames.shape[:3], np.float32))
 
 
-def write_face(path: Path, label: Label, *, seed: int, frames: int = 6) -> FaceFile:
-    """The face file of one video."""
+def write_face(
+    path: Path,
+    label: Label,
+    *,
+    seed: int,
+    frames: int = 6,
+    landmarks: NDArray[np.floating] | None = None,
+) -> FaceFile:
+    """The face file of one video, with the same `landmarks` (n, 2) in every frame."""
+    points = np.full((81, 2), 16) if landmarks is None else landmarks
     rng = np.random.default_rng([5, seed])
     crops = [rng.integers(40, 180, (SIDE, SIDE, 3), dtype=np.uint8) for _ in range(frames)]
     if label is Label.FAKE:
@@ -88,7 +97,7 @@ def write_face(path: Path, label: Label, *, seed: int, frames: int = 6) -> FaceF
         frame_indices=np.arange(frames, dtype=np.int64),
         boxes=boxes,
         scores=np.ones(frames, np.float32),
-        landmarks=np.full((frames, 81, 2), 16, np.float32),
+        landmarks=np.repeat(points[None], frames, axis=0).astype(np.float32),
         landmark_kind="template",
         frame_size=(SIDE, SIDE),
         quality=np.ones(frames, np.float32),

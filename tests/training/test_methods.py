@@ -21,7 +21,9 @@ from tests.training.lines import (
     request,
     states_equal,
     trained,
+    write_face,
 )
+from tests.training.test_training_progress import Notes
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -250,3 +252,22 @@ def test_samples_of_different_sizes_are_no_batch() -> None:
     assert (joined.samples, len(joined.clips), len(joined.part(1, 3).clips)) == (3, 6, 4)
     with pytest.raises(PluginError, match="different numbers of clips"):
         join([item(1), item(2)])
+
+
+def test_videos_without_landmarks_are_left_out_of_what_a_synthesizer_makes(
+    faces: Faces, tmp_path: Path
+) -> None:
+    """As a face finder leaves them that finds no points: the files have none, or what was made of none."""
+    reals = [[file for file in part if file.video.label is Label.REAL] for part in faces]
+    bare = [write_face(tmp_path / "bare.faces", Label.REAL, seed=90, landmarks=np.zeros((0, 2)))]
+    bare += [write_face(tmp_path / "nan.faces", Label.REAL, seed=91, landmarks=np.full((81, 2), np.nan))]
+    notes = Notes()
+    asked = request([*reals[0], *bare], reals[1], tmp_path, synthesizer=Brighter(), progress=notes)
+    trainer = METHOD.trainer("pseudo", {})
+    assert trainer.fit(asked).state
+    assert notes.lines == ["2 training videos are left out, without landmarks: real/bare, real/nan"]
+    asked = replace(asked, folder=tmp_path / "none")
+    for part in (replace(asked, train=bare), replace(asked, validation=bare)):
+        with pytest.raises(RunError, match="video has landmarks, which the synthesizer 'brighter'") as caught:
+            trainer.fit(part)
+        assert any("--synthesizer none" in hint for hint in caught.value.hints)

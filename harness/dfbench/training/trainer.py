@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dfbench.data.clips import clip_positions
+from dfbench.data.store.face_files import read_track
 from dfbench.errors import RunError, TooShortError
 from dfbench.exchanged import FaceFile, Started, StartWeights, Trained, TrainingNeeds, TrainingRequest
 from dfbench.training.loaders import (
@@ -165,7 +166,8 @@ class MethodTrainer:
 
         successive = recipe.train_sampling == "successive"
         least = recipe.shortest_track()
-        train, tracks = _long_enough(request.train, least, "training", request, successive=successive)
+        marked = self._with_landmarks(request.train, "training", request, recipe.fakes)
+        train, tracks = _long_enough(marked, least, "training", request, successive=successive)
         labels = [int(file.video.label) for file in train] if recipe.fakes == "real" else []
         if labels and set(labels) != {0, 1}:
             raise RunError("training on real fakes needs real and fake videos, and only one kind is there")
@@ -231,12 +233,37 @@ class MethodTrainer:
             ),
         )
 
+    def _with_landmarks(
+        self, files: Sequence[FaceFile], role: str, request: TrainingRequest, fakes: str
+    ) -> Sequence[FaceFile]:
+        """Return the videos of which pseudo-fakes can be made: all that have landmarks; the others are named.
+
+        Raises RunError if no video has any. Real `fakes` need none.
+        """
+        if fakes == "real":
+            return files
+        found: list[FaceFile] = []
+        bare: list[FaceFile] = []
+        for file in files:
+            landmarks = read_track(file.path).track.landmarks
+            (found if landmarks.size and np.isfinite(landmarks).any() else bare).append(file)
+        if not found and files:
+            raise RunError(
+                f"no {role} video has landmarks, which the synthesizer '{self._recipe.synthesizer}' needs",
+                hints=(
+                    "prepare them with a face finder that finds five points of a face: DFBENCH_FACE_FINDER=mtcnn",
+                    "or train on the fakes of the data set: --synthesizer none",
+                ),
+            )
+        if bare:
+            request.progress.note(f"{len(bare)} {role} videos are left out, without landmarks: {_some(bare)}")
+        return found
+
     def _held_out(self, request: TrainingRequest) -> _HeldOut:
         recipe = self._recipe
         if recipe.validation_fakes == "pseudo":
-            files, tracks = _long_enough(
-                request.validation, recipe.frames, "validation", request, successive=True
-            )
+            marked = self._with_landmarks(request.validation, "validation", request, recipe.validation_fakes)
+            files, tracks = _long_enough(marked, recipe.frames, "validation", request, successive=True)
             return _HeldOut(
                 files,
                 [
@@ -277,13 +304,11 @@ def _long_enough(
             kept.append(file)
             tracks.append(track)
         else:
-            short.append(file.video.video_id)
+            short.append(file)
     frames = "successive frames with a face" if successive else "frames with a face"
     if short:
         request.progress.note(
-            f"{len(short)} {role} videos are left out, with fewer than {least} {frames}: "
-            + ", ".join(short[:5])
-            + (", ..." if len(short) > 5 else "")
+            f"{len(short)} {role} videos are left out, with fewer than {least} {frames}: {_some(short)}"
         )
     if not kept:
         raise RunError(
@@ -291,3 +316,8 @@ def _long_enough(
             hints=("look at what was prepared: dfbench data prepare --help",),
         )
     return kept, tracks
+
+
+def _some(files: Sequence[FaceFile]) -> str:
+    """Return the first five names of videos, for a message."""
+    return ", ".join([*(file.video.video_id for file in files[:5]), *(["..."] if len(files) > 5 else [])])
