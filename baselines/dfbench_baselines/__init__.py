@@ -13,12 +13,29 @@ _MESONET = (
     "Darius Afchar, Vincent Nozick, Junichi Yamagishi, Isao Echizen: MesoNet: a Compact Facial Video Forgery Detection"
     " Network, WIFS 2018"
 )
-_MESONET_CLIPS = ClipSpec(frames=1, size=256, per_video=32, margin=0.15)
+_FFPP = (
+    "Andreas Rossler, Davide Cozzolino, Luisa Verdoliva, Christian Riess, Justus Thies, Matthias Niessner:"
+    " FaceForensics++: Learning to Detect Manipulated Facial Images, ICCV 2019"
+)
+_F3NET = (
+    "Yuyang Qian, Guojun Yin, Lu Sheng, Zixuan Chen, Jing Shao: Thinking in Frequency: Face Forgery Detection by Mining"
+    " Frequency-Aware Clues, ECCV 2020"
+)
+_SPSL = (
+    "Honggu Liu, Xiaodan Li, Wenbo Zhou, Yuefeng Chen, Yuan He, Hui Xue, Weiming Zhang, Nenghai Yu: Spatial-Phase Shallow"
+    " Learning: Rethinking Face Forgery Detection in Frequency Domain, CVPR 2021"
+)
+# The clips of the standard recipes, which a test holds equal to them.
+_FRAMES = ClipSpec(frames=1, size=256, per_video=32, margin=0.15)
 
 
 @hookimpl
 def dfbench_detectors() -> list[DetectorSpec]:
     """Offer the baselines."""
+    return [*_no_skill(), *_image_networks(), *_small_networks(), *_frequencies()]
+
+
+def _no_skill() -> list[DetectorSpec]:
     return [
         DetectorSpec(
             name="chance",
@@ -29,6 +46,11 @@ def dfbench_detectors() -> list[DetectorSpec]:
             clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.25),
             trained_on=frozenset(),
         ),
+    ]
+
+
+def _image_networks() -> list[DetectorSpec]:
+    return [
         DetectorSpec(
             name="frame_cnn",
             summary="An image network of timm, trained on real and fake videos; it sees single frames.",
@@ -37,22 +59,58 @@ def dfbench_detectors() -> list[DetectorSpec]:
             clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.16),
         ),
         DetectorSpec(
+            name="xception",
+            summary="Xception on single frames, trained on real and fake videos: what FaceForensics++ compares with.",
+            method="dfbench_baselines.xception:METHOD",
+            default_recipe="standard",
+            licence="Apache-2.0",
+            citation=_FFPP,
+            clips=_FRAMES,
+            pooling=Pooling.MEAN_PROB,
+        ),
+    ]
+
+
+def _small_networks() -> list[DetectorSpec]:
+    return [
+        DetectorSpec(
             name="meso4",
             summary="MesoNet's four convolutions, trained on real and fake videos; it sees single frames.",
             method="dfbench_baselines.mesonet:MESO4",
-            recipes=("standard", "demo"),
             licence="Apache-2.0",
             citation=_MESONET,
-            clips=_MESONET_CLIPS,
+            clips=_FRAMES,
         ),
         DetectorSpec(
             name="mesoinception4",
             summary="MesoNet with two inception layers, trained on real and fake videos; it sees single frames.",
             method="dfbench_baselines.mesonet:MESOINCEPTION4",
-            recipes=("standard", "demo"),
             licence="Apache-2.0",
             citation=_MESONET,
-            clips=_MESONET_CLIPS,
+            clips=_FRAMES,
+        ),
+    ]
+
+
+def _frequencies() -> list[DetectorSpec]:
+    return [
+        DetectorSpec(
+            name="f3net",
+            summary="Xception on four frequency bands of single frames, trained on real and fake videos.",
+            method="dfbench_baselines.f3net:METHOD",
+            licence="Apache-2.0",
+            citation=_F3NET,
+            clips=_FRAMES,
+            pooling=Pooling.MEAN_PROB,
+        ),
+        DetectorSpec(
+            name="spsl",
+            summary="Xception on single frames and the phase of their spectra, trained on real and fake videos.",
+            method="dfbench_baselines.spsl:METHOD",
+            licence="Apache-2.0",
+            citation=_SPSL,
+            clips=_FRAMES,
+            pooling=Pooling.MEAN_PROB,
         ),
         DetectorSpec(
             name="sbi",

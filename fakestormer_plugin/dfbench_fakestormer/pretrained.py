@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from dfbench import LoadOptions, Started, StartWeights, UsageError, WeightsError
-from dfbench.training import PICKLES, UNKNOWN, first_line, read_pickle, read_safetensors, require_finite
+from dfbench import LoadOptions, Started, StartWeights, WeightsError
+from dfbench.training import UNKNOWN, read_start, require_finite
 from dfbench_fakestormer.checkpoints import describe, fitted
 from dfbench_fakestormer.method import WAYS_OUT
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from dfbench_fakestormer.model import FakeSTormerNet
 
-TIMM = "timm:"
 _HINTS = ("use the recipe that it was made for",)
 TEMPORAL_TOKEN_STD = 1e-6
 # Of an image transformer: what its own head and decoder consist of.
@@ -40,7 +39,7 @@ def start_from(net: FakeSTormerNet, weights: StartWeights) -> Started:
     Raises WeightsError for a file that is missing, unsafe or does not fit, UsageError for a way to read it that is unknown.
     """
     path = weights.path
-    state = _read(weights.read_as, path)
+    state = read_start(weights)
     if any(key.startswith("backbone.") for key in state):
         says = _whole(net, state, path)
         card = describe(LoadOptions(path))  # raises WeightsError without a header
@@ -49,38 +48,6 @@ def start_from(net: FakeSTormerNet, weights: StartWeights) -> Started:
     if any(key.startswith("encoder.") for key in state):
         state = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
     return Started(_image_transformer(net, state, path))
-
-
-def _read(how: str, path: Path) -> Mapping[str, Tensor]:
-    if how.startswith(TIMM):
-        return _read_by_timm(how.removeprefix(TIMM), path)
-    if how:
-        raise UsageError(
-            f"cannot understand --start {how}={path}",
-            hints=("a file, or for example: --start timm:vit_base_patch16_224.mae=FILE",),
-        )
-    if path.suffix in PICKLES:
-        return read_pickle(path, hints=WAYS_OUT)
-    return read_safetensors(path, hints=WAYS_OUT)
-
-
-def _read_by_timm(model: str, path: Path) -> Mapping[str, Tensor]:
-    import timm
-
-    if not timm.is_model(model):
-        raise UsageError(
-            f"timm has no model {model!r}", hints=("for example: timm:vit_base_patch16_224.mae=FILE",)
-        )
-    # timm takes anything but this suffix for a pickle, whatever it is called; ours refuse what could run code, or is damaged.
-    (read_safetensors if path.suffix == ".safetensors" else read_pickle)(path, hints=WAYS_OUT)
-    try:
-        built = timm.create_model(
-            model, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, num_classes=0
-        )
-    except (RuntimeError, ValueError, KeyError, OSError, TypeError, AttributeError, IndexError) as error:
-        raise WeightsError(f"timm cannot load {path} as {model}: {first_line(error)}") from error
-    state: Mapping[str, Tensor] = built.state_dict()
-    return state
 
 
 def _whole(net: FakeSTormerNet, state: Mapping[str, Tensor], path: Path) -> str:

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from dfbench.interfaces import Detector as Detector
     from dfbench.interfaces import Explainer as Explainer
     from dfbench.interfaces import FaceFinder as FaceFinder
+    from dfbench.interfaces import NeedsStart as NeedsStart
     from dfbench.interfaces import OtherFaces as OtherFaces
     from dfbench.interfaces import Progress as Progress
     from dfbench.interfaces import ProgressTask as ProgressTask

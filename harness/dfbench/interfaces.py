@@ -162,6 +162,14 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
+class NeedsStart(Protocol):
+    """A trainer that tells before anything is prepared whether it must be given weights to start from."""
+
+    def require_start(self) -> None:
+        """Raises WeightsError if it does not train from random weights, which it would without `TrainingRequest.start`."""
+
+
+@runtime_checkable
 class ChecksStart(Protocol):
     """Checks, before any video is prepared, whether a training can start from given weights. Optional for trainers."""
 

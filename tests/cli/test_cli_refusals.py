@@ -93,6 +93,17 @@ def test_a_test_that_stands_twice_is_refused_at_once(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("train", [("train",), TEST])
+def test_a_network_of_imagenet_without_its_weights_prepares_no_training_set(
+    train: tuple[str, ...], refused: Dfbench, tmp_path: Path
+) -> None:
+    ended = refused(*train, "--detector", "xception")
+    assert ended.code == 1, ended.err
+    assert "starts from weights of ImageNet that timm calls 'legacy_xception.tf_in1k'" in ended.err
+    assert "dfbench train --detector xception --recipe standard --set pretrained=none" in ended.err
+    assert not prepared(tmp_path)
+
+
 def test_weights_to_start_from_that_are_refused_prepare_no_training_set(
     refused: Dfbench, evil: Path, tmp_path: Path
 ) -> None:

@@ -125,7 +125,7 @@ def test_timm_reads_a_file_of_its_model(tmp_path: Path) -> None:
     own, timms = net.backbone.state_dict(), model.state_dict()
     for key in ("blocks.7.attn.qkv.weight", "norm.weight", "cls_token"):
         assert torch.equal(own[key], timms[key]), key
-    with pytest.raises(UsageError, match="timm has no model 'vit_tinny'"):
+    with pytest.raises(UsageError, match="timm has no network 'vit_tinny'"):
         start_from(net, start_weights(f"timm:vit_tinny={path}"))
     with pytest.raises(UsageError, match="cannot understand --start"):
         start_from(net, start_weights(f"tinm:vit_tiny_patch16_224={path}"))

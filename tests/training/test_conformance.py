@@ -22,6 +22,9 @@ DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="u
 SMALL = {
     "fakestormer": {"size": "32", "patch": "8", "width": "24", "heads": "2", "train_crop": "64"},
     "frame_cnn": {"size": "64", "train_crop": "80"},
+    "xception": {"size": "32", "train_crop": "32", "width": "0.02"},
+    "f3net": {"size": "32", "train_crop": "32", "width": "0.02"},
+    "spsl": {"size": "32", "train_crop": "32", "width": "0.02"},
     "meso4": {"size": "32", "train_crop": "32"},
     "sbi": {"size": "64", "train_crop": "80"},
     "mesoinception4": {"size": "32", "train_crop": "32"},

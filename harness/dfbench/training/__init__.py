@@ -6,8 +6,8 @@ weights of others; and the loop alone, for modules of Lightning. Importing this 
 
 Below: `method`, `recipe` (what a plugin says), `order`, `samples`, `other_faces`, `augmentation`, `loaders` (clips to batches),
 `module`, `sharpness`, `schedules`, `muon` (a step), `trainer`, `loop`, `record` (a training and what it leaves behind),
-`weights_file`, `state_files`, `starting` (weights), `scorer` (a network that scores), `distributed`, `launchers`, `devices`,
-`memory`.
+`weights_file`, `state_files`, `starting`, `timm_weights` (weights), `scorer` (a network that scores), `distributed`,
+`launchers`, `devices`, `memory`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,14 @@ if TYPE_CHECKING:
     from dfbench.training.scorer import Scoring as Scoring
     from dfbench.training.scorer import normalise as normalise
     from dfbench.training.starting import UNKNOWN as UNKNOWN
+    from dfbench.training.starting import start_whole as start_whole
     from dfbench.training.state_files import PICKLES as PICKLES
     from dfbench.training.state_files import first_line as first_line
     from dfbench.training.state_files import read_pickle as read_pickle
     from dfbench.training.state_files import read_safetensors as read_safetensors
     from dfbench.training.state_files import require_file as require_file
+    from dfbench.training.timm_weights import read_start as read_start
+    from dfbench.training.timm_weights import require_timm_name as require_timm_name
     from dfbench.training.trainer import MethodTrainer as MethodTrainer
     from dfbench.training.weights_file import WeightsHeader as WeightsHeader
     from dfbench.training.weights_file import fitted as fitted

@@ -74,7 +74,9 @@ class Method:
     `samples(recipe, synthesizer, training=...)` builds the maker of samples.
 
     `start(net, weights)` loads weights to start from. "" loads those of the same network; if `head(net)` returns the last
-    layer, weights trained for another purpose are loaded without it. `frozen(net)` returns the part that is not trained during
+    layer, weights trained for another purpose are loaded without it. `needs_start(recipe)` raises WeightsError if a training by
+    this recipe must be given weights to start from and would otherwise begin with random ones.
+    `frozen(net)` returns the part that is not trained during
     the first `Recipe.frozen_epochs` epochs. `scoring(method, net, precision, device)` prepares the network for scoring.
     `module` and `clips` are import paths of subclasses of `MethodModule` and `TrainingClips`, for what no other field can
     express; `samples`, `start` and `scoring` may be import paths too, if their modules import torch. `ways_out` are hints for
@@ -89,6 +91,7 @@ class Method:
     terms: tuple[str, ...] = ()
     samples: SamplesFactory | str = standard_samples
     start: Callable[[Any, StartWeights], Started] | str = ""
+    needs_start: Callable[[Any], None] | None = None
     head: Callable[[Any], nn.Module] | None = None
     frozen: Callable[[Any], nn.Module] | None = None
     scoring: ScoringFactory | str = "dfbench.training.scorer:plain_scoring"

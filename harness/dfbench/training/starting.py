@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dfbench.errors import UsageError, WeightsError
 from dfbench.exchanged import Started, StartWeights
 from dfbench.specs import LoadOptions
-from dfbench.training.state_files import PICKLES, read_pickle, read_safetensors
+from dfbench.training.timm_weights import read_start
 from dfbench.training.weights_file import fitted, require_finite
 
 if TYPE_CHECKING:
@@ -24,18 +24,19 @@ def start_whole(method: Method, net: nn.Module, weights: StartWeights) -> Starte
     """Give `net` the weights of a file with tensors of the same names and shapes; returns what is known of their training.
 
     Where the method names the head of its network, and the file has none that fits, the head keeps the weights that it has:
-    such a file was trained for something else, to name what is on a photograph, and knows no deepfake.
+    such a file was trained for something else, to name what is on a photograph, and knows no deepfake. With a head, a file may
+    also be one that timm reads, timm:NAME=FILE.
 
     Raises WeightsError for a file that is unsafe, damaged or does not fit, UsageError for a way to read it that is unknown.
     """
     path = weights.path
-    if weights.read_as:
+    if weights.read_as and method.head is None:
         raise UsageError(
             f"cannot understand --start {weights.read_as}={path}",
             hints=(f"give the file alone: --start {path}",),
         )
     hints = ("use the recipe that it was made for",)
-    state = (read_pickle if path.suffix in PICKLES else read_safetensors)(path, hints=hints)
+    state = read_start(weights)
     head = _unfit_head(method, net, state)
     state = {name: value for name, value in state.items() if name not in head} | head
     state = fitted(net.state_dict(), state, says=f"{path} does not fit", hints=hints)

@@ -75,17 +75,24 @@ class MethodTrainer:
         """Raise WeightsError or UsageError if a training by this recipe cannot start from `start`."""
         self._method.begin(self._method.network(self._recipe, seed=0), start)
 
+    def require_start(self) -> None:
+        """Raises WeightsError if a training by this recipe must be given weights to start from."""
+        if self._method.needs_start is not None:
+            self._method.needs_start(self._recipe)
+
     def fit(self, request: TrainingRequest) -> Trained:
         """Train, or go on, and return the weights of the best validation score.
 
         Raises RunError if there is nothing to train or validate on, StoreError if the folder cannot be written,
-        WeightsError if the weights to start from do not fit.
+        WeightsError if the weights to start from do not fit, or are needed and missing.
         """
         method, recipe = self._method, self._recipe
         if recipe.makes_fakes and request.synthesizer is None:
             raise RunError(
                 f"training {method.name} needs the synthesizer '{recipe.synthesizer}', and got none"
             )
+        if request.start is None:
+            self.require_start()
         net = method.network(recipe, seed=request.seed)
         started = method.begin(net, request.start) if request.start is not None else None
         if started is not None and started.says:

@@ -18,7 +18,7 @@ from dfbench.errors import MissingVideoError, PluginError, UsageError, unknown_n
 from dfbench.escaping import for_shell
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
-from dfbench.interfaces import ChecksStart
+from dfbench.interfaces import ChecksStart, NeedsStart
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.protocols import (
     lint_protocol,
@@ -343,6 +343,9 @@ def _check_training(
         if isinstance(trainer, ChecksStart):
             with running(spec, "to look at --start"):
                 trainer.check_start(start)
+    elif isinstance(trainer, NeedsStart):
+        with running(spec, "to say what it starts from"):
+            trainer.require_start()
 
 
 def _refuse_training_in_vain(spec: DetectorSpec, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from dfbench.exchanged import FaceFile, Trained, TrainingRequest
 from dfbench.hooks.events import Events
 from dfbench.hooks.manners import generators_kept
 from dfbench.hooks.plugin_code import running
-from dfbench.interfaces import ChecksStart, Progress
+from dfbench.interfaces import ChecksStart, NeedsStart, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device, compute_threads
 from dfbench.runs.planning.fairness import by_dataset
@@ -180,6 +180,9 @@ def _train(options: TrainingOptions, world: World, *, progress: Progress, planne
         if options.start and isinstance(trainer, ChecksStart):
             with running(session.spec, "to look at --start"):
                 trainer.check_start(start_weights(options.start))
+        elif not options.start and isinstance(trainer, NeedsStart):
+            with running(session.spec, "to say what it starts from"):
+                trainer.require_start()
         progress.note(
             f"{session.spec.name}: no checkpoint of recipe '{plan.recipe}' for {plan.identity.corpus}; training it now"
         )
