@@ -56,7 +56,6 @@ def _image_networks() -> list[DetectorSpec]:
             summary="An image network of timm, trained on real and fake videos; it sees single frames.",
             method="dfbench_baselines.frames:METHOD",
             licence="Apache-2.0",
-            clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.16),
         ),
         DetectorSpec(
             name="xception",

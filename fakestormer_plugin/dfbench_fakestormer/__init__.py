@@ -12,8 +12,7 @@ CITATION = (
     "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
     "Learning for Generalizable Deepfake Video Detection, ICCV 2025"
 )
-# The clips of base_* and demo, and the maps; tests hold them equal to what recipes/*.toml and the explainer say.
-BASE_CLIPS = ClipSpec(frames=4, size=224, per_video=8, margin=0.16)
+# The clips of the demo recipe, and the maps; tests hold them equal to what recipes/demo.toml and the explainer say.
 DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
 PRECISIONS = ("32", "bf16", "int8")
 MAPS = ("heatmap", "sensitivity", "attribution", "pixels", "temporal", "rollout", "gradient")
@@ -29,7 +28,6 @@ def dfbench_detectors() -> list[DetectorSpec]:
             licence="Apache-2.0",
             citation=CITATION,
             build="dfbench_fakestormer.detector:build",
-            clips=BASE_CLIPS,
             version="5",
             method="dfbench_fakestormer.method:METHOD",
             describe="dfbench_fakestormer.checkpoints:describe",  # of the authors' checkpoints too
@@ -72,7 +70,6 @@ def dfbench_synthesizers() -> list[SynthesizerSpec]:
 
 
 __all__ = [
-    "BASE_CLIPS",
     "CITATION",
     "DEMO_CLIPS",
     "dfbench_commands",

@@ -189,9 +189,9 @@ class DetectorSpec(Built):
     has a method `close()`, it is called once the detector is no longer needed.
 
     What it scores:
-    `clips` and `pooling` as in `DetectorCard`. `trained_on` as there, of the detector without a weights file. `precisions`
-    lists the accepted values of `dfbench run --precision`. Change `version` whenever scores may change: stored runs are then
-    not reused.
+    `clips` and `pooling` as in `DetectorCard`; if there is a `method`, leave them out: its recipes state them. `trained_on` as
+    there, of the detector without a weights file. `precisions` lists the accepted values of `dfbench run --precision`. Change
+    `version` whenever scores may change: stored runs are then not reused.
 
     Its weights:
     `needs_weights`: scoring without weights is an error unless trained ones are found. `describe` is the import path of

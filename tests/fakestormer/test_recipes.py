@@ -95,7 +95,6 @@ def test_every_recipe_is_whole_and_says_its_name(name: str) -> None:
 def test_specs_say_what_the_recipes_say() -> None:
     plugin = import_module("dfbench_fakestormer")
     detectors = {spec.name: spec for spec in plugin.dfbench_detectors()}
-    assert detectors["fakestormer"].clips == load_recipe("base_c23").clips()
     recipes = recipe_names(detectors["fakestormer"])
     assert (recipes.default, recipes.demo) == ("base_c23", "demo")
     assert recipes.names == ("base_c0", "base_c23", "base_c40", "demo", "released", "small")

@@ -81,7 +81,6 @@ def dfbench_detectors() -> list[DetectorSpec]:
             name="sample_linear",
             summary="A linear layer on the mean of a clip, trained on real videos and mirrored mouths.",
             method="dfbench_sample.method:METHOD",
-            clips=ClipSpec(frames=2, size=32, per_video=2),
         ),
     ]
 

@@ -100,7 +100,10 @@ def masked_videos(
         elif named:
             raise UsageError(
                 f"no fake of {name} in split {split!r} has a mask video",
-                hints=("FF++ and DFD offer mask videos for download; correct --split",),
+                hints=(
+                    "correct --split",
+                    "or see the page of the dataset in the docs: masks may be a download of their own",
+                ),
             )
     if not found:
         raise UsageError(f"no dataset at hand has mask videos in split {split!r}", hints=("try --data demo",))
