@@ -22,9 +22,9 @@ from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.listing import listed_runs
 from dfbench.runs.records.run_file import read_record
 from dfbench.runs.records.run_manifest import read_manifest, write_table_of_videos
-from dfbench.runs.scoring.score_files import score_table, write_scores
-from dfbench.runs.scoring.score_table import read_scores
-from dfbench.runs.trainings.trained import TRAINING_FILE, finished_weights, trained_weights
+from dfbench.runs.records.score_files import score_table, write_scores
+from dfbench.runs.records.score_table import read_scores
+from dfbench.runs.records.trained import TRAINING_FILE, finished_weights, trained_weights
 from dfbench.training.recipe import Recipe
 from dfbench.training.weights_file import WEIGHTS, read_header
 from dfbench.version import VERSION

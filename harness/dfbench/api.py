@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from dfbench.results.boards.board import Board
     from dfbench.results.paired import Comparison
+    from dfbench.runs.evidence.recorded import RecordedRun
     from dfbench.runs.planning.requests import ScoringRequest
-    from dfbench.runs.records.recorded import RecordedRun
     from dfbench.runs.scoring.prediction import Predictions
 
 
@@ -245,10 +245,10 @@ def predictions_of(
 def scores(run: Run) -> pd.DataFrame:
     """Return the raw scores of a run: one row per clip, and one row with a reason for each video that could not be scored.
 
-    `run` is what `dfbench.run` returned, or the folder or name of a stored run. `dfbench.runs.scoring.score_table` describes
+    `run` is what `dfbench.run` returned, or the folder or name of a stored run. `dfbench.runs.records.score_table` describes
     the columns. Raises UnknownNameError, StoreError, and UsageError for a table that does not name its run.
     """
-    from dfbench.runs.scoring.score_table import read_scores
+    from dfbench.runs.records.score_table import read_scores
 
     return read_scores(_stored(run).folder)
 
@@ -278,7 +278,7 @@ def _several(runs: Run | Sequence[Run]) -> Sequence[Run]:
 
 def _stored(run: Run) -> RecordedRun:
     """Return the stored run that a name or table refers to. Raises UnknownNameError, StoreError, UsageError."""
-    from dfbench.runs.records.recorded import open_run
+    from dfbench.runs.evidence.recorded import open_run
 
     name = run if isinstance(run, (str, Path)) else run.attrs.get("run", "")
     if not name:

@@ -18,8 +18,8 @@ from dfbench.progress import SilentProgress
 from dfbench.results.paired import Aligned, aligned, difference, scored_videos
 from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.setup import Setup
+from dfbench.runs.records.score_table import sigmoid
 from dfbench.runs.scoring.evaluation import score_detector
-from dfbench.runs.scoring.score_table import sigmoid
 
 
 def main(weights: Path) -> None:

@@ -15,8 +15,8 @@ from tests.cli.command import write
 
 from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.runs.planning.session import Session
+from dfbench.runs.records.score_table import ScoreWriter
 from dfbench.runs.scoring import evaluation
-from dfbench.runs.scoring.score_table import ScoreWriter
 from dfbench.types import Status, Video
 
 TEST_LIST = "List_of_testing_videos.txt"

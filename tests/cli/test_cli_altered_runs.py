@@ -19,9 +19,9 @@ from dfbench.results.boards.stored import collect
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.run_file import read_record, write_record
 from dfbench.runs.records.run_manifest import read_manifest
+from dfbench.runs.records.score_table import ScoreWriter, read_scores
 from dfbench.runs.records.turns import turn_at
 from dfbench.runs.scoring import evaluation
-from dfbench.runs.scoring.score_table import ScoreWriter, read_scores
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
 

@@ -15,7 +15,7 @@ from tests.fakestormer.training_faces import write_network as write_weights
 
 from dfbench.results.evidence.pictures import BAR, EDGE
 from dfbench.results.evidence.video import SIDE
-from dfbench.runs.scoring.score_table import video_scores
+from dfbench.runs.records.score_table import video_scores
 from dfbench.training.weights_file import WeightsHeader as Header
 from dfbench_fakestormer.method import network_config
 from dfbench_fakestormer.model import FakeSTormerNet

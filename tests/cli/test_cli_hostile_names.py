@@ -13,8 +13,8 @@ from tests.cli.made_scores import celeb, score_without_work
 
 from dfbench.errors import StoreError
 from dfbench.results.boards.stored import collect
+from dfbench.runs.evidence.recorded import open_run
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.recorded import open_run
 from dfbench.settings import load_settings
 
 NAMES = ["/../../../X", "official"]  # tests/data/test_inventory.py has more

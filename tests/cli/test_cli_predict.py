@@ -24,8 +24,8 @@ import dfbench as package
 from dfbench import Pooling, ProgressTask, Status, UsageError, WeightsError
 from dfbench.data.preparing.outcomes import store_failure
 from dfbench.progress import SilentProgress, SilentTask
+from dfbench.runs.records.score_table import sigmoid, video_scores
 from dfbench.runs.scoring.prediction import clip_interval
-from dfbench.runs.scoring.score_table import sigmoid, video_scores
 from dfbench.types import GivenFile
 
 PROBE = ("-d", "probe")

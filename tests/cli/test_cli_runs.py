@@ -21,7 +21,7 @@ from dfbench.errors import UsageError
 from dfbench.results.boards.stored import collect
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.run_file import read_record, write_record
-from dfbench.runs.scoring.score_table import read_scores
+from dfbench.runs.records.score_table import read_scores
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
 HOST, USER, KERNEL = "gpu-17.secret.example", "mallory", "6.1.0-18-secret"

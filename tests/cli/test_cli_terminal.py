@@ -22,7 +22,7 @@ from dfbench.cli import output
 from dfbench.results.renderings.run_table import render_table
 from dfbench.results.tables import result_table
 from dfbench.results.terminal import plain_console
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 
 NUMBER = re.compile(r"\d\.\d{3} \[\d\.\d\d, \d\.\d\d\]")
 

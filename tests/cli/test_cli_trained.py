@@ -15,9 +15,9 @@ import dfbench
 from dfbench.errors import ScoreError
 from dfbench.hooks.host import Host
 from dfbench.results.boards.rows import VALIDATION
-from dfbench.runs.records.recorded import open_run, weights_of
+from dfbench.runs.evidence.recorded import open_run, weights_of
+from dfbench.runs.records.trained import TRAINING_FILE
 from dfbench.runs.scoring import evaluation
-from dfbench.runs.trainings.trained import TRAINING_FILE
 from dfbench.settings import load_settings
 
 TASK = ("-d", "lab", "-p", "own-splits")

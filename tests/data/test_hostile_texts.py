@@ -21,7 +21,7 @@ from dfbench.data import is_frame_name
 from dfbench.data.datasets.corpus_card import CORPUS_FILE, read_card
 from dfbench.data.images import archives
 from dfbench.data.images.archives import archive_listing
-from dfbench.runs.trainings.trained import TRAINING_FILE, finished_weights
+from dfbench.runs.records.trained import TRAINING_FILE, finished_weights
 from dfbench.settings import load_settings
 from dfbench_plugins.datasets import celeb_df_v2, dfdc, ffpp_splits, folder, listfiles
 

@@ -21,7 +21,7 @@ from dfbench.data.fingerprints import UNREADABLE, fingerprint
 from dfbench.data.images.archives import archive_of
 from dfbench.data.images.sequences import is_sequence, source_size
 from dfbench.data.preparing.outcomes import known_outcome, store_failure
-from dfbench.runs.scoring.score_table import ScoreWriter, read_scores
+from dfbench.runs.records.score_table import ScoreWriter, read_scores
 from dfbench.text import restored, reversible, storable
 from dfbench.types import Status
 from dfbench_plugins.datasets.folder import SPEC, FolderDataset

@@ -18,8 +18,8 @@ from dfbench.errors import AbsentError, DfbenchError, StoreError, UnreadableErro
 from dfbench.results.tables import COLUMNS as TABLE_COLUMNS
 from dfbench.results.tables import SCHEMA_VERSION as TABLE_VERSION
 from dfbench.results.tables import read_table
-from dfbench.runs.scoring import score_table as scores
-from dfbench.runs.scoring.score_table import ScoreWriter, any_scores, done_videos, read_scores
+from dfbench.runs.records import score_table as scores
+from dfbench.runs.records.score_table import ScoreWriter, any_scores, done_videos, read_scores
 from dfbench.types import Label, Status, Video
 
 

@@ -16,9 +16,9 @@ from tests.fakestormer.training_faces import write_network as write_weights
 from torch import Tensor
 
 from dfbench import LoadOptions, UsageError, WeightsError
+from dfbench.runs.planning.trainers import start_weights
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.plan import start_identity
-from dfbench.runs.trainings.trainers import start_weights
 from dfbench.training.weights_file import WeightsHeader as Header
 from dfbench_fakestormer.checkpoints import describe
 from dfbench_fakestormer.method import network_config

@@ -8,7 +8,7 @@ import pytest
 
 from dfbench import ClipSpec, DetectorSpec, FrameChoice, PluginError, PrepareSpec, TrainingNeeds
 from dfbench.hooks.spec_faults import detector_fault
-from dfbench.runs.trainings.trainers import needs_of
+from dfbench.runs.planning.trainers import needs_of
 
 SPEC = DetectorSpec(name="x", summary="", clips=ClipSpec(4, 224), build="a:B", trained_on=frozenset())
 FRAMES = FrameChoice("first", 8)

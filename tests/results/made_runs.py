@@ -23,8 +23,8 @@ from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
 from dfbench.runs.records.run_manifest import write_manifest
+from dfbench.runs.records.score_table import ScoreWriter, read_scores, video_scores
 from dfbench.runs.records.verification import CONTENT, content_of
-from dfbench.runs.scoring.score_table import ScoreWriter, read_scores, video_scores
 from dfbench.settings import load_settings
 from dfbench.types import Label, Status, Video
 

@@ -25,8 +25,8 @@ from dfbench.results.table_notes import short_of, warnings_of
 from dfbench.results.tables import MEASURES, result_table
 from dfbench.results.writing import write_parquet
 from dfbench.runs.planning.setup import Setup
+from dfbench.runs.records.score_table import read_scores, sigmoid, video_scores
 from dfbench.runs.records.verification import content_of
-from dfbench.runs.scoring.score_table import read_scores, sigmoid, video_scores
 
 META: Mapping[str, Any] = {"detector": "net", "entry": "net (seed 0)", "protocol": "p", "corpus": "official"}
 

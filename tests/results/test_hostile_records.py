@@ -32,10 +32,17 @@ from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
+from dfbench.runs.evidence.recorded import (
+    RecordedRun,
+    finder_of,
+    open_run,
+    options_of,
+    session_of,
+    weights_of,
+)
 from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.provenance import recorded_identity
-from dfbench.runs.records.recorded import RecordedRun, finder_of, open_run, options_of, session_of, weights_of
 from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
 from dfbench.settings import load_settings
 

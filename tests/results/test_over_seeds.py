@@ -19,7 +19,7 @@ from dfbench.results.paired import scored_videos
 from dfbench.results.renderings.dataframe import frame_of
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
-from dfbench.runs.scoring.score_table import read_scores, video_scores
+from dfbench.runs.records.score_table import read_scores, video_scores
 from dfbench.types import Label, Video
 
 MakeSeed = Callable[..., Path]

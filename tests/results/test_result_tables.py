@@ -18,7 +18,7 @@ from dfbench.errors import StoreError, UsageError
 from dfbench.results.renderings.run_table import render_table
 from dfbench.results.table_notes import warnings_of
 from dfbench.results.tables import ALL, COLUMNS, MEAN, read_table, result_table, write_table
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 
 META: Mapping[str, Any] = {
     "detector": {"name": "frame", "version": "1"},

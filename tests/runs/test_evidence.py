@@ -19,7 +19,7 @@ from dfbench.results.evidence.localisation import render_when, render_where, sum
 from dfbench.results.evidence.pictures import Scale, overlay, scale_of
 from dfbench.runs.evidence.localisation import CENTRE, Localisation, _partner, on_grid
 from dfbench.runs.evidence.windows import gather, pooled_logit, standard_maps, windows_of
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 
 
 @given(st.sets(st.integers(0, 40), min_size=1), st.integers(1, 6), st.integers(1, 6))

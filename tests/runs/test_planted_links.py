@@ -15,8 +15,8 @@ from dfbench.errors import StoreError
 from dfbench.results.writing import write_text
 from dfbench.runs.records.run_file import SUMS, write_files, write_record
 from dfbench.runs.records.run_manifest import write_table_of_videos
-from dfbench.runs.scoring.score_files import keep_sum_of, score_table, write_scores
-from dfbench.runs.trainings.trained import note_training
+from dfbench.runs.records.score_files import keep_sum_of, score_table, write_scores
+from dfbench.runs.records.trained import note_training
 
 WRITERS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "text": (

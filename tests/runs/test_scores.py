@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dfbench.errors import ScoreError, StoreError
-from dfbench.runs.scoring.score_table import (
+from dfbench.runs.records.score_table import (
     COLUMNS,
     MERGED,
     SHARDS,

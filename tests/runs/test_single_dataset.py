@@ -17,7 +17,8 @@ from dfbench.runs.planning.protocols import lint_protocol
 from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.planning.single_dataset import dataset_protocol, is_test_of, is_test_on, protocol_name
+from dfbench.runs.planning.single_dataset import dataset_protocol
+from dfbench.runs.records.dataset_tests import is_test_of, is_test_on, protocol_name
 from dfbench.specs import DatasetSpec, ProtocolSpec, VideoSelection
 from dfbench.text import folder_name
 from dfbench.training.weights_file import WeightsHeader as Header

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dfbench import ClipSpec, DetectorCard, DetectorSpec, PluginError
 from dfbench.hooks.host import Host
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.trainings.trained import (
+from dfbench.runs.records.trained import (
     NOTHING_KNOWN,
     TRAINING_FILE,
     Training,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dfbench import ClipSpec, DetectorCard, DetectorSpec, LoadOptions, PluginError
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.host import Host
-from dfbench.runs.trainings.trained import training_of
+from dfbench.runs.records.trained import training_of
 from dfbench.runs.trainings.training_names import DatasetNames, NamedTraining, named_card, recorded_training
 
 REGISTRY = Host.load().registry

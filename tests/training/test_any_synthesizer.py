@@ -24,7 +24,7 @@ from dfbench import (
 from dfbench.hooks.host import Host
 from dfbench.hooks.recipe_names import recipe_names
 from dfbench.progress import SilentProgress
-from dfbench.runs.trainings.trainers import needs_of, synthesizer_of, trainer_of
+from dfbench.runs.planning.trainers import needs_of, synthesizer_of, trainer_of
 from dfbench.training.conformance import SHORT, made_faces
 from dfbench.training.method import Method
 from dfbench.training.recipe import NO_SYNTHESIZER, fields_with_synthesizer

@@ -208,7 +208,7 @@ def _needs(
     from dfbench.runs.planning.recipes import parse_overrides
     from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.runs.planning.scored_clips import scored_clips
-    from dfbench.runs.trainings.trainers import needs_of, trainer_of
+    from dfbench.runs.planning.trainers import needs_of, trainer_of
     from dfbench.training.state_files import check_weights_file
     from dfbench.types import PrepareSpec
 

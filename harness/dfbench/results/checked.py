@@ -25,6 +25,8 @@ from dfbench.identity import digest_of
 from dfbench.results.tables import COLUMNS, read_table, result_table, typed
 from dfbench.results.writing import write_text
 from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, SUMS, record_digest
+from dfbench.runs.records.score_files import MERGED, shards
+from dfbench.runs.records.score_table import video_scores
 from dfbench.runs.records.verification import (
     CONTENT,
     NO_MANIFEST,
@@ -36,8 +38,6 @@ from dfbench.runs.records.verification import (
     record_findings,
     score_findings,
 )
-from dfbench.runs.scoring.score_files import MERGED, shards
-from dfbench.runs.scoring.score_table import video_scores
 from dfbench.types import Pooling
 from dfbench.untrusted import MOST_RECORD, read_json
 from dfbench.version import VERSION
@@ -56,7 +56,7 @@ _MEASURES = (
     "dfbench.results.eligibility",
     "dfbench.results.tables",
     "dfbench.results.boards.training_marks",
-    "dfbench.runs.scoring.score_table",
+    "dfbench.runs.records.score_table",
     "dfbench.runs.records.verification",
 )
 

@@ -30,9 +30,9 @@ from dfbench.runs.records.run_file import (
     write_record,
 )
 from dfbench.runs.records.run_manifest import read_manifest, write_table_of_videos
+from dfbench.runs.records.score_files import MERGED, metadata_of, score_schema, write_scores
+from dfbench.runs.records.score_table import read_scores, video_scores
 from dfbench.runs.records.verification import CONTENT, content_of
-from dfbench.runs.scoring.score_files import MERGED, metadata_of, score_schema, write_scores
-from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.settings import Settings
 from dfbench.types import Pooling
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes

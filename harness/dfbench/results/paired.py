@@ -24,7 +24,7 @@ from dfbench.metrics.uncertainty import (
     percentile_interval,
 )
 from dfbench.results.eligibility import too_few
-from dfbench.runs.scoring.score_table import any_scores, read_scores, video_scores
+from dfbench.runs.records.score_table import any_scores, read_scores, video_scores
 from dfbench.types import Status
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from dfbench.results.boards.training_marks import is_cross
 from dfbench.results.eligibility import FEWEST_VIDEOS, list_notes, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
 from dfbench.runs.records.recorded_names import dataset_of
-from dfbench.runs.scoring.score_table import with_tests
+from dfbench.runs.records.score_table import with_tests
 from dfbench.types import FEW_FACES
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def result_table(
 ) -> pd.DataFrame:
     """The result table of one run.
 
-    `videos`: what `dfbench.runs.scoring.score_table.video_scores` returns; without a column `test`, the videos of a dataset
+    `videos`: what `dfbench.runs.records.score_table.video_scores` returns; without a column `test`, the videos of a dataset
     are one test. `meta`: the content of `run.json`; `detector` (a
     name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
     unknown, a test named in `datasets` without any row gets a row of its own, and `lists` says of each test how

@@ -11,8 +11,8 @@ from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE, TABLE_CSV, ch
 from dfbench.results.tables import ALL, result_table, write_table
 from dfbench.runs.records.run_file import MANIFEST, write_record
 from dfbench.runs.records.run_manifest import write_manifest
+from dfbench.runs.records.score_table import read_scores, video_scores
 from dfbench.runs.records.verification import CONTENT, content_of, expected_problems, held_against
-from dfbench.runs.scoring.score_table import read_scores, video_scores
 from dfbench.types import Pooling
 
 if TYPE_CHECKING:

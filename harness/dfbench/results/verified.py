@@ -18,16 +18,16 @@ from dfbench.csv_text import csv_of
 from dfbench.data.datasets.manifest import file_fingerprints
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.results.checked import TABLE_CSV, Checked, check_run
+from dfbench.runs.evidence.recorded import RecordedRun, open_run, session_of
 from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import configured_source, with_corpora
-from dfbench.runs.records.recorded import RecordedRun, open_run, session_of
 from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import NAME, read_files, read_record, run_folders
 from dfbench.runs.records.run_manifest import expected_videos, read_manifest
+from dfbench.runs.records.score_files import changed_files
+from dfbench.runs.records.score_table import read_scores
 from dfbench.runs.records.verification import CONTENT, Finding, content_of, has_content, record_findings
-from dfbench.runs.scoring.score_files import changed_files
-from dfbench.runs.scoring.score_table import read_scores
 from dfbench.types import Label, Video
 from dfbench.untrusted import MOST_RECORD, read_bytes
 

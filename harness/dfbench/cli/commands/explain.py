@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from dfbench.results.evidence.explanations import Part
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import OpenExplainer
+    from dfbench.runs.evidence.recorded import RecordedRun
     from dfbench.runs.evidence.scored_faces import ScoredFaces
     from dfbench.runs.planning.setup import Setup
-    from dfbench.runs.records.recorded import RecordedRun
     from dfbench.specs import DetectorSpec
     from dfbench.types import ClipSpec
 
@@ -81,9 +81,9 @@ def explain_command(
     from dfbench.errors import CoverageError
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
+    from dfbench.runs.evidence.recorded import finder_of, open_run, options_of, weights_of
     from dfbench.runs.planning.refusals import check_explaining, check_maps
     from dfbench.runs.planning.requests import ScoringRequest
-    from dfbench.runs.records.recorded import finder_of, open_run, options_of, weights_of
     from dfbench.runs.scoring.prediction import weights_for_files
     from dfbench.specs import LoadOptions
     from dfbench.training.launchers import refuse_several
@@ -249,8 +249,8 @@ def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpe
 
 def _of_run(run: RecordedRun, ids: list[str], setup: Setup, bars: Progress) -> list[_Wanted]:
     """Of each video the file, what the run said of it, and how to come by the faces that it scored."""
+    from dfbench.runs.evidence.recorded import session_of, video_of
     from dfbench.runs.evidence.scored_faces import scored_faces
-    from dfbench.runs.records.recorded import session_of, video_of
 
     session = session_of(run, setup, bars)
     found = [video_of(run, one, session) for one in ids]

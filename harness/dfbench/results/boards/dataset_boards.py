@@ -8,7 +8,7 @@ from pathlib import Path
 from dfbench.errors import RunError
 from dfbench.escaping import for_shell
 from dfbench.results.boards.stored import RunResult
-from dfbench.runs.planning.single_dataset import is_test_of, is_test_on
+from dfbench.runs.records.dataset_tests import is_test_of, is_test_on
 
 
 def board_of_dataset(

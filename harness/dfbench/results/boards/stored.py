@@ -23,7 +23,7 @@ from dfbench.results.tables import ALL, MEAN
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_of_seeds, without_seed
 from dfbench.runs.records.run_file import DIGEST, SCHEMA, read_record, run_folders
-from dfbench.runs.scoring.score_table import any_scores
+from dfbench.runs.records.score_table import any_scores
 from dfbench.runs.trainings.training_names import UNKNOWN, DatasetNames, recorded_training
 
 NO_DATASET = "trained on what no dataset here is called"

@@ -31,7 +31,7 @@ from dfbench.runs.evidence.explaining import Explanation, OpenExplainer, explain
 from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.planning.devices import compute_threads
 from dfbench.runs.records.provenance import environment, file_sha256, run_identity
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 from dfbench.types import CROPPING, DECODING, TRACKING
 from dfbench.untrusted import MOST_JSON_LIST, read_object
 

@@ -10,7 +10,7 @@ import numpy as np
 from dfbench.results.evidence.pictures import DISCLAIMER, LOUD, heading, warning, wrapped
 from dfbench.results.plotting import new_figure, save_figure
 from dfbench.runs.evidence.explaining import Explanation, OpenExplainer
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 from dfbench.specs import EvidenceMap
 
 if TYPE_CHECKING:

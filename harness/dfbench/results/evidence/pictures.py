@@ -23,7 +23,7 @@ from dfbench.drawing import draw_on
 from dfbench.escaping import for_terminal
 from dfbench.runs.evidence.explaining import Explanation, OpenExplainer
 from dfbench.runs.evidence.windows import LARGE
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 from dfbench.specs import EvidenceMap
 
 INK, MUTED, PAPER, LINE = "#1b1f24", "#66707b", "#ffffff", "#d5dae0"

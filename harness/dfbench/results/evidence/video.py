@@ -35,7 +35,7 @@ from dfbench.results.evidence.pictures import (
     overlay,
 )
 from dfbench.runs.evidence.explaining import Explanation, OpenExplainer
-from dfbench.runs.scoring.score_table import sigmoid
+from dfbench.runs.records.score_table import sigmoid
 
 SIDE, STRIP, LABEL = 384, 96, 26
 SCORED_RATE = 2  # frames a second, of those that a run scored

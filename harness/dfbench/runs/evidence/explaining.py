@@ -29,8 +29,8 @@ from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.evidence.windows import TrackEvidence, gather, pooled_logit, standard_maps, windows_of
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.refusals import require_explainer
+from dfbench.runs.records.trained import NOTHING_KNOWN, Training
 from dfbench.runs.trainings.known_detector import known_detector, without_weights
-from dfbench.runs.trainings.trained import NOTHING_KNOWN, Training
 from dfbench.specs import DetectorCard, DetectorSpec, EvidenceMap, LoadOptions
 from dfbench.training.state_files import check_weights_file
 

@@ -19,8 +19,8 @@ from dfbench.errors import (
 )
 from dfbench.escaping import for_shell
 from dfbench.identity import neutral_values, with_neutral
+from dfbench.runs.evidence.recorded import RecordedRun, fields_of
 from dfbench.runs.planning.session import Session
-from dfbench.runs.records.recorded import RecordedRun, fields_of
 from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.run_file import read_files
 from dfbench.types import (

@@ -20,7 +20,7 @@ from dfbench.data.stretches import stretches
 from dfbench.errors import ScoreError, TooShortError
 from dfbench.exchanged import Evidence
 from dfbench.interfaces import Explainer, ProgressTask
-from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
+from dfbench.runs.records.score_table import pooled_scores, sigmoid
 from dfbench.specs import EvidenceMap
 from dfbench.types import Pooling
 

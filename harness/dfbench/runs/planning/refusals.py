@@ -28,9 +28,9 @@ from dfbench.runs.planning.protocols import (
     with_own_names,
 )
 from dfbench.runs.planning.sources import check_corpus, configured_source, corpus_to_make, refuse_unmade
+from dfbench.runs.planning.trainers import needs_of, start_weights, synthesizer_of, trainer_of
 from dfbench.runs.records.run_file import refuse_unwritable
-from dfbench.runs.trainings.trained import trained_weights
-from dfbench.runs.trainings.trainers import needs_of, start_weights, synthesizer_of, trainer_of
+from dfbench.runs.records.trained import trained_weights
 from dfbench.specs import LoadOptions, VideoSelection
 from dfbench.training.state_files import check_weights_file
 from dfbench.trust import require_trusted

@@ -9,7 +9,7 @@ from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChoosesClips
 from dfbench.runs.planning.refusals import load_options
-from dfbench.runs.trainings.trainers import trainer_of
+from dfbench.runs.planning.trainers import trainer_of
 from dfbench.types import ClipSpec
 
 if TYPE_CHECKING:

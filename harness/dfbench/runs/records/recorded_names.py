@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dfbench.names import name_fault, shown
-from dfbench.runs.planning.single_dataset import test_of
+from dfbench.runs.records.dataset_tests import test_of
 
 _LISTS = ("trained_on", "training_corpora")
 

@@ -21,7 +21,7 @@ from dfbench.errors import DfbenchError, StoreError
 from dfbench.runs.records.provenance import file_sha256, recorded_identity
 from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, NAME, SUMS, read_files, record_digest
 from dfbench.runs.records.run_manifest import expected_videos, manifest_of_tests, read_manifest
-from dfbench.runs.scoring.score_files import (
+from dfbench.runs.records.score_files import (
     ADDED_LATER,
     COLUMNS,
     FAILED_CLIP,
@@ -30,7 +30,7 @@ from dfbench.runs.scoring.score_files import (
     UNKNOWN,
     unmerged,
 )
-from dfbench.runs.scoring.score_table import read_scores, sigmoid
+from dfbench.runs.records.score_table import read_scores, sigmoid
 from dfbench.types import Status, Video
 
 if TYPE_CHECKING:

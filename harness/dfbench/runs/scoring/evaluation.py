@@ -32,13 +32,13 @@ from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device, compute_threads
 from dfbench.runs.planning.fairness import by_test, leaks_into_tests, warn_of_leaks
 from dfbench.runs.planning.opening import open_scoring
+from dfbench.runs.planning.plugins_used import plugins_used
 from dfbench.runs.planning.protocols import named_tests, resolve_protocol
 from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_name
-from dfbench.runs.records.plugins_used import plugins_used
 from dfbench.runs.records.private import Redaction, redaction
 from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.run_file import (
@@ -54,14 +54,14 @@ from dfbench.runs.records.run_file import (
     write_record,
 )
 from dfbench.runs.records.run_manifest import write_manifest
+from dfbench.runs.records.score_files import MERGED, refuse_changed
+from dfbench.runs.records.score_table import ScoreWriter, any_scores, done_videos
 from dfbench.runs.records.sessions import begin_session, end_session
+from dfbench.runs.records.trained import Training
 from dfbench.runs.records.turns import turn_at
 from dfbench.runs.records.verification import CONTENT, content_of, record_findings
-from dfbench.runs.scoring.score_files import MERGED, refuse_changed
-from dfbench.runs.scoring.score_table import ScoreWriter, any_scores, done_videos
 from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.known_detector import known_detector
-from dfbench.runs.trainings.trained import Training
 from dfbench.runs.trainings.training_names import UNKNOWN
 from dfbench.runs.trainings.weights import find_weights
 from dfbench.settings import DEFAULT_FACE_FINDER, Settings

@@ -31,7 +31,7 @@ from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import DataSource
-from dfbench.runs.scoring.score_table import pooled_scores, sigmoid
+from dfbench.runs.records.score_table import pooled_scores, sigmoid
 from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.known_detector import known_detector, without_weights
 from dfbench.runs.trainings.weights import find_weights

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.identity import differences
-from dfbench.runs.trainings.trained import trained_identities
+from dfbench.runs.records.trained import trained_identities
 
 MOST_FIELDS = 3  # that are named of a training
 

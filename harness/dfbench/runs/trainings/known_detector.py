@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dfbench.errors import UsageError, WeightsError
 from dfbench.hooks.detectors import card_of
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.trainings.trained import Training, known_card, training_of
+from dfbench.runs.records.trained import Training, known_card, training_of
 from dfbench.runs.trainings.training_names import named_card
 from dfbench.specs import DetectorCard, DetectorSpec, LoadOptions
 

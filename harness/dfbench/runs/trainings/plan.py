@@ -14,8 +14,8 @@ from dfbench.interfaces import Trainer
 from dfbench.runs.planning.fairness import compare_videos, warn_of_leaks
 from dfbench.runs.planning.requests import TrainingOptions
 from dfbench.runs.planning.session import ProtocolSession
+from dfbench.runs.planning.trainers import needs_of, start_weights, trainer_of
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.trainings.trainers import needs_of, start_weights, trainer_of
 from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
 from dfbench.types import Video
 

@@ -26,12 +26,12 @@ from dfbench.runs.planning.opening import open_training
 from dfbench.runs.planning.requests import ScoringRequest, TrainingOptions
 from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
+from dfbench.runs.planning.trainers import start_weights, synthesizer_of
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import refuse_unwritable
+from dfbench.runs.records.trained import checked_weights, finished_weights, note_training, training_session
 from dfbench.runs.trainings.beside import weights_beside
 from dfbench.runs.trainings.plan import TrainingPlan, plan_training
-from dfbench.runs.trainings.trained import checked_weights, finished_weights, note_training, training_session
-from dfbench.runs.trainings.trainers import start_weights, synthesizer_of
 from dfbench.training.launchers import started
 from dfbench.training.weights_file import clear_checkpoints, write_trained
 from dfbench.types import PrepareSpec, Status, Video, World

@@ -25,7 +25,7 @@ from dfbench.data.folders import make_below
 from dfbench.errors import ScoreError, StoreError
 from dfbench.files import cannot_write, leftovers
 from dfbench.runs.records.run_file import SUMS
-from dfbench.runs.scoring.score_files import (
+from dfbench.runs.records.score_files import (
     ADDED_LATER,
     COLUMNS,
     ELSEWHERE,

@@ -17,8 +17,8 @@ from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import data_source
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.run_file import NAME, read_record, run_folders
-from dfbench.runs.scoring.score_table import read_scores, video_scores
-from dfbench.runs.trainings.trained import trained_weights
+from dfbench.runs.records.score_table import read_scores, video_scores
+from dfbench.runs.records.trained import trained_weights
 from dfbench.settings import Settings
 from dfbench.specs import LoadOptions
 from dfbench.text import closest, did_you_mean, meant
