@@ -25,6 +25,7 @@ _SPSL = (
     "Honggu Liu, Xiaodan Li, Wenbo Zhou, Yuefeng Chen, Yuan He, Hui Xue, Weiming Zhang, Nenghai Yu: Spatial-Phase Shallow"
     " Learning: Rethinking Face Forgery Detection in Frequency Domain, CVPR 2021"
 )
+_SRM = "Yuchen Luo, Yong Zhang, Junchi Yan, Wei Liu: Generalizing Face Forgery Detection with High-frequency Features, CVPR 2021"
 # The clips of the standard recipes, which a test holds equal to them.
 _FRAMES = ClipSpec(frames=1, size=256, per_video=32, margin=0.15)
 
@@ -108,6 +109,15 @@ def _frequencies() -> list[DetectorSpec]:
             method="dfbench_baselines.spsl:METHOD",
             licence="Apache-2.0",
             citation=_SPSL,
+            clips=_FRAMES,
+            pooling=Pooling.MEAN_PROB,
+        ),
+        DetectorSpec(
+            name="srm",
+            summary="Two Xceptions on single frames and their noise residuals, trained on real and fake videos.",
+            method="dfbench_baselines.srm:METHOD",
+            licence="Apache-2.0",
+            citation=_SRM,
             clips=_FRAMES,
             pooling=Pooling.MEAN_PROB,
         ),

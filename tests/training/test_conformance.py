@@ -24,6 +24,7 @@ SMALL = {
     "frame_cnn": {"size": "64", "train_crop": "80"},
     "xception": {"size": "32", "train_crop": "32", "width": "0.02"},
     "f3net": {"size": "32", "train_crop": "32", "width": "0.02"},
+    "srm": {"size": "32", "train_crop": "32", "width": "0.02"},
     "spsl": {"size": "32", "train_crop": "32", "width": "0.02"},
     "meso4": {"size": "32", "train_crop": "32"},
     "sbi": {"size": "64", "train_crop": "80"},
