@@ -14,7 +14,7 @@ from tests.cli.made_scores import celeb, score_without_work
 from tests.data.unprivileged import obeying
 
 from dfbench.errors import RunError, ScoreError
-from dfbench.runs.planning import stage
+from dfbench.runs.planning import opening
 from dfbench.runs.scoring import evaluation
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
@@ -92,7 +92,7 @@ def test_nothing_is_rendered_or_trained_for_a_run_that_cannot_be_stored(
         made.append("corpora")
         raise RunError("the corpora would be rendered now")
 
-    monkeypatch.setattr(stage, "data_source", data_source)
+    monkeypatch.setattr(opening, "data_source", data_source)
     runs.mkdir(mode=0o555)
     demo = ("-d", "fakestormer", "--data", "demo")
     ended = obeying(lambda: dfbench("run", *demo))
