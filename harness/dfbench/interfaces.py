@@ -163,10 +163,12 @@ class Trainer(Protocol):
 
 @runtime_checkable
 class NeedsStart(Protocol):
-    """A trainer that tells before anything is prepared whether it must be given weights to start from."""
+    """Checks, before any video is prepared, whether a training lacks weights to start from. Optional for trainers."""
 
     def require_start(self) -> None:
-        """Raises WeightsError if it does not train from random weights, which it would without `TrainingRequest.start`."""
+        """Raise WeightsError if this recipe cannot train from random weights; it is called if the user gives no weights to
+        start from.
+        """
 
 
 @runtime_checkable

@@ -43,7 +43,7 @@ def opened_explainer(spec: DetectorSpec, options: LoadOptions) -> Iterator[Expla
 
 
 def card_of(spec: DetectorSpec, options: LoadOptions) -> DetectorCard:
-    """The card of a detector with the weights of `options`. Raises PluginError, and what its `describe` raises."""
+    """Return the card of a detector with the weights of `options`. Raises PluginError, and what its `describe` raises."""
     if options.weights is None or not spec.describe:
         return spec.card()
     describe = _factory(spec, spec.describe)
@@ -66,7 +66,7 @@ def card_of(spec: DetectorSpec, options: LoadOptions) -> DetectorCard:
 
 
 def takes_options(factory: Callable[..., object]) -> bool:
-    """True if `factory` takes LoadOptions: its first parameter is called `options`, or is annotated so."""
+    """Return True if `factory` takes LoadOptions: its first parameter is called `options`, or is annotated so."""
     try:
         first = next(iter(inspect.signature(factory).parameters.values()), None)
     except (TypeError, ValueError):  # some that are written in C have no signature
@@ -83,7 +83,7 @@ def takes_options(factory: Callable[..., object]) -> bool:
 
 @contextmanager
 def _built(spec: DetectorSpec, path: str, options: LoadOptions, doing: str) -> Iterator[object]:
-    """What the factory at `path` makes, which is closed at the end."""
+    """Build an object by the factory at `path` and yield it; it is closed at the end."""
     factory = _factory(spec, path)
     with running(spec, doing):
         made = factory(options) if takes_options(factory) else factory(**_keywords(options))
@@ -111,7 +111,7 @@ def _factory(spec: DetectorSpec, path: str) -> Callable[..., object]:
 
 
 def _keywords(options: LoadOptions) -> dict[str, Any]:
-    """The arguments of a factory of keywords: three, and others where the request has them, for one that knows the words."""
+    """Return the arguments of a factory that takes keywords: three, and more if the request has a precision or a recipe."""
     words: dict[str, Any] = {
         "weights": options.weights,
         "device": options.device,
@@ -125,7 +125,7 @@ def _keywords(options: LoadOptions) -> dict[str, Any]:
 
 
 def _described(describe: Callable[..., object], options: LoadOptions) -> object:
-    """What a `describe` of weights returns; it is handed changes and a recipe where there are any."""
+    """Return what a `describe` of weights returns; changes and a recipe are passed if there are any."""
     changes = [options.changes] if options.changes or options.recipe else []
     recipe = {"recipe": options.recipe} if options.recipe else {}
     return describe(options.weights, *changes, **recipe)

@@ -29,7 +29,7 @@ DISABLE_VARIABLE = "DFBENCH_DISABLE_PLUGINS"
 
 
 class PluginStatus(StrEnum):
-    """How loading a plugin ended."""
+    """Says how loading a plugin ended."""
 
     OK = "ok"
     FAILED = "failed"
@@ -38,12 +38,12 @@ class PluginStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """One plugin as `dfbench plugins list` shows it.
+    """Holds what `dfbench plugins list` shows about a plugin.
 
-    `distribution` and `version` are empty for plugins handed over as objects. `offers`: names by kind; of a
-    failed plugin those that it would have offered, as far as they are known. `hooks`: the names of the hooks
-    that it implements. `error`: the reason on one line, `traceback`: the plugin's own part of it; both empty if
-    all is well. `module` is the one that the hooks are in, or were to be.
+    `distribution` and `version` are empty for plugins that are passed as objects. `module` is the module with the hooks.
+    `offers` has names by kind; for a failed plugin, those that it would have offered, as far as they are known. `hooks` names
+    the implemented hooks. `error` is the reason of a failure on one line, `traceback` the part of it in the plugin's code;
+    both are "" if there is none.
     """
 
     name: str
@@ -58,7 +58,7 @@ class PluginRecord:
 
 
 class Host:
-    """The loaded plugins, what they offer, and the events that they listen to."""
+    """Holds the loaded plugins, with what they offer and which events they listen to."""
 
     def __init__(self, loadings: Iterable[tuple[PluginRecord, Loading | None]]) -> None:
         pairs = tuple(loadings)
@@ -82,10 +82,10 @@ class Host:
 
     @classmethod
     def load(cls, extra_plugins: Iterable[object] = ()) -> Host:
-        """Find and load every plugin: ours first, then other distributions', then `extra_plugins` (objects).
+        """Load every plugin: the bundled ones, then those of other distributions, then `extra_plugins` (objects).
 
-        Never raises because of a plugin. The environment variable DFBENCH_DISABLE_PLUGINS holds names of
-        plugins or distributions, separated by commas, that are listed but not imported.
+        A plugin never makes this raise. The environment variable DFBENCH_DISABLE_PLUGINS holds names of plugins or
+        distributions, separated by commas, that are listed but not imported.
         """
         disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}
         loaded: list[tuple[PluginRecord, Loading | None]] = []
@@ -174,7 +174,7 @@ def _build_commands(commands: list[CommandInfo], groups: list[TyperInfo]) -> Non
 
 
 def _command_names(cli: typer.Typer) -> Iterator[str]:
-    """The names of the commands and groups of `cli`, as typer will derive them."""
+    """Return the names that typer will give to the commands and groups of `cli`."""
     for command in cli.registered_commands:
         callback = getattr(command.callback, "__name__", "")
         yield command.name or callback.lower().replace("_", "-")

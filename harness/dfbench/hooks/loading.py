@@ -1,6 +1,6 @@
-"""Loading one plugin: it is imported, its hooks are checked, and what it offers is collected; what is wrong is recorded.
+"""Load one plugin: import it, check its hooks, collect what it offers, and record what is wrong.
 
-Each plugin has a plugin manager of its own, because pluggy's stops at the first that cannot be imported.
+Each plugin has its own plugin manager, because pluggy's stops at the first plugin that cannot be imported.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ HOOK_NAMES = (*OFFER_HOOKS, *EVENT_HOOKS)
 
 
 class WrongUseError(Exception):
-    """A plugin uses a hook wrongly; the message says how, a traceback would add nothing."""
+    """Raised if a plugin uses a hook wrongly. The message explains it; a traceback would add nothing."""
 
 
 @dataclass(slots=True)
 class Loading:
-    """A plugin on its way through loading: what was found so far, good and bad."""
+    """Holds what was found so far while a plugin is loaded: its hooks and offers, and its problems."""
 
     source: PluginSource
     manager: pluggy.PluginManager
@@ -67,7 +67,7 @@ class Loading:
     tracebacks: list[str] = field(default_factory=list)
 
     def attempt(self, action: Callable[[], object], doing: str) -> bool:
-        """Whether `action` succeeded; if not, what it raised is recorded as a problem, introduced by `doing`."""
+        """Call `action` and return True if it succeeds; otherwise record its error as a problem, introduced by `doing`."""
         try:
             action()
         except KeyboardInterrupt:
@@ -85,9 +85,9 @@ class Loading:
 def load_plugin(
     source: PluginSource, owner: PluginSource | None, taken: Mapping[tuple[Kind, str], Registered]
 ) -> Loading:
-    """Import one plugin, check its hooks and collect what it offers; returns it, with everything that is wrong in `problems`.
+    """Import a plugin, check its hooks, collect what it offers, and return all of it with the `problems`.
 
-    `owner`: who has the name of this plugin already; `taken`: what other plugins offer.
+    `owner` is an earlier plugin of the same name, if there is one; `taken` is what earlier plugins offer.
     """
     loading = Loading(source, pluggy.PluginManager(specs.PROJECT))
     if owner is not None:
@@ -119,7 +119,7 @@ def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
 
 
 def _misnamed_hooks(plugin: object) -> list[str]:
-    """Functions that were meant as hooks and would never be called."""
+    """Return a problem for each function that is meant as a hook but would never be called."""
     problems = []
     for name in dir(plugin):
         function = getattr(plugin, name)
@@ -136,7 +136,7 @@ def _misnamed_hooks(plugin: object) -> list[str]:
 
 
 def _is_its_own(function: object, plugin: object) -> bool:
-    """Whether a plugin module defines `function` itself; of any other object every method counts."""
+    """Return True if a plugin module defines `function` itself; for other objects, every method counts."""
     return not isinstance(plugin, ModuleType) or getattr(function, "__module__", None) == plugin.__name__
 
 

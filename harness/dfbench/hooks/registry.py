@@ -1,8 +1,7 @@
-"""What the plugins offer, by kind and name, and the way from a spec to the object that it describes.
+"""Register what plugins offer, by kind and name, and import the objects that specs describe.
 
-A name that nobody offers is an error that says what was probably meant; a name that a failed plugin offers is
-an error that shows that plugin's traceback, because "unknown detector" would send its author looking in the
-wrong place.
+An unknown name is an error that suggests the nearest names. A name that a failed plugin offers is an error that shows the
+traceback of that plugin, since "unknown detector" would send its author looking in the wrong place.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _LOADER_PARTS = ("<frozen importlib", f"{Path('pluggy') / '_'}", f"{Path('import
 
 
 class Kind(StrEnum):
-    """The kinds of things that a plugin offers."""
+    """Names the kinds of things that a plugin offers."""
 
     DATASET = "dataset"
     CORPUS = "corpus"
@@ -51,13 +50,13 @@ class Kind(StrEnum):
 
     @property
     def words(self) -> str:
-        """The kind as it reads in a sentence."""
+        """Return the kind as it reads in a sentence."""
         return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One spec and the plugin that it comes from."""
+    """Holds a spec, its kind, and the name of the plugin that offers it."""
 
     kind: Kind
     spec: Offer
@@ -66,7 +65,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A plugin that offers nothing, why, and the names it would have offered, as far as they are known."""
+    """Describes a plugin that failed: the reason, and the names that it would have offered, as far as they are known."""
 
     plugin: str
     reason: str
@@ -75,10 +74,10 @@ class Failure:
 
 
 class Registry:
-    """Specs by kind and name. Names and aliases are unique within a kind, upper and lower case alike."""
+    """Finds specs by kind and name. Names and aliases are unique within a kind, ignoring case."""
 
     def __init__(self, offers: Iterable[Registered] = (), failures: Iterable[Failure] = ()) -> None:
-        """Raises PluginError if two offers of a kind share a name (the host refuses such plugins before)."""
+        """Register `offers`. Raises PluginError if two of a kind share a name; the host refuses such plugins before."""
         self._offers: dict[tuple[Kind, str], Registered] = {}
         self._failures = tuple(failures)
         for offer in offers:
@@ -90,41 +89,41 @@ class Registry:
                     )
 
     def dataset(self, name: str) -> DatasetSpec:
-        """The dataset called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        """Return the dataset called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
         return self._get(Kind.DATASET, name, DatasetSpec)
 
     def corpus(self, name: str) -> CorpusSpec:
-        """The corpus called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        """Return the corpus called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
         return self._get(Kind.CORPUS, name, CorpusSpec)
 
     def synthesizer(self, name: str) -> SynthesizerSpec:
-        """The synthesizer called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        """Return the synthesizer called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
         return self._get(Kind.SYNTHESIZER, name, SynthesizerSpec)
 
     def detector(self, name: str) -> DetectorSpec:
-        """The detector called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        """Return the detector called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
         return self._get(Kind.DETECTOR, name, DetectorSpec)
 
     def protocol(self, name: str) -> ProtocolSpec:
-        """The protocol called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        """Return the protocol called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
         return self._get(Kind.PROTOCOL, name, ProtocolSpec)
 
     def face_finder(self, name: str) -> FaceFinderSpec:
-        """The face finder called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
+        """Return the face finder called `name`. Raises UnknownNameError, or PluginError if its plugin failed."""
         return self._get(Kind.FACE_FINDER, name, FaceFinderSpec)
 
     def names(self, kind: Kind | str) -> tuple[str, ...]:
-        """The names of a kind ("dataset", "face_finder", ...), sorted, without aliases."""
+        """Return the sorted names of a kind ("dataset", "face_finder", ...), without aliases."""
         wanted = Kind(kind)
         return tuple(sorted({offer.spec.name for (one, _), offer in self._offers.items() if one is wanted}))
 
     def offer(self, kind: Kind | str, name: str) -> Registered | None:
-        """Who offers `name` (a name or an alias), or None."""
+        """Return what is registered under `name` (a name or an alias), or None."""
         return self._offers.get((Kind(kind), name.casefold()))
 
     @staticmethod
     def load_object(path: str) -> object:
-        """The same as the function `load_object`."""
+        """Import an object; see the function `load_object`."""
         return load_object(path)
 
     def _get(self, kind: Kind, name: str, spec_type: type[SpecT]) -> SpecT:
@@ -149,21 +148,21 @@ class Registry:
 
 
 def keys_of(offer: Registered) -> tuple[tuple[Kind, str], ...]:
-    """What finds `offer`: its kind with its name and its aliases, in lower case, each once."""
+    """Return the keys of `offer`: its kind with its name and with each alias, in lower case, without duplicates."""
     names = dict.fromkeys(name.casefold() for name in (offer.spec.name, *offer.spec.aliases))
     return tuple((offer.kind, name) for name in names)
 
 
 def is_build_path(path: object) -> bool:
-    """Whether `path` has the form `"package.module:Name"`."""
+    """Return True if `path` has the form `"package.module:Name"`."""
     return isinstance(path, str) and _BUILD_PATH.fullmatch(path) is not None
 
 
 def load_object(path: str) -> object:
-    """Import what `"package.module:Name"` names.
+    """Import the object that `"package.module:Name"` names, and return it.
 
-    Raises PluginError with the traceback of the plugin's own code if the path has another form, the module
-    cannot be imported (a call of `sys.exit` included), or the name is not in it.
+    Raises PluginError with the traceback of the plugin's own code if the path has another form, if the module cannot be
+    imported (this includes a call of `sys.exit`), or if it does not have the name.
     """
     if not is_build_path(path):
         raise PluginError(
@@ -201,7 +200,7 @@ def load_object(path: str) -> object:
 
 
 def one_line(error: BaseException) -> str:
-    """Kind and message of an exception on one line, as in "ModuleNotFoundError: No module named 'x'"."""
+    """Return the class and message of an exception on one line, as in "ModuleNotFoundError: No module named 'x'"."""
     try:
         message = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - a stranger's `__str__`
@@ -210,7 +209,7 @@ def one_line(error: BaseException) -> str:
 
 
 def plugin_traceback(error: BaseException) -> str:
-    """The traceback of `error` from where the plugin's own code starts, with the causes of `error`."""
+    """Return the traceback of `error` from the first line of the plugin's own code, with the causes of `error`."""
     return "".join(traceback.format_exception(type(error), error, _skip_loader(error.__traceback__))).rstrip()
 
 

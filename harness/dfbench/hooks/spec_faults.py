@@ -1,4 +1,4 @@
-"""What is wrong with the specs that a plugin offers, told when plugins are listed and not in the middle of a run."""
+"""Find faults in the specs that plugins offer, so that they are reported when plugins are loaded and not during a run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, OFFICIAL, OWN, ClipSpec, Po
 
 
 def detector_fault(spec: DetectorSpec) -> str:
-    """Why a detector of this spec cannot be used, as a clause that follows its name; "" if it can.
+    """Return why a detector with this spec cannot be used, as a clause that follows its name; "" if it can.
 
-    A spec comes from a stranger's code, so that its fields may be of any type.
+    A spec comes from other people's code, so its fields may have any type.
     """
     return next(_faults(spec), "")
 
@@ -57,7 +57,7 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
 
 
 def spec_fault(spec: Offer) -> str:
-    """Say why what `spec` offers cannot be used, as a clause that follows its name; "" if it can."""
+    """Return why `spec` cannot be used, as a clause that follows its name; "" if it can."""
     return _name_fault(spec) or _path_fault(spec)
 
 
@@ -87,7 +87,7 @@ def _path_fault(spec: Offer) -> str:
 
 
 def _protocol_fault(spec: ProtocolSpec) -> str:
-    """Say why a protocol cannot be used, as a clause that follows its name; "" if it can."""
+    """Return why a protocol cannot be used, as a clause that follows its name; "" if it can."""
     if spec.purpose not in PURPOSES:
         return f"has the purpose {spec.purpose!r}, which is none of {', '.join(PURPOSES)}"
     sets: Mapping[str, Any] = {name: getattr(spec, name) for name in ("train", "validation")}
@@ -101,7 +101,7 @@ def _protocol_fault(spec: ProtocolSpec) -> str:
 
 
 def repeated_names(offers: Iterable[Registered], taken: Mapping[tuple[Kind, str], Registered]) -> list[str]:
-    """A sentence for each name that the plugin itself or an earlier one has used already."""
+    """Return a sentence for each name that is offered twice, by this plugin itself or by an earlier one."""
     problems = []
     own: dict[tuple[Kind, str], Registered] = {}
     for offer in offers:
@@ -118,7 +118,7 @@ def repeated_names(offers: Iterable[Registered], taken: Mapping[tuple[Kind, str]
 
 
 def _clashing_columns(own: Iterable[Registered], taken: Iterable[Registered]) -> list[str]:
-    """A sentence for each new dataset that a board could not tell from a column of another one ("x" and "x_low")."""
+    """Return a sentence for each new dataset with the name of a board's column of another one ("x" and "x_low")."""
     new, old = (
         {offer.spec.name for offer in offers if offer.kind is Kind.DATASET} for offers in (own, taken)
     )

@@ -99,7 +99,7 @@ class Augmentation:
         return cls({name: found[name] for name in STEPS if name in found})
 
     def __call__(self, frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Alter frames (n, S, S, 3) uint8 RGB, all in the same way; returns others of the same shape."""
+        """Return frames (n, S, S, 3) uint8 RGB, all augmented in the same way."""
         steps = [STEPS[name](rng) for name, share in self.probabilities.items() if rng.random() < share]
         if not steps:
             return frames

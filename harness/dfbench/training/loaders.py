@@ -1,4 +1,4 @@
-"""Clips as tensors, for training and for validation: read from the face store, made into samples, and joined to batches."""
+"""Load clips as tensors for training and validation: read them from the face store, make samples, and join these to batches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MEMORY_TO_KEEP = 30 << 20  # bytes; glibc pays no heed to more than 32 MiB
 
 
 class Library:
-    """The stored faces of a set of videos, decoded once and kept while they fit into `cache_bytes` a process."""
+    """Reads the stored faces of videos, decodes each video once, and caches up to `cache_bytes` per process."""
 
     def __init__(self, paths: Sequence[Path], *, cache_bytes: int = CACHE_BYTES) -> None:
         self._paths = paths
@@ -44,7 +44,9 @@ class Library:
     def cut(
         self, video: int, positions: Sequence[int], *, recipe: Recipe
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Training crops (T, C, C, 3) uint8 RGB at stored `positions`, landmarks (T, 81, 2) float32 in their pixels."""
+        """Return training crops (T, C, C, 3) uint8 RGB at stored `positions`, and landmarks (T, 81, 2) float32 in their
+        pixels.
+        """
         faces, positions = self._stored(video, positions)
         size, margin, square = recipe.train_crop, recipe.train_margin, recipe.clips().square
         return (
@@ -53,12 +55,14 @@ class Library:
         )
 
     def crops(self, video: int, positions: Sequence[int], *, clips: ClipSpec) -> NDArray[np.uint8]:
-        """Crops (T, S, S, 3) uint8 RGB at stored `positions`, as they are cut for scoring."""
+        """Return crops (T, S, S, 3) uint8 RGB at stored `positions`, cut as for scoring."""
         faces, positions = self._stored(video, positions)
         return cut_crops(faces, positions, size=clips.size, margin=clips.margin, square=clips.square)
 
     def _stored(self, video: int, positions: Sequence[int]) -> tuple[StoredFaces, Sequence[int]]:
-        """Faces of a video, and where the wanted ones are among them: all faces if they are kept, else the wanted alone."""
+        """Return faces of a video and the places of the wanted ones among them: all faces if they are cached, else the wanted
+        ones.
+        """
         if video not in self._kept and self._free > 0:
             faces = read_faces(self._paths[video])
             self._free -= sum(crop.nbytes for crop in faces.crops)
@@ -108,19 +112,19 @@ class TrainingClips(Dataset[Batch]):
     def attempt(
         self, asked_for: Address, address: Address, attempt: int
     ) -> tuple[Address, np.random.Generator]:
-        """The address to take in an attempt, where the one before took `address`, and the generator for its sample."""
+        """Return the address for an attempt, and the generator for its sample; `address` is that of the previous attempt."""
         del asked_for
         rng = self.generator(address, attempt)
         return (self.elsewhere(address, rng) if attempt >= self.ELSEWHERE_AFTER else address), rng
 
     def generator(self, address: Address, attempt: int) -> np.random.Generator:
-        """The generator of an attempt at an address."""
+        """Return the generator for an attempt at an address."""
         return np.random.default_rng(
             [self._seed, TRAINING, address.epoch, address.video, address.clip, attempt]
         )
 
     def elsewhere(self, address: Address, rng: np.random.Generator) -> Address:
-        """An address drawn from the videos of the same label."""
+        """Return the address of a clip drawn from the videos with the same label."""
         videos = [i for i, label in enumerate(self._labels) if label == self._labels[address.video]]
         drawn = int(rng.integers(len(videos) or len(self._tracks)))
         video = videos[drawn] if videos else drawn
@@ -133,7 +137,7 @@ class TrainingClips(Dataset[Batch]):
 
 
 class ValidationBatch(NamedTuple):
-    """clips (B, T, S, S, 3) uint8 RGB; label (B,) int64; video (B,) int64, which of the validation videos it is of."""
+    """Holds validation clips (B, T, S, S, 3) uint8 RGB, their label (B,) int64, and the index of their video (B,) int64."""
 
     clips: Tensor
     label: Tensor
@@ -141,10 +145,10 @@ class ValidationBatch(NamedTuple):
 
 
 class ValidationClips(Dataset[ValidationBatch]):
-    """Validation clips: real ones and a pseudo-fake of each, or those of labelled videos as they are scored.
+    """Loads validation clips: real clips with a pseudo-fake of each, or clips of labelled videos cut as for scoring.
 
-    Pseudo-fakes are the same in every round and kept in memory, unless `Recipe.validates_anew`. A clip of which none can be
-    made is an empty item.
+    Pseudo-fakes are the same in every round and cached, unless `Recipe.validates_anew`. If none can be made of a clip, its
+    item is empty.
     """
 
     ATTEMPTS = 8
@@ -211,17 +215,17 @@ class ValidationClips(Dataset[ValidationBatch]):
 
 
 def join_validation(items: Sequence[ValidationBatch]) -> ValidationBatch:
-    """Items in their order as one batch."""
+    """Return items joined to a batch, in order."""
     return ValidationBatch(*(torch.cat(parts) for parts in zip(*items, strict=True)))
 
 
 def frame_indices(path: Path) -> NDArray[np.int64]:
-    """Which frames of its video a face file holds, (n,)."""
+    """Return which frames of its video a face file holds, (n,)."""
     return read_track(path).track.frame_indices
 
 
 def start_worker(_: int) -> None:
-    """Set up a data worker: one thread, because with more OpenCV is slower on images of this size."""
+    """Set up a data worker with one thread: with more, OpenCV is slower on images of this size."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     # glibc takes the largest block that was freed so far for the measure of what to hand back to the system. Without
@@ -230,7 +234,7 @@ def start_worker(_: int) -> None:
 
 
 def data_workers(request: TrainingRequest) -> int:
-    """How many processes read data; on the CPU at most half of the cores, because the network needs the others."""
+    """Return the number of data workers; on the CPU at most half of the cores, because the network needs the others."""
     if resolve_device(request.device).type != "cpu":
         return request.workers
     return min(request.workers, max(1, _cores(request) // 2))
@@ -238,8 +242,11 @@ def data_workers(request: TrainingRequest) -> int:
 
 @contextmanager
 def compute_threads(request: TrainingRequest) -> Iterator[None]:
-    """On the CPU, threads beside the data workers: a core each where they sleep while they wait, as the command line
-    asks of OpenMP; otherwise only the cores that no worker has, because threads that spin slow each other down."""
+    """Return the number of threads for the network beside the data workers, on the CPU.
+
+    If idle threads sleep, as the command line configures OpenMP, that is one per core. Otherwise it is the number of cores
+    without a worker, because spinning threads would slow the workers down.
+    """
     before = torch.get_num_threads()
     if resolve_device(request.device).type == "cpu" and os.environ.get("OMP_WAIT_POLICY") != "passive":
         torch.set_num_threads(max(1, min(before, _cores(request) - data_workers(request))))
@@ -250,5 +257,5 @@ def compute_threads(request: TrainingRequest) -> Iterator[None]:
 
 
 def _cores(request: TrainingRequest) -> int:
-    """Cores of this machine for each of the processes that train on it."""
+    """Return the number of cores of this machine for each process that trains on it."""
     return max(1, own_cores() // request.world.local)

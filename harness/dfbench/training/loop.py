@@ -129,18 +129,18 @@ def fit_module(
 
 
 class _Logger(TensorBoardLogger):
-    """TensorBoard's files, without the name of the machine that writes them."""
+    """Writes TensorBoard files without the name of this machine."""
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The writer, which names its file by what `gethostname` returns while it is made."""
+        """Return the writer. It puts the result of `gethostname` into the name of its file, so that is replaced meanwhile."""
         with patch.object(socket, "gethostname", return_value="host"):
             return super().experiment
 
 
 def _devices(plan: FitPlan) -> dict[str, Any]:
-    """Lightning's arguments that say on what to train, and in what precision."""
+    """Return the arguments of Lightning for devices and precision."""
     device, world = resolve_device(plan.device), plan.world
     plugins: list[Any] = [AtomicCheckpoints(), _precision(plan, device)]
     chosen: dict[str, Any] = {"accelerator": device.type, "plugins": plugins}
@@ -168,7 +168,7 @@ def _precision(plan: FitPlan, device: torch.device) -> Precision:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Lightning's notices about choices that were made on purpose here."""
+    """Silence Lightning's advice about choices that are made here on purpose."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)  # which devices exist, which callback was found, tips

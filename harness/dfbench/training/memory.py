@@ -20,7 +20,7 @@ _SAYS = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """True if torch ran out of memory, a device's or the machine's."""
+    """Return True if torch ran out of memory, on a device or on the host."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _SAYS)
 
 
@@ -46,9 +46,9 @@ def in_parts(work: Callable[[Tensor], T], clips: Tensor, device: torch.device) -
 
 
 def what_fits_next(recipe: Recipe, batch: int, world: World) -> tuple[str, ...]:
-    """What needs less memory than a training that did not fit, nearest first; `batch` is that of a device.
+    """Return hints for a training that did not fit into memory, the nearest alternative first.
 
-    It may be smaller than the recipe's, whose half would then change nothing.
+    `batch` is the number of samples per device. It may be smaller than the recipe's, whose half would then change nothing.
     """
     hints = []
     if batch > recipe.accumulate:

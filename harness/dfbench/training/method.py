@@ -105,8 +105,10 @@ class Method:
         return load_object(value) if isinstance(value, str) and value else value
 
     def trainer(self, recipe: str, overrides: Mapping[str, str], synthesizer: str = "") -> MethodTrainer:
-        """The trainer by a recipe with fields overridden, and with another `synthesizer`, if there is one ("none": the fakes
-        of the data set). Raises UsageError for what does not fit."""
+        """Return the trainer for a recipe with changed fields. Raises UsageError for a field or value that does not fit.
+
+        `synthesizer` replaces the one of the recipe; "none" means the fakes of the dataset, "" leaves the recipe as it is.
+        """
         from dfbench.training.trainer import MethodTrainer
 
         return MethodTrainer(self, self.recipe.load(recipe, overrides, synthesizer=synthesizer))
@@ -122,9 +124,10 @@ class Method:
         return read_header(weights, family=self.name, parse=self.recipe.parse, hints=self.hints())
 
     def describe(self, options: LoadOptions) -> DetectorCard:
-        """Return the card of a detector with the weights of `options`, from their header alone; `changes` score otherwise.
+        """Return the card of a detector with the weights of `options`; only the header of the file is read.
 
-        Raises WeightsError, or UsageError for a recipe, which the weights store themselves, and for a change that does not fit.
+        Raises WeightsError, and UsageError for a recipe, because the weights store their own, or for a change that does not
+        fit.
         """
         if options.weights is None:
             raise WeightsError(f"{self.name} needs trained weights", hints=self.hints())

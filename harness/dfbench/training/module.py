@@ -1,4 +1,4 @@
-"""The training step and the validation of any method, as Lightning calls them."""
+"""Implement the training step and the validation of any method, as Lightning calls them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ Losses = dict[str, Tensor]
 
 
 class MethodModule(pl.LightningModule):
-    """Takes one optimiser step a batch, by hand, because a sharpness-aware step has two forward passes.
+    """Trains a network step by step, and validates it.
 
-    A step's batch may be taken in parts, one after the other (`accumulate`), and lie on several devices: gradients are
-    summed over the parts and averaged over the devices in either pass, so that all step aside the same way.
+    It calls the optimiser itself, because a sharpness-aware step has two forward passes. A batch may be processed in parts
+    (`accumulate`) and on several devices: in either pass, gradients are summed over the parts and averaged over the devices,
+    so that all ranks take the same step.
     """
 
     def __init__(
@@ -81,18 +82,18 @@ class MethodModule(pl.LightningModule):
         self._logits: dict[tuple[int, int], list[float]] = defaultdict(list)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Training clips; begins at the round that training is in."""
+        """Return the loader of training clips, which begins at the current round."""
         # Counted in steps: when Lightning goes on from a checkpoint, it asks for the data before it counts the epoch
         # that the checkpoint ended, and data workers fetch at once.
         self.order.set_epoch(self.trainer.global_step // self.order.steps)
         return self._train
 
     def val_dataloader(self) -> DataLoader[ValidationBatch]:
-        """Validation clips."""
+        """Return the loader of validation clips."""
         return self._validation
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The recipe's optimiser, all parameters in one group; Muon has its matrices in another."""
+        """Return the optimiser of the recipe, with all parameters in one group; Muon has the matrices in a group of their own."""
         recipe, betas = self.recipe, (self.recipe.beta1, self.recipe.beta2)
         given: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
         if recipe.update_rule == "muon":
@@ -103,7 +104,7 @@ class MethodModule(pl.LightningModule):
         return kind(self.net.parameters(), betas=betas, **given)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One step."""
+        """Take one optimiser step."""
         recipe = self.recipe
         step = self.current_epoch * self.order.steps + batch_idx
         optimizer = self.optimizers()
@@ -123,13 +124,13 @@ class MethodModule(pl.LightningModule):
         self._log_losses(losses, len(batch.clips), step)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Shorten the gradient; by now fp16's scale is out of it."""
+        """Clip the gradient; the scale of fp16 is already removed."""
         del optimizer
         if self.recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip_norm)
 
     def losses(self, clips: Tensor, batch: Batch) -> Losses:
-        """The terms of the loss of a batch, whose clips are normalised to `clips` (B, 3, T, S, S)."""
+        """Return the named terms of the loss of a batch; `clips` (B, 3, T, S, S) are its clips, normalised."""
         if self._method.loss is not None:
             return dict(self._method.loss(self._trained(), clips, batch, self.recipe))
         logits = self._method.logit(self._trained(), clips)
@@ -137,7 +138,7 @@ class MethodModule(pl.LightningModule):
         return {"classes": F.binary_cross_entropy_with_logits(logits, batch.labels.to(logits.dtype))}
 
     def _pass(self, batch: Batch) -> Losses:
-        """Forward and backward over the batch, part by part; the mean losses, without a graph."""
+        """Run the forward and backward pass over the batch, part by part, and return the mean losses, detached."""
         parts = _parts(batch, self.recipe.accumulate)
         terms: list[Losses] = []
         for number, part in enumerate(parts, 1):
@@ -151,9 +152,9 @@ class MethodModule(pl.LightningModule):
         return {name: torch.stack([term[name] for term in terms]).sum() for name in terms[0]}
 
     def _pass_aside(self, batch: Batch) -> None:
-        """The second pass of a sharpness-aware step: its gradient replaces that of the first.
+        """Run the second pass of a sharpness-aware step, whose gradient replaces that of the first.
 
-        Where fp16 overflowed in the first, there is no direction to step in; the scaler skips this step.
+        If fp16 overflowed in the first pass, there is no direction for the second; the scaler skips this step.
         """
         sam = SharpnessAware(self.net.parameters(), rho=self.recipe.sam_rho)
         if self.recipe.precision == "fp16" and not sam.finite():
@@ -165,7 +166,7 @@ class MethodModule(pl.LightningModule):
         sam.step_back()
 
     def _held_still(self, step: int) -> AbstractContextManager[None]:
-        """Hold the frozen part still, its running statistics too, during the first epochs."""
+        """Freeze the frozen part, including its running statistics, during the first epochs."""
         frozen = self._frozen()
         if frozen is None:
             return nullcontext()
@@ -178,7 +179,7 @@ class MethodModule(pl.LightningModule):
         return strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
 
     def validation_step(self, batch: ValidationBatch, batch_idx: int) -> None:
-        """Collect logits."""
+        """Collect the logits of a batch."""
         del batch_idx
         if not len(batch.label):
             return
@@ -188,7 +189,10 @@ class MethodModule(pl.LightningModule):
             self._logits[(label, video)].append(logit)
 
     def on_validation_epoch_end(self) -> None:
-        """Video AUC: the mean logit of a video's clips, its pseudo-fake counted as another video; clip accuracy."""
+        """Log the video AUC and the clip accuracy.
+
+        The score of a video is the mean logit of its clips; its pseudo-fake counts as another video.
+        """
         logits = gather_values(self._logits)
         self._logits.clear()
         scores = np.array([np.mean(ones) for ones in logits.values()])
@@ -206,7 +210,7 @@ class MethodModule(pl.LightningModule):
         return step // (self.order.steps * self.order.rounds_per_epoch)
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of a step, by the recipe's schedule."""
+        """Return the learning rate of a step, by the schedule of the recipe."""
         recipe = self.recipe
         if recipe.schedule == "constant":
             return recipe.lr
@@ -238,6 +242,6 @@ def _total(losses: Mapping[str, Tensor]) -> Tensor:
 
 
 def _parts(batch: Batch, count: int) -> list[Batch]:
-    """The batch in at most `count` parts, each of whole samples."""
+    """Return the batch in at most `count` parts of whole samples."""
     ends = np.linspace(0, batch.samples, min(count, batch.samples) + 1).round().astype(int)
     return [batch.part(int(first), int(after)) for first, after in pairwise(ends)]

@@ -36,7 +36,7 @@ class Address(NamedTuple):
 def successive_starts(
     frame_indices: NDArray[np.int64], *, length: int, stride: int = 1, offset: int = 0
 ) -> list[int]:
-    """Positions at which clips of `length` frames, `stride` apart, begin: no frame twice, no gap inside a clip."""
+    """Return where clips of `length` frames, `stride` apart, begin, so that no frame occurs twice and no clip has a gap."""
     starts: list[int] = []
     reach = (length - 1) * stride
     i = offset
@@ -51,9 +51,9 @@ def successive_starts(
 
 
 def clip_starts(track: NDArray[np.int64], recipe: Recipe, *, offset: int = 0) -> list[int]:
-    """Positions at which the training clips of a video begin whose stored frames have the indices `track` (n,).
+    """Return where the training clips of a video begin, as positions among its stored frames with the indices `track` (n,).
 
-    Frames that are spread over the video follow each other as they are stored, however far apart they are.
+    Stored frames that are spread over the video count as successive, however far apart they are.
     """
     if recipe.train_sampling == "uniform":
         track = np.arange(len(track))
@@ -61,12 +61,13 @@ def clip_starts(track: NDArray[np.int64], recipe: Recipe, *, offset: int = 0) ->
 
 
 class ClipOrder(Sampler[Address]):
-    """The addresses of one round of training; `set_epoch(r)` chooses round r, whatever came before.
+    """Yields the addresses of one round of training; `set_epoch(r)` selects round r, whatever came before.
 
-    An epoch shows every clip of every video once, cut from an offset of at most `Recipe.most_offset` that is drawn anew for
-    each video and epoch (0 in the first). With `balance = "classes"` it shows as many real as fake clips, drawn anew from
-    the class that has more. An epoch is divided into rounds of equal length; what remains is left out. Ranks share the same
-    steps: `batch` is what each of them takes of a step. `labels` (0 or 1) of the videos are needed for balance alone.
+    An epoch shows every clip of every video once, cut from an offset of at most `Recipe.most_offset` that is drawn for each
+    video and epoch (0 in the first epoch). With `balance = "classes"` it shows as many real as fake clips; those of the larger
+    class are drawn anew. An epoch is divided into rounds of equal length; a remainder is left out. `batch` is the number of
+    samples that this rank takes in a step; all ranks have the same number of steps. `labels` (0 or 1) of the videos are only
+    needed for the balance.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class ClipOrder(Sampler[Address]):
         return self.steps * self.batch
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the round (the loop that calls this calls a round an epoch)."""
+        """Select the round. Lightning, which calls this, calls a round an epoch."""
         self._round = epoch
 
     def __iter__(self) -> Iterator[Address]:
@@ -131,7 +132,7 @@ class ClipOrder(Sampler[Address]):
         return [addresses[i] for i in rng.permutation(len(addresses))]
 
     def _balanced(self, addresses: Sequence[Address], rng: np.random.Generator) -> list[Address]:
-        """As many addresses of each class as the smaller one has at least."""
+        """Return equally many addresses of each class: at least those of the smaller one."""
         kept = []
         for label in (0, 1):
             own = [address for address in addresses if self._labels[address.video] == label]
@@ -143,7 +144,7 @@ class ClipOrder(Sampler[Address]):
 
 
 class ValidationOrder(Sampler[tuple[int, int]]):
-    """(round, clip) of every validation clip, or of this rank's share; `set_epoch` chooses the round."""
+    """Yields (round, clip) for every validation clip of this rank; `set_epoch` selects the round."""
 
     def __init__(self, count: int, *, world: World) -> None:
         self._own = range(world.rank, count, world.size)
@@ -153,7 +154,7 @@ class ValidationOrder(Sampler[tuple[int, int]]):
         return len(self._own)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the round."""
+        """Select the round."""
         self._round = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:

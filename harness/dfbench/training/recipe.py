@@ -234,10 +234,10 @@ class Recipe(BaseModel):
         }
 
     def label(self, stored: Self | None = None) -> str:
-        """The recipe's name with every field that was changed (`demo with lr=0.001`), for the names of entries.
+        """Return the recipe's name with every changed field (`demo with lr=0.001`), for the names of entries.
 
-        What follows from another synthesizer (`fields_with_synthesizer`) is told by its name alone. `stored` is the
-        unchanged recipe, if the package has none of this name.
+        Another synthesizer is stated by its name; the fields that follow from it (`fields_with_synthesizer`) are omitted.
+        `stored` is the unchanged recipe, if the package has none of this name.
         """
         if stored is None:
             if self.name not in self.names():
@@ -263,11 +263,11 @@ class Recipe(BaseModel):
 
     @classmethod
     def load(cls, name: str, overrides: Mapping[str, str] | None = None, *, synthesizer: str = "") -> Self:
-        """The recipe of this name with `overrides` applied, each parsed by its field's type.
+        """Return the recipe called `name` with `overrides` applied, each parsed by the type of its field.
 
-        `synthesizer`: the one to train with in place of the recipe's own, "none" for the fakes of the data set, "" for what
-        the recipe says. Raises UnknownNameError for an unknown recipe, UsageError for an unknown field, a value that does
-        not fit, and fields that say again what `synthesizer` says.
+        `synthesizer` replaces the one of the recipe; "none" means the fakes of the dataset, "" leaves the recipe as it is.
+        Raises UnknownNameError for an unknown recipe, and UsageError for an unknown field, a value that does not fit, or an
+        override of a field that follows from `synthesizer`.
         """
         if name not in cls.names():
             raise UnknownNameError(
@@ -319,10 +319,11 @@ class Recipe(BaseModel):
 
 
 def fields_with_synthesizer(fields: Mapping[str, Any], synthesizer: str) -> dict[str, Any]:
-    """The fields of a recipe that change where another synthesizer, or "none", makes the fakes of its training.
+    """Return the fields of a recipe that change if another synthesizer, or "none", makes the fakes of its training.
 
-    A recipe that was for real fakes is then validated on pseudo-fakes too, so that no deepfake is seen at all; one that was
-    for pseudo-fakes and is to go without is balanced as its pairs were. Options are the old synthesizer's, and left out.
+    A recipe for real fakes is then validated on pseudo-fakes as well, so that it sees no deepfake at all. A recipe for
+    pseudo-fakes that becomes one for real fakes is balanced as its pairs were. The options belong to the old synthesizer, and
+    are dropped.
     """
     fakes = fields.get("fakes", "pseudo")
     if synthesizer == (fields.get("synthesizer", "") if fakes == "pseudo" else NO_SYNTHESIZER):
@@ -345,7 +346,7 @@ def pairs_of(text: str) -> dict[str, str]:
 
 
 def _cut(value: object) -> str:
-    """`value` as it was given, in no more than 80 characters."""
+    """Return `value` as it was given, shortened to 80 characters."""
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 

@@ -1,4 +1,4 @@
-"""What a training leaves behind: the checkpoint after every round, the best weights, the log, and the progress bar."""
+"""Record a training: a checkpoint after every round, the best weights, the log, and the progress bar."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class FitPlan:
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints appear whole or not at all, and are read back without running what is in them."""
+    """Writes checkpoints so that they appear whole or not at all, and reads them without running code in them."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
-        """Write under a temporary name, then rename."""
+        """Write a checkpoint under a temporary name, then rename it."""
         del storage_options
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
@@ -76,20 +76,20 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read without running what is in it."""
+        """Return the content of a checkpoint, without running code in it."""
         del map_location, weights_only
         return read_checkpoint(Path(path))
 
 
 class Bar(pl.Callback):
-    """Moves the progress bar; beside it the last losses and samples a second."""
+    """Moves the progress bar, with the latest losses and the samples per second beside it."""
 
     def __init__(self, task: ProgressTask, plan: FitPlan) -> None:
         self._task, self._plan = task, plan
         self._since = time.monotonic()
 
     def on_train_epoch_start(self, *args: object) -> None:
-        """Count anew: validation and checkpoints lie between two rounds."""
+        """Restart the measurement of the rate, which excludes validation and checkpoints."""
         del args
         self._since = time.monotonic()
 
@@ -108,10 +108,10 @@ class Bar(pl.Callback):
 
 
 class Record(pl.Callback):
-    """After every round: the log row, the best weights if they are, the checkpoint, and `on_round`, in this order.
+    """Writes, after every round, the log row, the best weights if improved, and the checkpoint, then calls `on_round`.
 
-    Whatever is cut off between two of these is done again, with the same outcome, by the call that goes on. Where
-    several processes train together, each decides the same and the first one writes.
+    If the training is interrupted between two of these, the next call repeats the missing ones with the same outcome. With
+    several ranks, all decide the same, and rank 0 writes.
     """
 
     def __init__(self, folder: Path, plan: FitPlan, on_round: OnRound = nobody) -> None:
@@ -124,7 +124,7 @@ class Record(pl.Callback):
         self._started = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` goes on from."""
+        """Return the state from which `load_state_dict` continues."""
         return {
             "best": self.best,
             "best_step": self.best_step,
@@ -135,14 +135,14 @@ class Record(pl.Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Continue from `state_dict`."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
         self._rows, self._before = state_dict["rows"], state_dict["seconds"]
         self.ended = state_dict["ended"]
         self.resumed_at = [*state_dict["resumed_at"], len(self._rows) * self._plan.steps]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A training that had ended trains no further."""
+        """End a training that had already ended."""
         del pl_module
         trainer.should_stop = self.ended
 
@@ -153,7 +153,7 @@ class Record(pl.Callback):
             trainer.check_val_every_n_epoch = 1  # the last weights are validated whatever the interval
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write what the round has come to."""
+        """Write the results of the round."""
         del pl_module
         finished = trainer.current_epoch + 1
         step = finished * self._plan.steps
@@ -199,13 +199,13 @@ class Record(pl.Callback):
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` whole or not at all. Raises StoreError."""
+    """Write `content` so that the file appears whole or not at all. Raises StoreError."""
     again = ("or choose another cache folder, then run the same command: it goes on",)
     write_whole(path, lambda partial: partial.write_bytes(content), hints=again)
 
 
 def rounds_done(last: Path) -> int:
-    """How many rounds the checkpoint has behind it; 0 where there is none. Raises StoreError if it is damaged."""
+    """Return the number of rounds before the checkpoint, 0 if there is none. Raises StoreError if it is damaged."""
     if not last.is_file():
         return 0
     epoch = read_checkpoint(last).get("epoch")
@@ -218,7 +218,7 @@ def rounds_done(last: Path) -> int:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's content, on the CPU, without running what is in it. Raises StoreError if it is damaged."""
+    """Return the content of a checkpoint, on the CPU, without running code in it. Raises StoreError if it is damaged."""
     try:
         content = torch.load(require_regular(path), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged zip or pickle raises anything

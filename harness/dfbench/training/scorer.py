@@ -47,7 +47,7 @@ class Scoring:
 
 
 def plain_scoring(method: Method, net: nn.Module, precision: str, device: torch.device) -> Scoring:
-    """The network with its weights as they are; "bf16" computes in bfloat16 what torch knows to be safe in it."""
+    """Return the network with unchanged weights; "bf16" runs those operations in bfloat16 that torch considers safe."""
     net = net.to(device).eval().requires_grad_(requires_grad=False)
 
     def logits(clips: Tensor) -> Tensor:
@@ -77,10 +77,10 @@ class MethodDetector:
         self._mean, self._std = mean, std
 
     def score(self, clips: Tensor) -> Tensor:
-        """Logits of "fake", (B,) float32 on the CPU, of uint8 (B, T, S, S, 3) RGB clips.
+        """Return the logit of "fake", (B,) float32 on the CPU, of clips (B, T, S, S, 3) uint8 RGB.
 
-        Clips that do not fit into the device's memory together are scored in halves, equal up to rounding. Raises
-        ScoreError if the clips are not of the network's T and S, or not even one fits.
+        Clips that do not fit into the device's memory together are scored in halves; the results are equal up to rounding.
+        Raises ScoreError if T or S is not that of the network, or if not even one clip fits.
         """
         expected = self._expected
         if clips.ndim != 5 or tuple(clips.shape[1:]) != expected or clips.dtype != torch.uint8:

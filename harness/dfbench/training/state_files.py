@@ -146,7 +146,7 @@ def _require_stored(path: Path) -> None:
 
 
 def _state_in(content: object) -> dict[str, Any] | None:
-    """The mapping of names to tensors in a checkpoint, or None if there is none."""
+    """Return the mapping of names to tensors in a checkpoint, or None if there is none."""
     import torch
 
     if not isinstance(content, dict):
@@ -158,7 +158,7 @@ def _state_in(content: object) -> dict[str, Any] | None:
 
 
 def _unwrapped(state: Mapping[str, Any]) -> dict[str, Any]:
-    """`state` without the wrappers that all of its names begin with; "module." of single names goes too."""
+    """Return `state` without the prefixes that all its names share; "module." is removed from single names too."""
     for wrapper in _WRAPPERS:
         if all(name.startswith(wrapper) for name in state):
             return _unwrapped({name.removeprefix(wrapper): value for name, value in state.items()})

@@ -47,7 +47,7 @@ MONITORS = {"video_auc": VIDEO_AUC, "clip_accuracy": CLIP_ACCURACY}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _HeldOut:
-    """Validation videos, and their clips as (video, positions among its stored frames)."""
+    """Holds the validation videos, and their clips as (video, positions among its stored frames)."""
 
     files: Sequence[FaceFile]
     clips: Sequence[tuple[int, list[int]]]
@@ -76,15 +76,15 @@ class MethodTrainer:
         self._method.begin(self._method.network(self._recipe, seed=0), start)
 
     def require_start(self) -> None:
-        """Raises WeightsError if a training by this recipe must be given weights to start from."""
+        """Raise WeightsError if a training by this recipe needs weights to start from."""
         if self._method.needs_start is not None:
             self._method.needs_start(self._recipe)
 
     def fit(self, request: TrainingRequest) -> Trained:
-        """Train, or go on, and return the weights of the best validation score.
+        """Train, or continue an interrupted training, and return the weights with the best validation score.
 
-        Raises RunError if there is nothing to train or validate on, StoreError if the folder cannot be written,
-        WeightsError if the weights to start from do not fit, or are needed and missing.
+        Raises RunError if there is nothing to train or validate on, StoreError if the folder cannot be written, WeightsError
+        if the weights to start from do not fit, or are required and missing.
         """
         method, recipe = self._method, self._recipe
         if recipe.makes_fakes and request.synthesizer is None:
@@ -300,9 +300,9 @@ class MethodTrainer:
 def _long_enough(
     files: Sequence[FaceFile], least: int, role: str, request: TrainingRequest, *, successive: bool
 ) -> tuple[list[FaceFile], list[NDArray[np.int64]]]:
-    """The videos with `least` frames in a row, and which frames they hold; the others are named.
+    """Return the videos with `least` successive frames, and which frames each holds; a note names the other videos.
 
-    Stored frames that are spread over a video (not `successive`) count as a row.
+    Stored frames that are spread over a video (not `successive`) count as successive.
     """
     kept, tracks, short = [], [], []
     for file in files:

@@ -54,7 +54,7 @@ class WeightsHeader(Generic[RecipeT]):
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def card(self, recipe: RecipeT | None = None) -> DetectorCard:
-        """The card of a detector with these weights; `recipe` is theirs with fields that are changed for scoring."""
+        """Return the card of a detector with these weights; `recipe` is their recipe with fields changed for scoring."""
         recipe = recipe or self.recipe
         start = self.provenance.get("start")
         identity = self.provenance.get("identity") or {}
@@ -82,9 +82,9 @@ def write_weights(
     train_compression: str,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write a weights file, whole or not at all. Raises StoreError if it cannot be written.
+    """Write a weights file so that it appears whole or not at all. Raises StoreError if it cannot be written.
 
-    `family`: what can read it, such as the name of a method. `recipe`: its JSON-ready fields.
+    `family` says what can read the file, such as the name of a method. `recipe` are the JSON-ready fields of the recipe.
     """
     from safetensors.torch import save
 
@@ -104,9 +104,9 @@ def write_weights(
 def write_trained(
     trained: Trained, request: TrainingRequest, *, detector: str, recipe: Mapping[str, Any]
 ) -> Path:
-    """Write the weights that a training returned to its folder, and return the file. Raises StoreError.
+    """Write the weights that a training returned to its folder, and return the path of the file. Raises StoreError.
 
-    The header says which datasets the request's videos are of, and what the weights that it started from had seen.
+    The header names the datasets of the request's videos, and the datasets behind the weights that the training started from.
     """
     videos = [file.video for file in (*request.train, *request.validation)]
     started = trained.started
@@ -140,9 +140,9 @@ def clear_checkpoints(folder: Path) -> None:
 def read_header(
     path: Path, *, family: str, parse: Callable[[Mapping[str, Any]], RecipeT], hints: Sequence[str]
 ) -> WeightsHeader[RecipeT]:
-    """The header of a weights file of `family`, without its tensors; `parse` makes a recipe of its fields.
+    """Return the header of a weights file of `family` without reading tensors; `parse` makes a recipe of its fields.
 
-    Raises WeightsError with `hints` for a file that is no such file, damaged, or of a newer format.
+    Raises WeightsError with `hints` for a file of another kind, a damaged one, or one with a newer format.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -177,7 +177,7 @@ def read_header(
 def _parsed(
     path: Path, metadata: Mapping[str, str], parse: Callable[[Mapping[str, Any]], RecipeT]
 ) -> WeightsHeader[RecipeT]:
-    """The header in the `metadata` of a file. Raises KeyError, UnreadableError, UsageError."""
+    """Return the header in the `metadata` of a file. Raises KeyError, UnreadableError, UsageError."""
     recipe = parsed_object(path, metadata["recipe"])
     trained_on = parsed_json(path, metadata["trained_on"])
     if not isinstance(trained_on, list) or not all(isinstance(name, str) for name in trained_on):
@@ -245,7 +245,7 @@ def require_finite(state: Mapping[str, Tensor], *, origin: Path, hints: Sequence
 
 
 def _corpora(corpus: str | None, start: Mapping[str, Any] | None) -> frozenset[str] | None:
-    """The corpora of a training and of the weights that it started from; None if either is unknown."""
+    """Return the corpora of a training and of the weights that it started from; None if either is unknown."""
     before = start.get("corpora") if start else ()
     return None if corpus is None or before is None else frozenset({corpus, *before})
 
