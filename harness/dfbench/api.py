@@ -189,6 +189,7 @@ def predict(
     size: str = "full",
     recipe: str = "",
     train_compression: str = "",
+    synthesizer: str = "",
     overrides: Mapping[str, object] | None = None,
     retry: bool = False,
     progress: Progress | None = None,
@@ -197,9 +198,9 @@ def predict(
 
     A file gets the same score as in a run. `paths` are video files, folders of frames, and folders of frames in archives
     (`frames.zip/real/12`). `weights` is a weights file; without one, the weights that a run with the same `data` would use.
-    `data`: "demo" uses the weights of the demo data, which are trained if necessary. `protocol`, `seed`, `recipe`, `overrides`
-    and `train_compression` describe the training as in `run`; for `weights` that store no recipe, `recipe` and `overrides` say
-    how to read them. `retry` searches for faces again in files that failed before.
+    `data`: "demo" uses the weights of the demo data, which are trained if necessary. `protocol`, `seed`, `recipe`, `overrides`,
+    `train_compression` and `synthesizer` describe the training as in `run`; for `weights` that store no recipe, `recipe` and
+    `overrides` say how to read them. `retry` searches for faces again in files that failed before.
 
     Columns: file, status ("ok", "missing", "undecodable", "no_face", "too_short", "error"), reason, probability of "fake" in
     [0, 1] with low and high (95 % interval over resampled clips: how far the clips agree), logit, clips, faces (number of face
@@ -223,6 +224,7 @@ def predict(
         size=size,
         recipe=recipe,
         train_compression=train_compression,
+        synthesizer=synthesizer,
         overrides=_texts(overrides),
     )
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(one) for one in paths]

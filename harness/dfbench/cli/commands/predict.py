@@ -39,6 +39,7 @@ def predict_command(
     train_compression: Annotated[
         str, typer.Option(help="The compression that the training was on; the protocol's if empty.")
     ] = "",
+    synthesizer: flags.Synthesizer = "",
     overrides: flags.Overrides = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Look for faces again in files that failed before.")
@@ -71,6 +72,7 @@ def predict_command(
         size=size,
         recipe=recipe,
         train_compression=train_compression,
+        synthesizer=synthesizer,
         overrides=parse_overrides(overrides or ()),
     )
     shown = NotingProgress() if as_json else output.progress_bars()
