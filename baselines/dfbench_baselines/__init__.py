@@ -28,12 +28,14 @@ _SPSL = (
 _SRM = "Yuchen Luo, Yong Zhang, Junchi Yan, Wei Liu: Generalizing Face Forgery Detection with High-frequency Features, CVPR 2021"
 # The clips of the standard recipes, which a test holds equal to them.
 _FRAMES = ClipSpec(frames=1, size=256, per_video=32, margin=0.15)
+_GEND = "Andrii Yermakov, Jan Cech, Jiri Matas, Mario Fritz: Deepfake Detection that Generalizes Across Benchmarks, 2025"
+_EFFORT = "Zhiyuan Yan et al.: Orthogonal Subspace Decomposition for Generalizable AI-Generated Image Detection, ICML 2025"
 
 
 @hookimpl
 def dfbench_detectors() -> list[DetectorSpec]:
     """Offer the baselines."""
-    return [*_no_skill(), *_image_networks(), *_small_networks(), *_frequencies()]
+    return [*_no_skill(), *_image_networks(), *_small_networks(), *_frequencies(), *_foundation_models()]
 
 
 def _no_skill() -> list[DetectorSpec]:
@@ -130,6 +132,27 @@ def _frequencies() -> list[DetectorSpec]:
             citation=_SBI,
             clips=ClipSpec(frames=1, size=380, per_video=32, margin=0.125, square=False),
             pooling=Pooling.MEAN_PROB,
+        ),
+    ]
+
+
+def _foundation_models() -> list[DetectorSpec]:
+    return [
+        DetectorSpec(
+            name="gend",
+            summary="GenD: layer norms of a CLIP transformer and a head on features of length one; it sees single frames.",
+            method="dfbench_baselines.foundation:GEND",
+            default_recipe="clip_l14",
+            licence="Apache-2.0",
+            citation=_GEND,
+        ),
+        DetectorSpec(
+            name="effort",
+            summary="Effort: the smallest singular values of a CLIP transformer's attention; it sees single frames.",
+            method="dfbench_baselines.foundation:EFFORT",
+            default_recipe="clip_l14",
+            licence="Apache-2.0",
+            citation=_EFFORT,
         ),
     ]
 

@@ -38,7 +38,7 @@ def require_pretrained(recipe: PretrainedRecipe) -> None:
     require_timm_name(recipe.pretrained)
     train = f"dfbench train --detector {for_shell(recipe.detector)} --recipe {for_shell(recipe.name)}"
     raise WeightsError(
-        f"by recipe '{recipe.name}', {recipe.detector} starts from weights of ImageNet that timm calls"
+        f"by recipe '{recipe.name}', {recipe.detector} starts from weights that timm calls"
         f" {recipe.pretrained!r}, and none are given",
         hints=(
             f"download them:                {_address(recipe.pretrained)}",

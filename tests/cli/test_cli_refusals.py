@@ -99,7 +99,7 @@ def test_a_network_of_imagenet_without_its_weights_prepares_no_training_set(
 ) -> None:
     ended = refused(*train, "--detector", "xception")
     assert ended.code == 1, ended.err
-    assert "starts from weights of ImageNet that timm calls 'legacy_xception.tf_in1k'" in ended.err
+    assert "starts from weights that timm calls 'legacy_xception.tf_in1k'" in ended.err
     assert "dfbench train --detector xception --recipe standard --set pretrained=none" in ended.err
     assert not prepared(tmp_path)
 

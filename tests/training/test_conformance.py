@@ -21,6 +21,8 @@ DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="u
 # What makes the networks of bundled methods small. A method that is not named here is trained as its recipe says.
 SMALL = {
     "fakestormer": {"size": "32", "patch": "8", "width": "24", "heads": "2", "train_crop": "64"},
+    "effort": {"size": "28", "train_crop": "28", "width": "24", "heads": "2", "rank": "4"},
+    "gend": {"size": "28", "train_crop": "28", "width": "24", "heads": "2"},
     "frame_cnn": {"size": "64", "train_crop": "80"},
     "xception": {"size": "32", "train_crop": "32", "width": "0.02"},
     "f3net": {"size": "32", "train_crop": "32", "width": "0.02"},

@@ -6,7 +6,7 @@ weights of others; and the loop alone, for modules of Lightning. Importing this 
 
 Below: `method`, `recipe` (what a plugin says), `order`, `samples`, `other_faces`, `augmentation`, `loaders` (clips to batches),
 `module`, `sharpness`, `schedules`, `muon` (a step), `trainer`, `loop`, `record` (a training and what it leaves behind),
-`weights_file`, `state_files`, `starting`, `timm_weights` (weights), `scorer` (a network that scores), `distributed`,
+`weights_file`, `state_files`, `starting`, `timm_weights`, `released` (weights), `scorer` (a network that scores), `distributed`,
 `launchers`, `devices`, `memory`.
 """
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from dfbench.training.recipe import MANY as MANY
     from dfbench.training.recipe import Recipe as Recipe
     from dfbench.training.record import FitPlan as FitPlan
+    from dfbench.training.released import KnownFile as KnownFile
+    from dfbench.training.released import Released as Released
+    from dfbench.training.released import one_logit as one_logit
+    from dfbench.training.released import renamed as renamed
     from dfbench.training.samples import Batch as Batch
     from dfbench.training.samples import FaceClip as FaceClip
     from dfbench.training.samples import Sample as Sample

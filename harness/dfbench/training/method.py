@@ -15,15 +15,17 @@ from dfbench.errors import UsageError, WeightsError
 from dfbench.escaping import for_shell
 from dfbench.exchanged import Started, StartWeights
 from dfbench.hooks.registry import load_object
+from dfbench.specs import DetectorCard
 from dfbench.training.samples import SamplesFactory, standard_samples
-from dfbench.types import FULL_PRECISION
+from dfbench.types import FULL_PRECISION, OFFICIAL
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from dfbench.specs import DetectorCard, LoadOptions
+    from dfbench.specs import LoadOptions
     from dfbench.training.recipe import Recipe
+    from dfbench.training.released import Released, ReleasedState
     from dfbench.training.samples import Batch
     from dfbench.training.scorer import MethodDetector, Scoring
     from dfbench.training.trainer import MethodTrainer
@@ -80,7 +82,7 @@ class Method:
     the first `Recipe.frozen_epochs` epochs. `scoring(method, net, precision, device)` prepares the network for scoring.
     `module` and `clips` are import paths of subclasses of `MethodModule` and `TrainingClips`, for what no other field can
     express; `samples`, `start` and `scoring` may be import paths too, if their modules import torch. `ways_out` are hints for
-    a user without usable weights.
+    a user without usable weights. `released` are public checkpoints of others that fit the network.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Method:
     module: str = "dfbench.training.module:MethodModule"
     clips: str = "dfbench.training.loaders:TrainingClips"
     ways_out: tuple[str, ...] = ()
+    released: tuple[Released, ...] = ()
 
     def part(self, name: str) -> Any:
         """Return the value of a field, imported if it is an import path."""
@@ -131,13 +134,27 @@ class Method:
         """
         if options.weights is None:
             raise WeightsError(f"{self.name} needs trained weights", hints=self.hints())
-        header = self.header(options.weights)
+        found = self._public(options.weights)
+        if found is not None:
+            recipe, carries = self._read_as(found), "is scored by the recipe of such files,"
+        else:
+            header = self.header(options.weights)
+            recipe, carries = header.recipe, "carries its own recipe,"
         if options.recipe:
-            raise UsageError(
-                f"{options.weights} carries its own recipe, '{header.recipe.label()}'",
-                hints=("leave out --recipe",),
-            )
-        return header.card(self._changed(header.recipe, options.changes))
+            raise UsageError(f"{options.weights} {carries} '{recipe.label()}'", hints=("leave out --recipe",))
+        changed = self._changed(recipe, options.changes)
+        if found is None:
+            return header.card(changed)
+        return DetectorCard(
+            clips=changed.clips(),
+            pooling=changed.pooling,
+            trained_on=found.known.trained_on,
+            train_compression=found.known.compression,
+            recipe=changed.label(recipe),
+            margins=changed.margins(),
+            details={"source": found.kind.says, "sha256": found.sha256, "recipe": changed.identity()},
+            corpora=frozenset({OFFICIAL}) if found.known.trained_on else None,
+        )
 
     def load(self, weights: Path) -> tuple[nn.Module, Recipe]:
         """Return the network with the weights of a file, in evaluation mode on the CPU, and its recipe.
@@ -147,10 +164,11 @@ class Method:
         from dfbench.training.state_files import read_safetensors
         from dfbench.training.weights_file import fitted, require_finite
 
-        recipe = self.header(weights).recipe
+        found = self._public(weights)
+        recipe = self.header(weights).recipe if found is None else self._read_as(found)
         net = self.network(recipe, seed=0)
         says = f"{weights} does not fit recipe '{recipe.name}'"
-        state = read_safetensors(weights, hints=self.hints())
+        state = read_safetensors(weights, hints=self.hints()) if found is None else found.state
         state = fitted(net.state_dict(), state, says=says, hints=self.hints())
         require_finite(state, origin=weights, hints=self.hints())
         net.load_state_dict(state)
@@ -191,6 +209,19 @@ class Method:
 
         start: Callable[[nn.Module, StartWeights], Started] | str = self.part("start")
         return start_whole(self, net, weights) if isinstance(start, str) else start(net, weights)
+
+    def _public(self, weights: Path) -> ReleasedState | None:
+        """The public checkpoint in a file; None if dfbench wrote it, or if this method reads none. Raises WeightsError."""
+        from dfbench.training.released import read_released
+
+        if not self.released:
+            return None
+        return read_released(weights, self.released, detector=self.name, hints=self.hints())
+
+    def _read_as(self, found: ReleasedState) -> Recipe:
+        """The recipe by which a public checkpoint is scored, called as the file is."""
+        recipe = self.recipe.load(found.kind.recipe)
+        return self.recipe.parse({**recipe.model_dump(), "name": found.known.name})
 
     def _changed(self, recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
         return self.recipe.parse({**recipe.model_dump(), **changes}) if changes else recipe

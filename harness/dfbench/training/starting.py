@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dfbench.errors import UsageError, WeightsError
 from dfbench.exchanged import Started, StartWeights
 from dfbench.specs import LoadOptions
+from dfbench.training.released import converted, kind_of
 from dfbench.training.timm_weights import read_start
 from dfbench.training.weights_file import fitted, require_finite
 
@@ -37,6 +38,8 @@ def start_whole(method: Method, net: nn.Module, weights: StartWeights) -> Starte
         )
     hints = ("use the recipe that it was made for",)
     state = read_start(weights)
+    if (kind := kind_of(state, method.released)) is not None:
+        state = converted(kind, state, origin=path, hints=hints)
     head = _unfit_head(method, net, state)
     state = {name: value for name, value in state.items() if name not in head} | head
     state = fitted(net.state_dict(), state, says=f"{path} does not fit", hints=hints)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dfbench.training.recipe import Recipe
 
 VERSION = "1"
+OWN_FORMAT = "dfbench-"  # followed by what can read the file
 WEIGHTS = "weights.safetensors"  # in the folder of a training
 LAST, BEST = "last.ckpt", "best.ckpt"  # its checkpoints
 RecipeT = TypeVar("RecipeT", bound="Recipe")
@@ -89,7 +90,7 @@ def write_weights(
     from safetensors.torch import save
 
     metadata = {
-        "format": f"dfbench-{family}",
+        "format": f"{OWN_FORMAT}{family}",
         "version": VERSION,
         "recipe": json.dumps(dict(recipe)),
         "trained_on": json.dumps(sorted(trained_on)),
@@ -137,6 +138,17 @@ def clear_checkpoints(folder: Path) -> None:
         (folder / leftover).unlink(missing_ok=True)
 
 
+def is_own_file(path: Path) -> bool:
+    """Return whether dfbench wrote this safetensors file, for whatever detector; one that cannot be read was not."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path.absolute(), framework="np") as file:
+            return str((file.metadata() or {}).get("format", "")).startswith(OWN_FORMAT)
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
 def read_header(
     path: Path, *, family: str, parse: Callable[[Mapping[str, Any]], RecipeT], hints: Sequence[str]
 ) -> WeightsHeader[RecipeT]:
@@ -152,7 +164,7 @@ def read_header(
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}", hints=hints) from error
-    if metadata.get("format") != f"dfbench-{family}":
+    if metadata.get("format") != f"{OWN_FORMAT}{family}":
         raise WeightsError(
             f"{path} was not written by dfbench's {family}: its header does not say so", hints=hints
         )
