@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from safetensors import safe_open
-from tests.cli.command import Dfbench, frame, write
-from tests.cli.toy_lab import CUT, FITTED, FOUND, HEARD, Lab
+from tests.cli.command import Dfbench
+from tests.cli.toy_lab import CUT, FITTED, FOUND, HEARD, open_lab
 
 import dfbench
 from dfbench.errors import ScoreError
-from dfbench.hooks.host import Host
 from dfbench.results.boards.rows import VALIDATION
 from dfbench.runs.evidence.recorded import open_run, weights_of
 from dfbench.runs.records.trained import TRAINING_FILE
@@ -26,18 +25,7 @@ TASK = ("-d", "lab", "-p", "own-splits")
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dfbench: Dfbench) -> Dfbench:
     """The plugin, installed, and own videos of three splits: eight frames each, real ones dark."""
-    load = Host.load
-    monkeypatch.setattr(Host, "load", lambda *_: load([Lab()]))
-    monkeypatch.setenv("DFBENCH_FACE_FINDER", "whole")
-    monkeypatch.setenv("DFBENCH_WORKERS", "1")
-    lines, files = ["path,label,split"], {}
-    for number, split in enumerate(["train", "train", "val", "val", "test", "test", "test", "test"]):
-        label = ("real", "fake")[number % 2]
-        lines.append(f"{number},{label},{split}")
-        shades = {f"{number}/{step}.png": frame(10 * number + step + 100 * (number % 2)) for step in range(8)}
-        files.update(shades)
-    files["videos.csv"] = "\n".join(lines).encode()
-    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(write(tmp_path / "videos", files)))
+    open_lab(tmp_path / "videos", monkeypatch)
     return dfbench
 
 

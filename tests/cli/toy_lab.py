@@ -34,6 +34,7 @@ from dfbench import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pytest
 
 # In the test's folder: two logs, and a file that makes the next training end early.
 FOUND, FITTED, CUT = Path("found.log"), Path("fitted.log"), Path("cut")
@@ -207,3 +208,24 @@ class Lab:
     @hookimpl
     def dfbench_training_failed(plan: TrainingFacts, error: BaseException) -> None:
         HEARD.append(("training failed", plan.seed, str(error)))
+
+
+def open_lab(videos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install the plugin, and write own videos of three splits: eight frames each, real ones dark; returns their folder."""
+    from tests.cli.command import frame, write
+
+    from dfbench.hooks.host import Host
+
+    load = Host.load
+    monkeypatch.setattr(Host, "load", lambda *_: load([Lab()]))
+    monkeypatch.setenv("DFBENCH_FACE_FINDER", "whole")
+    monkeypatch.setenv("DFBENCH_WORKERS", "1")
+    lines, files = ["path,label,split,group"], {}
+    for number, split in enumerate(["train", "train", "val", "val", "test", "test", "test", "test"]):
+        label = ("real", "fake")[number % 2]
+        lines.append(f"{number},{label},{split},person {number}")
+        shades = {f"{number}/{step}.png": frame(10 * number + step + 100 * (number % 2)) for step in range(8)}
+        files.update(shades)
+    files["videos.csv"] = "\n".join(lines).encode()
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(write(videos, files)))
+    return videos
