@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -354,6 +355,16 @@ class SoundSynthesizer:
 def test_each_synthesizer_fault_is_found(fault: str, expected: list[str]) -> None:
     spec = SynthesizerSpec(name="x", summary="", build=f"{__name__}:SoundSynthesizer")
     assert failed(check_synthesizer(spec, options={"fault": fault})) == expected
+
+
+def test_the_manuals_synthesizer_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    block = re.search(r"```python\n(.*?)```", manual.partition("## A synthesizer")[2], re.DOTALL)
+    assert block is not None
+    (tmp_path / "manuals_synthesizer.py").write_text(block.group(1))
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = SynthesizerSpec(name="dark_mouth", summary="It darkens.", build="manuals_synthesizer:build")
+    assert [result for result in check_synthesizer(spec) if not result.passed] == []
 
 
 def test_a_synthesizer_that_returns_a_tuple_is_found() -> None:
