@@ -6,6 +6,7 @@ Only specs live here: what they describe is imported when someone asks for it.
 from __future__ import annotations
 
 from dfbench import ClipSpec, DetectorSpec, Pooling, hookimpl
+from dfbench_baselines.clip_offers import clip_detectors
 from dfbench_synthesis import dfbench_synthesizers
 
 _SBI = "Kaede Shiohara, Toshihiko Yamasaki: Detecting Deepfakes with Self-Blended Images, CVPR 2022"
@@ -35,7 +36,14 @@ _EFFORT = "Zhiyuan Yan et al.: Orthogonal Subspace Decomposition for Generalizab
 @hookimpl
 def dfbench_detectors() -> list[DetectorSpec]:
     """Offer the baselines."""
-    return [*_no_skill(), *_image_networks(), *_small_networks(), *_frequencies(), *_foundation_models()]
+    return [
+        *_no_skill(),
+        *_image_networks(),
+        *_small_networks(),
+        *_frequencies(),
+        *_foundation_models(),
+        *clip_detectors(),
+    ]
 
 
 def _no_skill() -> list[DetectorSpec]:

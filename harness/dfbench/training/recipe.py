@@ -279,7 +279,7 @@ class Recipe(BaseModel):
                 "a recipe's name cannot be overridden: it says where the fields come from",
                 hints=("leave out --set name=...",),
             )
-        fields = cls._stored(name)
+        fields = cls.stored_fields(name)
         if synthesizer:
             for field in ("fakes", "synthesizer"):
                 if field in (overrides or {}):
@@ -291,10 +291,11 @@ class Recipe(BaseModel):
         return cls.parse({**fields, **(overrides or {}), "name": name})
 
     @classmethod
-    def _stored(cls, name: str) -> dict[str, Any]:
+    def stored_fields(cls, name: str) -> dict[str, Any]:
+        """Return the fields in the file of a recipe and in those that it extends, as they were read."""
         fields = tomllib.loads((files(cls.package) / f"{name}.toml").read_text(encoding="utf-8"))
         parent = fields.pop(EXTENDS, None)
-        return {**cls._stored(parent), **fields} if parent else fields
+        return {**cls.stored_fields(parent), **fields} if parent else fields
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Self:

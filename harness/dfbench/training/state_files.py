@@ -19,12 +19,22 @@ from dfbench.untrusted import open_regular
 if TYPE_CHECKING:
     from torch import Tensor
 
-PICKLES = (".pth", ".pt", ".ckpt", ".tar", ".bin")
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+PICKLES = (".pth", ".pt", ".pyth", ".ckpt", ".tar", ".bin")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".pyth", ".ckpt", ".bin")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _PAGES = (b"<!doctype html", b"<html", b"<?xml")
 # Where people keep the state dict in what they save, and what wrappers of a network put before each of its names.
-_STATES = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
+_STATES = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "module",
+    "net",
+    "network",
+    "weights",
+    "params",
+)
 # What torch and pickle raise for what is no checkpoint, or one that claims tensors that its bytes cannot be.
 _DAMAGE: tuple[type[Exception], ...] = (
     *(RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError),

@@ -1,0 +1,236 @@
+"""Clip networks of pytorchvideo (Fan et al., ACM Multimedia 2021) with one logit: X3D, Slow, SlowFast, R(2+1)D, CSN, MViT, I3D.
+
+They were made for actions, and no paper says what they reach when they are trained on FF++ as it is done here. Inputs are what
+they had on Kinetics-400: as many frames of that size, normalised by mean .45 and standard deviation .225. The frames of a clip
+are as far apart as there in a video of 320 frames, because the clips of a video share it evenly.
+
+pytorchvideo has had no release since 2022. It is imported when a network is built, and never before.
+"""
+
+from __future__ import annotations
+
+import warnings
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dfbench import UsageError, WeightsError, training
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+KINETICS = 0.45, 0.225  # the mean and the standard deviation of every channel
+ZOO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
+KINETICS_FILES = {
+    "x3d_s": "X3D_S.pyth",
+    "x3d_m": "X3D_M.pyth",
+    "slow_r50": "SLOW_8x8_R50.pyth",
+    "slowfast_r50": "SLOWFAST_8x8_R50.pyth",
+    "r2plus1d_r50": "R2PLUS1D_16x4_R50.pyth",
+    "csn_r101": "CSN_32x2_R101.pyth",
+    "mvit_base_16x4": "MVIT_B_16x4.pyth",
+    "i3d_r50": "I3D_8x8_R50.pyth",
+}
+ALPHA = 4  # SlowFast: the fast pathway sees so many frames for each of the slow one
+TIMES = {"slowfast": ALPHA, "i3d": 2, "mvit": 2}  # of what number its frames are a multiple
+HALVED = 32  # every network halves a frame five times
+MOST = 1024  # frames, pixels: a header of a stranger's weights must not take all memory
+
+
+class ClipRecipe(training.Recipe):
+    """What every training is told, how wide the network is, and what it starts from.
+
+    `width`: the channels of its layers, as a share of the published ones. `pretrained`: "kinetics" where weights must be given.
+    Both files of recipes hold what is common, and a table for each network, called as pytorchvideo's hub calls it (`builder`).
+    """
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.clips"
+    builder: ClassVar[str]
+    mean: tuple[float, float, float] = (KINETICS[0],) * 3
+    std: tuple[float, float, float] = (KINETICS[1],) * 3
+    width: float = Field(default=1, ge=1 / 16, le=4)
+    pretrained: Literal["kinetics", "none"] = "none"
+
+    @model_validator(mode="after")
+    def _fits_the_network(self) -> Self:
+        if max(self.frames, self.size) > MOST:
+            raise ValueError(f"clips of {self.frames} frames of {self.size} px: at most {MOST} are taken")
+        if self.size < HALVED or (self.builder.startswith("mvit") and self.size % HALVED):
+            raise ValueError(
+                f"size {self.size}: {self.builder} halves a frame five times, so that it needs {HALVED} px at least"
+                + (", and a multiple of them" if self.builder.startswith("mvit") else "")
+            )
+        times = TIMES.get(self.builder.partition("_")[0], 1)
+        if self.frames % times:
+            raise ValueError(f"frames {self.frames}: {self.builder} needs a multiple of {times}")
+        return self
+
+    @classmethod
+    def stored_fields(cls, name: str) -> dict[str, Any]:
+        """Return the common fields of a file and those in the table of this network."""
+        fields = super().stored_fields(name)
+        own: dict[str, Any] = fields.get(cls.builder, {})
+        return {key: value for key, value in fields.items() if not isinstance(value, dict)} | own
+
+
+def hub() -> ModuleType:
+    """Import pytorchvideo's builders. Raises UsageError if this environment cannot."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it calls what torch announces the end of
+            from pytorchvideo.models import hub as builders
+    except Exception as error:  # an old package beside new ones may raise anything
+        raise UsageError(
+            f"pytorchvideo cannot be imported: {training.first_line(error)}",
+            hints=(
+                "its last release, of 2022, runs beside torch 2.14:  pip install pytorchvideo==0.1.5",
+                "the detectors that are not made of it work without",
+            ),
+        ) from error
+    module: ModuleType = builders
+    return module
+
+
+def build(builder: str, *, frames: int, size: int, width: float = 1, outputs: int = 1) -> nn.Module:
+    """Build a network of the hub, clips (B, 3, T, S, S) to logits (B, outputs), its weights drawn from torch's generator.
+
+    Heads pool over the whole map that they are given, whatever its size: for the published size this is their own pooling.
+    """
+    from torch import nn
+
+    if builder.startswith("mvit"):
+        given: dict[str, Any] = {
+            "spatial_size": size,
+            "temporal_size": frames,
+            "head_num_classes": outputs,
+            "patch_embed_dim": round(96 * width),
+        }
+    else:
+        given = {"model_num_class": outputs, "head_activation": None, **_channels(builder, width)}
+    net: nn.Module = getattr(hub(), builder)(pretrained=False, **given)
+    for module in list(net.modules()):
+        for name, part in module.named_children():
+            # Before the head, networks take maxima; and SlowFast keeps a pool for each pathway in a list.
+            if isinstance(part, nn.AvgPool3d):
+                setattr(module, name, nn.AdaptiveAvgPool3d(1))
+    return net
+
+
+def _channels(builder: str, width: float) -> dict[str, Any]:
+    """The arguments by which a convolutional network is made `width` times as wide as published."""
+    if width == 1:
+        return {}
+    if builder.startswith("x3d"):
+        return {"width_factor": 2 * width}
+    if builder.startswith("slowfast"):
+        return {"stem_dim_outs": (round(64 * width), round(8 * width))}
+    return {"stem_dim_out": round(64 * width)}
+
+
+def network(recipe: ClipRecipe, *, seed: int) -> nn.Module:
+    """Build the network of a recipe. Raises UsageError if pytorchvideo cannot be imported."""
+    with training.drawing_from(seed):
+        return build(recipe.builder, frames=recipe.frames, size=recipe.size, width=recipe.width)
+
+
+def require_kinetics(recipe: ClipRecipe) -> None:
+    """Raise WeightsError that says where to get the weights of Kinetics that the recipe wants, unless it wants none."""
+    if recipe.pretrained == "none":
+        return
+    train = f"dfbench train --detector {recipe.builder} --recipe {recipe.name}"
+    raise WeightsError(
+        f"by recipe '{recipe.name}', {recipe.builder} starts from weights of Kinetics-400, and none are given",
+        hints=(
+            f"download them:                {ZOO}/{KINETICS_FILES[recipe.builder]}",
+            f"and name the file:            {train} --start {KINETICS_FILES[recipe.builder]}",
+            f"or begin with random weights: {train} --set pretrained=none",
+        ),
+    )
+
+
+def last_layer(net: nn.Module) -> nn.Module:
+    """The linear layer that names what is seen."""
+    from torch import nn
+
+    return [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+
+
+def slow_index(frames: int) -> torch.Tensor:
+    """Which frames the slow pathway sees, (frames // 4,) int64, first and last included."""
+    import torch
+
+    return torch.linspace(0, frames - 1, frames // ALPHA).long()
+
+
+def two_pathways(net: nn.Module, clips: Tensor) -> Tensor:
+    """Compute the logits (B,) of a SlowFast network, which sees few of the frames in one pathway and all in the other."""
+    slow = clips.index_select(2, slow_index(clips.shape[2]).to(clips.device))
+    logits: Tensor = net([slow, clips])  # which changes the list that it is given
+    return logits[:, 0]
+
+
+class X3dS(ClipRecipe):
+    """X3D-S: Feichtenhofer, CVPR 2020."""
+
+    builder: ClassVar[str] = "x3d_s"
+
+
+class X3dM(ClipRecipe):
+    """X3D-M: Feichtenhofer, CVPR 2020."""
+
+    builder: ClassVar[str] = "x3d_m"
+
+
+class SlowR50(ClipRecipe):
+    """The slow pathway alone: Feichtenhofer et al., ICCV 2019."""
+
+    builder: ClassVar[str] = "slow_r50"
+
+
+class SlowFastR50(ClipRecipe):
+    """SlowFast: Feichtenhofer et al., ICCV 2019."""
+
+    builder: ClassVar[str] = "slowfast_r50"
+
+
+class R2Plus1DR50(ClipRecipe):
+    """R(2+1)D: Tran et al., CVPR 2018."""
+
+    builder: ClassVar[str] = "r2plus1d_r50"
+
+
+class CsnR101(ClipRecipe):
+    """Channel-separated convolutions: Tran et al., ICCV 2019."""
+
+    builder: ClassVar[str] = "csn_r101"
+
+
+class MvitBase16x4(ClipRecipe):
+    """MViT-B: Fan et al., ICCV 2021."""
+
+    builder: ClassVar[str] = "mvit_base_16x4"
+
+
+class I3dR50(ClipRecipe):
+    """I3D on a ResNet-50: Carreira and Zisserman, CVPR 2017; Wang et al., CVPR 2018."""
+
+    builder: ClassVar[str] = "i3d_r50"
+
+
+def _method(recipe: type[ClipRecipe]) -> training.Method:
+    name = recipe.builder
+    return training.Method(
+        name=name,
+        recipe=recipe,
+        network=network,
+        logit=two_pathways if name.startswith("slowfast") else training.first_output,
+        needs_start=require_kinetics,
+        head=last_layer,
+    )
+
+
+X3D_S, X3D_M, SLOW_R50, SLOWFAST_R50 = (_method(recipe) for recipe in (X3dS, X3dM, SlowR50, SlowFastR50))
+R2PLUS1D_R50, CSN_R101 = _method(R2Plus1DR50), _method(CsnR101)
+MVIT_BASE_16X4, I3D_R50 = _method(MvitBase16x4), _method(I3dR50)
