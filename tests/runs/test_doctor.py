@@ -37,7 +37,15 @@ def test_everything_that_a_run_needs_is_looked_at(looked: Looked) -> None:
     found = looked()
     assert {*doctor.PACKAGES, "settings", "device", "cache", "runs", "data", "plugin baselines"} <= {*found}
     assert found["torch"] == ("ok", metadata.version("torch"))
+    assert found["pytorchvideo"] == ("ok", metadata.version("pytorchvideo"))
     assert {state for state, _ in found.values()} <= {"ok", "note"}
+
+
+def test_a_package_that_no_longer_imports_is_broken(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytorchvideo.models.hub", None)
+    state, told = looked()["pytorchvideo"]
+    assert state == "broken"
+    assert told.startswith(f"{metadata.version('pytorchvideo')} cannot be imported: ")
 
 
 def test_a_package_that_is_not_installed_is_broken_and_one_too_many_is_noted(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from dfbench.config_file import config_path
 from dfbench.data.folders import folder_fault, unmakeable
 from dfbench.errors import SettingsError
 from dfbench.hooks.host import PluginRecord, PluginStatus
+from dfbench.hooks.registry import one_line
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import configured_source
 from dfbench.settings import Settings
@@ -32,7 +34,10 @@ PACKAGES = (
     "opencv-python-headless",
     "lightning",
     "pyarrow",
+    "pytorchvideo",
 )
+# Of these, that they are installed says little: without a release for years, they may break beside any newer package.
+IMPORTED = {"pytorchvideo": "pytorchvideo.models.hub"}
 LOW_DISK_GIB = 2.0
 _PLUGIN_STATES = {PluginStatus.OK: "ok", PluginStatus.DISABLED: "note", PluginStatus.FAILED: "broken"}
 
@@ -74,7 +79,10 @@ def _packages() -> list[Finding]:
     found = []
     for name in PACKAGES:
         try:
-            found.append(Finding(name, "ok", metadata.version(name)))
+            version = metadata.version(name)
+            fault = _import_fault(IMPORTED[name]) if name in IMPORTED else ""
+            told = f"{version} cannot be imported: {fault}" if fault else version
+            found.append(Finding(name, "broken" if fault else "ok", told))
         except metadata.PackageNotFoundError:
             found.append(Finding(name, "broken", "not installed; reinstall dfbench-harness"))
     both = [name for name in ("opencv-python", "opencv-contrib-python") if _installed(name)]
@@ -85,6 +93,17 @@ def _packages() -> list[Finding]:
     if find_spec("_dlib_pybind11") is None and find_spec("dlib") is None:
         found.append(Finding("dlib", "note", "absent: landmarks come from a five-point template"))
     return found
+
+
+def _import_fault(module: str) -> str:
+    """Say why a module cannot be imported, in one line; returns "" if it can."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import_module(module)
+    except Exception as error:  # noqa: BLE001 - an old package beside new ones may raise anything
+        return one_line(error)
+    return ""
 
 
 def _installed(name: str) -> bool:
