@@ -12,6 +12,10 @@ CITATION = (
     "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
     "Learning for Generalizable Deepfake Video Detection, ICCV 2025"
 )
+TIMESFORMER = (
+    "Gedas Bertasius, Heng Wang, Lorenzo Torresani: "
+    "Is Space-Time Attention All You Need for Video Understanding?, ICML 2021"
+)
 # The clips of the demo recipe, and the maps; tests hold them equal to what recipes/demo.toml and the explainer say.
 DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
 PRECISIONS = ("32", "bf16", "int8")
@@ -50,6 +54,14 @@ def dfbench_detectors() -> list[DetectorSpec]:
             trained_on=frozenset(),
             version="4",
             precisions=PRECISIONS,
+        ),
+        DetectorSpec(
+            name="timesformer",
+            summary="FakeSTormer's backbone with a plain head, on the same samples: its natural ablation; no figure for it"
+            " is known that was published after training on FF++.",
+            licence="Apache-2.0",
+            citation=TIMESFORMER,
+            method="dfbench_fakestormer.timesformer:METHOD",
         ),
     ]
 

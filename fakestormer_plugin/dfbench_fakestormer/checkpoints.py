@@ -205,14 +205,20 @@ def fitted(
     Position embeddings of the name `positions` may be those of another grid, and are resized to that of `own`. Raises
     WeightsError, which begins with `says` and names the first keys that differ, and what `state` was probably made for.
     """
-    fit = dict(state)
-    if positions in own and positions in state and _is_grid(state[positions], like=own[positions]):
-        fit[positions] = resize_positions(state[positions], _grid(own[positions]))
+    fit = like_grid(state, own, positions)
 
     def probably() -> str:
         return f". It was probably made for {probable_shape(state)}; this network is {probable_shape(own)}"
 
     return same_tensors(own, fit, says=says, hints=hints, probably=probably)
+
+
+def like_grid(state: Mapping[str, Tensor], own: Mapping[str, Tensor], positions: str) -> dict[str, Tensor]:
+    """`state` with its position embeddings, of the name `positions`, resized to the grid of `own` if they are those of a grid."""
+    fit = dict(state)
+    if positions in own and positions in state and _is_grid(state[positions], like=own[positions]):
+        fit[positions] = resize_positions(state[positions], _grid(own[positions]))
+    return fit
 
 
 def _is_grid(positions: Tensor, *, like: Tensor) -> bool:
