@@ -6,12 +6,14 @@ cross-entropy of two classes is that of the one logit which is the difference of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from dfbench import ClipSpec, UsageError, training
+from dfbench.training import Released
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,6 +59,13 @@ def logit(net: nn.Module, clips: Tensor) -> Tensor:
     return (classes[:, FAKE] - classes[:, REAL]).view(len(clips), -1).mean(dim=1)
 
 
+def released_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the authors' checkpoint in the names of this network."""
+    from dfbench_baselines.sbi_files import as_timm
+
+    return as_timm(state)
+
+
 METHOD = training.Method(
     name="sbi",
     recipe=SbiRecipe,
@@ -64,4 +73,13 @@ METHOD = training.Method(
     logit=logit,
     samples="dfbench_baselines.sbi_samples:sample_maker",
     head=lambda net: net.get_classifier(),
+    released=(
+        Released(
+            says="SBI's EfficientNet-B4 (the authors' .tar)",
+            recipe="standard",
+            tells=("_conv_stem.weight", "_blocks.*", "_fc.weight"),
+            convert=released_weights,
+            fake=FAKE,
+        ),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,12 +25,13 @@ from tests.synthesis.test_self_blended_golden import (
 )
 from torch import Tensor, nn
 
-from dfbench import Label, PseudoFake, SynthesisError, UsageError
+from dfbench import Label, LoadOptions, PseudoFake, SynthesisError, UsageError, WeightsError
 from dfbench.hooks.conformance.drawn_face import drawn_face
 from dfbench.hooks.host import Host
 from dfbench.training import FaceClip
 from dfbench.training.schedules import ramp_decay
 from dfbench_baselines.sbi import METHOD, SbiRecipe, logit, network
+from dfbench_baselines.sbi_files import timm_name
 from dfbench_baselines.sbi_samples import DRAWN, cut, mirrored, sample_maker, view
 from dfbench_synthesis.blending import blend, soften
 from dfbench_synthesis.geometric import Window
@@ -77,6 +79,47 @@ def test_the_network_computes_what_theirs_does(
         torch.testing.assert_close(ours, expected[:, 1] - expected[:, 0], rtol=0, atol=1e-9)
         single = net.float()(clips.float())
         torch.testing.assert_close(single, expected.float(), rtol=0, atol=2e-5)
+
+
+def theirs() -> dict[str, Tensor]:
+    """The weights of the rule as the authors' checkpoint holds them."""
+    names: dict[str, str] = json.loads((GOLDEN / "sbi_timm_keys.json").read_text())
+    state = weights()
+    return {public: state[ours] for public, ours in names.items()}
+
+
+def test_names_are_translated_as_stored() -> None:
+    names: dict[str, str] = json.loads((GOLDEN / "sbi_timm_keys.json").read_text())
+    assert {public: timm_name(public.removeprefix("net.")) for public in names} == names
+    assert len(names) == 706
+
+
+def test_the_authors_checkpoint_scores_as_they_do(tmp_path: Path) -> None:
+    file = tmp_path / "FFraw.tar"
+    torch.save({"model": theirs(), "optimizer": {"state": {}, "param_groups": []}, "epoch": 99}, file)
+    card = METHOD.describe(LoadOptions(file))
+    assert (card.clips, card.pooling, card.trained_on) == (STANDARD.clips(), STANDARD.pooling, None)
+    assert card.recipe.startswith("standard, unverified weights ")
+    clips = torch.from_numpy(images("input/380", count=1, size=380))[:, None]
+    real, fake = stored("sbi_efficientnet_b4.npz")["sbi380/f64/logits"][0]
+    logits = METHOD.build(LoadOptions(file)).score(clips)
+    assert float(logits[0]) == pytest.approx(float(fake - real), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"net._fc.weight": torch.zeros(3, 1792), "net._fc.bias": torch.zeros(3)}, "does not fit"),
+        ({"net._blocks.1._expand_conv.weight": torch.zeros(1)}, "does not fit"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused(
+    tmp_path: Path, change: dict[str, Tensor], words: str
+) -> None:
+    file = tmp_path / "other.tar"
+    torch.save({"model": theirs() | change}, file)
+    with pytest.raises(WeightsError, match=words):
+        METHOD.load(file)
 
 
 def test_the_recipe_is_that_of_the_paper() -> None:
