@@ -32,7 +32,7 @@ def main(weights: Path) -> None:
     source = data_source("demo", registry, settings, size="full", progress=progress)
     spec = registry.dataset("dfdc")
     root = source.root_for(spec)
-    groups = {one.path: one.group for one in dataset_index(spec, root, None, registry, roots={}).videos}
+    groups = {one.path: one.group for one in dataset_index(spec, root, None, roots={}).videos}
     finder, _ = face_finder(registry, device="cpu", name=settings.face_finder)
     detector = registry.detector("fakestormer")
     found: dict[str, list[float]] = {}

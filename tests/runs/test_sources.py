@@ -111,7 +111,7 @@ def test_a_dataset_is_looked_for_where_it_lies(
         root.mkdir()
     source = DataSource("official", roots, made=False)
     compression = "c23" if name == "dfd" else None
-    assert index_at(spec, source, compression, registry).notes == (found,)
+    assert index_at(spec, source, compression).notes == (found,)
 
 
 @pytest.mark.parametrize("configured", [[], ["ffpp"], ["ffpp", "dfd"]])
@@ -174,7 +174,7 @@ def test_a_made_corpus_is_called_by_its_own_name(
     def write(folder: Path, **_: object) -> dict[str, Path]:
         return {"ffpp": folder}
 
-    monkeypatch.setattr(Registry, "load_object", staticmethod(lambda _: write))
+    monkeypatch.setattr("dfbench.runs.planning.sources.load_object", lambda _: write)
     options = {"size": "small", "seed": 2, "progress": SilentProgress()}
     source = made_corpus(asked, Host.load().registry, Settings(cache=tmp_path), **options)  # type: ignore[arg-type]
     assert source.corpus == source.corpus_of(["ffpp", "folder"]) == "demo-small-seed2"

@@ -23,6 +23,7 @@ from dfbench import (
 )
 from dfbench.hooks.host import Host
 from dfbench.hooks.recipe_names import recipe_names
+from dfbench.hooks.registry import load_object
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.trainers import needs_of, synthesizer_of, trainer_of
 from dfbench.training.conformance import SHORT, made_faces
@@ -78,7 +79,7 @@ def test_every_detector_trains_with_every_synthesizer(
     trained = chosen.fit(asked)
     assert isinstance(trained, Trained)
     weights = write_trained(trained, asked, detector=spec.name, recipe=chosen.recipe())
-    method: Any = REGISTRY.load_object(spec.method)
+    method: Any = load_object(spec.method)
     assert isinstance(method, Method)
     card = method.describe(LoadOptions(weights))
     own = method.recipe.load(recipe_names(spec).demo).made_by == synthesizer

@@ -121,11 +121,6 @@ class Registry:
         """Return what is registered under `name` (a name or an alias), or None."""
         return self._offers.get((Kind(kind), name.casefold()))
 
-    @staticmethod
-    def load_object(path: str) -> object:
-        """Import an object; see the function `load_object`."""
-        return load_object(path)
-
     def _get(self, kind: Kind, name: str, spec_type: type[SpecT]) -> SpecT:
         offer = self.offer(kind, name)
         if offer is not None and isinstance(offer.spec, spec_type):

@@ -22,6 +22,7 @@ from dfbench.hooks.conformance import CheckResult, check_detector
 from dfbench.hooks.conformance.checking import run_check
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.recipe_names import recipe_names
+from dfbench.hooks.registry import load_object
 from dfbench.interfaces import ProgressTask, Trainer
 from dfbench.progress import SilentProgress
 from dfbench.specs import LoadOptions
@@ -88,7 +89,7 @@ def check_training(
         raise UsageError(
             f"detector {spec.name!r} cannot be trained", hints=("give its weights: --weights FILE",)
         )
-    trainer = cast("TrainerFactory", registry.load_object(spec.trainer))(
+    trainer = cast("TrainerFactory", load_object(spec.trainer))(
         recipe or recipe_names(spec).demo,
         {**SHORT, **(overrides or {})},
         **({"synthesizer": synthesizer} if synthesizer else {}),
@@ -162,7 +163,7 @@ def _fit(spec: DetectorSpec, trainer: Trainer, asked: TrainingRequest) -> Path:
 def _synthesizer(needs: TrainingNeeds, registry: Registry) -> Synthesizer | None:
     if not needs.synthesizer:
         return None
-    build = cast("Any", registry.load_object(registry.synthesizer(needs.synthesizer).build))
+    build = cast("Any", load_object(registry.synthesizer(needs.synthesizer).build))
     return cast("Synthesizer", build(needs.synthesizer_options))
 
 

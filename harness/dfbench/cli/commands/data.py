@@ -60,7 +60,6 @@ def list_command(
     checked = partial(
         inspect_dataset,
         source=source,
-        registry=registry,
         workers=settings.workers,
         progress=output.progress_bars(),
     )
@@ -141,7 +140,6 @@ def check_command(
     look = partial(
         inspect_dataset,
         source=source,
-        registry=registry,
         root=root,
         splits=tuple(split or ()),
         deep=deep,
@@ -193,7 +191,6 @@ def add_command(
     look = partial(
         inspect_dataset,
         source=source,
-        registry=registry,
         root=place,
         workers=settings.workers,
         progress=output.progress_bars(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dfbench.data.datasets.inventory import Inventory
 from dfbench.data.datasets.stocktaking import take_stock
@@ -13,15 +12,11 @@ from dfbench.runs.planning.indexing import dataset_index
 from dfbench.runs.planning.sources import DataSource
 from dfbench.specs import DatasetSpec
 
-if TYPE_CHECKING:
-    from dfbench.hooks.registry import Registry
-
 
 def inspect_dataset(
     spec: DatasetSpec,
     *,
     source: DataSource,
-    registry: Registry,
     root: Path | None = None,
     compression: str | None = None,
     splits: Sequence[str] = (),
@@ -36,7 +31,7 @@ def inspect_dataset(
     from dfbench.data.datasets.inspection import inspect
 
     place = source.root_for(spec) if root is None else root
-    index = dataset_index(spec, place, compression, registry, roots=source.needed_by(spec))
+    index = dataset_index(spec, place, compression, roots=source.needed_by(spec))
     inventory = take_stock(spec, place, index, splits=splits)
     if not deep:
         return inventory

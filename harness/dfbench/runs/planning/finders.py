@@ -10,6 +10,7 @@ from dfbench.data.faces.landmarks import with_landmarks
 from dfbench.data.faces.worker_finder import open_finder
 from dfbench.errors import UsageError
 from dfbench.hooks.plugin_code import plugin_error, running
+from dfbench.hooks.registry import load_object
 from dfbench.interfaces import FaceFinder
 from dfbench.types import PrepareSpec
 
@@ -31,7 +32,7 @@ def with_finder(spec: PrepareSpec, registry: Registry, settings: Settings) -> Pr
 def face_finder(registry: Registry, *, device: str, name: str) -> tuple[FaceFinder, str]:
     """A face finder, built, and its name and version. "auto" takes a CUDA device if there is one. Raises UsageError."""
     spec = registry.face_finder(name)
-    build = registry.load_object(spec.build)
+    build = load_object(spec.build)
     if not callable(build):
         raise UsageError(f"face finder '{spec.name}': {spec.build} is not callable")
     told = partial(plugin_error, spec, "to find faces")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from dfbench.data.datasets.corpus_card import refuse_cards_inside
 from dfbench.data.datasets.manifest import refuse_unfit
@@ -13,20 +13,17 @@ from dfbench.errors import DfbenchError, LayoutError, UsageError
 from dfbench.exchanged import DatasetIndex
 from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import plugin_error
+from dfbench.hooks.registry import load_object
 from dfbench.hooks.waiting import named_if_slow
 from dfbench.interfaces import Dataset
 from dfbench.runs.planning.sources import DataSource
 from dfbench.specs import DatasetSpec
-
-if TYPE_CHECKING:
-    from dfbench.hooks.registry import Registry
 
 
 def dataset_index(
     spec: DatasetSpec,
     root: Path,
     compression: str | None,
-    registry: Registry,
     *,
     roots: Mapping[str, Path] | None = None,
 ) -> DatasetIndex:
@@ -35,7 +32,7 @@ def dataset_index(
     Raises what the dataset raises, LayoutError where it meets something that the system refuses to read or a part of
     `root` belongs to another corpus, and ManifestError if a video fits into no result table.
     """
-    factory = registry.load_object(spec.build)
+    factory = load_object(spec.build)
     if not callable(factory):
         raise UsageError(f"dataset '{spec.name}': {spec.build} is not callable")
     more = {"roots": roots or {}} if spec.needs else {}
@@ -69,12 +66,10 @@ def _told_apart(spec: DatasetSpec, root: Path) -> Iterator[None]:
         raise plugin_error(spec, f"to read {root}", error) from error
 
 
-def index_at(
-    spec: DatasetSpec, source: DataSource, compression: str | None, registry: Registry
-) -> DatasetIndex:
+def index_at(spec: DatasetSpec, source: DataSource, compression: str | None) -> DatasetIndex:
     """Parse the official files of a dataset where `source` has it, which may be inside another's root.
 
     Raises what `dataset_index` raises, and SettingsError if no root is known.
     """
     roots = source.needed_by(spec)
-    return dataset_index(spec, source.root_for(spec), compression, registry, roots=roots)
+    return dataset_index(spec, source.root_for(spec), compression, roots=roots)

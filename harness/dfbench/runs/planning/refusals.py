@@ -18,6 +18,7 @@ from dfbench.errors import MissingVideoError, PluginError, UsageError, unknown_n
 from dfbench.escaping import for_shell
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
+from dfbench.hooks.registry import load_object
 from dfbench.interfaces import ChecksStart, NeedsStart
 from dfbench.runs.planning.devices import choose_device
 from dfbench.runs.planning.protocols import (
@@ -135,7 +136,7 @@ def check_scoring(
     _check_seed(request.seed)
     check_device(request.device)
     check_precision(spec, request.precision)
-    registry.load_object(spec.build)
+    load_object(spec.build)
     trains = _trains(spec, request)
     used = tested if purpose == "score" else []
     # Of configured data, the weights of a training that was done elsewhere may be looked for, or told to be absent.
@@ -175,7 +176,7 @@ def check_training(options: TrainingOptions, setup: Setup) -> None:
         if count < 1:
             raise UsageError(f"{name} {count}: at least 1 is needed", hints=(f"correct {name}",))
     check_device(options.device, count=options.devices)
-    registry.load_object(spec.build)
+    load_object(spec.build)
     sets = training_sets(protocol, spec, registry)
     check_data(options.data, options.size, (sets.train, sets.validation), registry, settings)
     check_preparation(registry, settings)
@@ -257,7 +258,7 @@ def check_data(
 def check_preparation(registry: Registry, settings: Settings) -> None:
     """Refuse a face finder or a scheduler of the settings that is not there."""
     finder = registry.face_finder(settings.face_finder)
-    if not callable(registry.load_object(finder.build)):
+    if not callable(load_object(finder.build)):
         raise PluginError(f"face finder '{finder.name}': {finder.build} is not callable")
     if settings.scheduler:
         require_trusted(settings)

@@ -64,7 +64,7 @@ class Session:
         default = spec.compressions[0] if spec.compressions else None
         key = (spec.name, default if compression is None else compression)
         if key not in self._parsed:
-            self._parsed[key] = index_at(spec, self.source, compression, self.registry)
+            self._parsed[key] = index_at(spec, self.source, compression)
         return self._parsed[key]
 
     def videos(self, selection: VideoSelection) -> list[Video]:

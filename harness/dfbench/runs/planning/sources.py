@@ -18,6 +18,7 @@ from dfbench.data.folders import folder_fault, require_below
 from dfbench.errors import DfbenchError, SettingsError, UsageError, unknown_name
 from dfbench.escaping import for_shell
 from dfbench.hooks.plugin_code import running
+from dfbench.hooks.registry import load_object
 from dfbench.interfaces import Progress
 from dfbench.names import name_fault, shown
 from dfbench.settings import Settings
@@ -131,7 +132,7 @@ def check_corpus(name: str, size: str, registry: Registry) -> CorpusSpec:
     spec: CorpusSpec = registry.corpus(name)
     if size not in spec.sizes:
         raise unknown_name("size", size, spec.sizes, where=f"corpus {name!r}")
-    if not callable(registry.load_object(spec.build)):
+    if not callable(load_object(spec.build)):
         raise UsageError(f"corpus '{name}': {spec.build} is not callable")
     return spec
 
@@ -222,7 +223,7 @@ def made_corpus(
             f"corpus '{name}' in this size and by this seed is called {shown(label)}, which {fault}"
         )
     folder = require_below(settings.cache / "corpora", settings.cache / "corpora" / label)
-    write = cast("Callable[..., object]", registry.load_object(spec.build))
+    write = cast("Callable[..., object]", load_object(spec.build))
     with running(spec, "to write its files", slow=True), safe_children():
         roots = write(folder, size=size, seed=seed, progress=progress)
     return DataSource(corpus=label, roots=cast("Mapping[str, Path]", roots), made=True)

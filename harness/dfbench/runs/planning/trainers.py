@@ -11,6 +11,7 @@ from dfbench.errors import PluginError, UsageError, WeightsError
 from dfbench.exchanged import StartWeights, TrainingNeeds
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.recipe_names import recipe_names
+from dfbench.hooks.registry import load_object
 from dfbench.interfaces import Synthesizer, Trainer, TrainerFactory
 from dfbench.training.recipe import NO_SYNTHESIZER
 from dfbench.types import PrepareSpec
@@ -39,7 +40,7 @@ def trainer_of(
             f"detector '{spec.name}' cannot be trained", hints=("give its weights with --weights",)
         )
     recipe = recipe_names(spec).choose(recipe, made=made)
-    factory = cast("TrainerFactory", registry.load_object(spec.trainer))
+    factory = cast("TrainerFactory", load_object(spec.trainer))
     chosen = _chosen(synthesizer, spec, factory, registry) if synthesizer else {}
     with running(spec, f"to make a trainer of recipe '{recipe}'"):
         return recipe, factory(recipe, overrides, **chosen)
@@ -78,7 +79,7 @@ def needs_of(spec: DetectorSpec, trainer: Trainer) -> TrainingNeeds:
 def synthesizer_of(needs: TrainingNeeds, registry: Registry) -> Synthesizer:
     """The synthesizer that a training needs, built. Raises UnknownNameError, PluginError."""
     spec = registry.synthesizer(needs.synthesizer)
-    build = registry.load_object(spec.build)
+    build = load_object(spec.build)
     if not callable(build):
         raise PluginError(f"synthesizer '{spec.name}': {spec.build} is not callable")
     with running(spec, "when it was built"):
