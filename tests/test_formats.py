@@ -20,7 +20,7 @@ from dfbench.results.boards.stored import collect
 from dfbench.results.tables import read_table, write_table
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.listing import listed_runs
-from dfbench.runs.records.run_file import read_record
+from dfbench.runs.records.record import RunRecord
 from dfbench.runs.records.run_manifest import read_manifest, write_table_of_videos
 from dfbench.runs.records.score_files import score_table, write_scores
 from dfbench.runs.records.score_table import read_scores
@@ -82,7 +82,7 @@ def header_of(path: Path) -> object:
 
 
 KINDS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
-    "run": (lambda home: later_json(run_of(home) / "run.json"), lambda path: read_record(path.parent)),
+    "run": (lambda home: later_json(run_of(home) / "run.json"), lambda path: RunRecord.read(path.parent)),
     "scores": (
         lambda home: later_parquet(run_of(home) / "scores.parquet", "scores"),
         lambda path: read_scores(path.parent),

@@ -141,7 +141,7 @@ def scored_run(variant: Variant, seed: int, progress: Progress) -> str:
         table = dfbench.run(
             NAME, PROTOCOL, weights=weights, data=variant.data, size=variant.size, progress=progress
         )
-    return str(table.attrs["run"])
+    return str(dfbench.open_run(table).folder)
 
 
 def trained(variant: Variant, seed: int, progress: Progress) -> Path:

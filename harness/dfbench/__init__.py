@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dfbench.api import export_runs as export_runs
     from dfbench.api import leaderboard as leaderboard
     from dfbench.api import list_runs as list_runs
+    from dfbench.api import open_run as open_run
     from dfbench.api import predict as predict
     from dfbench.api import run as run
     from dfbench.api import scores as scores
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from dfbench.errors import VideoError as VideoError
     from dfbench.errors import WeightsError as WeightsError
     from dfbench.escaping import for_shell as for_shell
-    from dfbench.events import RunFacts as RunFacts
     from dfbench.events import TrainingFacts as TrainingFacts
     from dfbench.exchanged import DatasetIndex as DatasetIndex
     from dfbench.exchanged import Evidence as Evidence
@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from dfbench.results.paired import Comparison as Comparison
     from dfbench.results.terminal import DataTable as DataTable
     from dfbench.runs.planning.recipes import parse_overrides as parse_overrides
+    from dfbench.runs.records.record import RunRecord as RunRecord
+    from dfbench.runs.records.stored_run import StoredRun as StoredRun
     from dfbench.specs import CorpusSpec as CorpusSpec
     from dfbench.specs import DatasetSpec as DatasetSpec
     from dfbench.specs import DetectorCard as DetectorCard

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from dfbench.arguments import names_checked
 from dfbench.errors import CoverageWarning, UsageError
 from dfbench.escaping import for_terminal
-from dfbench.events import RunFacts
 from dfbench.interfaces import Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.setup import Setup
@@ -22,24 +20,16 @@ if TYPE_CHECKING:
 
     from dfbench.results.boards.board import Board
     from dfbench.results.paired import Comparison
-    from dfbench.runs.evidence.recorded import RecordedRun
     from dfbench.runs.planning.requests import ScoringRequest
+    from dfbench.runs.records.stored_run import StoredRun
     from dfbench.runs.scoring.prediction import Predictions
 
 
-Run: TypeAlias = "str | Path | pd.DataFrame"  # what `run` returned, or the folder or name of a stored run
+# What `run` or `open_run` returned, or the folder or name of a stored run.
+Run: TypeAlias = "str | Path | pd.DataFrame | StoredRun"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RunOutcome:
-    """Holds a complete run: its folder, its result table, and whether any score was computed by this call."""
-
-    folder: Path
-    table: pd.DataFrame
-    computed: bool
-
-
-def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> RunOutcome:
+def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> tuple[StoredRun, pd.DataFrame]:
     """Score the requested videos as far as they are not scored yet, and return the run with its result table.
 
     The notes of the table say so if the run was altered after it was scored.
@@ -51,17 +41,16 @@ def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> Ru
 
     with generators_kept():
         scored = score_detector(request, setup, progress=progress)
-    events = Events(scored.host, progress)
+    run, events = scored.run, Events(scored.host, progress)
     try:
         table = table_of(scored, cache=scored.settings.cache, progress=progress)
     except BaseException as error:
         if scored.computed:
-            events.run_failed(RunFacts.of(scored.record), scored.folder, error)
+            events.run_failed(run.record, run.folder, error)
         raise
     if scored.computed:
-        events.run_finished(RunFacts.of(scored.record), scored.folder, table)
-    table.attrs["run"] = str(scored.folder)
-    return RunOutcome(scored.folder, table, scored.computed)
+        events.run_finished(run.record, run.folder, table)
+    return run, table
 
 
 @names_checked
@@ -97,9 +86,9 @@ def run(
     and `overrides` say how to read it. `device` is "cpu", "cuda", "cuda:1", "mps" or "auto"; `precision` is one that the
     detector offers. `force` scores everything again and keeps the earlier run.
 
-    `table.attrs["run"]` is the folder of the run; results/README.md describes the columns. Warns
-    (CoverageWarning) with the notes of the table, for example if videos are missing or an estimate rests on too few. Raises
-    DfbenchError.
+    results/README.md describes the columns. The last one, `run`, is the name of the run, by which `open_run`, `scores` and
+    `compare` find it. Warns (CoverageWarning) with the notes of the table, for example if videos are missing or an estimate
+    rests on too few. Raises DfbenchError.
     """
     from dfbench.results.table_notes import warnings_of
     from dfbench.runs.planning.requests import ScoringRequest
@@ -123,10 +112,10 @@ def run(
         overrides=_texts(overrides),
         force=force,
     )
-    table = evaluate(request, Setup(), progress=progress or SilentProgress()).table
+    done, table = evaluate(request, Setup(), progress=progress or SilentProgress())
     for sentence in warnings_of(table):
         warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=3)
-    return table
+    return table.assign(run=done.name).astype({"run": "str"})
 
 
 @names_checked
@@ -244,32 +233,42 @@ def predictions_of(
 
 
 @names_checked
+def open_run(run: Run) -> StoredRun:
+    """Open a stored run and return it: its `folder`, its `record`, and methods that read its scores and its list of videos.
+
+    `run` is what `dfbench.run` returned, or the folder or name of a stored run. Raises UnknownNameError, StoreError, and
+    UsageError for a table that names no run, or several.
+    """
+    from dfbench.runs.evidence.recorded import open_run as opened
+    from dfbench.runs.records.stored_run import StoredRun
+
+    if isinstance(run, StoredRun):
+        return run
+    return opened(str(run) if isinstance(run, (str, Path)) else _run_of(run), Setup().settings)
+
+
+@names_checked
 def scores(run: Run) -> pd.DataFrame:
     """Return the raw scores of a run: one row per clip, and one row with a reason for each video that could not be scored.
 
-    `run` is what `dfbench.run` returned, or the folder or name of a stored run. `dfbench.runs.records.score_table` describes
-    the columns. Raises UnknownNameError, StoreError, and UsageError for a table that does not name its run.
+    `run` and the errors are as in `open_run`. `dfbench.runs.records.score_table` describes the columns.
     """
-    from dfbench.runs.records.score_table import read_scores
-
-    return read_scores(_stored(run).folder)
+    return open_run(run).scores()
 
 
 @names_checked
 def compare(runs: Run | Sequence[Run], others: Run | Sequence[Run]) -> list[Comparison]:
     """Compare runs in pairs, such as without and with a change, and return a `Comparison` for each test that all runs share.
 
-    `runs` and `others` are one run each, or equally long lists with one run per seed. A run is what `dfbench.run` returned, or
-    the folder or name of a stored run. A comparison holds the mean video AUCs on the videos that all runs scored, and their
-    difference with a 95 % interval over source identities, and over seeds if there are several pairs. Raises UnknownNameError,
-    UsageError, StoreError, and RunError if runs disagree about the label or identity of a video.
+    `runs` and `others` are one run each, or equally long lists with one run per seed. A run is what `run` or `open_run`
+    returned, or the folder or name of a stored run. A comparison holds the mean video AUCs on the videos that all runs scored,
+    and their difference with a 95 % interval over source identities, and over seeds if there are several pairs. Raises
+    UnknownNameError, UsageError, StoreError, and RunError if runs disagree about the label or identity of a video.
     """
     from dfbench.results.paired import compare_runs, scored_videos
 
-    found = [[_stored(run) for run in _several(group)] for group in (runs, others)]
-    first, second = (
-        [scored_videos(run.folder, str(run.record["pooling"])) for run in group] for group in found
-    )
+    found = [[open_run(run) for run in _several(group)] for group in (runs, others)]
+    first, second = ([scored_videos(run) for run in group] for group in found)
     return compare_runs(first, second)
 
 
@@ -278,16 +277,13 @@ def _several(runs: Run | Sequence[Run]) -> Sequence[Run]:
     return runs if isinstance(runs, (list, tuple)) else (cast("Run", runs),)
 
 
-def _stored(run: Run) -> RecordedRun:
-    """Return the stored run that a name or table refers to. Raises UnknownNameError, StoreError, UsageError."""
-    from dfbench.runs.evidence.recorded import open_run
-
-    name = run if isinstance(run, (str, Path)) else run.attrs.get("run", "")
-    if not name:
-        raise UsageError(
-            "this table does not say of which run it is", hints=("give the folder of the run, or its name",)
-        )
-    return open_run(str(name), Setup().settings)
+def _run_of(table: pd.DataFrame) -> str:
+    """Return the name of the run that a table is of, by its column `run`. Raises UsageError if it names none, or several."""
+    names = list(dict.fromkeys(map(str, table["run"]))) if "run" in table.columns else []
+    if len(names) != 1:
+        told = f"is of several runs: {', '.join(names[:4])}" if names else "does not say of which run it is"
+        raise UsageError(f"this table {told}", hints=("give the folder of the run, or its name",))
+    return names[0]
 
 
 @names_checked

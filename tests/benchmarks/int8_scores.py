@@ -32,8 +32,7 @@ def main(weights: Path) -> None:
 def scored(weights: Path, precision: str) -> pd.DataFrame:
     """Score the cross-dataset protocol; returns a row for each video."""
     request = ScoringRequest("fakestormer", data="demo", weights=weights, precision=precision)
-    done = score_detector(request, Setup(), progress=SilentProgress())
-    return scored_videos(done.folder, done.record["pooling"])
+    return scored_videos(score_detector(request, Setup(), progress=SilentProgress()).run)
 
 
 def row(scores: Aligned) -> str:

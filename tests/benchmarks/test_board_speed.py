@@ -12,7 +12,8 @@ from tests.results.made_runs import expected, store_run
 from dfbench.results.boards.stored import collect
 from dfbench.results.tables import read_table
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.run_file import read_record, run_folders
+from dfbench.runs.records.record import RunRecord
+from dfbench.runs.records.run_file import run_folders
 
 RUNS, FULL_RUNS, SMOKE_RUNS = 6, 60, 2  # FULL_RUNS with --full-depth
 VIDEOS, SMOKE_VIDEOS = 500, 20  # of each of two datasets
@@ -54,7 +55,7 @@ def test_checked_runs_of_a_board(in_turns: InTurns, stored: tuple[Path, Path]) -
 
     def taken_at_their_word() -> None:
         for folder in run_folders(runs):
-            read_record(folder)
+            RunRecord.read(folder)
             read_table(folder / "table.parquet")
 
     found = in_turns(lambda: collect(runs, setup), rounds=5, unchecked=taken_at_their_word)

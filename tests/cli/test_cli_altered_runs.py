@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from tests.cli.command import Dfbench
 from tests.cli.made_scores import celeb, score_without_work
+from tests.stored_records import json_of
 
 import dfbench as public
 from dfbench.progress import SilentProgress
 from dfbench.results.boards.stored import collect
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.run_file import read_record, write_record
+from dfbench.runs.records.record import RunRecord
 from dfbench.runs.records.run_manifest import read_manifest
 from dfbench.runs.records.score_table import ScoreWriter, read_scores
 from dfbench.runs.records.turns import turn_at
@@ -65,7 +66,7 @@ def test_a_run_has_its_list_of_videos_and_the_sums_of_its_files(run: Path, tmp_p
     assert len(manifest) == 24
     assert manifest["label"].sum() == 12
     assert manifest["path"][0] == "Celeb-real/id0_0000.mp4"
-    record = read_record(run)
+    record = json_of(run)
     files = ["manifest.parquet", "files.json", "scores.parquet", "table.parquet", "table.csv"]
     assert sorted(record["content"]) == sorted([*files, "measured_by"])
     assert problem_of(run.parent) == ""
@@ -136,7 +137,7 @@ def test_without_any_scores_nothing_counts_as_scored(dfbench: Dfbench, run: Path
 
 
 def test_a_record_that_was_changed_is_not_written_anew(dfbench: Dfbench, run: Path) -> None:
-    record = read_record(run)
+    record = json_of(run)
     (run / "run.json").write_text(json.dumps({**record, "trained_on": ["celeb_df_v2"], "lists": {}}))
     changed = (run / "run.json").read_bytes()
     (row, *_) = json.loads(dfbench(*RUN, "--json").out)
@@ -162,7 +163,7 @@ def test_a_changed_table_is_made_anew_of_the_scores(dfbench: Dfbench, run: Path)
 def test_a_run_of_before_gets_its_list_if_its_scores_are_those_of_the_list(
     dfbench: Dfbench, run: Path
 ) -> None:
-    record = read_record(run)
+    record = json_of(run)
     whole = {file.name: file.read_bytes() for file in run.iterdir()}
 
     def older(**changes: Any) -> None:
@@ -190,21 +191,21 @@ def test_a_run_of_before_gets_its_list_if_its_scores_are_those_of_the_list(
 def test_a_finish_that_was_cut_off_goes_on(
     dfbench: Dfbench, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, began = write_record, []
+    write, began = RunRecord.write, []
 
-    def cut_off(folder: Path, record: Any) -> Any:
-        if record["status"] == "complete":
+    def cut_off(record: RunRecord, folder: Path) -> RunRecord:
+        if record.complete:
             raise Killed
         began.append(folder)
-        return write(folder, record)
+        return write(record, folder)
 
-    monkeypatch.setattr(evaluation, "write_record", cut_off)
+    monkeypatch.setattr(RunRecord, "write", cut_off)
     with pytest.raises(Killed):
         dfbench(*RUN)
     (folder,) = began
-    assert read_record(folder)["status"] == "running"
+    assert json_of(folder)["status"] == "running"
     assert not (folder / "scores").exists()
-    monkeypatch.setattr(evaluation, "write_record", write)
+    monkeypatch.setattr(RunRecord, "write", write)
     monkeypatch.setattr(evaluation, "opened", None)  # all was scored: no detector is needed
     scores = (folder / "scores.parquet").read_bytes()
     changed = pq.read_table(folder / "scores.parquet")
@@ -249,7 +250,7 @@ def test_a_second_program_waits_for_the_first_and_finds_the_run_complete(
     assert dfbench(*RUN).code == 0
     (folder,) = runs.iterdir()
     whole = {file.name: file.read_bytes() for file in folder.iterdir()}
-    (folder / "run.json").write_text(json.dumps({**read_record(folder), "status": "running"}))
+    (folder / "run.json").write_text(json.dumps({**json_of(folder), "status": "running"}))
 
     class Waits(SilentProgress):
         def note(self, text: str) -> None:
@@ -261,7 +262,7 @@ def test_a_second_program_waits_for_the_first_and_finds_the_run_complete(
 
     def second() -> None:
         with turn_at(folder, Waits()):
-            found.append(read_record(folder)["status"] == "complete")
+            found.append(json_of(folder)["status"] == "complete")
         done.set()
 
     with turn_at(folder, SilentProgress()):
@@ -293,5 +294,5 @@ def test_another_program_that_was_faster_leaves_nothing_to_compute(
     monkeypatch.setattr(evaluation._Work, "done_before", late)
     assert dfbench(*RUN).code == 0
     (folder,) = runs.iterdir()
-    assert len(read_record(folder)["sessions"]) == 1
+    assert len(json_of(folder)["sessions"]) == 1
     assert len(read_scores(folder)) == 24

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from tests.cli.command import Dfbench
 from tests.cli.made_scores import celeb, score_without_work
+from tests.stored_records import json_of, seal
 
 import dfbench as public
 from dfbench.errors import UsageError
 from dfbench.results.boards.stored import collect
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.run_file import read_record, write_record
 from dfbench.runs.records.score_table import read_scores
 
 RUN = ("run", "-d", "chance", "--only", "celeb_df_v2")
@@ -60,7 +60,7 @@ def change_scores(run: Path, **changes: Any) -> None:
 
 def without_manifest(run: Path, **changes: Any) -> None:
     """Make a run one of an earlier version."""
-    record = {**read_record(run), **changes}
+    record = {**json_of(run), **changes}
     for name in ("content", "record_sha256"):
         record.pop(name)
     for name in ("manifest.parquet", "scores.sha256"):
@@ -140,7 +140,7 @@ def test_what_does_not_follow_ends_with_1_and_is_named(
 
 
 def test_what_was_not_finished_is_said_and_no_fault(dfbench: Dfbench, run: Path) -> None:
-    write_record(run, {**read_record(run), "status": "failed", "error": "no power"})
+    seal(run, {**json_of(run), "status": "failed", "error": "no power"})
     (verified,) = json.loads(dfbench("runs", "verify", "--json").out)
     assert (verified["state"], verified["notes"]) == ("unfinished", ["failed: no power"])
     change_scores(run, seconds=1.0)
@@ -199,11 +199,11 @@ def test_an_exported_run_follows_and_tells_nothing_of_the_machine(
     assert (found.problem, found.notes) == ("", ())
     assert public.verify_runs(copy)["state"].tolist() == ["follows"]
     pd.testing.assert_frame_equal(pd.read_csv(copy / "table.csv"), pd.read_csv(run / "table.csv"))
-    record, original = read_record(copy), read_record(run)
+    record, original = json_of(copy), json_of(run)
     assert record["identity"] == original["identity"]
     assert record["left_out"]
     (again,) = public.export_runs(tmp_path / "again", copy)
-    assert read_record(again)["left_out"] == record["left_out"]
+    assert json_of(again)["left_out"] == record["left_out"]
 
 
 def test_a_run_of_an_earlier_version_is_exported_without_its_folders(
@@ -211,7 +211,7 @@ def test_a_run_of_an_earlier_version_is_exported_without_its_folders(
 ) -> None:
     change_scores(run, reason=f"/home/{USER}/celeb/1.mp4 on {HOST}")
     kernel = {"platform": f"Linux-{KERNEL}-x86_64-with-glibc2.36", "python": "3.11"}
-    sessions = [{**one, "environment": kernel} for one in read_record(run)["sessions"]]
+    sessions = [{**one, "environment": kernel} for one in json_of(run)["sessions"]]
     without_manifest(run, environment=kernel, sessions=sessions)
     assert dfbench("runs", "export", tmp_path / "given").code == 0
     copy = tmp_path / "given" / run.name
@@ -219,7 +219,7 @@ def test_a_run_of_an_earlier_version_is_exported_without_its_folders(
         for file in copy.iterdir():
             assert secret.encode() not in file.read_bytes(), (secret, file)
     assert set(read_scores(copy)["reason"]) == {".../1.mp4 on <host>"}
-    assert read_record(copy)["environment"]["platform"] == "Linux x86_64 (glibc2.36)"
+    assert json_of(copy)["environment"]["platform"] == "Linux x86_64 (glibc2.36)"
     (verified,) = json.loads(dfbench("runs", "verify", copy, "--json").out)
     assert verified["state"] == "no manifest"
 
@@ -233,7 +233,7 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(
     shutil.copytree(run, tmp_path / "other" / run.name)
     with pytest.raises(UsageError, match="two runs are called"):
         public.export_runs(tmp_path / "given", run, tmp_path / "other" / run.name)
-    write_record(run, {**read_record(run), "status": "running"})
+    seal(run, {**json_of(run), "status": "running"})
     assert "is not complete" in dfbench("runs", "export", tmp_path / "given").err
     (run / "run.json").write_text((tmp_path / "other" / run.name / "run.json").read_text())
     change_scores(run, label=1)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.cli.command import Dfbench, as_program, frame, write
+from tests.stored_records import record_of
 
 import dfbench as api
 from dfbench import UsageError
@@ -41,13 +42,13 @@ def table() -> pd.DataFrame:
         parts.append(pd.DataFrame({**facts, "logit": logit, "score": sigmoid(logit)}))
     videos = pd.concat(parts, ignore_index=True).assign(status="ok", reason="")
     meta = {
-        "detector": "d",
+        "detector": {"name": "d"},
         "entry": "fakestormer (demo, seed 0)",
         "protocol": "p",
         "corpus": "c",
         "trained_on": [],
     }
-    return result_table(videos, meta=meta, draws=50)
+    return result_table(videos, record=record_of(meta), draws=50)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
@@ -130,12 +131,19 @@ def test_python_takes_words_and_says_what_was_meant(tmp_path: Path) -> None:
     raw = api.scores(table)
     assert set(raw["video_id"]) == {"real/a", "fake/b"}
     assert raw["logit"].notna().all()
-    folder = Path(table.attrs["run"])
+    stored = api.open_run(table)
+    folder = stored.folder
+    assert (stored.record.detector.name, folder.name) == ("probe_trained", table["run"].iloc[0])
     assert (folder / "run.json").is_file()
     for named in (folder, str(folder), folder.name):
         pd.testing.assert_frame_equal(api.scores(named), raw)
+    copied = table.assign(note="").pipe(lambda frame: pd.DataFrame(frame.to_dict("records")))
+    pd.testing.assert_frame_equal(api.scores(copied), raw)
+    assert api.open_run(stored) is stored
     with pytest.raises(UsageError, match="does not say of which run it is"):
-        api.scores(table.assign(note="").pipe(lambda frame: pd.DataFrame(frame.to_dict("records"))))
+        api.scores(table.drop(columns="run"))
+    with pytest.raises(UsageError, match="is of several runs"):
+        api.scores(pd.concat([table, table.assign(run="another")]))
     board = api.leaderboard(dataset="folder", runs="runs")
     assert len(board) == 1
     assert len(api.boards(dataset="folder", splits="test", runs="runs")) == 1  # a text is one name

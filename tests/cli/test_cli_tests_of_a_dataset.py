@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,14 @@ import pandas as pd
 import pytest
 from tests.cli.command import Dfbench
 from tests.cli.made_scores import score_without_work
-from tests.cli.toy_corpus import PER_SPLIT, ToyPlugin, write_toy
+from tests.cli.toy_corpus import PER_SPLIT, Toy, ToyPlugin, write_toy
 
 import dfbench as public
 from dfbench.hooks.host import Host
+from dfbench.runs.records.provenance import cpu_model
 from dfbench.runs.records.run_manifest import expected_videos, read_manifest
+from dfbench.runs.scoring import evaluation
+from dfbench.settings import DEFAULT_FACE_FINDER
 
 
 def fails(video: public.Video) -> bool:
@@ -110,15 +115,39 @@ def test_an_interrupted_run_goes_on_with_the_test_that_it_was_at(
         return False
 
     score_without_work(monkeypatch, failed=breaks)
+    monkeypatch.setattr(evaluation, "compute_threads", lambda: 3)
     assert dfbench("run", "-d", "constant", "-p", "both").code == 130
     folder, record = record_of(tmp_path, "both")
     assert record["status"] == "failed"
+    (first,) = record["sessions"]
     assert public.scores(folder).groupby("test").size().to_dict() == {"toy": PER_SPLIT, "toy-c40": 20}
     score_without_work(monkeypatch)
+    monkeypatch.setattr(evaluation, "compute_threads", lambda: 7)
     table = run(dfbench, "both")
     assert list(table.loc[table["manipulation"] == "all", "test"]) == ["toy", "toy-c40", "mean"]
     _, record = record_of(tmp_path, "both")
-    assert len(record["sessions"]) == 2
+    assert record["sessions"][0] == first
+    listed = {key: Toy(toy, compression=at).index().videos for key, at in (("toy", None), ("toy-c40", "c40"))}
+    shutil.rmtree(toy)
+    monkeypatch.delenv("DFBENCH_DATA__ROOTS__TOY")
+    alone = public.open_run(folder)  # whatever became of the data, and of who made it
+    assert [(one.device, one.threads) for one in alone.record.sessions] == [("cpu", 3), ("cpu", 7)]
+    for session in alone.record.sessions:
+        assert (session.precision, session.finder) == ("32", DEFAULT_FACE_FINDER)
+        assert session.started < session.finished
+        assert session.software.packages["torch"]
+        assert session.software.python
+        assert session.software.cpu == cpu_model()
+    expected = alone.expected()
+    assert expected is not None
+    assert expected == {
+        key: [replace(video, path=video.path.relative_to(toy)) for video in videos if video.split == "test"]
+        for key, videos in listed.items()
+    }
+    assert {len(videos) for videos in expected.values()} == {PER_SPLIT}
+    assert {video.group for video in expected["toy"]} == {f"test{pair}" for pair in range(PER_SPLIT // 2)}
+    files = {(key, video.video_id) for key, videos in expected.items() for video in videos}
+    assert set(alone.files()) == files
     assert public.scores(folder).groupby("test").size().to_dict() == dict.fromkeys(
         ["toy", "toy-c40"], PER_SPLIT
     )

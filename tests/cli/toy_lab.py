@@ -23,7 +23,7 @@ from dfbench import (
     FrameChoice,
     PrepareSpec,
     ProtocolSpec,
-    RunFacts,
+    RunRecord,
     Trained,
     TrainingFacts,
     TrainingNeeds,
@@ -174,19 +174,17 @@ class Lab:
 
     @staticmethod
     @hookimpl
-    def dfbench_run_started(run: RunFacts, folder: Path) -> None:
+    def dfbench_run_started(run: RunRecord, folder: Path) -> None:
         HEARD.append(("run started", run.entry, folder))
 
     @staticmethod
     @hookimpl
-    def dfbench_run_finished(run: RunFacts, folder: Path, table: pd.DataFrame) -> None:
-        HEARD.append(
-            ("run finished", run.record["status"], folder, (folder / "table.csv").is_file(), len(table))
-        )
+    def dfbench_run_finished(run: RunRecord, folder: Path, table: pd.DataFrame) -> None:
+        HEARD.append(("run finished", run.status, folder, (folder / "table.csv").is_file(), len(table)))
 
     @staticmethod
     @hookimpl
-    def dfbench_run_failed(run: RunFacts, folder: Path, error: BaseException) -> None:
+    def dfbench_run_failed(run: RunRecord, folder: Path, error: BaseException) -> None:
         HEARD.append(("run failed", run.entry, folder, str(error)))
 
     @staticmethod

@@ -62,9 +62,7 @@ class Stored:
         folder = self.runs / weights.name
         record = {"detector": {"name": detector}, "entry": "net", "protocol": protocol, "corpus": "demo"}
         store_run(folder, record, videos, logits)
-        table = pd.DataFrame()
-        table.attrs["run"] = str(folder)
-        return table
+        return pd.DataFrame({"run": [folder.name]})
 
 
 @pytest.fixture
@@ -72,6 +70,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
     stored = Stored(tmp_path / "runs")
     monkeypatch.setattr(dfbench, "train", stored.train, raising=False)
     monkeypatch.setattr(dfbench, "run", stored.run, raising=False)
+    monkeypatch.setenv("DFBENCH_RUNS", str(stored.runs))
     return stored
 
 

@@ -26,6 +26,7 @@ import dfbench as package
 from dfbench.data.store.face_files import read_faces
 from dfbench.data.store.specs_kept import KEPT
 from dfbench.results.tables import read_table
+from dfbench.runs.records.record import RunRecord
 from dfbench.runs.records.verification import record_findings
 
 HERE = Path(__file__).parent
@@ -176,7 +177,7 @@ def test_an_interrupted_run_goes_on(home: Home) -> None:
     assert scores["video_id"].nunique() == home.made.videos
     kept = done[KEY].merge(scores, on=KEY, how="left")
     pd.testing.assert_frame_equal(kept[done.columns], done)
-    assert not any(finding.problem for finding in record_findings(record))
+    assert not any(finding.problem for finding in record_findings(RunRecord.read(folder)))
 
 
 @later

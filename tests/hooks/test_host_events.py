@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import typer
+from tests.stored_records import record_of
 
-from dfbench import RunFacts, TrainingFacts, hookimpl
+from dfbench import RunRecord, TrainingFacts, hookimpl
 from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
@@ -32,6 +33,7 @@ RECORD: dict[str, Any] = {
     "datasets": {"dfdc": {}, "dfd": {}},
     "training_seed": 0,
 }
+RUN = record_of(RECORD)
 PLAN = TrainingFacts("net", "plain", "demo", 0, "cpu", Path("weights"), 3, 2, {"recipe": {"lr": 0.1}})
 
 
@@ -47,7 +49,7 @@ class Notes(SilentProgress):
 
 def tell_all(told: Events) -> None:
     """Tell of a run and a training, whatever becomes of them."""
-    run, folder, table = RunFacts.of(RECORD), Path("runs/1"), pd.DataFrame({"auc": [0.5]})
+    run, folder, table = RUN, Path("runs/1"), pd.DataFrame({"auc": [0.5]})
     told.run_started(run, folder)
     told.run_finished(run, folder, table)
     told.run_failed(run, folder, ValueError("no disk"))
@@ -60,15 +62,16 @@ def tell_all(told: Events) -> None:
 
 def test_every_event_says_of_what_it_is() -> None:
     heard: list[tuple[object, ...]] = []
-    run = ("ab12", "net (seed 0)", "net", "p", "demo", ("dfdc", "dfd"), 0)
+    run = ("ab12", "net (seed 0)", "net", "p", "demo", ["dfdc", "dfd"], 0)
 
-    def address(run: RunFacts) -> tuple[object, ...]:
-        return (run.identity, run.entry, run.detector, run.protocol, run.corpus, run.tests, run.seed)
+    def address(run: RunRecord) -> tuple[object, ...]:
+        names = (run.identity, run.entry, run.detector.name, run.protocol.name, run.corpus)
+        return (*names, list(run.tests), run.training.seed)
 
-    def finished(run: RunFacts, folder: Path, table: pd.DataFrame) -> None:
+    def finished(run: RunRecord, folder: Path, table: pd.DataFrame) -> None:
         heard.append((address(run), folder, table["auc"].tolist()))
 
-    def failed(run: RunFacts, folder: Path, error: BaseException) -> None:
+    def failed(run: RunRecord, folder: Path, error: BaseException) -> None:
         heard.append((address(run), folder, str(error)))
 
     def trained(plan: TrainingFacts, weights: Path, outcome: dict[str, object]) -> None:
@@ -76,9 +79,7 @@ def test_every_event_says_of_what_it_is() -> None:
 
     listener = named(
         "listener",
-        dfbench_run_started=lambda run, folder: heard.append(
-            (address(run), folder, run.record["training_seed"])
-        ),
+        dfbench_run_started=lambda run, folder: heard.append((address(run), folder, run.training.seed)),
         dfbench_run_finished=finished,
         dfbench_run_failed=failed,
         dfbench_training_started=lambda plan: heard.append((plan.folder, plan.seed, plan.train)),
@@ -129,9 +130,10 @@ def test_a_failing_listener_is_a_warning_and_the_others_hear() -> None:
 
 
 def test_listeners_cannot_change_what_they_are_told() -> None:
-    def spoil(run: RunFacts, plan: dict[str, Any]) -> None:
-        for record in (run.record, plan):
+    def spoil(run: RunRecord, plan: dict[str, Any]) -> None:
+        for record in (run._json, plan):
             dict(record)["detector"].clear()
+        cast("dict[str, object]", run.tests).clear()
 
     def spoil_table(table: pd.DataFrame) -> None:
         table["auc"] = 1.0
@@ -148,15 +150,17 @@ def test_listeners_cannot_change_what_they_are_told() -> None:
     heard: list[object] = []
     witness = named(
         "witness",
-        dfbench_run_started=lambda run, plan: heard.append((run.record["detector"], plan["detector"])),
+        dfbench_run_started=lambda run, plan: heard.append(
+            (run.to_json()["detector"], list(run.tests), plan["detector"])
+        ),
         dfbench_run_finished=lambda table: heard.append(table["auc"].tolist()),
         dfbench_training_started=lambda plan: heard.append(plan.identity),
     )
     notes = Notes()
     tell_all(Events(Host.load([spoiler, witness]), notes))
     assert notes.lines == []
-    assert heard == [({"name": "net"}, {"name": "net"}), [0.5], {"recipe": {"lr": 0.1}}]
-    assert (RECORD["detector"], PLAN.identity) == ({"name": "net"}, {"recipe": {"lr": 0.1}})
+    assert heard == [({"name": "net"}, ["dfdc", "dfd"], {"name": "net"}), [0.5], {"recipe": {"lr": 0.1}}]
+    assert (RUN, PLAN.identity) == (record_of(RECORD), {"recipe": {"lr": 0.1}})
 
 
 def test_commands_are_added_whole_or_not_at_all() -> None:

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 import typer
 from tests.hooks.distributions import python_path
-from tests.hooks.test_host_events import RECORD
+from tests.hooks.test_host_events import RUN
 from typer.testing import CliRunner
 
-from dfbench.events import RunFacts, TrainingFacts
+from dfbench.events import TrainingFacts
 from dfbench.hooks.conformance import check_dataset, check_detector, check_synthesizer
 from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host, PluginRecord, PluginStatus
@@ -118,7 +118,7 @@ def test_it_hears_events_and_adds_its_command(host: Host) -> None:
     assert host.add_commands(cli) == ()
     assert CliRunner().invoke(cli, ["sample-hello"]).output == "hello from the sample plugin\n"
     told = Events(host, SilentProgress())
-    run, folder = RunFacts.of(RECORD), Path("runs/1")
+    run, folder = RUN, Path("runs/1")
     told.run_started(run, folder)
     told.run_finished(run, folder, pd.DataFrame({"auc": [0.5, 0.6]}))
     told.run_failed(run, folder, ValueError("no disk"))

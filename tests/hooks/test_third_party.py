@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.conftest import Install
@@ -12,7 +11,7 @@ from tests.conftest import Install
 from dfbench.hooks import third_party
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
-from dfbench.hooks.third_party import changed_since, code_sha256, in_words, joined, third_parties
+from dfbench.hooks.third_party import PluginFacts, changed_since, code_sha256, third_parties
 
 OFFERS = """
 import dfbench
@@ -37,7 +36,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_bundled_plugins_are_nobody_elses() -> None:
     host = Host.load()
     used = [(kind, name) for kind in Kind for name in host.registry.names(kind)]
-    assert third_parties(host, used) == []
+    assert third_parties(host, used) == ()
 
 
 def test_a_plugin_of_others_that_took_part_is_told_with_its_version_and_code(install: Install) -> None:
@@ -47,15 +46,10 @@ def test_a_plugin_of_others_that_took_part_is_told_with_its_version_and_code(ins
     (found,) = third_parties(
         host, [(Kind.DETECTOR, "MINE"), (Kind.DETECTOR, "chance"), (Kind.PROTOCOL, "no")]
     )
-    assert found == {
-        "name": "mine_of_test",
-        "distribution": "mine-plugin",
-        "version": "0.1",
-        "sha256": code_sha256(["mine_of_test"]),
-        "offers": ["detector mine"],
-    }
-    assert len(found["sha256"]) == 64
-    assert in_words({"plugins": [found]}) == (f"mine-plugin 0.1 [{found['sha256'][:12]}]",)
+    sha256 = code_sha256(["mine_of_test"])
+    assert found == PluginFacts("mine_of_test", "mine-plugin", "0.1", sha256, ("detector mine",))
+    assert len(sha256) == 64
+    assert found.words == f"mine-plugin 0.1 [{sha256[:12]}]"
 
 
 def test_a_plugin_handed_over_as_an_object_is_somebody_elses_too(site: Path) -> None:
@@ -71,10 +65,10 @@ def test_a_plugin_handed_over_as_an_object_is_somebody_elses_too(site: Path) -> 
             ]
 
     (found,) = third_parties(Host.load([Local()]), [(Kind.DETECTOR, "local")])
-    assert (found["name"], found["distribution"], found["version"]) == ("Local", "", "")
+    assert (found.name, found.distribution, found.version) == ("Local", "", "")
     own = Path(__file__)
-    assert found["sha256"] == code_sha256([__name__, "my_code_of_test.net"]) != code_sha256([__name__])
-    assert in_words({"plugins": [found]})[0].startswith("Local (no version) [")
+    assert found.sha256 == code_sha256([__name__, "my_code_of_test.net"]) != code_sha256([__name__])
+    assert found.words.startswith("Local (no version) [")
     assert own.is_file()
 
 
@@ -110,16 +104,10 @@ def test_pipes_in_a_package_are_not_read_and_too_many_files_are_not_hashed(
     assert code_sha256(["my_code_of_test"]) == ""
 
 
-def state(name: str, sha: str) -> dict[str, Any]:
-    return {"name": name, "distribution": "", "version": "1", "sha256": sha, "offers": []}
-
-
-def test_states_of_several_sessions_are_kept_and_changes_seen() -> None:
-    one, two, other = state("a", "1" * 64), state("a", "2" * 64), state("b", "3" * 64)
-    assert joined(None, [one], [one, other], [two]) == [one, other, two]
-    assert joined("x", 3, ["y"], {}) == []
+def test_changes_since_several_sessions_are_seen() -> None:
+    one, two = (PluginFacts("a", version="1", sha256=digit * 64) for digit in "12")
+    other = PluginFacts("b", version="1", sha256="3" * 64)
     assert changed_since([one], [two, other]) == ["a"]
     assert changed_since([one, two], [two]) == []
-    assert changed_since(None, [one]) == []
-    assert in_words({"plugins": [one, two]}) == ("a 1 [111111111111]", "a 1 [222222222222]")
-    assert in_words({}) == ()
+    assert changed_since([], [one]) == []
+    assert one.words == "a 1 [111111111111]"

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests.results.made_runs import MakeRun, board_record, expected, store_run
 
-from dfbench.runs.records.run_file import make_folder, write_record
+from dfbench.runs.records.record import RunRecord
+from dfbench.runs.records.run_file import make_folder
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         path = tmp_path / "runs" / (folder or f"{entry}-{day}")
         if not scores:
             make_folder(path)
-            write_record(path, {"schema": 1, "datasets": {}, **record})
+            RunRecord.made({"schema": 1, "datasets": {}, **record}).write(path)
             return path
         videos = {name: expected(name, 40, group=manifest) for name in datasets}
         rng = np.random.default_rng(0)

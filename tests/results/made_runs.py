@@ -11,20 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from tests.stored_records import json_of, own_identity, seal
 
 from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest, manifest_digest
 from dfbench.results.boards.board import Board
 from dfbench.results.boards.leaderboard import leaderboard
 from dfbench.results.boards.stored import collect
-from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
+from dfbench.results.checked import RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.provenance import recorded_identity
-from dfbench.runs.records.run_file import DIGEST, MANIFEST, SUMS, write_files, write_record
+from dfbench.runs.records.record import RunRecord
+from dfbench.runs.records.run_file import MANIFEST, SUMS, write_files
 from dfbench.runs.records.run_manifest import write_manifest
 from dfbench.runs.records.score_table import ScoreWriter, read_scores, video_scores
-from dfbench.runs.records.verification import CONTENT, content_of
+from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.records.verification import content_of
 from dfbench.settings import load_settings
 from dfbench.types import Label, Status, Video
 
@@ -74,7 +76,7 @@ def store_run(
     table: bool = True,
     draws: int = 100,
 ) -> dict[str, Any]:
-    """Store a run as `dfbench run` does, or as versions before there were manifests did (`older`); returns its record.
+    """Store a run as `dfbench run` does, or as versions before there were manifests did (`older`); returns its record as JSON.
 
     `record` stands in for what a request would say; its `datasets`, its identity and its content are worked out here.
     """
@@ -89,7 +91,7 @@ def store_run(
         for name, rows in videos.items()
     }
     whole = {"schema": 1, "status": "complete", "pooling": "mean_logit", **record, "datasets": datasets}
-    whole["identity"] = recorded_identity(whole)
+    whole["identity"] = own_identity(whole)
     write_files(folder, files.values())
     with ScoreWriter(folder, every=10_000) as writer:
         for rows in videos.values():
@@ -100,7 +102,9 @@ def store_run(
                 else:
                     writer.add_video(video, frames=np.zeros((len(values), 1), np.int64), logits=values)
         writer.finish()
-    made = result_table(video_scores(read_scores(folder), whole["pooling"]), meta=whole, draws=draws)
+    made = result_table(
+        video_scores(read_scores(folder), whole["pooling"]), record=RunRecord.made(whole), draws=draws
+    )
     if table:
         write_table(made, folder)
     if older:
@@ -108,22 +112,20 @@ def store_run(
         (folder / "run.json").write_text(json.dumps(whole, indent=1), encoding="utf-8")
     else:
         write_manifest(folder, videos, [Path("/nowhere")])
-        names = (MANIFEST, *RUN_FILES, TABLE_CSV)
-        whole = write_record(
-            folder, {**whole, CONTENT: {**content_of(folder, names), MEASURED_BY: measuring_code()}}
-        )
+        content = content_of(folder, (MANIFEST, *RUN_FILES, TABLE_CSV))
+        RunRecord.made(whole).with_content(content, measured_by=measuring_code()).write(folder)
+    run = StoredRun.read(folder)
     # Kept with this table, so that no test waits for one of 2,000 draws.
-    check_run(folder, whole, kept=load_settings().cache, made=made)
-    return whole
+    check_run(run, kept=load_settings().cache, made=made)
+    return run.record.to_json()
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
     """Change fields of a run's record as a forger would who knows of digests: the identity and the digest fit again."""
-    record = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), **changes}
-    record.pop(DIGEST, None)
+    record = {**json_of(folder), **changes}
     if "identity" not in changes:
-        record["identity"] = recorded_identity(record)
-    write_record(folder, record)
+        record["identity"] = own_identity(record)
+    seal(folder, record)
 
 
 def board_of(runs: Path, corpus: str | None = None) -> Board:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.results.made_runs import MakeRun, board_of, text_of
+from tests.results.made_runs import MakeRun, board_of, rewrite, text_of
 
 from dfbench.errors import StoreError
 from dfbench.results.boards.board import Mark
@@ -106,7 +106,7 @@ def test_numbers_by_plugins_of_others_are_marked_and_told(make_run: MakeRun, run
     }
     make_run("ours", shift=0.5)
     make_run("theirs", shift=2.0, plugins=[plugin])
-    make_run("broken", plugins=["their-plugin"])
+    rewrite(make_run("broken"), plugins=["their-plugin"])
     board = board_of(runs)
     frame = frame_of(board)
     words = "their-plugin 2.0 [abababababab]"

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.stored_records import record_of
 
 from dfbench.errors import RunError
 from dfbench.results.boards.dataset_boards import board_of_dataset
-from dfbench.results.boards.stored import RunResult
+from dfbench.results.boards.stored import BoardRun
+from dfbench.runs.records.stored_run import StoredRun
 
 RUNS = Path("runs")
 
 
 def found(protocols: Sequence[str], dataset: str, splits: Sequence[str] = ()) -> str:
     """The board of a dataset among runs of these protocols."""
-    runs = [RunResult(RUNS / name, protocol=name) for name in protocols]
+    stored = [StoredRun(RUNS / name, record_of(protocol=name)) for name in protocols]
+    runs = [BoardRun(run.folder, stored=run) for run in stored]
     return board_of_dataset(runs, dataset, splits, where=RUNS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.results.made_runs import expected, rewrite, store_run
+from tests.stored_records import record_of
 
 from dfbench.data.datasets.official import shortfall
 from dfbench.results.boards.leaderboard import leaderboard
@@ -25,10 +25,18 @@ from dfbench.results.table_notes import short_of, warnings_of
 from dfbench.results.tables import MEASURES, result_table
 from dfbench.results.writing import write_parquet
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.score_table import read_scores, sigmoid, video_scores
+from dfbench.runs.records.facts import ListFacts
+from dfbench.runs.records.score_table import sigmoid
+from dfbench.runs.records.stored_run import StoredRun
 from dfbench.runs.records.verification import content_of
+from dfbench.types import Counts
 
-META: Mapping[str, Any] = {"detector": "net", "entry": "net (seed 0)", "protocol": "p", "corpus": "official"}
+META: Mapping[str, Any] = {
+    "detector": {"name": "net"},
+    "entry": "net (seed 0)",
+    "protocol": "p",
+    "corpus": "official",
+}
 
 
 def table_of(
@@ -58,7 +66,7 @@ def table_of(
         }
     )
     meta = {**META, "datasets": {"d": {}}, "lists": {} if lists is None else {"d": lists}}
-    return result_table(videos, meta=meta, draws=draws)
+    return result_table(videos, record=record_of(meta), draws=draws)
 
 
 def listing(listed: tuple[int, int], official: tuple[int, int] | None, problems: int = 0) -> dict[str, Any]:
@@ -136,17 +144,15 @@ def test_unlisted_videos_widen_the_bounds_as_failed_ones_do() -> None:
 
 
 def test_notes_of_lists() -> None:
-    assert list_notes({}) == []
-    assert list_notes(listing((3, 4), None)) == []
-    assert list_notes(listing((3, 4), (3, 4))) == []
-    assert list_notes(listing((3, 4), (5, 9), 2)) == [
+    assert list_notes(None) == []
+    assert list_notes(ListFacts()) == []
+    assert list_notes(ListFacts(Counts(3, 4))) == []
+    assert list_notes(ListFacts(Counts(3, 4), Counts(3, 4))) == []
+    assert list_notes(ListFacts(Counts(3, 4), Counts(5, 9), n_problems=2)) == [
         "listed 7 of 14 (3 of 5 real, 4 of 9 fake)",
         "2 entries of its lists or folders cannot be used",
     ]
-    assert (
-        shortfall({"real": 4, "fake": 3}, {"real": 3, "fake": 4})
-        == "listed 7 of 7 (4 of 3 real, 3 of 4 fake)"
-    )
+    assert shortfall(Counts(4, 3), Counts(3, 4)) == "listed 7 of 7 (4 of 3 real, 3 of 4 fake)"
 
 
 def test_a_run_without_counts_of_its_lists_expects_what_was_listed() -> None:
@@ -194,8 +200,8 @@ def of_24(folder: Path, *, failed: int = 0, **changes: Any) -> Path:
 @pytest.mark.parametrize("state", ["gone", "damaged", "of version 1", "of wrong types"])
 def test_a_table_that_cannot_be_read_is_made_anew_of_the_scores(stored: Path, state: str) -> None:
     rewrite(stored, content={**content_of(stored, RUN_FILES), "measured_by": "an earlier version"})
-    meta = json.loads((stored / "run.json").read_text())
-    table = result_table(video_scores(read_scores(stored), "mean_logit"), meta=meta)
+    written = StoredRun.read(stored)
+    table = result_table(written.videos(), record=written.record)
     path = stored / "table.parquet"
     if state == "damaged":
         path.write_bytes(b"PAR1")
@@ -231,11 +237,18 @@ def test_a_later_run_of_low_coverage_does_not_hide_a_complete_one(stored: Path) 
     assert frame[["scored", "expected"]].to_numpy().tolist() == [[21, 24]]
 
 
-@pytest.mark.parametrize("change", [{"pooling": "sum"}, {"pooling": None}, {"entry": ""}])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pooling": "sum"}, "its pooling is 'sum', and none that this version knows"),
+        ({"pooling": None}, "it does not say how scores are pooled"),
+        ({"entry": ""}, "run.json is incomplete: it does not say its protocol, corpus and entry"),
+    ],
+)
 def test_a_record_of_which_no_table_can_be_made_is_a_problem_of_that_run(
-    stored: Path, change: dict[str, Any]
+    stored: Path, change: dict[str, Any], told: str
 ) -> None:
     rewrite(stored, **change)
     (run,) = collect(stored.parent, Setup())
-    assert "table cannot be made" in run.problem
+    assert told in run.problem
     assert run.table is None

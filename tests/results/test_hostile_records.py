@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.chance import examples
 from tests.results.made_runs import expected, store_run
+from tests.stored_records import seal
 
 import dfbench
 from dfbench.errors import DfbenchError, VideoError
@@ -33,8 +34,6 @@ from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import result_table
 from dfbench.runs.evidence import scored_faces
 from dfbench.runs.evidence.recorded import (
-    RecordedRun,
-    finder_of,
     open_run,
     options_of,
     session_of,
@@ -43,7 +42,9 @@ from dfbench.runs.evidence.recorded import (
 from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.provenance import recorded_identity
-from dfbench.runs.records.run_file import DIGEST, read_files, read_record, write_record
+from dfbench.runs.records.record import DIGEST, RunRecord
+from dfbench.runs.records.run_file import read_files
+from dfbench.runs.records.stored_run import StoredRun
 from dfbench.settings import load_settings
 
 GOOD, BAD = "good", "bad"
@@ -87,7 +88,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         "n_problems": 0,
                     }
                 },
-                "leaks": [],
+                "leaks": {"dfd": ["leak: 1 group is in training and in test: anna"]},
                 "margins": {},
                 "training": {"recipe": {}, "provenance": {"identity": {"seed": 0}}},
                 "environment": {"dfbench": "1", "packages": {}},
@@ -131,7 +132,7 @@ def _rewrite(folder: Path, changed: dict[str, Any]) -> None:
     record = {name: value for name, value in changed.items() if name != DIGEST}
     with suppress(TypeError, ValueError, KeyError, AttributeError):  # of what has no identity
         record["identity"] = recorded_identity(record)
-    write_record(folder, record)
+    seal(folder, record)
 
 
 def _good_one_stands(folder: Path, *, always: bool = False) -> None:
@@ -154,7 +155,7 @@ def _good_one_stands(folder: Path, *, always: bool = False) -> None:
                         assert f"chance {GOOD}" in list(frame_of(board)["entry"])
 
 
-def _scored_faces(run: RecordedRun) -> None:
+def _scored_faces(run: StoredRun) -> None:
     """As far as the record goes."""
 
     def enough(*_: object, **__: object) -> None:
@@ -181,7 +182,8 @@ def _ask(folder: Path) -> None:
         lambda: read_files(folder / BAD),
         lambda: weights_of(open_run(BAD, own), own, None),
         lambda: options_of(open_run(BAD, own), None),
-        lambda: finder_of(open_run(BAD, own)),
+        lambda: open_run(BAD, own).prepare_spec(),
+        lambda: open_run(BAD, own).expected(),
         lambda: _scored_faces(open_run(BAD, own)),
         lambda: session_of(open_run(BAD, own), setup, SilentProgress()),
     ):  # fmt: skip
@@ -224,7 +226,7 @@ def test_who_asks_for_a_run_of_any_shape_is_told_what_is_wrong(folder: Path, dat
         record = _changed(record, place, data.draw(st.sampled_from(VALUES)))
     path.write_text(json.dumps(record))
     with suppress(DfbenchError):
-        read_record(path.parent)
+        RunRecord.read(path.parent)
         open_run(BAD, load_settings(runs=folder))
 
 
@@ -298,4 +300,4 @@ def test_a_bad_run_is_named_with_its_reason(folder: Path) -> None:
     assert "brackets" in problem
     _good_one_stands(folder, always=True)
     with pytest.raises(DfbenchError, match=r"bad/run\.json is damaged"):
-        read_record(folder / BAD)
+        RunRecord.read(folder / BAD)

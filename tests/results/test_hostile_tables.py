@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +19,7 @@ from markdown_it import MarkdownIt
 from PIL import Image, ImageDraw
 from rich.console import Console
 from tests.hostile import NAMES, seen_raw
+from tests.stored_records import record_of
 
 from dfbench.csv_text import csv_of, csv_of_rows
 from dfbench.data.datasets.contact_sheet import contact_sheet
@@ -38,6 +40,7 @@ from dfbench.results.renderings.run_table import render_table
 from dfbench.results.renderings.terminal import terminal_table
 from dfbench.results.tables import MEAN, result_table
 from dfbench.results.terminal import plain_console
+from dfbench.runs.records.facts import ProtocolFacts
 from dfbench.text import storable
 from dfbench.types import Label, Status, Video
 
@@ -93,8 +96,9 @@ def test_tables_on_a_terminal_hold_nothing_that_it_obeys() -> None:
             "group": np.repeat(STORED, 2),
         }
     )
-    meta = {"detector": "d", "entry": NAMES[5], "protocol": NAMES[6], "corpus": NAMES[7], "trained_on": None}
-    table = result_table(videos, meta=meta, draws=2)
+    protocol = ProtocolFacts(NAMES[6])
+    record = replace(record_of(), entry=NAMES[5], protocol=protocol, corpus=NAMES[7])
+    table = result_table(videos, record=record, draws=2)
     for shown in (terminal_table(board), render_table(table, width=80)):
         for console in (plain_console, Console):
             text = io.StringIO()

@@ -20,8 +20,7 @@ from dfbench.results.renderings.files import write_board
 from dfbench.results.renderings.markdown import markdown_of
 from dfbench.results.tables import ALL, MEAN
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.run_file import DIGEST
-from dfbench.runs.records.verification import CONTENT
+from dfbench.runs.records.record import CONTENT, DIGEST
 from dfbench.types import COLUMN_ENDS, COLUMN_WORDS, TABLE_WORDS
 
 

@@ -20,6 +20,7 @@ from dfbench.results.renderings.dataframe import frame_of
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_name, entry_of_seeds, with_weights, without_seed
 from dfbench.runs.records.score_table import read_scores, video_scores
+from dfbench.runs.records.stored_run import StoredRun
 from dfbench.types import Label, Video
 
 MakeSeed = Callable[..., Path]
@@ -263,9 +264,9 @@ def test_seeds_that_tell_other_facts_of_a_video_stay_alone(
     for seed in range(2):
         make_seed(seed)
 
-    def altered(folder: Path, pooling: str) -> pd.DataFrame:
-        videos = scored_videos(folder, pooling)
-        return videos.assign(group="anna") if folder.name == "run-1-a" else videos
+    def altered(run: StoredRun) -> pd.DataFrame:
+        videos = scored_videos(run)
+        return videos.assign(group="anna") if run.name == "run-1-a" else videos
 
     monkeypatch.setattr(seeds, "scored_videos", altered)
     board = leaderboard(collect(runs, Setup()), where=runs, protocol="cross-dataset", over_seeds=True)

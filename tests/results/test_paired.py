@@ -17,6 +17,7 @@ from tests.results.made_runs import expected, store_run
 
 from dfbench.errors import RunError, StoreError, UsageError
 from dfbench.results.paired import Aligned, aligned, compare_runs, difference, scored_videos
+from dfbench.runs.records.stored_run import StoredRun
 
 COUNT = 24
 CLUSTERED: dict[str, dict[str, Any]] = json.loads(
@@ -97,11 +98,12 @@ def test_scores_of_stored_runs_are_pooled(tmp_path: Path) -> None:
     logits = {("d", str(number)): np.array([number, number + 2.0]) for number in range(20)}
     record = {"detector": {"name": "net"}, "entry": "net", "protocol": "p", "corpus": "demo"}
     store_run(tmp_path / "run", record, videos, logits)
-    found = aligned([scored_videos(tmp_path / "run", "mean_logit")] * 2, "d")
+    run = StoredRun.read(tmp_path / "run")
+    found = aligned([scored_videos(run)] * 2, "d")
     assert found.logits.tolist() == [[number + 1.0 for number in range(20)]] * 2
     (tmp_path / "run" / "scores.parquet").unlink()
     with pytest.raises(StoreError, match="gone"):
-        scored_videos(tmp_path / "run", "mean_logit")
+        scored_videos(run)
 
 
 def seeds(count: int, *, shift: float, start: int = 0) -> list[pd.DataFrame]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from sklearn.metrics import average_precision_score, roc_auc_score
+from tests.stored_records import record_of
 
 from dfbench.errors import StoreError, UsageError
 from dfbench.results.renderings.run_table import render_table
@@ -76,7 +77,7 @@ def test_how_often_the_face_is_there_stands_in_the_table(two: pd.DataFrame) -> N
     some.loc[ids[2:4], "face_frames"] = [15, 4]
     some = fail(some, some.index == ids[3])
     some.loc[ids[4], ["face_frames", "wanted_frames"]] = -1  # of a run from before
-    table = result_table(some, meta=META)
+    table = result_table(some, record=record_of(META))
     whole = row_of(table, "dfd")
     assert whole["face_share"] == pytest.approx((65 * 32 + 2 * 16 + 15) / (68 * 32))
     assert "1 scored video has the face in less than half of the frames" in whole["note"]
@@ -84,12 +85,12 @@ def test_how_often_the_face_is_there_stands_in_the_table(two: pd.DataFrame) -> N
     other = row_of(table, "dfdc")
     assert (other["face_share"], other["note"]) == (1.0, "")
     assert row_of(table, MEAN)["face_share"] == pytest.approx((whole["face_share"] + 1) / 2)
-    unknown = result_table(two.drop(columns=["face_frames", "wanted_frames"]), meta=META)
+    unknown = result_table(two.drop(columns=["face_frames", "wanted_frames"]), record=record_of(META))
     assert unknown["face_share"].isna().all()
 
 
 def test_rows_and_numbers(two: pd.DataFrame) -> None:
-    table = result_table(two, meta=META)
+    table = result_table(two, record=record_of(META))
     assert tuple(table.columns) == COLUMNS
     named = list(zip(table["dataset"], table["manipulation"], strict=True))
     assert named == [
@@ -115,7 +116,7 @@ def test_rows_and_numbers(two: pd.DataFrame) -> None:
 
 
 def test_mean_row(two: pd.DataFrame) -> None:
-    table = result_table(two, meta=META)
+    table = result_table(two, record=record_of(META))
     mean, parts = row_of(table, MEAN), [row_of(table, name) for name in ("dfdc", "dfd")]
     assert mean["auc"] == pytest.approx(np.mean([part["auc"] for part in parts]))
     assert mean["n_fake"] == 110
@@ -126,9 +127,9 @@ def test_mean_row(two: pd.DataFrame) -> None:
 
 def test_no_mean_over_less_than_everything(two: pd.DataFrame) -> None:
     one = two[two["dataset"] == "dfd"]
-    assert MEAN not in set(result_table(one, meta=META)["dataset"])
+    assert MEAN not in set(result_table(one, record=record_of(META))["dataset"])
     expected = {**META, "datasets": {"dfd": {}, "celeb_df_v2": {}}}
-    table = result_table(one, meta=expected)
+    table = result_table(one, record=record_of(expected))
     assert MEAN not in set(table["dataset"])
     row = row_of(table, "celeb_df_v2")
     assert (row["n_real"], row["n_fake"], row["note"]) == (0, 0, "nothing scored")
@@ -137,7 +138,7 @@ def test_no_mean_over_less_than_everything(two: pd.DataFrame) -> None:
 
 def test_failed_videos_are_counted_and_bounded(two: pd.DataFrame) -> None:
     lost = fail(two, (two["dataset"] == "dfd") & two["video_id"].isin(["swap/000", "swap/001", "real/000"]))
-    table = result_table(lost, meta=META)
+    table = result_table(lost, record=record_of(META))
     row = row_of(table, "dfd")
     assert (row["n_real"], row["n_fake"], row["n_failed_real"], row["n_failed_fake"]) == (30, 40, 1, 2)
     assert row["coverage"] == pytest.approx(67 / 70)
@@ -151,7 +152,7 @@ def test_failed_videos_are_counted_and_bounded(two: pd.DataFrame) -> None:
 
 def test_a_class_without_scores_is_shown_and_not_dropped(two: pd.DataFrame) -> None:
     lost = fail(two, (two["dataset"] == "dfd") & (two["label"] == 0))
-    table = result_table(lost, meta=META)
+    table = result_table(lost, record=record_of(META))
     row = row_of(table, "dfd")
     assert all(
         math.isnan(row[name]) for name in ("auc", "auc_low", "auc_high", "ap", "eer", "balanced_accuracy")
@@ -162,22 +163,24 @@ def test_a_class_without_scores_is_shown_and_not_dropped(two: pd.DataFrame) -> N
 
 
 def test_constant_scores_are_called_out(two: pd.DataFrame) -> None:
-    table = result_table(two.assign(logit=0.25, score=0.56), meta=META)
+    table = result_table(two.assign(logit=0.25, score=0.56), record=record_of(META))
     assert set(table["note"]) == {"constant scores"}
     assert set(table["auc"]) == {0.5}
     assert "warning: dfdc: constant scores" in text_of(table)
 
 
 def test_separated_classes_are_called_out(two: pd.DataFrame) -> None:
-    table = result_table(two.assign(logit=two["label"] * 2.0 - 1 + two["logit"] * 1e-3), meta=META)
+    table = result_table(
+        two.assign(logit=two["label"] * 2.0 - 1 + two["logit"] * 1e-3), record=record_of(META)
+    )
     assert row_of(table, "dfd")["note"] == "classes separated: the interval has no width"
 
 
 def test_saturated_scores_are_ranked_by_their_logits(two: pd.DataFrame) -> None:
     shifted = two.assign(logit=two["logit"] + 100, score=1.0)
     assert (
-        row_of(result_table(shifted, meta=META), "dfd")["auc"]
-        == row_of(result_table(two, meta=META), "dfd")["auc"]
+        row_of(result_table(shifted, record=record_of(META)), "dfd")["auc"]
+        == row_of(result_table(two, record=record_of(META)), "dfd")["auc"]
     )
 
 
@@ -188,32 +191,32 @@ def test_saturated_scores_are_ranked_by_their_logits(two: pd.DataFrame) -> None:
 def test_cross_dataset_is_only_claimed_when_known(
     two: pd.DataFrame, trained_on: list[str] | None, cross: list[bool | None]
 ) -> None:
-    table = result_table(two, meta={**META, "trained_on": trained_on})
+    table = result_table(two, record=record_of({**META, "trained_on": trained_on}))
     whole = table[table["manipulation"] == ALL]["cross_dataset"]
     assert [None if pd.isna(value) else bool(value) for value in whole] == cross
 
 
 def test_an_interval_does_not_depend_on_other_datasets(two: pd.DataFrame) -> None:
-    alone = result_table(two[two["dataset"] == "dfd"], meta=META)
-    both = result_table(two, meta=META)
+    alone = result_table(two[two["dataset"] == "dfd"], record=record_of(META))
+    both = result_table(two, record=record_of(META))
     pd.testing.assert_frame_equal(alone, both[both["dataset"] == "dfd"].reset_index(drop=True))
-    other = result_table(two, meta=META, seed=1)
+    other = result_table(two, record=record_of(META), seed=1)
     assert row_of(other, "dfd")["auc_low"] != row_of(both, "dfd")["auc_low"]
 
 
 def test_an_only_manipulation_has_the_numbers_of_the_whole(two: pd.DataFrame) -> None:
-    table = result_table(two, meta=META)
+    table = result_table(two, record=record_of(META))
     whole, swap = row_of(table, "dfd"), row_of(table, "dfd", "swap")
     assert {**whole, "manipulation": "swap"} == swap
 
 
 def test_lacking_facts_of_the_run_are_named(two: pd.DataFrame) -> None:
     with pytest.raises(UsageError, match="entry, corpus"):
-        result_table(two, meta={**META, "entry": "", "corpus": None})
+        result_table(two, record=record_of({"detector": META["detector"], "protocol": "p"}))
 
 
 def test_written_and_read_back(two: pd.DataFrame, tmp_path: Path) -> None:
-    table = result_table(two, meta={**META, "trained_on": None})
+    table = result_table(two, record=record_of({**META, "trained_on": None}))
     csv, parquet = write_table(table, tmp_path / "run")
     pd.testing.assert_frame_equal(read_table(parquet), table)
     pd.testing.assert_frame_equal(pd.read_parquet(parquet)[["auc"]], table[["auc"]])
@@ -236,7 +239,7 @@ def test_a_foreign_or_damaged_table_is_refused(two: pd.DataFrame, tmp_path: Path
 def test_a_full_disk_keeps_the_old_table(
     two: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = result_table(two, meta=META, draws=20)
+    table = result_table(two, record=record_of(META), draws=20)
     write_table(table, tmp_path)
 
     def full(content: Any, where: Path) -> None:
@@ -258,7 +261,7 @@ def text_of(table: pd.DataFrame) -> str:
 
 def test_rendered_table_says_what_it_shows(two: pd.DataFrame) -> None:
     lost = fail(two, two["video_id"] == "real/000")
-    text = text_of(result_table(lost, meta={**META, "trained_on": ["dfd"]}))
+    text = text_of(result_table(lost, record=record_of({**META, "trained_on": ["dfd"]})))
     assert max(map(len, text.splitlines())) <= 120
     assert "…" not in text
     for part in (
@@ -270,13 +273,13 @@ def test_rendered_table_says_what_it_shows(two: pd.DataFrame) -> None:
     ):
         assert part in text
     assert "not cross-dataset, trained on it: dfd" in text
-    unknown = text_of(result_table(two, meta={**META, "trained_on": None}))
+    unknown = text_of(result_table(two, record=record_of({**META, "trained_on": None})))
     assert "no result here counts as cross-dataset" in unknown
 
 
 def test_tables_of_several_entries_fit(two: pd.DataFrame) -> None:
     both = [
-        result_table(two, meta={**META, "entry": name}, draws=50)
+        result_table(two, record=record_of({**META, "entry": name}), draws=50)
         for name in ("fakestormer (base, ffpp/c23, seed 0)", "chance [x]")
     ]
     text = text_of(pd.concat(both, ignore_index=True))
@@ -289,7 +292,7 @@ def test_what_the_training_shares_with_a_dataset_stands_in_its_note() -> None:
     leak = "leak: 1 group is in training and in test: anna"
     table = result_table(
         videos(own={"real": 20, "Swap": 20}, dfd={"real": 20, "X": 20}),
-        meta={**META, "leaks": {"own": [leak]}},
+        record=record_of({**META, "datasets": {"own": {}}, "leaks": {"own": [leak]}}),
     )
     assert [row_of(table, name)["note"] for name in ("own", "dfd")] == [leak, ""]
 
@@ -309,7 +312,7 @@ def test_a_training_on_rendered_faces_is_told_where_the_test_is_not(
     warning = "these weights were trained on rendered faces of the demo corpus"
     of_run = {"corpus": corpus, "training_corpora": corpora, "trained_on": ["ffpp", "dfd"]}
     table = result_table(
-        two, meta={**META, **of_run, "training_warning": warning if corpora == ["demo"] else ""}
+        two, record=record_of({**META, **of_run, "training_warning": warning if corpora == ["demo"] else ""})
     )
     assert [warning in one for one in table.loc[table["manipulation"] == ALL, "note"]] == [told, told, False]
     assert [f"{name}: {warning}" in warnings_of(table) for name in ("dfdc", "dfd")] == [told, told]

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.results.made_runs import expected, rewrite, store_run
+from tests.stored_records import json_of
 
 from dfbench.results import checked as checking
 from dfbench.results.boards.leaderboard import leaderboard
@@ -27,9 +28,10 @@ from dfbench.results.tables import read_table, result_table, write_table
 from dfbench.results.terminal import plain_console
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.private import redaction
-from dfbench.runs.records.run_file import read_record
+from dfbench.runs.records.record import CONTENT, DIGEST
 from dfbench.runs.records.run_manifest import read_manifest
-from dfbench.runs.records.verification import CONTENT, NO_MANIFEST, content_of
+from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.records.verification import NO_MANIFEST, content_of
 from dfbench.settings import load_settings
 
 RECORD = {
@@ -83,7 +85,7 @@ def change_record(run: Path, **changes: Any) -> None:
 
 def fit(run: Path, **changes: Any) -> None:
     """Make digests and identity fit what the files are now, as somebody would who knows of them."""
-    measured = read_record(run)[CONTENT]["measured_by"]
+    measured = json_of(run)[CONTENT]["measured_by"]
     content = {**content_of(run, (*RUN_FILES, "table.csv")), "measured_by": measured}
     rewrite(run, content=content, **changes)
 
@@ -199,7 +201,7 @@ def test_fewer_expected_videos_are_another_identity(runs: Path) -> None:
     fit(run)
     (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "manifest.parquet lists other videos of d" in sentence
-    assert read_record(run)["identity"] == read_record(runs / "honest")["identity"]
+    assert json_of(run)["identity"] == json_of(runs / "honest")["identity"]
 
 
 def test_counts_of_the_lists_fit_the_manifest(runs: Path) -> None:
@@ -296,12 +298,12 @@ def test_nothing_is_checked_twice_and_anything_changed_is(
     real = result_table
 
     def counted(videos: pd.DataFrame, **options: Any) -> pd.DataFrame:
-        made.append(str(options["meta"]["entry"]))
+        made.append(options["record"].entry)
         return real(videos, **options)
 
     monkeypatch.setattr(checking, "result_table", counted)
-    first = check_run(runs / "run", read_record(runs / "run"), kept=tmp_path / "new cache")
-    again = check_run(runs / "run", read_record(runs / "run"), kept=tmp_path / "new cache")
+    first = check_run(StoredRun.read(runs / "run"), kept=tmp_path / "new cache")
+    again = check_run(StoredRun.read(runs / "run"), kept=tmp_path / "new cache")
     assert made == ["net (ffpp)"]
     assert (first.findings, first.notes) == (again.findings, again.notes)
     assert first.table is not None
@@ -309,10 +311,10 @@ def test_nothing_is_checked_twice_and_anything_changed_is(
     pd.testing.assert_frame_equal(first.table, again.table)
     for kept in (tmp_path / "new cache").rglob("*.json"):
         kept.write_text("[" * 5000)
-    check_run(runs / "run", read_record(runs / "run"), kept=tmp_path / "new cache")
+    check_run(StoredRun.read(runs / "run"), kept=tmp_path / "new cache")
     assert len(made) == 2
     (tmp_path / "a file").write_text("")
-    assert check_run(runs / "run", read_record(runs / "run"), kept=tmp_path / "a file").problems == ()
+    assert check_run(StoredRun.read(runs / "run"), kept=tmp_path / "a file").problems == ()
 
 
 @pytest.mark.parametrize("name", ["run.json", "scores.parquet", "manifest.parquet", "files.json"])
@@ -345,8 +347,8 @@ def test_a_board_in_markdown_names_no_folder(runs: Path) -> None:
 
 
 def test_a_record_that_plays_an_earlier_version_beside_sums_is_noticed(runs: Path) -> None:
-    record = read_record(runs / "run")
-    kept = {name: value for name, value in record.items() if name not in (CONTENT, "record_sha256")}
+    record = json_of(runs / "run")
+    kept = {name: value for name, value in record.items() if name not in (CONTENT, DIGEST)}
     (runs / "run" / "run.json").write_text(json.dumps(kept))
     (sentence,) = leaderboard(collect(runs, Setup()), where=runs, protocol="p").left_out
     assert "does not say what the files beside it were" in sentence

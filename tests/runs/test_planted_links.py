@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.stored_records import record_of
 
 from dfbench.data.datasets.manifest import manifest_of
 from dfbench.errors import StoreError
 from dfbench.results.writing import write_text
-from dfbench.runs.records.run_file import SUMS, write_files, write_record
+from dfbench.runs.records.run_file import SUMS, write_files
 from dfbench.runs.records.run_manifest import write_table_of_videos
 from dfbench.runs.records.score_files import keep_sum_of, score_table, write_scores
 from dfbench.runs.records.trained import note_training
@@ -24,7 +25,7 @@ WRITERS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("leaderboard.csv",),
     ),
     "record": (
-        lambda run: write_record(run, {"detector": {"name": "net"}}),
+        lambda run: record_of().write(run),
         ("run.json",),
     ),
     "files": (lambda run: write_files(run, []), ("files.json",)),

@@ -8,25 +8,27 @@ from pathlib import Path
 import pytest
 
 from dfbench.errors import StoreError
-from dfbench.runs.records.run_file import (
-    make_folder,
-    read_record,
-    record_digest,
-    refuse_unusable,
-    remove_run,
-    run_folders,
-    write_record,
-)
+from dfbench.runs.records.record import RunRecord
+from dfbench.runs.records.run_file import make_folder, refuse_unusable, remove_run, run_folders
 
 RECORD = {"detector": {"name": "net"}, "entry": "net \u00e9 (seed 0)"}
+NET = RunRecord.made(RECORD)
 
 
 def test_written_and_read_back(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "runs" / "a")
-    written = write_record(folder, {**RECORD, "clips": (1, Path("a")), "score": float("nan")})
-    assert written == {**RECORD, "clips": [1, "a"], "score": None, "record_sha256": record_digest(written)}
-    assert read_record(folder) == written
-    assert record_digest({**written, "entry": "other"}) != written["record_sha256"]
+    written = RunRecord.made({**RECORD, "clips": {"frames": (1, Path("a"))}, "score": float("nan")}).write(
+        folder
+    )
+    assert written.to_json() == {
+        **RECORD,
+        "clips": {"frames": [1, "a"]},
+        "score": None,
+        "record_sha256": written.digest(),
+    }
+    assert RunRecord.read(folder) == written
+    assert written.told_digest == written.digest()
+    assert RunRecord.made({**written.to_json(), "entry": "other"}).digest() != written.digest()
     assert [path.name for path in folder.iterdir()] == ["run.json"]
     assert list(run_folders(tmp_path / "runs")) == [folder]
 
@@ -49,7 +51,7 @@ def test_written_and_read_back(tmp_path: Path) -> None:
 def test_whatever_is_damaged_names_the_file_and_the_ways_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(StoreError, match=r"run\.json is damaged") as caught:
-        read_record(tmp_path)
+        RunRecord.read(tmp_path)
     assert str(tmp_path / "run.json") in caught.value.message
     assert "what was scored already is kept" in caught.value.hints[0]
     assert str(tmp_path) in caught.value.hints[1]
@@ -57,11 +59,11 @@ def test_whatever_is_damaged_names_the_file_and_the_ways_out(tmp_path: Path, con
 
 def test_what_is_no_file_is_told_apart_from_what_is_damaged(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file") as caught:
-        read_record(tmp_path)
+        RunRecord.read(tmp_path)
     assert caught.value.hints == (f"is {tmp_path} the folder of a run?",)
     (tmp_path / "run.json").mkdir()
     with pytest.raises(StoreError, match="it is a folder"):
-        read_record(tmp_path)
+        RunRecord.read(tmp_path)
 
 
 def test_a_place_that_is_a_file(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_a_place_that_is_a_file(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="cannot be made"):
             make_folder(tmp_path / place)
     with pytest.raises(StoreError, match="cannot write"):
-        write_record(tmp_path / "file", RECORD)
+        NET.write(tmp_path / "file")
     assert list(run_folders(tmp_path / "file")) == list(run_folders(tmp_path / "absent")) == []
     refuse_unusable(tmp_path / "new" / "runs")
     assert not (tmp_path / "new").exists()
@@ -80,7 +82,7 @@ def test_a_place_that_is_a_file(tmp_path: Path) -> None:
 
 def test_a_run_without_scores_is_removed_and_nothing_else_with_it(tmp_path: Path) -> None:
     for name in ("empty", "kept"):
-        write_record(make_folder(tmp_path / name), RECORD)
+        NET.write(make_folder(tmp_path / name))
         (tmp_path / name / "scores").mkdir()
     (tmp_path / "kept" / "notes.txt").write_text("mine")
     remove_run(tmp_path / "empty")
@@ -106,7 +108,7 @@ def test_a_record_with_a_name_that_is_none_is_damaged(tmp_path: Path, name: obje
     for fields in records:
         (tmp_path / "run.json").write_text(json.dumps({"detector": {"name": "chance"}, **fields}))
         with pytest.raises(StoreError, match=r"run\.json is damaged") as caught:
-            read_record(tmp_path)
+            RunRecord.read(tmp_path)
         assert caught.value.message.isascii()
         assert caught.value.message.isprintable()
 
@@ -116,10 +118,10 @@ def test_the_test_of_a_dataset_names_a_dataset(tmp_path: Path, name: str) -> Non
     known = {"detector": {"name": "chance"}, "protocol": f"dataset:{name}:test"}
     (tmp_path / "run.json").write_text(json.dumps(known))
     with pytest.raises(StoreError, match="its protocol is"):
-        read_record(tmp_path)
+        RunRecord.read(tmp_path)
     known["protocol"] = "dataset:folder:../some split:c40"  # splits are free text
     (tmp_path / "run.json").write_text(json.dumps(known))
-    assert read_record(tmp_path) == known
+    assert RunRecord.read(tmp_path).to_json() == known
 
 
 def test_a_run_is_made_in_the_folder_of_runs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.stored_records import record_of
 
 from dfbench import ClipSpec, DetectorCard, DetectorSpec, LoadOptions, PluginError
 from dfbench.hooks.detectors import card_of
@@ -114,7 +115,8 @@ def test_unknown_training_data_are_told_and_stand_in_the_name_of_the_entry() -> 
 
 
 def test_a_record_is_resolved_unless_it_is_certainly_as_written() -> None:
-    record = {"trained_on": ["CDF2", "lab"], "datasets": {"dfd": {}}, "training_unknown": []}
+    content = {"trained_on": ["CDF2", "lab"], "datasets": {"dfd": {}}, "training_unknown": []}
+    record = record_of(content)
 
     def names() -> DatasetNames:
         return NAMES
@@ -126,12 +128,12 @@ def test_a_record_is_resolved_unless_it_is_certainly_as_written() -> None:
         ("celeb_df_v2", "lab"), ("lab",)
     )
     assert recorded_training(record, none, as_written=True) == NamedTraining(("CDF2", "lab"))
-    tested = {**record, "datasets": {"lab": {}}}
+    tested = record_of(content, datasets={"lab": {}})
     assert recorded_training(tested, names, as_written=False) == NamedTraining(("celeb_df_v2", "lab"))
-    noted = {**record, "training_unknown": ["lab", "x"]}
+    noted = record_of(content, training_unknown=["lab", "x"])
     assert recorded_training(noted, none, as_written=True) == NamedTraining(("CDF2", "lab"), ("lab",))
-    assert recorded_training({**record, "trained_on": None}, none, as_written=False) is None
-    assert recorded_training({**record, "trained_on": []}, none, as_written=False) == NamedTraining(())
+    assert recorded_training(record_of(content, trained_on=None), none, as_written=False) is None
+    assert recorded_training(record_of(content, trained_on=[]), none, as_written=False) == NamedTraining(())
 
 
 TYPES: list[object] = [

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfbench.events import RunFacts, TrainingFacts
+from dfbench.events import TrainingFacts
 from dfbench.hooks.host import Host
 from dfbench.interfaces import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dfbench.runs.records.record import RunRecord
 
 RUN_EVENTS = ("dfbench_run_started", "dfbench_run_finished", "dfbench_run_failed")
 
@@ -32,18 +34,18 @@ class Events:
     progress: Progress
     silent: bool = False
 
-    def run_started(self, run: RunFacts, folder: Path) -> None:
+    def run_started(self, run: RunRecord, folder: Path) -> None:
         """Tell that scoring starts."""
         self._tell(
             "dfbench_run_started",
             lambda: {
                 "run": copy.deepcopy(run),
                 "folder": folder,
-                "plan": copy.deepcopy(dict(run.record)),
+                "plan": run.to_json(),
             },
         )
 
-    def run_finished(self, run: RunFacts, folder: Path, table: pd.DataFrame) -> None:
+    def run_finished(self, run: RunRecord, folder: Path, table: pd.DataFrame) -> None:
         """Tell that a run is complete, with its result table."""
 
         def arguments() -> dict[str, Any]:
@@ -52,7 +54,7 @@ class Events:
 
         self._tell("dfbench_run_finished", arguments)
 
-    def run_failed(self, run: RunFacts, folder: Path, error: BaseException) -> None:
+    def run_failed(self, run: RunRecord, folder: Path, error: BaseException) -> None:
         """Tell that a run ended early."""
         self._tell(
             "dfbench_run_failed",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import typer
 
-    from dfbench.events import RunFacts, TrainingFacts
+    from dfbench.events import TrainingFacts
+    from dfbench.runs.records.record import RunRecord
     from dfbench.specs import (
         CorpusSpec,
         DatasetSpec,
@@ -76,22 +77,22 @@ def dfbench_commands(cli: typer.Typer) -> None:
 
 
 @hookspec
-def dfbench_run_started(run: RunFacts, folder: Path, plan: dict[str, object]) -> None:
+def dfbench_run_started(run: RunRecord, folder: Path, plan: dict[str, object]) -> None:
     """Called when scoring starts, or goes on where it was cut off.
 
-    `run`: what is known of it by now; `folder`: where it is stored. `plan` is the content of `run.json` so far, as in earlier
-    versions: `run.record` has the same.
+    `run`: its record so far; `folder`: where it is stored. `plan` is the same record as the JSON of `run.json`, as in earlier
+    versions (`run.to_json()`).
     """
 
 
 @hookspec
-def dfbench_run_finished(run: RunFacts, folder: Path, table: pd.DataFrame, result: pd.DataFrame) -> None:
+def dfbench_run_finished(run: RunRecord, folder: Path, table: pd.DataFrame, result: pd.DataFrame) -> None:
     """Called when a run is complete, and its files are written. `table` is its result table, and so is `result`, as it was
     called in earlier versions."""
 
 
 @hookspec
-def dfbench_run_failed(run: RunFacts, folder: Path, error: BaseException) -> None:
+def dfbench_run_failed(run: RunRecord, folder: Path, error: BaseException) -> None:
     """Called when a run ends early: by an error, or by KeyboardInterrupt. The folder is gone if nothing was scored."""
 
 

@@ -11,8 +11,9 @@ import importlib.util
 import os
 import stat
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,38 @@ WHOLE_BYTES = 16 * 2**20  # of a larger file, such as weights in a package: its 
 _BUILT = ("build", "describe", "explain", "trainer")
 
 
+@dataclass(frozen=True, slots=True)
+class PluginFacts:
+    """A plugin that is not part of dfbench, and that took part in a run.
+
+    `distribution` and `version` are those of the package that it was installed by, "" without any. `sha256` (hex): of the files
+    of the packages that its code is in, "" if these could not be read. `offers`: what was used of it ("detector mine"), or
+    "listens".
+    """
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+    sha256: str = ""
+    offers: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-ready."""
+        return {**asdict(self), "offers": list(self.offers)}
+
+    @property
+    def words(self) -> str:
+        """How a board names it: `name 1.0 [hash]`."""
+        named = f"{self.distribution or self.name} {self.version or '(no version)'}"
+        return f"{named} [{self.sha256[:12] or 'unread'}]"
+
+
 def third_parties(
     host: Host, used: Iterable[tuple[Kind, str]], *, told: Collection[str] = ()
-) -> list[dict[str, Any]]:
+) -> tuple[PluginFacts, ...]:
     """Return the plugins of others that offer what was `used` or implement one of the event hooks `told`, by name.
 
-    Each is ready for JSON, with name, distribution, version, sha256 and offers ("listens" where it offers nothing of that).
-    `sha256` is that of the files of the packages that their code is in, "" if these cannot be read. Names that nobody offers
-    are passed over.
+    Names that nobody offers are passed over.
     """
     offers: dict[str, list[tuple[Kind, Offer]]] = {}
     for kind, name in dict.fromkeys(used):
@@ -42,48 +67,25 @@ def third_parties(
             offers.setdefault(offer.plugin, []).append((kind, offer.spec))
     for name in host.listeners(told):
         offers.setdefault(name, [])
-    return [
-        {
-            "name": record.name,
-            "distribution": record.distribution,
-            "version": record.version,
-            "sha256": code_sha256([record.module, *_modules(spec for _, spec in offers[record.name])]),
-            "offers": [f"{kind.words} {spec.name}" for kind, spec in offers[record.name]] or ["listens"],
-        }
+    return tuple(
+        PluginFacts(
+            name=record.name,
+            distribution=record.distribution,
+            version=record.version,
+            sha256=code_sha256([record.module, *_modules(spec for _, spec in offers[record.name])]),
+            offers=tuple(f"{kind.words} {spec.name}" for kind, spec in offers[record.name]) or ("listens",),
+        )
         for record in sorted(host.plugins, key=lambda record: record.name)
         if record.name in offers and record.distribution != OWN_DISTRIBUTION
-    ]
-
-
-def joined(*parts: Any) -> list[dict[str, Any]]:
-    """The plugins of several sessions of a run as one list, each state of each once; what is no such list is passed over."""
-    found: list[dict[str, Any]] = []
-    for part in parts:
-        for one in part if isinstance(part, list) else ():
-            if isinstance(one, dict) and one not in found:
-                found.append(one)
-    return found
-
-
-def in_words(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """The plugins in the record of a run as a board names them: `name 1.0 [hash]`; () of a run of an earlier version.
-
-    Raises TypeError or KeyError for what is no list of them.
-    """
-    return tuple(
-        f"{one['distribution'] or one['name']} {one['version'] or '(no version)'} [{str(one['sha256'])[:12] or 'unread'}]"
-        for one in record.get("plugins") or ()
     )
 
 
-def changed_since(before: Any, now: Any) -> list[str]:
-    """The names of the plugins in the list `now` whose code was another in each session of `before`."""
+def changed_since(before: Iterable[PluginFacts], now: Iterable[PluginFacts]) -> list[str]:
+    """The names of the plugins in `now` whose code was another in each session that `before` tells of."""
     states: dict[str, set[str]] = {}
-    for one in joined(before):
-        states.setdefault(str(one.get("name")), set()).add(str(one.get("sha256")))
-    return [
-        one["name"] for one in joined(now) if one["sha256"] not in states.get(one["name"], {one["sha256"]})
-    ]
+    for plugin in before:
+        states.setdefault(plugin.name, set()).add(plugin.sha256)
+    return [plugin.name for plugin in now if plugin.sha256 not in states.get(plugin.name, {plugin.sha256})]
 
 
 def code_sha256(modules: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,27 +24,26 @@ from dfbench.errors import DataError, DfbenchError, StoreError, UnreadableError
 from dfbench.identity import digest_of
 from dfbench.results.tables import COLUMNS, read_table, result_table, typed
 from dfbench.results.writing import write_text
-from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, SUMS, record_digest
+from dfbench.runs.records.run_file import FILES, MANIFEST, SUMS
 from dfbench.runs.records.score_files import MERGED, shards
 from dfbench.runs.records.score_table import video_scores
 from dfbench.runs.records.verification import (
-    CONTENT,
     NO_MANIFEST,
     Finding,
     content_of,
     file_findings,
-    has_content,
     list_findings,
     record_findings,
     score_findings,
 )
-from dfbench.types import Pooling
 from dfbench.untrusted import MOST_RECORD, read_json
 from dfbench.version import VERSION
 
+if TYPE_CHECKING:
+    from dfbench.runs.records.stored_run import StoredRun
+
 TABLE, TABLE_CSV = "table.parquet", "table.csv"
 RUN_FILES = (MANIFEST, FILES, MERGED, TABLE)
-MEASURED_BY = "measured_by"  # in the record's content: the code that made the tables
 OTHER_CODE = "table of another version of dfbench or numpy; the figures here are made anew of the scores"
 KEPT = 4096  # checks in the cache, some 10 KB each
 FOLDER = "checked"
@@ -57,6 +56,7 @@ _MEASURES = (
     "dfbench.results.tables",
     "dfbench.results.boards.training_marks",
     "dfbench.runs.records.score_table",
+    "dfbench.runs.records.facts",
     "dfbench.runs.records.verification",
 )
 
@@ -85,42 +85,38 @@ def measuring_code() -> str:
     return digest_of(parts)
 
 
-def check_run(
-    folder: Path, record: Mapping[str, Any], *, kept: Path | None = None, made: pd.DataFrame | None = None
-) -> Checked:
-    """Check a complete run whose run.json says `record`; returns what was found, with the table that its scores give.
+def check_run(run: StoredRun, *, kept: Path | None = None, made: pd.DataFrame | None = None) -> Checked:
+    """Check a complete run; returns what was found, with the table that its scores give.
 
     `kept`: the cache folder in which what comes of it is looked for and kept. `made`: the table, if it was made of these very
     scores just now. Never raises for what a run may hold.
     """
     try:
-        found = content_of(folder, RUN_FILES)
-        beside = [*(shard.name for shard in shards(folder)), (folder / SUMS).exists()]
-        key = digest_of([measuring_code(), record.get(DIGEST), record_digest(record), found, beside])
+        found = content_of(run.folder, RUN_FILES)
+        beside = [*(shard.name for shard in shards(run.folder)), (run.folder / SUMS).exists()]
+        key = digest_of([measuring_code(), run.record.told_digest, run.record.digest(), found, beside])
     except (DataError, TypeError, ValueError, RecursionError) as error:
         message = error.message if isinstance(error, DfbenchError) else f"{type(error).__name__}: {error}"
         return Checked((Finding("record", message),))
     place = None if kept is None else kept / FOLDER / key[:2] / f"{key}.json"
     if place is not None and (known := _known(place)) is not None:
         return known
-    checked = _check(folder, record, found, made)
+    checked = _check(run, found, made)
     if place is not None:
         _keep(checked, place)
     return checked
 
 
-def _check(
-    folder: Path, record: Mapping[str, Any], found: Mapping[str, str], made: pd.DataFrame | None
-) -> Checked:
-    findings = [*record_findings(record), *file_findings(folder, record, found)]
+def _check(run: StoredRun, found: Mapping[str, str], made: pd.DataFrame | None) -> Checked:
+    findings = [*record_findings(run.record), *file_findings(run, found)]
     try:
-        of_list, manifest = list_findings(folder, record)
-        of_scores, scores = score_findings(folder, record, manifest)
+        of_list, manifest = list_findings(run)
+        of_scores, scores = score_findings(run, manifest)
         findings += [*of_list, *of_scores]
         if any(one.problem for one in findings):
             return Checked(tuple(findings))
         if made is None:
-            made = result_table(video_scores(scores, Pooling(record["pooling"])), meta=record)
+            made = result_table(video_scores(scores, run.pooling), record=run.record)
     except DfbenchError as error:
         return Checked((*findings, Finding("scores", error.message)))
     except (
@@ -133,28 +129,27 @@ def _check(
         return Checked(
             (*findings, Finding("table", f"its table cannot be made: {type(error).__name__}: {error}"))
         )
-    of_table, notes = _table_finding(folder, record, found, made)
-    return Checked((*findings, of_table), made, (*([] if has_content(record) else [NO_MANIFEST]), *notes))
+    of_table, notes = _table_finding(run, found, made)
+    unlisted = [NO_MANIFEST] if run.record.content is None else []
+    return Checked((*findings, of_table), made, (*unlisted, *notes))
 
 
-def _table_finding(
-    folder: Path, record: Mapping[str, Any], found: Mapping[str, str], made: pd.DataFrame
-) -> tuple[Finding, list[str]]:
+def _table_finding(run: StoredRun, found: Mapping[str, str], made: pd.DataFrame) -> tuple[Finding, list[str]]:
     """Whether the stored table is the one that the scores give, and a note where another code made it."""
-    noted = record.get(CONTENT)
-    content: Mapping[str, Any] = noted if isinstance(noted, Mapping) else {}
+    content = run.record.content
     if TABLE not in found:
-        return Finding("table", f"{TABLE} is gone" if TABLE in content else ""), []
+        gone = content is not None and TABLE in content.sha256
+        return Finding("table", f"{TABLE} is gone" if gone else ""), []
     try:
-        differs = difference(read_table(folder / TABLE), made)
+        differs = difference(read_table(run.folder / TABLE), made)
     except StoreError as error:
         differs = error.message
     if not differs:
         return Finding("table"), []
-    if not content:
+    if content is None:
         return Finding("table"), [f"{TABLE} differs from what its scores give, which counts: {differs}"]
-    as_written = content.get(TABLE) == found[TABLE]
-    if as_written and content.get(MEASURED_BY) != measuring_code():
+    as_written = content.sha256.get(TABLE) == found[TABLE]
+    if as_written and content.measured_by != measuring_code():
         return Finding("table"), [OTHER_CODE]
     return Finding("table", f"{TABLE} does not follow from its scores: {differs}"), []
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dfbench.runs.records.facts import ListFacts
+
 FEWEST_VIDEOS = 10  # of each class
 TOO_FEW = "too few to show"
 NONE_SCORED = ("nothing scored", "no real scored", "no fake scored")
@@ -60,22 +62,15 @@ def scored_of(row: Mapping[Any, Any]) -> str:
     return f"{row['n_scored_real'] + row['n_scored_fake']}/{row['n_real'] + row['n_fake']}"
 
 
-def list_notes(listing: Mapping[str, Any]) -> list[str]:
-    """Say what is amiss with the lists of a dataset; returns [] if nothing is, or nothing is known of them.
-
-    `listing` is what `dfbench.data.datasets.official.Listing.to_json` returned, {} for a run of an earlier version.
-    """
-    if not listing:
+def list_notes(lists: ListFacts | None) -> list[str]:
+    """Say what is amiss with the lists of a test; returns [] if nothing is, or nothing is known of them."""
+    if lists is None:
         return []
-    count = int(listing["n_problems"])
+    count = lists.n_problems
     unusable = (
         f"{count} {'entry' if count == 1 else 'entries'} of its lists or folders cannot be used"
         if count
         else ""
     )
-    told = (
-        shortfall(listing["listed"], listing["official"]),
-        unusable,
-        *left_out(listing.get("misspelt", {})),
-    )
-    return [note for note in told if note]
+    short = "" if lists.listed is None else shortfall(lists.listed, lists.official)
+    return [note for note in (short, unusable, *left_out(lists.misspelt)) if note]

@@ -6,38 +6,25 @@ them but for the name of the file; the copies follow from their records as the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from dfbench.errors import RunError, StoreError, UsageError
 from dfbench.escaping import for_shell
-from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE_CSV, check_run, measuring_code
+from dfbench.results.checked import RUN_FILES, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import result_table, write_table
 from dfbench.runs.records.private import Redaction, redaction
-from dfbench.runs.records.run_file import (
-    DIGEST,
-    FILES,
-    LOCK,
-    MANIFEST,
-    NAME,
-    SUMS,
-    make_folder,
-    read_record,
-    write_record,
-)
-from dfbench.runs.records.run_manifest import read_manifest, write_table_of_videos
+from dfbench.runs.records.run_file import FILES, LOCK, MANIFEST, NAME, SUMS, make_folder
+from dfbench.runs.records.run_manifest import write_table_of_videos
 from dfbench.runs.records.score_files import MERGED, metadata_of, score_schema, write_scores
-from dfbench.runs.records.score_table import read_scores, video_scores
-from dfbench.runs.records.verification import CONTENT, content_of
+from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.records.verification import content_of
 from dfbench.settings import Settings
-from dfbench.types import Pooling
 from dfbench.untrusted import MOST_JSON_LIST, read_bytes
 
-LEFT_OUT = "left_out"  # in the record of a copy
 _COPIED = (NAME, FILES, MANIFEST, MERGED, *RUN_FILES, TABLE_CSV)
 
 
@@ -65,22 +52,19 @@ def export_runs(folders: Sequence[Path], target: Path, settings: Settings) -> li
     names = [folder.resolve().name for folder in folders]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"two runs are called {twice[0]}", hints=("export them to two folders",))
-    records = {folder: _usable(folder, settings) for folder in folders}
+    runs = [_usable(folder, settings) for folder in folders]
     private = redaction(settings)
-    return [
-        _copy(folder, make_folder(target / name), record, private)
-        for (folder, record), name in zip(records.items(), names, strict=True)
-    ]
+    return [_copy(run, make_folder(target / name), private) for run, name in zip(runs, names, strict=True)]
 
 
-def _usable(folder: Path, settings: Settings) -> dict[str, Any]:
-    """The record of a run that may be given away."""
-    record = read_record(folder)
-    if record.get("status") != "complete":
+def _usable(folder: Path, settings: Settings) -> StoredRun:
+    """The run in `folder`, which may be given away."""
+    run = StoredRun.read(folder)
+    if not run.record.complete:
         raise RunError(
             f"{folder} is not complete", hints=("give the command of the run again, then export it",)
         )
-    if problems := check_run(folder, record, kept=settings.cache).problems:
+    if problems := check_run(run, kept=settings.cache).problems:
         raise RunError(
             f"{folder} does not follow from its record: {'; '.join(problems)}",
             hints=(
@@ -88,59 +72,30 @@ def _usable(folder: Path, settings: Settings) -> dict[str, Any]:
                 "or export others: dfbench runs export DIR RUN",
             ),
         )
-    return record
+    return run
 
 
-def _copy(folder: Path, copy: Path, record: Mapping[str, Any], private: Redaction) -> Exported:
-    told, left_out = _record_told(record, private)
-    left_out += _copy_scores(folder, copy, private)
-    manifest = read_manifest(folder)
+def _copy(run: StoredRun, copy: Path, private: Redaction) -> Exported:
+    told, left_out = run.record.redacted(private)
+    left_out += _copy_scores(run, copy, private)
+    manifest = run.manifest()
     if manifest is not None:
         write_table_of_videos(copy, manifest.assign(path="", mask_path=""))
         left_out.append("the paths of videos and masks")
-    _copy_file(folder / FILES, copy / FILES)
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (*_COPIED, SUMS, LOCK))
+    _copy_file(run.folder / FILES, copy / FILES)
+    others = sorted(path.name for path in run.folder.iterdir() if path.name not in (*_COPIED, SUMS, LOCK))
     if others:
         left_out.append(f"what is no part of a run: {len(others)} in its folder")
-    videos = video_scores(read_scores(copy), Pooling(record["pooling"]))
-    write_table(result_table(videos, meta=told), copy)
-    left_out = list(dict.fromkeys(left_out))
-    told = {**told, LEFT_OUT: left_out}
-    if CONTENT in record:
-        told[CONTENT] = {**content_of(copy, (*RUN_FILES, TABLE_CSV)), MEASURED_BY: measuring_code()}
-    write_record(copy, told)
-    return Exported(folder, copy, tuple(left_out))
+    write_table(result_table(StoredRun(copy, told).videos(), record=told), copy)
+    told = told.with_left_out(left_out)
+    if run.record.content is not None:
+        told = told.with_content(content_of(copy, (*RUN_FILES, TABLE_CSV)), measured_by=measuring_code())
+    return Exported(run.folder, copy, told.write(copy).left_out)
 
 
-def _record_told(record: Mapping[str, Any], private: Redaction) -> tuple[dict[str, Any], list[str]]:
-    """A record without folders, names of machines and messages about files; and what was left out of it."""
-    told = {name: value for name, value in record.items() if name not in (DIGEST, CONTENT, LEFT_OUT)}
-    left_out = list(record.get(LEFT_OUT) or [])
-    lists = {
-        name: {**one, "problems": []} if isinstance(one, dict) else one
-        for name, one in (record.get("lists") or {}).items()
-    }
-    if any(one.get("problems") for one in (record.get("lists") or {}).values()):
-        left_out.append("which lines of the lists could not be used (how many stays)")
-    told["lists"] = lists
-    for name, messages in (
-        ("leaks", True),
-        ("training", False),
-        ("read_as", False),
-        ("environment", False),
-        ("sessions", False),
-    ):
-        if name in told:
-            redacted = private.value(told[name], messages=messages)
-            if redacted != told[name]:
-                left_out.append(f"folders, machines and kernels in `{name}`")
-            told[name] = redacted
-    return told, left_out
-
-
-def _copy_scores(folder: Path, copy: Path, private: Redaction) -> list[str]:
+def _copy_scores(run: StoredRun, copy: Path, private: Redaction) -> list[str]:
     """Copy the scores, with reasons that name files alone; returns what was left out."""
-    scores = read_scores(folder)
+    scores = run.scores()
     reasons = scores["reason"].map(private.text)
     changed = int((reasons != scores["reason"]).sum())
     table = pa.Table.from_pandas(scores.assign(reason=reasons), schema=score_schema(), preserve_index=False)

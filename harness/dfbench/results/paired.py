@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -24,12 +23,14 @@ from dfbench.metrics.uncertainty import (
     percentile_interval,
 )
 from dfbench.results.eligibility import too_few
-from dfbench.runs.records.score_table import any_scores, read_scores, video_scores
+from dfbench.runs.records.score_table import any_scores
 from dfbench.types import Status
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from dfbench.runs.records.stored_run import StoredRun
 
 FACTS = ("label", "group")  # of a video, on which all runs must agree
 
@@ -64,11 +65,11 @@ class Aligned:
         )
 
 
-def scored_videos(folder: Path, pooling: str) -> pd.DataFrame:
-    """Read the scores of the run in `folder`, pooled to a row for each video. Raises StoreError, ScoreError."""
-    if not any_scores(folder):
-        raise StoreError(f"its scores are gone from {folder}")
-    return video_scores(read_scores(folder), pooling)
+def scored_videos(run: StoredRun) -> pd.DataFrame:
+    """Read the scores of a run, pooled to a row for each video. Raises StoreError if there are none, ScoreError."""
+    if not any_scores(run.folder):
+        raise StoreError(f"its scores are gone from {run.folder}")
+    return run.videos()
 
 
 def aligned(runs: Sequence[pd.DataFrame], key: str) -> Aligned:

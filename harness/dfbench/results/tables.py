@@ -9,7 +9,8 @@ it; a row is never dropped. Columns are documented in results/README.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -24,12 +25,14 @@ from dfbench.metrics.uncertainty import bootstrap_draws, mean_of_draws, percenti
 from dfbench.results.boards.training_marks import is_cross
 from dfbench.results.eligibility import FEWEST_VIDEOS, list_notes, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
-from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.runs.records.score_table import with_tests
 from dfbench.types import FEW_FACES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dfbench.runs.records.facts import ListFacts
+    from dfbench.runs.records.record import RunRecord
 
 SCHEMA_VERSION = 2  # 1 counted what the lists named, and had figures of however few videos
 LEVEL = "video"
@@ -76,48 +79,41 @@ COLUMNS = tuple(_TYPES)
 
 
 def result_table(
-    videos: pd.DataFrame, *, meta: Mapping[str, Any], draws: int = 2000, seed: int = 0
+    videos: pd.DataFrame, *, record: RunRecord, draws: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """The result table of one run.
 
     `videos`: what `dfbench.runs.records.score_table.video_scores` returns; without a column `test`, the videos of a dataset
-    are one test. `meta`: the content of `run.json`; `detector` (a
-    name or a mapping with one), `entry`, `protocol` and `corpus` are needed, `trained_on` missing or None means
-    unknown, a test named in `datasets` without any row gets a row of its own, and `lists` says of each test how
-    many videos its lists name and how many they should (`dfbench.data.datasets.official.Listing`), `leaks` what it shares
-    with the training, `training_corpora` and `training_warning` what that was on. The intervals come from `draws` resamples by a
-    generator for each (seed, test, manipulation), so they do
-    not depend on what else is in the table. A last row "mean" over tests stands only if there are several and all have
-    an AUC.
-    Raises UsageError if `meta` lacks something.
+    are one test. `record`: of the run; a test in it without any row in `videos` gets a row of its own. The intervals come from
+    `draws` resamples by a generator for each (seed, test, manipulation), so they do not depend on what else is in the table. A
+    last row "mean" over tests stands only if there are several and all have an AUC.
+    Raises UsageError if the record does not say what the run is called.
     """
-    shared = _shared(meta)
+    shared = _shared(record)
     rows: list[dict[str, Any]] = []
     drawn: list[NDArray[np.float64]] = []
     keyed = with_tests(videos)
     by_test = dict(iter(keyed.groupby("test", sort=False, observed=True)))
-    for test in dict.fromkeys([*meta.get("datasets", {}), *by_test]):
-        of_test = by_test.get(test, keyed.iloc[:0])
-        dataset = dataset_of(meta, test)
-        listing = (meta.get("lists") or {}).get(test) or {}
-        cross = is_cross(dataset, meta)
+    for key in dict.fromkeys([*record.tests, *map(str, by_test)]):
+        of_test = by_test.get(key, keyed.iloc[:0])
+        test = record.test(key)
+        cross = is_cross(test.dataset, record.corpus, record.training)
         for manipulation, part in _parts(of_test):
             # An only manipulation repeats the whole test, to the last digit of its interval.
             if manipulation == ALL or len(part) < len(of_test):
-                rng = np.random.default_rng([seed, crc32(str(test).encode()), crc32(manipulation.encode())])
-                unlisted = _unlisted(listing, fakes=manipulation == ALL)
+                rng = np.random.default_rng([seed, crc32(key.encode()), crc32(manipulation.encode())])
+                unlisted = _unlisted(test.lists, fakes=manipulation == ALL)
                 numbers, resampled = _measure(part, unlisted=unlisted, draws=draws, rng=rng)
                 if manipulation == ALL:
-                    leaks = (meta.get("leaks") or {}).get(test) or []
-                    told = [_foreign_training(meta), *list_notes(listing), *leaks, numbers["note"]]
+                    told = [_foreign_training(record), *list_notes(test.lists), *test.leaks, numbers["note"]]
                     numbers["note"] = "; ".join(filter(None, told))
             if manipulation == ALL:
                 drawn.append(resampled)
             rows.append(
                 {
                     **shared,
-                    "test": test,
-                    "dataset": dataset,
+                    "test": key,
+                    "dataset": test.dataset,
                     "manipulation": manipulation,
                     "cross_dataset": cross,
                     **numbers,
@@ -130,10 +126,10 @@ def result_table(
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def _foreign_training(meta: Mapping[str, Any]) -> str:
+def _foreign_training(record: RunRecord) -> str:
     """The warning of a training on rendered faces, where the run is not on these; "" elsewhere, as its name says it."""
-    corpora = meta.get("training_corpora")
-    return "" if corpora is None or meta["corpus"] in corpora else str(meta.get("training_warning") or "")
+    corpora = record.training.corpora
+    return "" if corpora is None or record.corpus in corpora else record.training.warning
 
 
 def write_table(table: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
@@ -162,16 +158,13 @@ def read_table(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def _shared(meta: Mapping[str, Any]) -> dict[str, Any]:
-    lacking = [name for name in ("detector", "entry", "protocol", "corpus") if not meta.get(name)]
-    if lacking:
+def _shared(record: RunRecord) -> dict[str, Any]:
+    names = {"entry": record.entry, "protocol": record.protocol.name, "corpus": record.corpus}
+    if lacking := [what for what, name in names.items() if not name]:
         raise UsageError(f"a result table cannot be made without {', '.join(lacking)} of the run")
-    detector = meta["detector"]
     return {
-        "detector": detector["name"] if isinstance(detector, Mapping) else detector,
-        "entry": meta["entry"],
-        "protocol": meta["protocol"],
-        "corpus": meta["corpus"],
+        "detector": record.detector.name,
+        **names,
         "level": LEVEL,
         "threshold_source": f"fixed {point.DEFAULT_THRESHOLD}",
     }
@@ -186,13 +179,15 @@ def _parts(videos: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(manipulation), pd.concat([reals, fakes])
 
 
-def _unlisted(listing: Mapping[str, Any], *, fakes: bool) -> tuple[int, int]:
+def _unlisted(lists: ListFacts | None, *, fakes: bool) -> tuple[int, int]:
     """Reals and fakes that were published and that no list of this copy names; what is published of a single manipulation
     is seldom known, so that its `fakes` are those listed."""
-    official, listed = listing.get("official"), listing.get("listed")
-    if not official or not listed:
+    if lists is None or lists.listed is None or lists.official is None:
         return 0, 0
-    real, fake = (max(0, int(official[label]) - int(listed[label])) for label in ("real", "fake"))
+    real, fake = (
+        max(0, published - listed)
+        for published, listed in zip(astuple(lists.official), astuple(lists.listed), strict=True)
+    )
     return real, fake if fakes else 0
 
 

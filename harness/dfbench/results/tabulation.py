@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dfbench.errors import DfbenchError, RunError, StoreError
-from dfbench.results.checked import MEASURED_BY, RUN_FILES, TABLE, TABLE_CSV, check_run, measuring_code
+from dfbench.results.checked import RUN_FILES, TABLE, TABLE_CSV, check_run, measuring_code
 from dfbench.results.tables import ALL, result_table, write_table
-from dfbench.runs.records.run_file import MANIFEST, write_record
+from dfbench.runs.records.run_file import MANIFEST
 from dfbench.runs.records.run_manifest import write_manifest
-from dfbench.runs.records.score_table import read_scores, video_scores
-from dfbench.runs.records.verification import CONTENT, content_of, expected_problems, held_against
-from dfbench.types import Pooling
+from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.records.verification import content_of, expected_problems, held_against
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from dfbench.interfaces import Progress
@@ -30,20 +29,20 @@ def table_of(scored: ScoredRun, *, cache: Path, progress: Progress) -> pd.DataFr
     A run that was altered since it was scored is held against the videos that it should have, and its table says so; it is
     left as it is. Raises DfbenchError if no table can be made or stored.
     """
-    folder, record = scored.folder, scored.record
+    run = scored.run
     if scored.computed:
-        table = result_table(video_scores(read_scores(folder), Pooling(record["pooling"])), meta=record)
+        table = result_table(run.videos(), record=run.record)
         _store(scored, table, cache)
         return table
-    checked = check_run(folder, record, kept=cache)
+    checked = check_run(run, kept=cache)
     altered = [one.problem for one in checked.findings if one.problem and one.check != "table"]
-    if not altered and CONTENT not in record:
-        altered = expected_problems(read_scores(folder), scored.expected)
+    if not altered and run.record.content is None:
+        altered = expected_problems(run.scores(), scored.expected)
     if altered or checked.table is None:
         return _held_against_record(scored, altered or list(checked.problems))
     for problem in checked.problems:
         progress.note(f"warning: {problem}: it is written anew")
-    if checked.problems or not _is_stored(folder, record):
+    if checked.problems or not _is_stored(run):
         try:
             _store(scored, checked.table, cache)
         except StoreError as error:
@@ -54,11 +53,9 @@ def table_of(scored: ScoredRun, *, cache: Path, progress: Progress) -> pd.DataFr
 
 def _held_against_record(scored: ScoredRun, altered: list[str]) -> pd.DataFrame:
     """The table of a run that was altered, which says so: what its scores give for the videos that were expected."""
-    name = scored.folder.name
+    name, asked = scored.run.name, StoredRun(scored.run.folder, scored.asked)
     try:
-        videos = video_scores(read_scores(scored.folder), Pooling(scored.asked["pooling"]))
-        meta = {**scored.record, **scored.asked}
-        table = result_table(held_against(videos, scored.expected), meta=meta)
+        table = result_table(held_against(asked.videos(), scored.expected), record=scored.asked)
     except DfbenchError as error:
         raise RunError(
             f"{name} {ALTERED}: {'; '.join(altered)}",
@@ -70,21 +67,21 @@ def _held_against_record(scored: ScoredRun, altered: list[str]) -> pd.DataFrame:
     return table
 
 
-def _is_stored(folder: Path, record: Mapping[str, Any]) -> bool:
+def _is_stored(run: StoredRun) -> bool:
     """Whether the tables beside a run are those that this version made of it."""
-    content = record.get(CONTENT) or {}
-    found = content_of(folder, (TABLE, TABLE_CSV))
-    return content.get(MEASURED_BY) == measuring_code() and found == {
-        name: content.get(name) for name in (TABLE, TABLE_CSV)
-    }
+    content = run.record.content
+    if content is None or content.measured_by != measuring_code():
+        return False
+    found = content_of(run.folder, (TABLE, TABLE_CSV))
+    return found == {name: content.sha256.get(name) for name in (TABLE, TABLE_CSV)}
 
 
 def _store(scored: ScoredRun, table: pd.DataFrame, cache: Path) -> None:
     """Write the tables of a run, and in its record what they are; one of an earlier version gets its list of videos, too."""
-    folder, record = scored.folder, scored.record
+    folder, record = scored.run.folder, scored.run.record
     write_table(table, folder)
-    if MANIFEST not in (record.get(CONTENT) or {}):
+    if record.content is None or MANIFEST not in record.content.sha256:
         write_manifest(folder, scored.expected, scored.roots)
-    content = {**content_of(folder, (*RUN_FILES, TABLE_CSV)), MEASURED_BY: measuring_code()}
-    written = write_record(folder, {**record, CONTENT: content})
-    check_run(folder, written, kept=cache, made=table)  # so that the first board need not make it again
+    content = content_of(folder, (*RUN_FILES, TABLE_CSV))
+    written = scored.run.write(record.with_content(content, measured_by=measuring_code()))
+    check_run(written, kept=cache, made=table)  # so that the first board need not make it again

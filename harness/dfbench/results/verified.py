@@ -18,16 +18,14 @@ from dfbench.csv_text import csv_of
 from dfbench.data.datasets.manifest import file_fingerprints
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.results.checked import TABLE_CSV, Checked, check_run
-from dfbench.runs.evidence.recorded import RecordedRun, open_run, session_of
+from dfbench.runs.evidence.recorded import open_run, session_of
 from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import configured_source, with_corpora
-from dfbench.runs.records.recorded_names import dataset_of
-from dfbench.runs.records.run_file import NAME, read_files, read_record, run_folders
-from dfbench.runs.records.run_manifest import expected_videos, read_manifest
+from dfbench.runs.records.run_file import NAME, run_folders
 from dfbench.runs.records.score_files import changed_files
-from dfbench.runs.records.score_table import read_scores
-from dfbench.runs.records.verification import CONTENT, Finding, content_of, has_content, record_findings
+from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.records.verification import Finding, content_of, record_findings
 from dfbench.types import Label, Video
 from dfbench.untrusted import MOST_RECORD, read_bytes
 
@@ -95,22 +93,22 @@ def folders_of(names: Sequence[str], settings: Settings) -> list[Path]:
 def verify(folder: Path, setup: Setup, progress: Progress) -> Verified:
     """Check one run. Never raises for what it may hold; what cannot be checked for want of data is noted."""
     try:
-        record = read_record(folder)
+        run = StoredRun.read(folder)
     except StoreError as error:
         return Verified(folder.name, folder, State.UNREADABLE, problems=(error.message,))
-    if record.get("status") != "complete":
-        return _unfinished(folder, record)
-    checked = check_run(folder, record)
-    findings = [*checked.findings, *_csv_finding(folder, record, checked)]
-    notes = [*checked.notes, *_name_note(folder, record)]
+    if not run.record.complete:
+        return _unfinished(run)
+    checked = check_run(run)
+    findings = [*checked.findings, *_csv_finding(run, checked)]
+    notes = [*checked.notes, *_name_note(run)]
     if not checked.problems:
-        of_data, told = _data_findings(folder, record, setup, progress)
+        of_data, told = _data_findings(run, setup, progress)
         findings += of_data
         notes += told
     problems = tuple(one.problem for one in findings if one.problem)
-    state = State.FOLLOWS if has_content(record) else State.EARLIER
+    state = State.EARLIER if run.record.content is None else State.FOLLOWS
     return Verified(
-        folder.name,
+        run.name,
         folder,
         State.ALTERED if problems else state,
         tuple(dict.fromkeys(one.check for one in findings)),
@@ -130,62 +128,57 @@ def table_of(verified: Sequence[Verified]) -> pd.DataFrame:
     ).astype("str")
 
 
-def _name_note(folder: Path, record: Mapping[str, Any]) -> list[str]:
+def _name_note(run: StoredRun) -> list[str]:
     """Whether a folder is called as a run of another identity is: it was renamed, or its record is of another run."""
-    named = re.search(r"-([0-9a-f]{12})$", folder.name)
-    if named is None or str(record.get("identity")).startswith(named[1]):
+    named = re.search(r"-([0-9a-f]{12})$", run.name)
+    if named is None or run.record.identity.startswith(named[1]):
         return []
-    return [
-        f"its folder is called as the run of another identity, which is {str(record.get('identity'))[:12]} now"
-    ]
+    return [f"its folder is called as the run of another identity, which is {run.record.identity[:12]} now"]
 
 
-def _unfinished(folder: Path, record: Mapping[str, Any]) -> Verified:
+def _unfinished(run: StoredRun) -> Verified:
+    record = run.record
     problems = [one.problem for one in record_findings(record) if one.problem]
     try:
-        if CONTENT in record:
-            problems += [f"{path.name} was changed since it was written" for path in changed_files(folder)]
+        if record.content is not None:
+            problems += [
+                f"{path.name} was changed since it was written" for path in changed_files(run.folder)
+            ]
     except DfbenchError as error:
         problems.append(error.message)
     state = State.ALTERED if problems else State.UNFINISHED
-    why = f"{record.get('status')}: {record['error']}" if record.get("error") else str(record.get("status"))
-    return Verified(folder.name, folder, state, ("record", "scores"), tuple(problems), (why,))
+    why = f"{record.status}: {record.error}" if record.error else record.status
+    return Verified(run.name, run.folder, state, ("record", "scores"), tuple(problems), (why,))
 
 
-def _csv_finding(folder: Path, record: Mapping[str, Any], checked: Checked) -> Iterator[Finding]:
+def _csv_finding(run: StoredRun, checked: Checked) -> Iterator[Finding]:
     """Whether table.csv, which people read, is what was written, or what the scores give."""
-    noted = record.get(CONTENT)
-    if not isinstance(noted, Mapping) or TABLE_CSV not in noted or checked.table is None:
+    content, csv = run.record.content, run.folder / TABLE_CSV
+    if content is None or TABLE_CSV not in content.sha256 or checked.table is None:
         return
     try:
-        found = content_of(folder, (TABLE_CSV,)).get(TABLE_CSV)
-        same = found == noted[TABLE_CSV] or (
-            found is not None
-            and read_bytes(folder / TABLE_CSV, most=MOST_RECORD) == csv_of(checked.table).encode()
+        found = content_of(run.folder, (TABLE_CSV,)).get(TABLE_CSV)
+        same = found == content.sha256[TABLE_CSV] or (
+            found is not None and read_bytes(csv, most=MOST_RECORD) == csv_of(checked.table).encode()
         )
     except DfbenchError:
         same = False
-    gone = not (folder / TABLE_CSV).is_file()
-    yield Finding(
-        TABLE_CSV, "" if same else f"{TABLE_CSV} {'is gone' if gone else 'was changed since it was written'}"
-    )
+    how = "was changed since it was written" if csv.is_file() else "is gone"
+    yield Finding(TABLE_CSV, "" if same else f"{TABLE_CSV} {how}")
 
 
-def _data_findings(
-    folder: Path, record: Mapping[str, Any], setup: Setup, progress: Progress
-) -> tuple[list[Finding], list[str]]:
+def _data_findings(run: StoredRun, setup: Setup, progress: Progress) -> tuple[list[Finding], list[str]]:
     """Compare the list of videos with the data sets at hand; returns what was found, and what is only to be known."""
     try:
-        session = _session_at_hand(RecordedRun(folder, record), setup, progress)
+        session = _session_at_hand(run, setup, progress)
         if session is None:
             return [], ["the data are not at hand: labels and groups are as the run has them"]
-        manifest = read_manifest(folder)
-        facts = _FACTS if manifest is not None else _SCORED_FACTS
-        expected = _scored(folder) if manifest is None else expected_videos(manifest)
+        listed = run.expected()
+        facts = _FACTS if listed is not None else _SCORED_FACTS
         findings: list[Finding] = []
         notes: list[str] = []
-        for name, videos in expected.items():
-            problem, told = _compared(name, videos, facts, read_files(folder), session)
+        for name, videos in (_scored(run) if listed is None else listed).items():
+            problem, told = _compared(name, videos, facts, run.files(), session)
             findings.append(Finding(DATA, problem))
             notes += told
     except DfbenchError as error:
@@ -193,27 +186,27 @@ def _data_findings(
     return findings, notes
 
 
-def _scored(folder: Path) -> dict[str, list[Video]]:
+def _scored(run: StoredRun) -> dict[str, list[Video]]:
     """The videos of each test as the scores of a run tell of them, which has no manifest; without their people."""
     found: dict[str, list[Video]] = {}
     names = ["test", "dataset", "video_id", "label", "split", "manipulation", "compression", "group"]
-    for row in read_scores(folder, columns=names).drop_duplicates(names).to_dict("records"):
+    for row in run.scores(names).drop_duplicates(names).to_dict("records"):
         facts = {str(name): row[name] for name in names if name not in ("test", "label")}
         video = Video(**facts, label=Label(row["label"]), path=Path(), identities=())
         found.setdefault(row["test"], []).append(video)
     return found
 
 
-def _session_at_hand(run: RecordedRun, setup: Setup, progress: Progress) -> Session | None:
+def _session_at_hand(run: StoredRun, setup: Setup, progress: Progress) -> Session | None:
     """Return a session on the data that a run was made on, if they are there; none are made for it."""
     registry, settings = setup.registry, setup.settings
-    corpus = str(run.record["corpus"])
+    corpus = run.record.corpus
     if (settings.cache / "corpora" / corpus).is_dir():
         return session_of(run, setup, progress)
     if not settings.data.roots:
         return None
     source = with_corpora(configured_source(settings, registry), registry)
-    datasets = [dataset_of(run.record, test) for test in run.record["datasets"]]
+    datasets = [test.dataset for test in run.record.tests.values()]
     at_hand = all(source.has(registry.dataset(name)) for name in datasets)
     here = at_hand and source.corpus_of(datasets) == corpus
     return Session(setup.host, settings, source, progress) if here else None

@@ -14,7 +14,7 @@ from dfbench import (
     DetectorSpec,
     FaceFinderSpec,
     ProtocolSpec,
-    RunFacts,
+    RunRecord,
     SynthesizerSpec,
     TrainingFacts,
     VideoSelection,
@@ -120,19 +120,19 @@ def dfbench_commands(cli: typer.Typer) -> None:
 
 
 @hookimpl
-def dfbench_run_started(run: RunFacts, folder: Path) -> None:
+def dfbench_run_started(run: RunRecord, folder: Path) -> None:
     """Note the start."""
     events.append(f"{run.entry} started in {folder.name}")
 
 
 @hookimpl
-def dfbench_run_finished(run: RunFacts, table: pd.DataFrame) -> None:
+def dfbench_run_finished(run: RunRecord, table: pd.DataFrame) -> None:
     """Note the end, with what came of it."""
     events.append(f"{run.entry} finished with {len(table)} rows")
 
 
 @hookimpl
-def dfbench_run_failed(run: RunFacts, error: BaseException) -> None:
+def dfbench_run_failed(run: RunRecord, error: BaseException) -> None:
     """Note the end, and why."""
     events.append(f"{run.entry} failed: {error}")
 

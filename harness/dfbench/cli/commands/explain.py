@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from dfbench.results.evidence.explanations import Part
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import OpenExplainer
-    from dfbench.runs.evidence.recorded import RecordedRun
     from dfbench.runs.evidence.scored_faces import ScoredFaces
     from dfbench.runs.planning.setup import Setup
+    from dfbench.runs.records.stored_run import StoredRun
     from dfbench.specs import DetectorSpec
     from dfbench.types import ClipSpec
 
@@ -81,7 +81,7 @@ def explain_command(
     from dfbench.errors import CoverageError
     from dfbench.runs.evidence.excerpts import Excerpt
     from dfbench.runs.evidence.explaining import open_explainer
-    from dfbench.runs.evidence.recorded import finder_of, open_run, options_of, weights_of
+    from dfbench.runs.evidence.recorded import open_run, options_of, weights_of
     from dfbench.runs.planning.refusals import check_explaining, check_maps
     from dfbench.runs.planning.requests import ScoringRequest
     from dfbench.runs.scoring.prediction import weights_for_files
@@ -99,7 +99,7 @@ def explain_command(
         spec = _detector_of(recorded, detector, registry)
         check_maps(spec, maps or ())
         options = options_of(recorded, weights_of(recorded, settings, weights))
-        finder_name = finder_of(recorded)
+        finder_name = recorded.record.scoring.finder
         wanted = _of_run(recorded, video or [], setup, bars)
     else:
         spec = _detector(detector, registry)
@@ -234,20 +234,20 @@ def _detector(name: str, registry: Registry) -> DetectorSpec:
     return registry.detector(able[0])
 
 
-def _detector_of(run: RecordedRun, name: str, registry: Registry) -> DetectorSpec:
+def _detector_of(run: StoredRun, name: str, registry: Registry) -> DetectorSpec:
     """The detector of a run, which `name` must not contradict."""
     from dfbench.errors import UsageError
 
-    spec = registry.detector(str(run.record["detector"]["name"]))
+    spec = registry.detector(run.record.detector.name)
     if name and registry.detector(name).name != spec.name:
         raise UsageError(
-            f"run {run.folder.name} is of detector {spec.name!r}, not {name!r}",
+            f"run {run.name} is of detector {spec.name!r}, not {name!r}",
             hints=("leave out --detector",),
         )
     return spec
 
 
-def _of_run(run: RecordedRun, ids: list[str], setup: Setup, bars: Progress) -> list[_Wanted]:
+def _of_run(run: StoredRun, ids: list[str], setup: Setup, bars: Progress) -> list[_Wanted]:
     """Of each video the file, what the run said of it, and how to come by the faces that it scored."""
     from dfbench.runs.evidence.recorded import session_of, video_of
     from dfbench.runs.evidence.scored_faces import scored_faces

@@ -111,11 +111,11 @@ def run_command(
         NotingProgress() if as_json else output.progress_bars()
     )  # one for all, so that a warning comes once
     for request in requests:
-        outcome = evaluate(request, setup, progress=shown)
-        tables.append(outcome.table)
+        run, table = evaluate(request, setup, progress=shown)
+        tables.append(table)
         if not as_json:
-            output.print_table(render_table(outcome.table, width=output.console().width))
-            output.say(f"stored in {outcome.folder}")
+            output.print_table(render_table(table, width=output.console().width))
+            output.say(f"stored in {run.folder}")
     merged = pd.concat(tables, ignore_index=True)
     if as_json:
         for sentence in warnings_of(merged):

@@ -38,7 +38,7 @@ class Listing:
     @property
     def shortfall(self) -> str:
         """How the lists differ from what was published, "" if they do not, or if nothing was."""
-        return shortfall(asdict(self.listed), None if self.official is None else asdict(self.official))
+        return shortfall(self.listed, self.official)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-ready; of many problems the first twenty, and their number."""
@@ -128,12 +128,12 @@ def counts_of(videos: Iterable[Video]) -> Counts:
     return Counts(labels.count(Label.REAL), labels.count(Label.FAKE))
 
 
-def shortfall(listed: Mapping[str, int], official: Mapping[str, int] | None) -> str:
+def shortfall(listed: Counts, official: Counts | None) -> str:
     """How the lists of a copy differ from the published counts: `listed 24 of 518 (...)`; "" if they do not."""
-    if official is None or dict(listed) == dict(official):
+    if official is None or listed == official:
         return ""
-    parts = ", ".join(f"{listed[label]} of {official[label]} {label}" for label in ("real", "fake"))
-    return f"listed {sum(listed.values())} of {sum(official.values())} ({parts})"
+    parts = f"{listed.real} of {official.real} real, {listed.fake} of {official.fake} fake"
+    return f"listed {listed.real + listed.fake} of {official.real + official.fake} ({parts})"
 
 
 def _wanted(manipulation: str, selection: VideoSelection) -> bool:

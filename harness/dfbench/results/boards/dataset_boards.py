@@ -7,12 +7,12 @@ from pathlib import Path
 
 from dfbench.errors import RunError
 from dfbench.escaping import for_shell
-from dfbench.results.boards.stored import RunResult
+from dfbench.results.boards.stored import BoardRun
 from dfbench.runs.records.dataset_tests import is_test_of, is_test_on
 
 
 def board_of_dataset(
-    runs: Sequence[RunResult], dataset: str, splits: Sequence[str] = (), *, where: Path
+    runs: Sequence[BoardRun], dataset: str, splits: Sequence[str] = (), *, where: Path
 ) -> str:
     """Return the protocol of the runs in the folder `where` that are on this dataset alone, and on these splits if any are named.
 

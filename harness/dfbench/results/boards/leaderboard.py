@@ -18,18 +18,18 @@ from dfbench.results.boards.captions import captions_of
 from dfbench.results.boards.choosing import choose_runs, unusable
 from dfbench.results.boards.rows import row_of, sections_of
 from dfbench.results.boards.seeds import over_seeds as pool_seeds
-from dfbench.results.boards.stored import RunResult
+from dfbench.results.boards.stored import BoardRun
 from dfbench.results.tables import MEAN
 from dfbench.types import COVERAGE_LIMIT
 
 
-def corpora(runs: Sequence[RunResult], *, protocol: str) -> list[str]:
+def corpora(runs: Sequence[BoardRun], *, protocol: str) -> list[str]:
     """The corpora that have a usable run of `protocol`, sorted: one board each."""
     return sorted({run.corpus for run in runs if run.protocol == protocol and run.table is not None})
 
 
 def leaderboard(
-    runs: Sequence[RunResult],
+    runs: Sequence[BoardRun],
     *,
     where: Path,
     protocol: str,
@@ -85,7 +85,7 @@ def leaderboard(
     )
 
 
-def _only_corpus(runs: Sequence[RunResult], protocol: str) -> str:
+def _only_corpus(runs: Sequence[BoardRun], protocol: str) -> str:
     """The corpus that has usable runs of `protocol`, "" if none has. Raises RunError if several have."""
     found = corpora(runs, protocol=protocol)
     if len(found) > 1:
@@ -96,7 +96,7 @@ def _only_corpus(runs: Sequence[RunResult], protocol: str) -> str:
     return found[0] if found else ""
 
 
-def _test_keys(runs: Sequence[RunResult]) -> list[str]:
+def _test_keys(runs: Sequence[BoardRun]) -> list[str]:
     """The keys of the tests of these runs, in order of appearance."""
     keys = dict.fromkeys(str(key) for run in runs for key in run.whole()["test"])
     return [key for key in keys if key != MEAN]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from dfbench.results.boards.board import Cell, Mark, Row, Section
 from dfbench.results.boards.choosing import lowest_of, same_videos
-from dfbench.results.boards.stored import RunResult
+from dfbench.results.boards.stored import BoardRun
 from dfbench.results.eligibility import is_short, share
 from dfbench.results.tables import MEAN
 
@@ -23,8 +23,8 @@ LOW_COVERAGE = "coverage below {limit}"
 
 
 def row_of(
-    run: RunResult,
-    members: Sequence[RunResult],
+    run: BoardRun,
+    members: Sequence[BoardRun],
     *,
     tests: Sequence[str],
     manifests: Mapping[str, str],
@@ -74,13 +74,13 @@ def low_coverage(limit: float) -> str:
     return LOW_COVERAGE.format(limit=share(limit))
 
 
-def _cell(run: RunResult, key: str, values: Mapping[Any, Any] | None) -> Cell:
+def _cell(run: BoardRun, key: str, values: Mapping[Any, Any] | None) -> Cell:
     """The cell of the test `key`, of which `values` is the row of the result table, None if it was not tested."""
     if values is None:
         return Cell(blank="not tested", marks=_marks(run))
     cross = None if pd.isna(values["cross_dataset"]) else bool(values["cross_dataset"])
     auc = float(values["auc"])
-    lists = run.lists.get(key, "")
+    lists = run.lists(key)
     return Cell(
         auc,
         float(values["auc_low"]),
@@ -92,7 +92,7 @@ def _cell(run: RunResult, key: str, values: Mapping[Any, Any] | None) -> Cell:
     )
 
 
-def _mean_cell(run: RunResult, cells: Mapping[str, Cell], values: Mapping[Any, Any] | None) -> Cell:
+def _mean_cell(run: BoardRun, cells: Mapping[str, Cell], values: Mapping[Any, Any] | None) -> Cell:
     """The mean over all tests, blank if one of them is; of a single test it is its cell."""
     marks = _marks(
         run,
@@ -107,30 +107,32 @@ def _mean_cell(run: RunResult, cells: Mapping[str, Cell], values: Mapping[Any, A
     return Cell(float(values["auc"]), float(values["auc_low"]), float(values["auc_high"]), marks=marks)
 
 
-def _marks(run: RunResult, *, trained: bool = False, lists: bool = False) -> tuple[Mark, ...]:
+def _marks(run: BoardRun, *, trained: bool = False, lists: bool = False) -> tuple[Mark, ...]:
     wanted = {Mark.TRAINED: trained, Mark.LISTS: lists, Mark.PLUGINS: bool(run.plugins)}
     return tuple(mark for mark, holds in wanted.items() if holds)
 
 
-def _section(run: RunResult, manifests: Mapping[str, str], *, coverage: float, limit: float) -> str:
-    if run.purpose != "test":
+def _section(run: BoardRun, manifests: Mapping[str, str], *, coverage: float, limit: float) -> str:
+    if run.record.protocol.purpose != "test":
         return VALIDATION
     if is_short(coverage, limit):
         return low_coverage(limit)
     if not same_videos(run, manifests):
         return OTHER_VIDEOS
-    return UNKNOWN_TRAINING if run.trained_on is None or run.unknown else RANKED
+    return UNKNOWN_TRAINING if run.training.datasets is None or run.training.unknown else RANKED
 
 
-def _training_data(run: RunResult) -> str:
+def _training_data(run: BoardRun) -> str:
     """What an entry was trained on, with the corpora where they are others than the board's: `ffpp of demo`."""
-    if not run.trained_on:
-        return "unknown" if run.trained_on is None else "nothing"
-    known = [name for name in run.trained_on if name not in run.unknown]
-    what = "+".join([*known, *(["unknown"] if run.unknown else [])])
-    if not known:
+    training = run.training
+    if not training.datasets:
+        return "unknown" if training.datasets is None else "nothing"
+    unknown, corpora = training.unknown or (), training.corpora
+    known = [name for name in training.datasets if name not in unknown]
+    what = "+".join([*known, *(["unknown"] if unknown else [])])
+    if not known or corpora is None or corpora == (run.corpus,):
         return what
-    return what if run.corpora in (None, (run.corpus,)) else f"{what} of {'+'.join(run.corpora or ())}"
+    return f"{what} of {'+'.join(corpora)}"
 
 
 def _place(row: Row) -> tuple[float, str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dfbench.errors import DfbenchError, RunError
 from dfbench.metrics.uncertainty import interval_over_seeds, mean_of_draws
-from dfbench.results.boards.stored import RunResult
+from dfbench.results.boards.stored import BoardRun
 from dfbench.results.paired import aligned, scored_videos
 from dfbench.results.tables import MEAN, MEASURES
 from dfbench.runs.records.entries import entry_of_seeds
@@ -27,10 +27,10 @@ from dfbench.runs.records.entries import entry_of_seeds
 INTERVAL = "identities and seeds"
 
 
-Entry = tuple[RunResult, tuple[RunResult, ...]]
+Entry = tuple[BoardRun, tuple[BoardRun, ...]]
 
 
-def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[Entry], list[str]]:
+def over_seeds(runs: Sequence[BoardRun], *, draws: int = 2000) -> tuple[list[Entry], list[str]]:
     """Pool runs over seeds; returns each entry once, with the runs that it stands for, and a sentence for each run that
     was left out: one of several seeds whose scores cannot be read. Seeds that tell other facts of a video stay alone, which is
     said too.
@@ -39,9 +39,11 @@ def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[En
     if its seed is unknown, if another has the same seed (other weights, of which one at most can be that training), or
     the same weights, which are no other training.
     """
-    families: dict[object, list[RunResult]] = {}
+    families: dict[object, list[BoardRun]] = {}
     for run in runs:
-        families.setdefault((run.family, run.settings, run.trained_on, run.corpora), []).append(run)
+        families.setdefault(
+            (run.family, run.settings, run.training.datasets, run.training.corpora), []
+        ).append(run)
     pooled: list[Entry] = []
     left_out: list[str] = []
     for members in families.values():
@@ -50,7 +52,7 @@ def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[En
         scores: dict[Path, pd.DataFrame] = {}
         for run in several:
             try:
-                scores[run.folder] = scored_videos(run.folder, run.pooling)
+                scores[run.folder] = scored_videos(run.run)
             except DfbenchError as error:
                 left_out.append(f"{run.folder.name}: {error.message}")
         read = [run for run in several if run.folder in scores]
@@ -65,7 +67,7 @@ def over_seeds(runs: Sequence[RunResult], *, draws: int = 2000) -> tuple[list[En
     return pooled, left_out
 
 
-def _trainings(members: Sequence[RunResult]) -> list[RunResult]:
+def _trainings(members: Sequence[BoardRun]) -> list[BoardRun]:
     """Those of a family that are trainings with different known seeds, by seed; none if there are not at least two."""
     seeds, weights = Counter(run.seed for run in members), Counter(run.weights for run in members)
     known = [
@@ -76,7 +78,7 @@ def _trainings(members: Sequence[RunResult]) -> list[RunResult]:
     return sorted(known, key=lambda run: run.seed or 0) if len(known) > 1 else []
 
 
-def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: int) -> RunResult:
+def _mean_of(runs: Sequence[BoardRun], videos: Sequence[pd.DataFrame], draws: int) -> BoardRun:
     first = runs[0]
     tables = [run.whole().set_index("test") for run in runs]
     table = _mean_table(tables)
@@ -106,7 +108,6 @@ def _mean_of(runs: Sequence[RunResult], videos: Sequence[pd.DataFrame], draws: i
         first,
         entry=entry,
         seed=None,
-        finished=max(run.finished for run in runs),
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         plugins=tuple(dict.fromkeys(plugin for run in runs for plugin in run.plugins)),
         table=table.reset_index().assign(entry=entry, interval=INTERVAL)[list(first.whole().columns)],

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from dfbench.errors import DataError, StoreError
 from dfbench.escaping import for_terminal
-from dfbench.hooks.third_party import in_words
 from dfbench.identity import digest_of
 from dfbench.names import shown
 from dfbench.results.boards.training_marks import marked_anew
@@ -22,52 +18,74 @@ from dfbench.results.eligibility import list_notes
 from dfbench.results.tables import ALL, MEAN
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.records.entries import entry_of_seeds, without_seed
-from dfbench.runs.records.run_file import DIGEST, SCHEMA, read_record, run_folders
+from dfbench.runs.records.facts import TrainedFacts
+from dfbench.runs.records.record import FAILED, SCHEMA, RunRecord
+from dfbench.runs.records.run_file import NAME, run_folders
 from dfbench.runs.records.score_table import any_scores
-from dfbench.runs.trainings.training_names import UNKNOWN, DatasetNames, recorded_training
+from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.trainings.training_names import DatasetNames, recorded_training
 
 NO_DATASET = "trained on what no dataset here is called"
 
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunResult:
-    """A run's folder as it is on disk. `problem` says why it cannot be on a board, and is "" if it can.
+class BoardRun:
+    """A stored run as a board takes it. `problem` says why it cannot be on one, and is "" if it can.
 
-    `trained_on` None means unknown, and `unknown` are the names in it that no dataset bears; `manifests` gives the digest of
-    the list of videos of each test; `lists` says of each what is amiss with its lists, "" if nothing is, as in a run of an
-    earlier version, which does not say; `table` is None where there is a problem. `complete`: it went through all its videos.
-    `family` is the entry without its seed; `settings` a digest of everything else that can change a score but the seed and
-    the weights that it gave; `weights` the digest of these, "" if there are none.
-    `notes`: what could not be checked of it; `plugins`: those of others that took part.
-    `seed` is that of the training of these, else that of the command, None if unknown; `corpora` those of the training.
-    `purpose` is that of the protocol: "test", or "validation" if the run is on a set that serves to choose.
-    Of an unreadable run only `folder` and `problem` are known.
+    `stored` is None, and only `folder` and `problem` are known, if it cannot be read. `entry` is its name on the board, `family`
+    that without its seed; `settings` a digest of everything else that can change a score but the seed and the weights that it
+    gave. `seed`: of the training of these, else of the command, None if unknown. `training`: with the names of datasets that
+    are known here. `notes`: what could not be checked of it; `plugins`: those of others that took part, in words. `table` is
+    None where there is a problem.
     """
 
     folder: Path
     problem: str = ""
+    stored: StoredRun | None = None
     entry: str = ""
     family: str = ""
     settings: str = ""
-    weights: str = ""
     seed: int | None = None
-    pooling: str = ""
-    protocol: str = ""
-    corpus: str = ""
-    purpose: str = "test"
-    complete: bool = False
-    started: datetime = _NO_TIME
-    finished: datetime = _NO_TIME
-    trained_on: tuple[str, ...] | None = None
-    unknown: tuple[str, ...] = ()
-    corpora: tuple[str, ...] | None = None
-    manifests: Mapping[str, str] = field(default_factory=dict)
-    lists: Mapping[str, str] = field(default_factory=dict)
+    training: TrainedFacts = field(default_factory=TrainedFacts)
     notes: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     table: pd.DataFrame | None = None
+
+    @property
+    def run(self) -> StoredRun:
+        """The run itself. Raises DataError if it cannot be read."""
+        if self.stored is None:
+            raise DataError(f"{self.folder} has no record: {self.problem}")
+        return self.stored
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run says of itself. Raises DataError if it cannot be read."""
+        return self.run.record
+
+    @property
+    def protocol(self) -> str:
+        """By which protocol it was scored, "" if it cannot be read."""
+        return "" if self.stored is None else self.stored.record.protocol.name
+
+    @property
+    def corpus(self) -> str:
+        """On which corpus it was scored, "" if it cannot be read."""
+        return "" if self.stored is None else self.stored.record.corpus
+
+    @property
+    def weights(self) -> str:
+        """The SHA-256 (hex) of its weights, "" if there are none."""
+        return self.record.detector.weights_sha256
+
+    @property
+    def manifests(self) -> dict[str, str]:
+        """The digest of the list of videos of each test, by its key."""
+        return {key: test.manifest for key, test in self.record.tests.items()}
+
+    def lists(self, key: str) -> str:
+        """What is amiss with the lists of a test; "" if nothing is, as in a run of an earlier version, which does not say."""
+        return "; ".join(list_notes(self.record.test(key).lists))
 
     def whole(self) -> pd.DataFrame:
         """The rows of the result table for whole datasets and their mean. Raises DataError if there is no table."""
@@ -76,7 +94,7 @@ class RunResult:
         return self.table[self.table["manipulation"] == ALL]
 
 
-def collect(runs_dir: Path, setup: Setup) -> list[RunResult]:
+def collect(runs_dir: Path, setup: Setup) -> list[BoardRun]:
     """Every run in `runs_dir`, by folder name; a run that cannot be read, or was altered, is listed with its problem.
 
     What comes of checking them is kept in the cache of `setup`, whose plugins are loaded if any run needs the names of data
@@ -98,92 +116,85 @@ class _DatasetNames:
         return self._names
 
 
-def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> RunResult:
+def _read_run(folder: Path, cache: Path, names: _DatasetNames) -> BoardRun:
     try:
-        record = read_record(folder)
-        if record["schema"] != SCHEMA:
-            return RunResult(folder, f"run.json is of schema {record['schema']}, this dfbench reads {SCHEMA}")
-        training = recorded_training(record, names, as_written=DIGEST in record)
-        entry, family, seed = _named(record)
-        corpora = record.get("training_corpora")
-        run = RunResult(
-            folder,
-            entry=entry,
-            family=family,
-            settings=_settings(record),
-            weights=str(record["detector"].get("weights_sha256", "")),
-            seed=seed,
-            pooling=str(record.get("pooling", "")),
-            protocol=str(record["protocol"]),
-            corpus=str(record["corpus"]),
-            purpose=str(record.get("purpose", "test")),
-            complete=record["status"] == "complete",
-            started=_time(record.get("started") or ""),
-            finished=_time(record.get("finished") or record.get("started") or ""),
-            trained_on=None if training is None else training.datasets,
-            unknown=() if training is None else training.unknown,
-            corpora=None if corpora is None else tuple(sorted(corpora)),
-            lists={name: "; ".join(list_notes(listing)) for name, listing in record.get("lists", {}).items()},
-            manifests={name: str(one["manifest"]) for name, one in record["datasets"].items()},
-            plugins=in_words(record),
-        )
+        stored = StoredRun.read(folder)
     except StoreError as error:
-        return RunResult(folder, error.message.replace(for_terminal(f"{folder}{os.sep}"), "", 1))
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:  # whatever a damaged JSON file may hold
-        return RunResult(folder, f"run.json is damaged or incomplete: {type(error).__name__}: {error}")
-    if not run.complete:
-        return replace(run, problem=_unfinished(folder, record))
-    checked = check_run(folder, record, kept=cache)
+        return BoardRun(folder, error.message.replace(for_terminal(f"{folder}{os.sep}"), "", 1))
+    record = stored.record
+    if record.version != SCHEMA:
+        return BoardRun(folder, f"{NAME} is of schema {record.version}, this dfbench reads {SCHEMA}")
+    if not (record.protocol.name and record.corpus and record.entry):
+        return BoardRun(folder, f"{NAME} is incomplete: it does not say its protocol, corpus and entry")
+    named = recorded_training(record, names, as_written=record.has_digest)
+    training = replace(
+        record.training,
+        datasets=None if named is None else named.datasets,
+        unknown=() if named is None else named.unknown,
+        corpora=None if record.training.corpora is None else tuple(sorted(record.training.corpora)),
+    )
+    entry, family, seed = _named(record)
+    run = BoardRun(
+        folder,
+        stored=stored,
+        entry=entry,
+        family=family,
+        settings=_settings(record),
+        seed=seed,
+        training=training,
+        plugins=tuple(plugin.words for plugin in record.plugins),
+    )
+    if not record.complete:
+        return replace(run, problem=_unfinished(stored))
+    checked = check_run(stored, kept=cache)
     problem = "; ".join(checked.problems) or _mismatch(checked.table)
     if problem or checked.table is None:
         return replace(run, problem=problem, notes=checked.notes)
-    notes = [*checked.notes, *(f"{NO_DATASET}: {shown(name)}" for name in run.unknown)]
-    table, trained_on = checked.table, None if run.trained_on is None else list(run.trained_on)
-    found = {"trained_on": trained_on, UNKNOWN: list(run.unknown)}
-    if found != {"trained_on": record["trained_on"], UNKNOWN: record.get(UNKNOWN, [])}:
-        table = marked_anew(table, {**record, **found}, mean=MEAN)  # made by other names
-    return replace(run, notes=tuple(notes), table=table)
+    table = checked.table
+    if (training.datasets, training.unknown) != (record.training.datasets, record.training.unknown or ()):
+        table = marked_anew(table, record.corpus, training, mean=MEAN)  # made by other names
+    unnamed = [f"{NO_DATASET}: {shown(name)}" for name in training.unknown or ()]
+    return replace(run, notes=(*checked.notes, *unnamed), table=table)
 
 
-def _named(record: Mapping[str, Any]) -> tuple[str, str, int | None]:
+def _named(record: RunRecord) -> tuple[str, str, int | None]:
     """Name, family and seed of the entry; a run of an older version has the command's seed in its name."""
-    entry = str(record["entry"])
-    if "training_seed" in record:
-        seed = record["training_seed"]
+    entry = record.entry
+    if record.training.seed_told:
+        seed = record.training.seed
         return entry, without_seed(entry, seed), seed
-    seed = record.get("seed")
-    family = without_seed(entry, seed)
-    trained = (((record.get("training") or {}).get("provenance") or {}).get("identity") or {}).get("seed")
-    if record["detector"].get("weights_sha256") and isinstance(trained, int) and family != entry:
+    family = without_seed(entry, record.seed)
+    trained = record.training.identity.get("seed")
+    if record.detector.weights_sha256 and isinstance(trained, int) and family != entry:
         return entry_of_seeds(family, [trained]), family, trained
-    return entry, family, seed
+    return entry, family, record.seed
 
 
-_SCORING = ("pooling", "clips", "prepare", "datasets", "margins", "precision")
-
-
-def _settings(record: Mapping[str, Any]) -> str:
+def _settings(record: RunRecord) -> str:
     """Digest of what decides the scores of a run besides its seed and its weights: equal runs differ in these alone."""
-    detector = {name: value for name, value in record["detector"].items() if name != "weights_sha256"}
-    training = record.get("training") or {}
-    trained = dict((training.get("provenance") or {}).get("identity") or {})
-    trained.pop("seed", None)
-    scoring = {name: record.get(name) for name in _SCORING}
-    return digest_of({**scoring, "detector": detector, "recipe": training.get("recipe"), "trained": trained})
+    scoring, detector = record.scoring, record.detector
+    trained = {name: value for name, value in record.training.identity.items() if name != "seed"}
+    return digest_of(
+        {
+            "scoring": [str(scoring.pooling), scoring.precision, scoring.clips, scoring.prepare],
+            "detector": [detector.name, detector.version, detector.recipe],
+            "tests": {
+                key: [test.dataset, test.videos, test.manifest, test.files, test.margin]
+                for key, test in record.tests.items()
+            },
+            "recipe": record.training.details.get("recipe"),
+            "trained": trained,
+        }
+    )
 
 
-def _unfinished(folder: Path, record: Mapping[str, Any]) -> str:
+def _unfinished(run: StoredRun) -> str:
     """What is known of a run that did not end, and what to do about it."""
-    ways = f"give the same command again to go on, or remove {folder}"
-    if not any_scores(folder):
+    ways = f"give the same command again to go on, or remove {run.folder}"
+    if not any_scores(run.folder):
         return f"nothing was scored; {ways}"
-    if record["status"] == "failed":
-        return f"failed: {record.get('error') or 'nobody knows why'}; {ways}"
+    if run.record.status == FAILED:
+        return f"failed: {run.record.error or 'nobody knows why'}; {ways}"
     return f"not complete; {ways}"
 
 
@@ -192,8 +203,3 @@ def _mismatch(table: pd.DataFrame | None) -> str:
     if table is None or table[(table["manipulation"] == ALL) & (table["test"] != MEAN)].empty:
         return "its table holds no dataset"
     return ""
-
-
-def _time(text: str) -> datetime:
-    when = datetime.fromisoformat(text) if text else _NO_TIME
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

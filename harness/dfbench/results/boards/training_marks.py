@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from dfbench.runs.trainings.training_names import UNKNOWN
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dfbench.runs.records.facts import TrainedFacts
 
-def seen_datasets(meta: Mapping[str, Any]) -> frozenset[str] | None:
-    """The datasets of a run's own corpus that its detector was trained on; None if that is unknown.
 
-    A dataset of the same name in another corpus is another one. Where the corpora are unknown, all count.
+def is_cross(dataset: str, corpus: str, training: TrainedFacts) -> bool | None:
+    """Whether a detector with this training was not trained on `dataset` of `corpus`; None if nobody knows, as where it was
+    trained on datasets of unknown names.
+
+    A dataset of the same name in another corpus is another one. Where the corpora of the training are unknown, all count.
     """
-    trained_on, corpora = meta.get("trained_on"), meta.get("training_corpora")
-    if trained_on is None:
+    if training.datasets is None:
         return None
-    return frozenset(trained_on if corpora is None or meta["corpus"] in corpora else ())
+    if training.corpora is not None and corpus not in training.corpora:
+        return True
+    if dataset in training.datasets:
+        return False
+    return None if training.unknown else True
 
 
-def is_cross(dataset: str, meta: Mapping[str, Any]) -> bool | None:
-    """Whether the detector of a run was not trained on `dataset`; None if nobody knows, as where it was trained on datasets
-    of unknown names."""
-    seen, corpora = seen_datasets(meta), meta.get("training_corpora")
-    if seen is None or dataset in seen:
-        return None if seen is None else False
-    return None if meta.get(UNKNOWN) and (corpora is None or meta["corpus"] in corpora) else True
-
-
-def marked_anew(table: pd.DataFrame, meta: Mapping[str, Any], *, mean: str) -> pd.DataFrame:
-    """Set `cross_dataset` in a result table by what `meta` says of the training; returns the table. `mean` names the row of
-    the mean over datasets."""
-    cross = {name: is_cross(name, meta) for name in table["dataset"] if name != mean}
+def marked_anew(table: pd.DataFrame, corpus: str, training: TrainedFacts, *, mean: str) -> pd.DataFrame:
+    """Set `cross_dataset` in a result table on `corpus` by this training; returns the table. `mean` names the row of the mean
+    over datasets."""
+    cross = {name: is_cross(name, corpus, training) for name in table["dataset"] if name != mean}
     known = list(cross.values())
     cross[mean] = None if None in known else all(known)
     return table.assign(cross_dataset=table["dataset"].map(cross).astype("boolean"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +13,19 @@ from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import data_source
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.records.run_file import NAME, read_record, run_folders
-from dfbench.runs.records.score_table import read_scores, video_scores
+from dfbench.runs.records.run_file import NAME, run_folders
+from dfbench.runs.records.score_table import video_scores
+from dfbench.runs.records.stored_run import StoredRun
 from dfbench.runs.records.trained import trained_weights
 from dfbench.settings import Settings
 from dfbench.specs import LoadOptions
 from dfbench.text import closest, did_you_mean, meant
-from dfbench.types import Pooling, Status, Video
+from dfbench.types import Status, Video
 
 WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RecordedRun:
-    """A run's folder and the content of its run.json."""
-
-    folder: Path
-    record: Mapping[str, Any]
-
-
-@contextmanager
-def fields_of(run: RecordedRun, *names: str) -> Iterator[Mapping[str, Any]]:
-    """Give the record of a run to a block that reads its fields `names`.
-
-    Raises StoreError, which names the record and the fields, for whatever a field of another kind makes the block raise.
-    """
-    try:
-        yield run.record
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise StoreError(
-            f"{run.folder / NAME} is damaged: {' and '.join(names)} cannot be used ({type(error).__name__}: {error})",
-            hints=("run again, and name that run",),
-        ) from error
-
-
-def finder_of(run: RecordedRun) -> str:
-    """The name of the face finder of the run's faces. Raises StoreError."""
-    with fields_of(run, "prepare") as record:
-        finder = record["prepare"]["finder"]
-        if not isinstance(finder, str):
-            raise TypeError(f"{finder!r}"[:80])
-        return finder
-
-
-def open_run(name: str, settings: Settings) -> RecordedRun:
+def open_run(name: str, settings: Settings) -> StoredRun:
     """The run in the folder `name`, or the one of that name (or a unique beginning of it) among the stored runs.
 
     Raises UnknownNameError, StoreError.
@@ -75,21 +41,20 @@ def open_run(name: str, settings: Settings) -> RecordedRun:
                 f"{what} {name!r} in {settings.runs}", hints=(question,) if question else ()
             )
         folder = settings.runs / found[0]
-    return RecordedRun(folder, read_record(folder))
+    return StoredRun.read(folder)
 
 
-def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path | None:
+def weights_of(run: StoredRun, settings: Settings, given: Path | None) -> Path | None:
     """The weights file that the run used, by its digest: `given`, or one of those in the cache; None if it used none.
 
     Raises WeightsError if `given` is another file or the run used none, or if none is found.
     """
-    with fields_of(run, "detector") as record:
-        detector, wanted = str(record["detector"]["name"]), str(record["detector"].get("weights_sha256", ""))
+    detector, wanted = run.record.detector.name, run.record.detector.weights_sha256
     if given is not None:
         if not wanted or (given.is_file() and file_sha256(given) != wanted):
             without = "" if wanted else ": it was scored without weights"
             raise WeightsError(
-                f"{given} is not what run {run.folder.name} was scored with{without}",
+                f"{given} is not what run {run.name} was scored with{without}",
                 hints=(
                     "leave out --weights",
                     "or explain without the run: dfbench explain VIDEO --weights W",
@@ -104,29 +69,25 @@ def weights_of(run: RecordedRun, settings: Settings, given: Path | None) -> Path
         if file_sha256(path) == wanted:
             return path
     raise WeightsError(
-        f"the weights of run {run.folder.name} (sha256 {wanted[:12]}...) are not in {folder}",
+        f"the weights of run {run.name} (sha256 {wanted[:12]}...) are not in {folder}",
         hints=("say where they are:   --weights PATH/TO/WEIGHTS",),
     )
 
 
-def options_of(run: RecordedRun, weights: Path | None) -> LoadOptions:
+def options_of(run: StoredRun, weights: Path | None) -> LoadOptions:
     """How the run loaded its detector, with `weights` for those that it used. Raises StoreError."""
-    with fields_of(run, "seed", "read_as") as record:
-        seed = record.get("seed", 0)
-        read_as: Mapping[str, Any] = {"recipe": "", "changes": {}, **record.get("read_as", {})}
-        recipe, changes = read_as["recipe"], read_as["changes"]
-        if not isinstance(seed, int) or not isinstance(recipe, str) or len(read_as) != 2:
-            raise TypeError(f"{seed!r}, {read_as!r}"[:80])
-        if not all(isinstance(one, str) for pair in changes.items() for one in pair):
-            raise TypeError(f"{changes!r}"[:80])
-        return LoadOptions(weights, seed=seed, recipe=recipe, changes=changes)
+    read_as = run.record.read_as
+    if read_as.others:
+        raise run.unusable(
+            f"its read_as tells what this version does not know: {', '.join(read_as.others)[:80]!a}"
+        )
+    return LoadOptions(weights, seed=run.record.seed or 0, recipe=read_as.recipe, changes=read_as.changes)
 
 
-def session_of(run: RecordedRun, setup: Setup, progress: Progress) -> Session:
+def session_of(run: StoredRun, setup: Setup, progress: Progress) -> Session:
     """Return a session on the data that the run was made on, by the name of its corpus. Raises UsageError, StoreError."""
     registry, settings = setup.registry, setup.settings
-    with fields_of(run, "corpus") as record:
-        corpus = str(record["corpus"])
+    corpus = run.record.corpus
     for name in registry.names("corpus"):
         for size in registry.corpus(name).sizes:
             if corpus in (f"{name}-{size}", name if size == registry.corpus(name).sizes[0] else ""):
@@ -134,18 +95,18 @@ def session_of(run: RecordedRun, setup: Setup, progress: Progress) -> Session:
                 return Session(setup.host, settings, source, progress)
     if not settings.data.roots:
         raise UsageError(
-            f"run {run.folder.name} was made on the corpus {corpus!r}, and no data roots are configured",
+            f"run {run.name} was made on the corpus {corpus!r}, and no data roots are configured",
             hints=("configure [data.roots] as for the run",),
         )
     return Session(setup.host, settings, data_source("", registry, settings, progress=progress), progress)
 
 
-def video_of(run: RecordedRun, name: str, session: Session) -> tuple[Video, dict[str, Any]]:
+def video_of(run: StoredRun, name: str, session: Session) -> tuple[Video, dict[str, Any]]:
     """Return a video of the run, and what the run said of it. `name` is a video id, or TEST/VIDEO_ID.
 
     Raises UnknownNameError with the nearest names, StoreError.
     """
-    scores = read_scores(run.folder)
+    scores = run.scores()
     names = scores["test"] + "/" + scores["video_id"]
     chosen = scores[(scores["video_id"] == name) | (names == name)]
     tests = sorted(set(chosen["test"]))
@@ -157,12 +118,10 @@ def video_of(run: RecordedRun, name: str, session: Session) -> tuple[Video, dict
             )
         question = meant(name, sorted({*names, *scores["video_id"]}), count=4)
         raise UnknownNameError(
-            f"run {run.folder.name} has no video {name!r}",
+            f"run {run.name} has no video {name!r}",
             hints=(question or "its scores.parquet lists them",),
         )
-    with fields_of(run, "pooling") as record:
-        pooling = Pooling(record["pooling"])
-    row = video_scores(chosen, pooling).iloc[0]
+    row = video_scores(chosen, run.pooling).iloc[0]
     spec = session.registry.dataset(str(row["dataset"]))
     # The row's compression is what the dataset was indexed at; a dataset without compressions says "".
     compression = str(row["compression"]) if row["compression"] in spec.compressions else None
@@ -172,7 +131,7 @@ def video_of(run: RecordedRun, name: str, session: Session) -> tuple[Video, dict
         raise StoreError(f"{spec.name} has no video {row['video_id']!r} any more", hints=("run again",))
     known = row["status"] == Status.OK
     facts = {
-        "run": run.folder.name,
+        "run": run.name,
         "test": tests[0],
         "dataset": spec.name,
         "video_id": str(row["video_id"]),

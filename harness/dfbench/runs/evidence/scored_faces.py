@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +17,20 @@ from dfbench.errors import (
     VideoError,
 )
 from dfbench.escaping import for_shell
-from dfbench.identity import neutral_values, with_neutral
-from dfbench.runs.evidence.recorded import RecordedRun, fields_of
 from dfbench.runs.planning.session import Session
-from dfbench.runs.records.recorded_names import dataset_of
-from dfbench.runs.records.run_file import read_files
 from dfbench.types import (
     CROPPING,
     DECODING,
     TRACKING,
     ClipSpec,
-    FrameChoice,
     PrepareSpec,
-    Sampling,
     Status,
     Video,
 )
 
 if TYPE_CHECKING:
     from dfbench.data.preparing.outcomes import Prepared, PreparedResult
+    from dfbench.runs.records.stored_run import StoredRun
 
 _ERRORS = {one.status: one for one in (MissingVideoError, UndecodableVideoError, NoFaceError, TooShortError)}
 
@@ -49,27 +43,24 @@ class ScoredFaces:
     clips: ClipSpec
 
 
-def scored_faces(run: RecordedRun, video: Video, session: Session) -> ScoredFaces:
+def scored_faces(run: StoredRun, video: Video, session: Session) -> ScoredFaces:
     """The faces of `video` as `run` scored them, prepared again if they are no longer in the store.
 
     Raises VideoError with the status of a video that has none, or if its file or mask is not the one it was; StoreError if
     they can only be made otherwise now.
     """
     key, now = (video.dataset, video.video_id), file_fingerprints([video])
-    then = read_files(run.folder).get(key, now[key])
+    then = run.files().get(key, now[key])
     if now[key] != then and now[key][0] != ABSENT:
         what = "file" if now[key][0] != then[0] else "mask"
         raise VideoError(
-            f"{video.path}: its {what} is not the one that it had when run {run.folder.name} scored it",
+            f"{video.path}: its {what} is not the one that it had when run {run.name} scored it",
             hints=_again(video),
         )
-    with fields_of(run, "prepare", "clips", "margins") as record:
-        spec, clips = _prepare_spec(record), _clips(record, video.dataset)
-        if fault := spec.fault() or clips.fault():
-            raise ValueError(fault)
+    spec, clips = run.prepare_spec(), run.clips_of(video.dataset)
     if clips.cropping != CROPPING:
         raise StoreError(
-            f"clips are cut in another way now than when run {run.folder.name} scored them",
+            f"clips are cut in another way now than when run {run.name} scored them",
             hints=_again(video),
         )
     known = session.prepared_as([video], spec)[0]
@@ -91,36 +82,12 @@ def _again(video: Video) -> tuple[str, str]:
     )
 
 
-def _made_again(run: RecordedRun, video: Video, spec: PrepareSpec, session: Session) -> PreparedResult:
+def _made_again(run: StoredRun, video: Video, spec: PrepareSpec, session: Session) -> PreparedResult:
     versions = (spec.tracking, spec.decoding)
     if versions != (TRACKING, DECODING) or session.with_finder(spec) != spec:
         raise StoreError(
-            f"the faces that run {run.folder.name} scored are not in the store any more, "
+            f"the faces that run {run.name} scored are not in the store any more, "
             "and faces are found in another way now",
             hints=_again(video),
         )
     return session.prepare([video], spec).videos[0]
-
-
-def _prepare_spec(record: Mapping[str, Any]) -> PrepareSpec:
-    stored = dict(record["prepare"])
-    frames = FrameChoice(**_known(FrameChoice, stored.pop("frames")))
-    return PrepareSpec(frames, **_known(PrepareSpec, stored))
-
-
-def _clips(record: Mapping[str, Any], dataset: str) -> ClipSpec:
-    stored = _known(ClipSpec, record["clips"])
-    clips = ClipSpec(**{**stored, "sampling": Sampling(stored["sampling"])})
-    margins = {dataset_of(record, test): margin for test, margin in record.get("margins", {}).items()}
-    return replace(clips, margin=float(margins.get(dataset, clips.margin)))
-
-
-def _known(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a stored spec; where it is from before a field was added, that field's neutral value.
-
-    Raises ValueError for a field that this version does not know: what it says of the faces or clips cannot be had here.
-    """
-    names = {one.name for one in fields(kind)}
-    if unknown := sorted(set(stored) - names):
-        raise ValueError(f"a later version of dfbench wrote {', '.join(unknown)}")
-    return with_neutral(stored, neutral_values(kind))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dfbench.hooks.events import RUN_EVENTS
 from dfbench.hooks.registry import Kind
-from dfbench.hooks.third_party import third_parties
+from dfbench.hooks.third_party import PluginFacts, third_parties
 
 if TYPE_CHECKING:
     from dfbench.runs.planning.session import ProtocolSession
 
 
-def plugins_used(session: ProtocolSession, datasets: Iterable[str], *, finder: str) -> list[dict[str, Any]]:
-    """Return the plugins of others that take part in a run, as `third_parties` has them.
+def plugins_used(
+    session: ProtocolSession, datasets: Iterable[str], *, finder: str
+) -> tuple[PluginFacts, ...]:
+    """Return the plugins of others that take part in a run, by name.
 
     They offer its detector, protocol, `datasets`, corpus or face finder, or are told of it while it goes on.
     """

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dfbench.errors import StoreError
-from dfbench.runs.records.run_file import read_record, run_folders
+from dfbench.runs.records.record import RunRecord
+from dfbench.runs.records.run_file import run_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,16 @@ def listed_runs(runs: Path) -> list[ListedRun]:
 
 def _listed(folder: Path) -> ListedRun:
     try:
-        record = read_record(folder)
+        record = RunRecord.read(folder)
     except StoreError as error:
         return ListedRun(folder.name, status="unreadable", problem=error.message)
-    told = {
-        name: str(record.get(name) or "")
-        for name in ("entry", "protocol", "corpus", "status", "started", "finished")
-    }
-    return ListedRun(folder.name, **told, problem=str(record.get("error") or ""))
+    return ListedRun(
+        folder.name,
+        entry=record.entry,
+        protocol=record.protocol.name,
+        corpus=record.corpus,
+        status=record.status,
+        started=record.started,
+        finished=record.finished,
+        problem=record.error,
+    )

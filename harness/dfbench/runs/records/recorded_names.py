@@ -27,12 +27,6 @@ def unusable_name(record: Mapping[str, Any]) -> str:
     return ""
 
 
-def dataset_of(record: Mapping[str, Any], test: str) -> str:
-    """Return the name of the dataset whose videos a test of a run is of: mostly the key of the test is this name."""
-    facts = (record.get("datasets") or {}).get(test)
-    return str(facts.get("dataset") or test) if isinstance(facts, Mapping) else test
-
-
 def _names(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     if "corpus" in record:
         yield "its corpus", record["corpus"]

@@ -1,4 +1,4 @@
-"""`run.json`: the one place that reads and writes the record of a run, and makes the folder that it lies in.
+"""The folder of a run: the files in it, and where it lies among other runs; `record` reads and writes its `run.json`.
 
 Beside it, `files.json` has the fingerprint of each file that the run expects, so that it can be told years later whether
 a file is still the one that was scored.
@@ -8,82 +8,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from dfbench.data.datasets.manifest import FileFingerprints
 from dfbench.data.folders import make_below, unmakeable, unwritable
-from dfbench.errors import AbsentError, StoreError, UnreadableError
+from dfbench.errors import StoreError, UnreadableError
 from dfbench.files import write_text_whole
-from dfbench.formats import refuse_newer
-from dfbench.identity import digest_of
-from dfbench.runs.records.recorded_names import unusable_name
 from dfbench.text import storable
-from dfbench.untrusted import MOST_JSON_LIST, MOST_RECORD, parsed_object, read_bytes, read_json
+from dfbench.untrusted import MOST_JSON_LIST, read_json
 
-SCHEMA = 1  # of run.json
 NAME = "run.json"
 SUMS = "scores.sha256"  # beside the scores, which `score_files` reads and writes
 FILES = "files.json"
 MANIFEST = "manifest.parquet"
 LOCK = ".lock"
-DIGEST = "record_sha256"  # the field that says what all other fields were when the record was written
 REPLACED = "replaced"  # the folder of runs that were computed again
-_ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """Read the record of the run in `folder`; returns the content of its run.json, in which a detector is named.
-
-    Raises StoreError, which names the file, if it is absent, may not be read, is damaged, or a name in it is none, and
-    NewerFormatError if a later dfbench wrote it.
-    """
-    path = folder / NAME
-    try:
-        raw = read_bytes(path, most=MOST_RECORD)
-    except UnreadableError as error:
-        absent = isinstance(error, AbsentError)
-        hint = f"is {folder} the folder of a run?" if absent else f"make {path} a file that can be read"
-        raise StoreError(error.message, hints=(hint,)) from error
-    try:
-        record = parsed_object(path, raw)
-    except UnreadableError as error:
-        raise _damaged(path, error.reason) from error
-    environment = record.get("environment")
-    writer = environment.get("dfbench") if isinstance(environment, dict) else ""
-    refuse_newer(path, "the record of a run", found=record.get("schema"), known=SCHEMA, written_by=writer)
-    detector = record.get("detector")
-    if not isinstance(detector, dict) or not isinstance(detector.get("name"), str) or not detector["name"]:
-        raise _damaged(path, "it names no detector")
-    if fault := unusable_name(record):
-        raise _damaged(path, fault)
-    return record
-
-
-def write_record(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write run.json, whole or not at all, with the digest of what it says; returns it as it will be read. Raises StoreError."""
-    # A number that is none (the score of a validation that there was not) is null: JSON has no word for it.
-    plain: dict[str, Any] = json.loads(json.dumps(record, default=str), parse_constant=lambda _: None)
-    plain[DIGEST] = record_digest(plain)
-    write_text_whole(folder / NAME, json.dumps(plain, indent=1), hints=(_ELSEWHERE,))
-    return plain
-
-
-def record_digest(record: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of all that a record, as `read_record` returns it, says beside its digest.
-
-    Raises ValueError, TypeError or RecursionError for what cannot have been written by `write_record`.
-    """
-    return digest_of({name: value for name, value in record.items() if name != DIGEST})
+ELSEWHERE = "set `runs` in dfbench.toml, or DFBENCH_RUNS, to a folder that can be written to"
 
 
 def write_files(folder: Path, files: Iterable[FileFingerprints]) -> None:
     """Write the fingerprints of the videos and masks that a run expects, its tests in turn. Raises StoreError."""
     rows = [[*video, *found] for of_test in files for video, found in of_test.items()]
-    write_text_whole(folder / FILES, json.dumps(rows, indent=0), hints=(_ELSEWHERE,))
+    write_text_whole(folder / FILES, json.dumps(rows, indent=0), hints=(ELSEWHERE,))
 
 
 def read_files(folder: Path) -> FileFingerprints:
@@ -102,7 +51,7 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise StoreError(
             f"the folder {storable(str(folder))} cannot be made: {error.strerror or error}",
-            hints=(_ELSEWHERE,),
+            hints=(ELSEWHERE,),
         ) from error
     return folder
 
@@ -142,7 +91,7 @@ def refuse_unusable(runs: Path) -> None:
     """
     if fault := unmakeable(runs):
         raise StoreError(
-            f"the folder of runs {storable(str(runs))} cannot be made: {fault}", hints=(_ELSEWHERE,)
+            f"the folder of runs {storable(str(runs))} cannot be made: {fault}", hints=(ELSEWHERE,)
         )
 
 
@@ -151,7 +100,7 @@ def refuse_unwritable(runs: Path) -> None:
     if fault := unwritable(runs):
         raise StoreError(
             f"no run can be stored in the folder of runs {storable(str(runs))}: {fault}",
-            hints=(_ELSEWHERE, "the weights alone:   dfbench train"),
+            hints=(ELSEWHERE, "the weights alone:   dfbench train"),
         )
 
 
@@ -177,7 +126,8 @@ def run_folders(runs: Path) -> Iterator[Path]:
             yield runs / name
 
 
-def _damaged(path: Path, reason: str) -> StoreError:
+def damaged(path: Path, reason: str) -> StoreError:
+    """Return the error for a `run.json` that holds what it cannot hold, for this reason."""
     return StoreError(
         f"{path} is damaged: {reason}",
         hints=(

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from dfbench.runs.records.provenance import environment
 
+NO_FACTS: Mapping[str, str] = MappingProxyType({})
+
 
 def begin_session(
-    record: Mapping[str, Any], earlier: Mapping[str, Any], *, device: str, threads: int
+    record: Mapping[str, Any],
+    earlier: Mapping[str, Any],
+    *,
+    device: str,
+    threads: int,
+    facts: Mapping[str, str] = NO_FACTS,
 ) -> dict[str, Any]:
     """Returns `record` with the sessions of the `earlier` record of the same run ({} if there is none), and a new last one.
 
-    `started` and `environment` of the whole are those of the first session.
+    `started` and `environment` of the whole are those of the first session. `facts`: what else is to be told of the session.
     """
     here = environment(device=device, threads=threads)
     session = {
@@ -26,6 +34,7 @@ def begin_session(
         "finished": "",  # stays so if the process is killed
         "device": device,
         "threads": threads,
+        **facts,
         "environment": here,
     }
     sessions = [*sessions_of(earlier), session]
@@ -41,7 +50,7 @@ def begin_session(
 
 def end_session(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns `record` with its last session finished now."""
-    *before, last = record["sessions"]
+    *before, last = sessions_of(record)
     return {**record, "sessions": [*before, {**last, "finished": datetime.now(UTC).isoformat()}]}
 
 

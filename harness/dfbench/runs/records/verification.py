@@ -11,32 +11,34 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from dfbench.data.datasets.manifest import fingerprints_digest, manifest_digest
 from dfbench.errors import DfbenchError, StoreError
-from dfbench.runs.records.provenance import file_sha256, recorded_identity
-from dfbench.runs.records.run_file import DIGEST, FILES, MANIFEST, NAME, SUMS, read_files, record_digest
-from dfbench.runs.records.run_manifest import expected_videos, manifest_of_tests, read_manifest
+from dfbench.runs.records.provenance import file_sha256
+from dfbench.runs.records.run_file import FILES, MANIFEST, NAME, SUMS
+from dfbench.runs.records.run_manifest import expected_videos, manifest_of_tests
 from dfbench.runs.records.score_files import (
     ADDED_LATER,
-    COLUMNS,
     FAILED_CLIP,
     MERGED,
     SHARDS,
     UNKNOWN,
     unmerged,
 )
-from dfbench.runs.records.score_table import read_scores, sigmoid
-from dfbench.types import Status, Video
+from dfbench.runs.records.score_table import sigmoid
+from dfbench.types import Counts, Status, Video
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CONTENT = "content"  # in the record: SHA-256 by name of each file beside it
+    from dfbench.runs.records.facts import RecordedTest
+    from dfbench.runs.records.record import RunRecord
+    from dfbench.runs.records.stored_run import StoredRun
+
 NO_MANIFEST = "without a manifest, as runs of earlier versions: labels and list of videos cannot be checked"
 _FACTS = ("dataset", "label", "manipulation", "split", "compression", "group")
 _VIDEO = ["test", "video_id"]
@@ -60,102 +62,86 @@ def content_of(folder: Path, names: Sequence[str]) -> dict[str, str]:
     return {name: file_sha256(folder / name, most=MOST_FILE) for name in names if (folder / name).is_file()}
 
 
-def has_content(record: Mapping[str, Any]) -> bool:
-    """Whether a record is of a version that stores what its files were."""
-    return CONTENT in record
-
-
-def record_findings(record: Mapping[str, Any]) -> Iterator[Finding]:
+def record_findings(record: RunRecord) -> Iterator[Finding]:
     """Check that a record is as it was written, and that its identity is that of what it says."""
     try:
-        if DIGEST in record:
-            same = record[DIGEST] == record_digest(record)
+        if record.has_digest:
+            same = record.told_digest == record.digest()
             yield Finding("record", "" if same else f"{NAME} was changed since it was written")
-        elif CONTENT in record:
+        elif record.content is not None:
             yield Finding("record", f"{NAME} does not say what it was when it was written")
-        same = record.get("identity") == recorded_identity(record)
+        same = record.identity == record.own_identity()
         yield Finding("identity", "" if same else f"the identity in {NAME} is not that of what it says")
     except (TypeError, ValueError, RecursionError) as error:
         yield Finding("record", f"{NAME} says what no run can: {error}")
 
 
-def file_findings(folder: Path, record: Mapping[str, Any], found: Mapping[str, str]) -> Iterator[Finding]:
+def file_findings(run: StoredRun, found: Mapping[str, str]) -> Iterator[Finding]:
     """Check that the lists and scores beside a record are the files that it was written for.
 
-    `found`: what `content_of` returned of the run in `folder`. The tables are not looked at: they are made anew of the scores.
+    `found`: what `content_of` returned of the run. The tables are not looked at: they are made anew of the scores.
     """
-    if not has_content(record):
-        if (folder / SUMS).exists():  # which only versions leave whose records have content
+    if run.record.content is None:
+        if (run.folder / SUMS).exists():  # which only versions leave whose records have content
             yield Finding("record", f"{NAME} does not say what the files beside it were")
-        return
-    noted = record.get(CONTENT)
-    if not isinstance(noted, Mapping):
-        yield Finding("record", f"{NAME} does not say what the files beside it were")
         return
     for name in (MANIFEST, FILES, MERGED):
         if name not in found:
             yield Finding(name, f"{name} is gone")
         else:
-            same = noted.get(name) == found[name]
+            same = run.record.content.sha256.get(name) == found[name]
             yield Finding(
                 name, "" if same else f"{name} was changed since the run ended, or is of another run"
             )
 
 
-def list_findings(folder: Path, record: Mapping[str, Any]) -> tuple[list[Finding], pd.DataFrame | None]:
+def list_findings(run: StoredRun) -> tuple[list[Finding], pd.DataFrame | None]:
     """Check the list of videos against the identity of the run; returns what was found, and the list if there is one."""
     check = "list of videos"
     try:
-        manifest = read_manifest(folder)
+        manifest = run.manifest()
         if manifest is None:
             return [], None
         videos = expected_videos(manifest)
     except DfbenchError as error:
         return [Finding(check, error.message)], None
-    datasets = record["datasets"]
-    found = [
-        Finding(check, problem) for problem in _list_problems(videos, datasets, record.get("lists") or {})
-    ]
-    files = read_files(folder)
-    for name, facts in datasets.items():
-        of_dataset = {key: one for key, one in files.items() if key[0] == name}
-        if facts.get("files") != fingerprints_digest(of_dataset):
-            found.append(Finding("files", f"{FILES} is not the list of the files of {name} that were scored"))
+    found = [Finding(check, problem) for problem in _list_problems(videos, run.record.tests)]
+    files = run.files()
+    for key, test in run.record.tests.items():
+        of_test = {video: known for video, known in files.items() if video[0] == key}
+        if test.files != fingerprints_digest(of_test):
+            found.append(Finding("files", f"{FILES} is not the list of the files of {key} that were scored"))
     return found or [Finding(check), Finding("files")], manifest
 
 
-def _list_problems(
-    videos: Mapping[str, Sequence[Video]], datasets: Mapping[str, Any], lists: Mapping[str, Any]
-) -> Iterator[str]:
-    for name in dict.fromkeys([*datasets, *videos]):
-        facts, expected = datasets.get(name), videos.get(name, ())
-        if not isinstance(facts, Mapping):
-            yield f"{MANIFEST} lists videos of {name}, which the run does not score"
+def _list_problems(videos: Mapping[str, Sequence[Video]], tests: Mapping[str, RecordedTest]) -> Iterator[str]:
+    for key in dict.fromkeys([*tests, *videos]):
+        test, expected = tests.get(key), videos.get(key, ())
+        if test is None:
+            yield f"{MANIFEST} lists videos of {key}, which the run does not score"
             continue
-        if facts["manifest"] != manifest_digest(expected) or facts["videos"] != len(expected):
-            yield f"{MANIFEST} lists other videos of {name}, or other labels or groups, than the identity of the run stands for"
+        if test.manifest != manifest_digest(expected) or test.videos != len(expected):
+            yield f"{MANIFEST} lists other videos of {key}, or other labels or groups, than the identity of the run stands for"
             continue
-        listed = (lists.get(name) or {}).get("listed")
+        listed = None if test.lists is None else test.lists.listed
         fakes = sum(int(video.label) for video in expected)
-        if listed is not None and listed != {"real": len(expected) - fakes, "fake": fakes}:
-            yield f"{NAME} counts other reals and fakes of {name} than {MANIFEST} lists"
+        if listed is not None and listed != Counts(len(expected) - fakes, fakes):
+            yield f"{NAME} counts other reals and fakes of {key} than {MANIFEST} lists"
 
 
-def score_findings(
-    folder: Path, record: Mapping[str, Any], manifest: pd.DataFrame | None
-) -> tuple[list[Finding], pd.DataFrame]:
+def score_findings(run: StoredRun, manifest: pd.DataFrame | None) -> tuple[list[Finding], pd.DataFrame]:
     """Check the scores against the list of videos, and each row in itself; returns what was found, and the scores.
 
     Without a list, the numbers of videos alone are compared. Raises StoreError if there are no scores that can be read.
     """
-    if not (folder / MERGED).is_file():
-        raise StoreError(f"{MERGED} is gone: nothing of what {folder.name} says can be checked")
-    scores = read_scores(folder, columns=COLUMNS)
-    problems = [f"{SHARDS}/{shard.name} was put beside the finished scores" for shard in unmerged(folder)]
+    if not (run.folder / MERGED).is_file():
+        raise StoreError(f"{MERGED} is gone: nothing of what {run.name} says can be checked")
+    scores = run.scores()
+    problems = [f"{SHARDS}/{shard.name} was put beside the finished scores" for shard in unmerged(run.folder)]
     problems += _row_problems(scores)
     if not problems:
         if manifest is None:
-            problems += _count_problems(scores, record["datasets"])
+            problems += _count_problems(scores, run.record.tests)
         else:
             problems += _expected_problems(scores, manifest)
     return [Finding("scores", problem) for problem in problems] or [Finding("scores")], scores
@@ -210,12 +196,12 @@ def _row_problems(scores: pd.DataFrame) -> Iterator[str]:
     yield from _told("clips of", scores, scored & ~numbered, "are lost or out of order")
 
 
-def _count_problems(scores: pd.DataFrame, datasets: Mapping[str, Any]) -> Iterator[str]:
+def _count_problems(scores: pd.DataFrame, tests: Mapping[str, RecordedTest]) -> Iterator[str]:
     counts = Counter(scores[_VIDEO].drop_duplicates()["test"].tolist())
-    for name in dict.fromkeys([*datasets, *counts]):
-        expected = (datasets.get(name) or {}).get("videos", 0)
-        if counts[name] != expected:
-            yield f"the scores hold {counts[name]} videos of {name}, where the run expects {expected}"
+    for key in dict.fromkeys([*tests, *counts]):
+        expected = tests[key].videos if key in tests else 0
+        if counts[key] != expected:
+            yield f"the scores hold {counts[key]} videos of {key}, where the run expects {expected}"
 
 
 def _expected_problems(scores: pd.DataFrame, manifest: pd.DataFrame) -> Iterator[str]:

@@ -10,23 +10,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from dfbench.data.datasets.manifest import (
-    FileFingerprints,
-    fingerprints_digest,
-    manifest_digest,
-)
+from dfbench.data.datasets.manifest import FileFingerprints
 from dfbench.data.folders import below, require_below
 from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.errors import NewerFormatError, StoreError
-from dfbench.events import RunFacts
 from dfbench.hooks.detectors import opened
 from dfbench.hooks.events import Events
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import one_line
-from dfbench.hooks.third_party import changed_since, joined
-from dfbench.identity import identity_of
+from dfbench.hooks.third_party import changed_since
 from dfbench.interfaces import Detector, Progress
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device, compute_threads
@@ -38,51 +32,50 @@ from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.planning.requests import ScoringRequest
 from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.records.entries import entry_name
+from dfbench.runs.records.new_record import ExpectedTest, new_record
 from dfbench.runs.records.private import Redaction, redaction
-from dfbench.runs.records.provenance import recorded_identity
+from dfbench.runs.records.record import RunRecord
 from dfbench.runs.records.run_file import (
     FILES,
     MANIFEST,
     NAME,
-    SCHEMA,
     make_folder,
-    read_record,
     remove_run,
     set_aside,
     write_files,
-    write_record,
 )
 from dfbench.runs.records.run_manifest import write_manifest
 from dfbench.runs.records.score_files import MERGED, refuse_changed
 from dfbench.runs.records.score_table import ScoreWriter, any_scores, done_videos
-from dfbench.runs.records.sessions import begin_session, end_session
+from dfbench.runs.records.stored_run import StoredRun
 from dfbench.runs.records.trained import Training
 from dfbench.runs.records.turns import turn_at
-from dfbench.runs.records.verification import CONTENT, content_of, record_findings
+from dfbench.runs.records.verification import content_of, record_findings
 from dfbench.runs.scoring.score_videos import score_videos
-from dfbench.runs.trainings.known_detector import known_detector
-from dfbench.runs.trainings.training_names import UNKNOWN
+from dfbench.runs.trainings.known_detector import KnownDetector, known_detector
 from dfbench.runs.trainings.weights import find_weights
-from dfbench.settings import DEFAULT_FACE_FINDER, Settings
+from dfbench.settings import Settings
 from dfbench.specs import DetectorCard, TestSet
 from dfbench.text import folder_name
-from dfbench.types import FULL_PRECISION, PrepareSpec, Status, Video
+from dfbench.types import PrepareSpec, Status, Video
+
+if TYPE_CHECKING:
+    from dfbench.data.datasets.leakage import Leak
+    from dfbench.data.datasets.official import Listing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRun:
-    """A run whose scores are complete: its folder, the content of its run.json, whether anything was computed.
+    """A run whose scores are complete, and whether anything was computed.
 
     `asked` is the record as this request alone would begin it, whatever is stored; `expected` the videos of each test,
     which lie in `roots`.
     """
 
-    folder: Path
-    record: Mapping[str, Any]
+    run: StoredRun
     computed: bool
     host: Host
-    asked: Mapping[str, Any]
+    asked: RunRecord
     expected: Mapping[str, Sequence[Video]]
     settings: Settings
     roots: tuple[Path, ...] = ()
@@ -101,26 +94,13 @@ def score_detector(request: ScoringRequest, setup: Setup, *, progress: Progress)
     if options.weights is None and spec.needs_weights:
         options = replace(options, weights=find_weights(request, session, stored=True))
     known = known_detector(spec, options, session.registry)
-    card, sha, training = known.card, known.weights_sha256, known.training
-    _tell(training, request, session)
+    card = known.card
+    _tell(known.training, request, session)
     leaks = leaks_into_tests(session, card, videos)
     warn_of_leaks(leaks, progress)
     files = {key: session.file_fingerprints(rows, test=key) for key, rows in videos.items()}
-    record = _record(request, session, card, sha, training, tests, videos, files)
-    record["training_warning"] = training.notice(session.registry)
-    private = private_to(session)
-    record["lists"] = {
-        key: private.value(listing.to_json(), messages=True) for key, (_, listing) in listed.items()
-    }
-    tested = [test.dataset for test in tests]
-    record["plugins"] = plugins_used(session, tested, finder=record["prepare"]["finder"])
-    if session.protocol.purpose != "test":
-        record["purpose"] = session.protocol.purpose
-    if leaks:
-        record["leaks"] = private.value(by_test(leaks, tests), messages=True)
-    if options.recipe:
-        record["read_as"] = {"recipe": options.recipe, "changes": dict(options.changes)}
-    name = f"{spec.name}-{folder_name(session.protocol.name)}-{record['corpus']}-{record['identity'][:12]}"
+    record = _record(request, session, known, tests, listed, files, leaks)
+    name = f"{spec.name}-{folder_name(session.protocol.name)}-{record.corpus}-{record.identity[:12]}"
     folder = require_below(session.settings.runs, below(session.settings.runs, name))
     work = _Work(folder, record, session, card, videos, files)
     if not request.force and (done := work.done_before(progress)) is not None:
@@ -147,7 +127,7 @@ class _Work:
     """What a request asks for, resolved: the folder and the record of its run, and the videos with their files."""
 
     folder: Path
-    record: Mapping[str, Any]
+    record: RunRecord
     session: ProtocolSession
     card: DetectorCard
     videos: Mapping[str, list[Video]]
@@ -156,18 +136,19 @@ class _Work:
     def done_before(self, progress: Progress) -> ScoredRun | None:
         """The run as it is stored if it is complete, else None."""
         stored = _stored(self.folder, progress)
-        if stored.get("status") != "complete":
+        if stored is None or not stored.complete:
             return None
         progress.note(f"{self.session.spec.name}: this run is complete, nothing to compute ({self.folder})")
-        for name in changed_since(stored.get("plugins"), self.record["plugins"]):
+        for name in changed_since(stored.plugins, self.record.plugins):
             progress.note(
                 f"warning: plugin {name!r} has changed since this run was scored: --force scores it again"
             )
-        return self._scored(_with_lists(self.folder, stored, self.record["lists"]), computed=False)
+        return self._scored(_with_lists_of(self.record, StoredRun(self.folder, stored)), computed=False)
 
     def left(self) -> dict[str, list[Video]]:
         """The videos of each test that have no score yet. Raises StoreError if what is there was changed since."""
-        refuse_changed(self.folder, noted=CONTENT in _stored(self.folder, SilentProgress()))
+        stored = _stored(self.folder, SilentProgress())
+        refuse_changed(self.folder, noted=stored is not None and stored.content is not None)
         done = done_videos(self.folder, retry=(Status.MISSING, Status.ERROR))
         return {
             key: [video for video in expected if (key, video.video_id) not in done]
@@ -178,68 +159,56 @@ class _Work:
         """Score what is left; without a detector, nothing is. Raises StoreError, ScoreError."""
         left = self.left()
         stored = _stored(self.folder, SilentProgress())
-        record = begin_session(self.record, stored, device=device, threads=compute_threads())
-        record["plugins"] = joined(stored.get("plugins"), record["plugins"])
-        record = _begin(self.folder, record, self.videos, self.files, self.session)
-        events, facts = Events(self.session.host, self.session.progress), RunFacts.of(record)
-        events.run_started(facts, self.folder)
+        record = self.record.begun(stored, device=device, threads=compute_threads())
+        run = _begin(self.folder, record, self.videos, self.files, self.session)
+        events = Events(self.session.host, self.session.progress)
+        events.run_started(run.record, self.folder)
         try:
-            finished = _score_into(self.folder, record, self.session, self.card, detector, left)
+            finished = _score_into(run, self.session, self.card, detector, left)
         except BaseException as error:
-            events.run_failed(facts, self.folder, error)
+            events.run_failed(run.record, self.folder, error)
             raise
         return self._scored(finished, computed=True)
 
-    def _scored(self, record: Mapping[str, Any], *, computed: bool) -> ScoredRun:
+    def _scored(self, run: StoredRun, *, computed: bool) -> ScoredRun:
         session = self.session
         roots = tuple(session.source.roots.values())
-        return ScoredRun(
-            self.folder, record, computed, session.host, self.record, self.videos, session.settings, roots
-        )
+        return ScoredRun(run, computed, session.host, self.record, self.videos, session.settings, roots)
 
 
 def _score_into(
-    folder: Path,
-    record: Mapping[str, Any],
+    run: StoredRun,
     session: ProtocolSession,
     card: DetectorCard,
     detector: Detector | None,
     left: Mapping[str, list[Video]],
-) -> dict[str, Any]:
-    """Score the videos that are `left` (without a detector, none is) into the run's folder; returns its final record."""
+) -> StoredRun:
+    """Score the videos that are `left` (without a detector, none is) into the run's folder; returns the finished run."""
     try:
         with ScoreWriter(
-            folder, told=private_to(session).text
+            run.folder, told=private_to(session).text
         ) as writer:  # leaving it by an error or Ctrl-C keeps what was scored
             if detector is not None:
                 _score_datasets(session, card, detector, left, writer)
             writer.finish()
     except BaseException as error:
-        _leave(folder, record, error, private_to(session))
+        _leave(run, error, private_to(session))
         raise
-    ended = end_session(record)
-    content = content_of(folder, (MANIFEST, FILES, MERGED))
-    finished = {
-        **ended,
-        "status": "complete",
-        "finished": ended["sessions"][-1]["finished"],
-        CONTENT: content,
-    }
-    return write_record(folder, finished)
+    return run.write(run.record.completed(content_of(run.folder, (MANIFEST, FILES, MERGED))))
 
 
 def _begin(
     folder: Path,
-    record: Mapping[str, Any],
+    record: RunRecord,
     videos: Mapping[str, Sequence[Video]],
     files: Mapping[str, FileFingerprints],
     session: ProtocolSession,
-) -> dict[str, Any]:
-    """Write down what the run is about to score; returns its record."""
+) -> StoredRun:
+    """Write down what the run is about to score; returns the run."""
     make_folder(folder)
     write_manifest(folder, videos, session.source.roots.values())
     write_files(folder, files.values())
-    return write_record(folder, {**record, CONTENT: content_of(folder, (MANIFEST, FILES))})
+    return StoredRun(folder, record.with_content(content_of(folder, (MANIFEST, FILES))).write(folder))
 
 
 def _tell(training: Training, request: ScoringRequest, session: ProtocolSession) -> None:
@@ -252,27 +221,28 @@ def _tell(training: Training, request: ScoringRequest, session: ProtocolSession)
         )
 
 
-def _stored(folder: Path, progress: Progress) -> dict[str, Any]:
-    """The record of this very run if it was begun before; {} if not, or if it is damaged: it is then written anew."""
+def _stored(folder: Path, progress: Progress) -> RunRecord | None:
+    """The record of this very run if it was begun before; None if not, or if it is damaged: it is then written anew."""
     if not (folder / NAME).is_file():
-        return {}
+        return None
     try:
-        return read_record(folder)
+        return RunRecord.read(folder)
     except NewerFormatError:  # which is not to be written anew
         raise
     except StoreError as error:
         progress.note(f"warning: {error.message}; it is written anew, what was scored already is kept")
-        return {}
+        return None
 
 
-def _with_lists(folder: Path, stored: dict[str, Any], lists: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a complete run with what its lists name now, beside what they should: its videos are the same, but
-    a bad line may be gone from them, and a run of an earlier version does not say."""
-    if stored.get("lists") == lists or any(one.problem for one in record_findings(stored)):
-        return stored  # a record that was changed is not written anew as if it were right
+def _with_lists_of(asked: RunRecord, run: StoredRun) -> StoredRun:
+    """A complete run with what its lists name now, beside what they should: its videos are the same, but a bad line may be
+    gone from them, and a run of an earlier version does not say."""
+    record = run.record.with_lists_of(asked)
+    if record is run.record or any(one.problem for one in record_findings(run.record)):
+        return run  # a record that was changed is not written anew as if it were right
     with suppress(StoreError):  # of a colleague
-        return write_record(folder, {**stored, "lists": lists})
-    return {**stored, "lists": lists}
+        return run.write(record)
+    return StoredRun(run.folder, record)
 
 
 def private_to(session: ProtocolSession) -> Redaction:
@@ -280,14 +250,14 @@ def private_to(session: ProtocolSession) -> Redaction:
     return redaction(session.settings, session.source.roots.values())
 
 
-def _leave(folder: Path, record: Mapping[str, Any], error: BaseException, private: Redaction) -> None:
+def _leave(run: StoredRun, error: BaseException, private: Redaction) -> None:
     """Say in the record of a run why it ended early; remove a run of which nothing was scored."""
     reason = "interrupted" if isinstance(error, KeyboardInterrupt) else private.text(one_line(error))
     with suppress(StoreError):  # the error that ended it is the one to tell
-        if any_scores(folder):
-            write_record(folder, end_session({**record, "status": "failed", "error": reason}))
+        if any_scores(run.folder):
+            run.write(run.record.failed(reason))
         else:
-            remove_run(folder)
+            remove_run(run.folder)
 
 
 def _score_datasets(
@@ -327,52 +297,27 @@ def _tell_notes(key: str, prepared: Sequence[PreparedResult], progress: Progress
 def _record(
     request: ScoringRequest,
     session: ProtocolSession,
-    card: DetectorCard,
-    sha: str,
-    training: Training,
+    known: KnownDetector,
     tests: Sequence[TestSet],
-    videos: Mapping[str, list[Video]],
+    listed: Mapping[str, tuple[list[Video], Listing]],
     files: Mapping[str, FileFingerprints],
-) -> dict[str, Any]:
-    spec = session.spec
-    corpus = session.source.corpus_of(test.dataset for test in tests)
-    detector = {"name": spec.name, "version": spec.version, "weights_sha256": sha, "recipe": card.recipe}
-    prepare = session.with_finder(PrepareSpec(card.clips.frame_choice()))
-    scoring = {
-        "schema": SCHEMA,
-        "detector": detector,
-        "protocol": session.protocol.name,
-        "corpus": corpus,
-        "seed": request.seed,
-        "pooling": str(card.pooling),
-        "clips": identity_of(card.clips),
-        "prepare": identity_of(prepare),
-        "datasets": {
-            test.key: {
-                "manifest": manifest_digest(videos[test.key]),
-                "files": fingerprints_digest(files[test.key]),
-                "videos": len(videos[test.key]),
-                # Where the key is the name of the dataset, as in every run of before, the identity is that of before, too.
-                **({"dataset": test.dataset} if test.key != test.dataset else {}),
-            }
+    leaks: Sequence[Leak],
+) -> RunRecord:
+    shared = by_test(leaks, tests)
+    prepare = session.with_finder(PrepareSpec(known.card.clips.frame_choice()))
+    datasets = [test.dataset for test in tests]
+    return new_record(
+        known,
+        [
+            ExpectedTest(test, *listed[test.key], files[test.key], tuple(shared.get(test.key, ())))
             for test in tests
-        },
-    }
-    if card.margins:  # of the datasets scored here
-        scoring["margins"] = {test.key: card.clips_of(test.dataset).margin for test in tests}
-    precision = "" if request.precision == FULL_PRECISION else request.precision
-    if precision:
-        scoring["precision"] = precision
-    facts = [card.recipe, training.words(corpus), precision]
-    if prepare.finder != DEFAULT_FACE_FINDER:
-        facts.append(f"faces by {prepare.finder}")
-    return {
-        **scoring,
-        "identity": recorded_identity(scoring),
-        "status": "running",
-        "entry": entry_name(spec.name, facts, seed=training.seed),
-        **training.to_json(),
-        UNKNOWN: list(training.unknown),
-        "train_compression": card.train_compression,
-        "training": private_to(session).value(dict(card.details)),
-    }
+        ],
+        protocol=session.protocol,
+        corpus=session.source.corpus_of(datasets),
+        seed=request.seed,
+        precision=request.precision,
+        prepare=prepare,
+        plugins=plugins_used(session, datasets, finder=prepare.finder),
+        warning=known.training.notice(session.registry),
+        private=private_to(session),
+    )

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dfbench.data.datasets.corpus_card import posing_as
 from dfbench.hooks.registry import Kind
 from dfbench.names import name_fault
-from dfbench.runs.records.recorded_names import dataset_of
 from dfbench.specs import DetectorCard
 from dfbench.text import storable
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
+    from dfbench.runs.records.record import RunRecord
 
-UNKNOWN = (
-    "training_unknown"  # in a record: those of `trained_on` that no dataset was called when it was written
-)
 _MOST = 200  # characters of a name that is kept
 _TAIL = re.compile(r"(?P<name>.+?)[\s/:_@(\[-]+(?P<tail>[A-Za-z0-9]+)[)\]]?")
 _SEVERAL = (re.compile(r"[,;|&]|\band\b"), re.compile(r"\+"))
@@ -130,20 +127,19 @@ def named_card(card: DetectorCard, registry: Registry) -> DetectorCard:
 
 
 def recorded_training(
-    record: Mapping[str, Any], names: Callable[[], DatasetNames], *, as_written: bool
+    record: RunRecord, names: Callable[[], DatasetNames], *, as_written: bool
 ) -> NamedTraining | None:
-    """The training in the record of a run, as `read_record` returned it; None if nothing is known of it.
+    """The training in the record of a run; None if nothing is known of it.
 
     `names` is called only where it is needed. `as_written`: it is certain that nobody edited the record, whose own word of
     which names were known then counts: the plugin of a dataset need not be installed where a board is made.
     """
-    said = record["trained_on"]
+    said, unknown = record.training.datasets, record.training.unknown
     if said is None:
         return None
-    unknown = record.get(UNKNOWN)
-    if as_written and isinstance(unknown, list):
-        return NamedTraining(tuple(sorted(said)), tuple(sorted(set(said) & set(map(str, unknown)))))
-    also = [dataset_of(record, test) for test in record["datasets"]]
+    if as_written and unknown is not None:
+        return NamedTraining(tuple(sorted(said)), tuple(sorted(set(said) & set(unknown))))
+    also = [test.dataset for test in record.tests.values()]
     return names().resolve(said, also=also) if said else NamedTraining(())
 
 
