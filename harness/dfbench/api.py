@@ -41,9 +41,9 @@ def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> tu
 
     with generators_kept():
         scored = score_detector(request, setup, progress=progress)
-    run, events = scored.run, Events(scored.host, progress)
+    run, events = scored.run, Events(setup.host, progress)
     try:
-        table = table_of(scored, cache=scored.settings.cache, progress=progress)
+        table = table_of(scored, cache=setup.settings.cache, progress=progress)
     except BaseException as error:
         if scored.computed:
             events.run_failed(run.record, run.folder, error)

@@ -37,7 +37,7 @@ def table_of(scored: ScoredRun, *, cache: Path, progress: Progress) -> pd.DataFr
     checked = check_run(run, kept=cache)
     altered = [one.problem for one in checked.findings if one.problem and one.check != "table"]
     if not altered and run.record.content is None:
-        altered = expected_problems(run.scores(), scored.expected)
+        altered = expected_problems(run.scores(), scored.plan.videos)
     if altered or checked.table is None:
         return _held_against_record(scored, altered or list(checked.problems))
     for problem in checked.problems:
@@ -53,9 +53,9 @@ def table_of(scored: ScoredRun, *, cache: Path, progress: Progress) -> pd.DataFr
 
 def _held_against_record(scored: ScoredRun, altered: list[str]) -> pd.DataFrame:
     """The table of a run that was altered, which says so: what its scores give for the videos that were expected."""
-    name, asked = scored.run.name, StoredRun(scored.run.folder, scored.asked)
+    name, asked = scored.run.name, StoredRun(scored.run.folder, scored.plan.record)
     try:
-        table = result_table(held_against(asked.videos(), scored.expected), record=scored.asked)
+        table = result_table(held_against(asked.videos(), scored.plan.videos), record=scored.plan.record)
     except DfbenchError as error:
         raise RunError(
             f"{name} {ALTERED}: {'; '.join(altered)}",
@@ -81,7 +81,7 @@ def _store(scored: ScoredRun, table: pd.DataFrame, cache: Path) -> None:
     folder, record = scored.run.folder, scored.run.record
     write_table(table, folder)
     if record.content is None or MANIFEST not in record.content.sha256:
-        write_manifest(folder, scored.expected, scored.roots)
+        write_manifest(folder, scored.plan.videos, scored.session.source.roots.values())
     content = content_of(folder, (*RUN_FILES, TABLE_CSV))
     written = scored.run.write(record.with_content(content, measured_by=measuring_code()))
     check_run(written, kept=cache, made=table)  # so that the first board need not make it again
