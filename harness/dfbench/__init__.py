@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from dfbench.interfaces import OtherFaces as OtherFaces
     from dfbench.interfaces import Progress as Progress
     from dfbench.interfaces import ProgressTask as ProgressTask
+    from dfbench.interfaces import ScoresFiles as ScoresFiles
     from dfbench.interfaces import Synthesizer as Synthesizer
     from dfbench.interfaces import ThoroughFaceFinder as ThoroughFaceFinder
     from dfbench.interfaces import Trainer as Trainer

@@ -126,6 +126,20 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class ScoresFiles(Protocol):
+    """Scores video files as they are; it has this method in place of `Detector.score`, and sees no clips.
+
+    The videos that it is asked about are those in which a face was found, as for any other detector.
+    """
+
+    def score_files(self, paths: Sequence[Path]) -> Tensor:
+        """Return the logit of "fake" (B,), float, of each video file (or folder of frames) at `paths`.
+
+        The score of a file must not depend on the other files. Raise VideoError for a file that has no score.
+        """
+
+
+@runtime_checkable
 class Explainer(Protocol):
     """Explains where and when a detector found signs of a forgery."""
 

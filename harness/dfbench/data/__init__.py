@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dfbench.data.clips import read_clips as read_clips
     from dfbench.data.datasets.corpus_card import CORPUS_FILE as CORPUS_FILE
     from dfbench.data.datasets.manifest import compression_of as compression_of
+    from dfbench.data.decoding.file_facts import FileFacts as FileFacts
+    from dfbench.data.decoding.file_facts import file_facts as file_facts
     from dfbench.data.faces.landmarks import landmark_file as landmark_file
     from dfbench.data.faces.tracking import merged_faces as merged_faces
     from dfbench.data.faces.tracking import not_overlapping as not_overlapping

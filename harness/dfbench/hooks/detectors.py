@@ -14,7 +14,7 @@ from dfbench.errors import PluginError
 from dfbench.escaping import for_shell
 from dfbench.hooks.plugin_code import ToldExplainer, running
 from dfbench.hooks.registry import load_object
-from dfbench.interfaces import Detector, Explainer
+from dfbench.interfaces import Detector, Explainer, ScoresFiles
 from dfbench.specs import DetectorCard, DetectorSpec, LoadOptions
 from dfbench.types import FULL_PRECISION
 
@@ -23,12 +23,22 @@ OPTIONS = "options"  # the name of the first parameter of a factory that takes L
 
 @contextmanager
 def opened(spec: DetectorSpec, options: LoadOptions) -> Iterator[Detector]:
+    """Build a detector that scores clips, as `opened_scorer`; raises PluginError for any other too."""
+    with opened_scorer(spec, options) as detector:
+        if not isinstance(detector, Detector):
+            raise _of_another_kind(spec, spec.build, detector, "score()")
+        yield detector
+
+
+@contextmanager
+def opened_scorer(spec: DetectorSpec, options: LoadOptions) -> Iterator[Detector | ScoresFiles]:
     """Build the detector of `spec` as `options` say and yield it; its `close()`, if it has one, is called at the end.
 
-    Raises PluginError for what the plugin raises and for an object without `score`, and the plugin's own DfbenchErrors.
+    Raises PluginError for what the plugin raises and for an object without `score` and `score_files`, and the plugin's own
+    DfbenchErrors.
     """
     with _built(spec, spec.build, options, "when it was built") as detector:
-        if not isinstance(detector, Detector):
+        if not isinstance(detector, Detector | ScoresFiles):
             raise _of_another_kind(spec, spec.build, detector, "score()")
         yield detector
 

@@ -20,6 +20,7 @@ from dfbench.errors import PluginError, UsageError
 from dfbench.exchanged import FaceFile, Trained, TrainingNeeds, TrainingRequest
 from dfbench.hooks.conformance import CheckResult, check_detector
 from dfbench.hooks.conformance.checking import run_check
+from dfbench.hooks.conformance.files import write_video
 from dfbench.hooks.detectors import card_of
 from dfbench.hooks.recipe_names import recipe_names
 from dfbench.hooks.registry import load_object
@@ -91,7 +92,7 @@ def check_training(
         )
     trainer = cast("TrainerFactory", load_object(spec.trainer))(
         recipe or recipe_names(spec).demo,
-        {**SHORT, **(overrides or {})},
+        {**(SHORT if spec.method else {}), **(overrides or {})},  # fields of any method's recipe
         **({"synthesizer": synthesizer} if synthesizer else {}),
     )
     made_by = _synthesizer(trainer.needs(), registry)
@@ -168,7 +169,7 @@ def _synthesizer(needs: TrainingNeeds, registry: Registry) -> Synthesizer | None
 
 
 def made_faces(folder: Path, needs: TrainingNeeds) -> tuple[list[FaceFile], list[FaceFile]]:
-    """Write the face files that `needs` asks for, of a few made-up videos; returns those for training and for validation."""
+    """Write a few made-up videos, and face files as `needs` asks for them; returns those for training and for validation."""
     both = {"train": (needs.prepare, needs.labels)}
     both["val"] = (needs.prepare_validation, needs.validation_labels or needs.labels)
     files: dict[str, list[FaceFile]] = {"train": [], "val": []}
@@ -179,9 +180,19 @@ def made_faces(folder: Path, needs: TrainingNeeds) -> tuple[list[FaceFile], list
                 path = folder / f"{video_id}.faces"
                 seed = [len(split), label, number]
                 write_faces(path, _face(spec, np.random.default_rng(seed)))
+                video_path = folder / f"{video_id}.mp4"
+                write_video(video_path, size=32 + 16 * label, frames=4 + number, seed=seed)
                 manipulation = "real" if label == Label.REAL else "made"
                 video = Video(
-                    DATASET, video_id, path, Label(label), split, manipulation, "", (video_id,), video_id
+                    DATASET,
+                    video_id,
+                    video_path,
+                    Label(label),
+                    split,
+                    manipulation,
+                    "",
+                    (video_id,),
+                    video_id,
                 )
                 files[split].append(FaceFile(video, path))
     return files["train"], files["val"]

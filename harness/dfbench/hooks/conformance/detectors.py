@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError
 from dfbench.escaping import for_shell
 from dfbench.hooks.conformance.checking import SEED, CheckResult, run_check
 from dfbench.hooks.conformance.explainers import check_explainer
+from dfbench.hooks.conformance.files import check_files
 from dfbench.hooks.conformance.tensors import difference, score, wrong_form
-from dfbench.hooks.detectors import card_of, opened
-from dfbench.interfaces import Detector
+from dfbench.hooks.detectors import card_of, opened, opened_scorer
+from dfbench.interfaces import Detector, ScoresFiles
 from dfbench.specs import DetectorSpec, LoadOptions
 from dfbench.types import ClipSpec
 
@@ -30,8 +32,8 @@ def check_detector(
 
     Checks that it builds, returns a floating (B,) tensor of finite logits, scores a clip alike alone and in any
     batch (within 1e-4), repeats itself, does so when built again with the same seed, leaves its input unchanged,
-    and takes a batch of one. Where it offers to explain itself, `check_explainer` follows. Raises UsageError if the
-    detector needs weights and none are given.
+    and takes a batch of one. Where it offers to explain itself, `check_explainer` follows. A detector that scores
+    files is given made-up ones. Raises UsageError if the detector needs weights and none are given.
     """
     if spec.needs_weights and weights is None:
         raise UsageError(
@@ -41,17 +43,20 @@ def check_detector(
 
     options = LoadOptions(weights, device)
     with ExitStack() as stack:
-        built: list[tuple[Detector, ClipSpec]] = []
+        built: list[tuple[Detector | ScoresFiles, ClipSpec]] = []
 
         def check_build() -> str:
             card = card_of(spec, options)
-            built.append((stack.enter_context(opened(spec, options)), card.clips))
+            built.append((stack.enter_context(opened_scorer(spec, options)), card.clips))
             return card.bad_margin()
 
         results = [run_check("builds", check_build)]
         if not results[0].passed:
             return results
         detector, clip_spec = built[0]
+        if isinstance(detector, ScoresFiles):
+            scratch = Path(stack.enter_context(TemporaryDirectory(prefix="dfbench-check-")))
+            return results + check_files(spec, detector, options, scratch)
         return results + _checks_of(spec, detector, _random_clips(clip_spec), options)
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.errors import NewerFormatError, StoreError
-from dfbench.hooks.detectors import opened
+from dfbench.hooks.detectors import opened_scorer
 from dfbench.hooks.events import Events
 from dfbench.hooks.registry import one_line
 from dfbench.hooks.third_party import changed_since
-from dfbench.interfaces import Detector, Progress
+from dfbench.interfaces import Detector, Progress, ScoresFiles
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device, compute_threads
 from dfbench.runs.planning.opening import open_scoring
@@ -73,8 +73,8 @@ def score(plan: ScoringPlan, session: ProtocolSession, *, force: bool = False) -
     # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
     # are found at once, and leave no run behind.
     options = replace(plan.detector.options, device=choose_device(plan.detector.options.device))
-    door: AbstractContextManager[Detector | None] = (
-        opened(session.spec, options) if any(left.values()) else nullcontext()
+    door: AbstractContextManager[Detector | ScoresFiles | None] = (
+        opened_scorer(session.spec, options) if any(left.values()) else nullcontext()
     )
     with door as detector:
         if force and plan.folder.exists():
@@ -119,7 +119,7 @@ class _Work:
             for key, expected in self.plan.videos.items()
         }
 
-    def score(self, detector: Detector | None, device: str) -> ScoredRun:
+    def score(self, detector: Detector | ScoresFiles | None, device: str) -> ScoredRun:
         """Score what is left; without a detector, nothing is. Raises StoreError, ScoreError."""
         plan, session = self.plan, self.session
         left = self.left()
@@ -139,7 +139,7 @@ def _score_into(
     run: StoredRun,
     plan: ScoringPlan,
     session: ProtocolSession,
-    detector: Detector | None,
+    detector: Detector | ScoresFiles | None,
     left: Mapping[str, list[Video]],
 ) -> StoredRun:
     """Score the videos that are `left` (without a detector, none is) into the run's folder; returns the finished run."""
@@ -201,7 +201,7 @@ def _leave(run: StoredRun, error: BaseException, plan: ScoringPlan) -> None:
 def _score_tests(
     plan: ScoringPlan,
     session: ProtocolSession,
-    detector: Detector,
+    detector: Detector | ScoresFiles,
     left: Mapping[str, list[Video]],
     writer: ScoreWriter,
 ) -> None:

@@ -21,7 +21,7 @@ from dfbench.data.fingerprints import ABSENT, fingerprints
 from dfbench.data.images.file_kinds import is_video_name
 from dfbench.data.store.face_files import read_track
 from dfbench.errors import ScoreError, StoreError, UsageError
-from dfbench.hooks.detectors import opened
+from dfbench.hooks.detectors import opened_scorer
 from dfbench.interfaces import Progress
 from dfbench.metrics.uncertainty import percentile_interval
 from dfbench.runs.planning.devices import choose_device
@@ -167,7 +167,7 @@ def predict_files(
         progress.note(f"*** {spec.name}: {notice}")
     found = _Collected(detector.card.pooling)
     # Before faces are looked for, which may take hours: weights that cannot be used are found at once.
-    with opened(spec, detector.options) as model:
+    with opened_scorer(spec, detector.options) as model:
         prepared = prepared_files(
             list(dict.fromkeys(given)), detector.card.clips, session_of_files(setup, progress), retry=retry
         )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from dfbench.errors import DfbenchError, ScoreError, StoreError, VideoError
 from dfbench.hooks.manners import kept
 from dfbench.hooks.plugin_code import DEBUG, GOES_ON, place_of
 from dfbench.hooks.registry import one_line
-from dfbench.interfaces import Detector, Progress
+from dfbench.interfaces import Detector, Progress, ScoresFiles
 from dfbench.types import ClipSpec, Status, VideoFile
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ScoreSink(Protocol[_W_contra]):
 
 
 def score_videos(
-    detector: Detector,
+    detector: Detector | ScoresFiles,
     videos: Sequence[Prepared[_V]],
     *,
     clips: ClipSpec,
@@ -95,10 +95,15 @@ def score_videos(
                     )
                 else:
                     begun = time.perf_counter()
+                    if isinstance(detector, ScoresFiles):
+                        frames = frames[:1]  # a row for the file, where others have one for each clip
                     with watched:
-                        logits, reason, cause = _attempt(detector, batch)
+                        logits, reason, cause = _attempt(detector, one.video, batch)
                     seconds = time.perf_counter() - begun
-                    if logits is None:
+                    if isinstance(cause, VideoError):  # of this file, and no fault of the detector
+                        status = Status(cause.status)
+                        writer.add_status(one.video, status=status, reason=cause.message, seconds=seconds)
+                    elif logits is None:
                         writer.add_status(one.video, status=Status.ERROR, reason=reason, seconds=seconds)
                         progress.note(f"error: {one.video.dataset}/{one.video.video_id}: {reason}")
                         failures.add(reason, one.video, cause)
@@ -149,21 +154,25 @@ def _read_ahead(
 
 
 def _attempt(
-    detector: Detector, batch: NDArray[np.uint8]
+    detector: Detector | ScoresFiles, video: VideoFile, batch: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64] | None, str, BaseException | None]:
     """The logits, or None with the reason why there are none and the exception behind it."""
     import torch
 
     try:
         with torch.inference_mode():
-            returned: object = detector.score(torch.from_numpy(batch))
+            if isinstance(detector, ScoresFiles):
+                count, returned = 1, cast("object", detector.score_files([video.path]))
+            else:
+                count, returned = len(batch), cast("object", detector.score(torch.from_numpy(batch)))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code; one strange video must not end the run
         message = error.message if isinstance(error, DfbenchError) else one_line(error)
         return None, f"the detector failed: {message}", error
     if not isinstance(returned, torch.Tensor):
         return None, f"the detector returned {type(returned).__name__}, not a tensor", None
-    if tuple(returned.shape) != (len(batch),):
-        return None, f"the detector returned shape {tuple(returned.shape)} for {len(batch)} clips", None
+    if tuple(returned.shape) != (count,):
+        what = "a file" if isinstance(detector, ScoresFiles) else f"{count} clips"
+        return None, f"the detector returned shape {tuple(returned.shape)} for {what}", None
     if returned.is_complex():
         return None, "the detector returned complex numbers", None
     logits: NDArray[np.float64] = returned.detach().to("cpu", torch.float64).numpy()
