@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dfbench import ClipSpec, DetectorSpec, Pooling, hookimpl
 from dfbench_baselines.clip_offers import clip_detectors
+from dfbench_baselines.cue_offers import cue_detectors
 from dfbench_synthesis import dfbench_synthesizers
 
 _SBI = "Kaede Shiohara, Toshihiko Yamasaki: Detecting Deepfakes with Self-Blended Images, CVPR 2022"
@@ -57,6 +58,7 @@ def _no_skill() -> list[DetectorSpec]:
             clips=ClipSpec(frames=2, size=112, per_video=6, margin=0.25),
             trained_on=frozenset(),
         ),
+        *cue_detectors(),
     ]
 
 
