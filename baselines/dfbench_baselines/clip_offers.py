@@ -22,11 +22,15 @@ _MVIT = (
     " Multiscale Vision Transformers, ICCV 2021"
 )
 _I3D = "Joao Carreira, Andrew Zisserman: Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
+_VIDEOMAE = (
+    "Zhan Tong, Yibing Song, Jue Wang, Limin Wang: VideoMAE: Masked Autoencoders are Data-Efficient Learners for"
+    " Self-Supervised Video Pre-Training, NeurIPS 2022"
+)
 UNPUBLISHED = "no figure for it is known that was published after training on FF++"
 
 
 def clip_detectors() -> list[DetectorSpec]:
-    """Return the specs of the networks of pytorchvideo."""
+    """Return the specs of the networks of pytorchvideo, and of VideoMAE."""
     return [
         _spec("x3d_s", "X3D-S, small 3D convolutions", _X3D),
         _spec("x3d_m", "X3D-M, small 3D convolutions", _X3D),
@@ -36,6 +40,14 @@ def clip_detectors() -> list[DetectorSpec]:
         _spec("csn_r101", "CSN, a ResNet-101 that convolves each channel alone", _CSN),
         _spec("mvit_base_16x4", "MViT-B, a multiscale transformer", _MVIT),
         _spec("i3d_r50", "I3D, an inflated ResNet-50", _I3D),
+        DetectorSpec(
+            name="videomae",
+            summary=f"VideoMAE's transformer on tubelets, trained on clips of real and fake videos; {UNPUBLISHED}.",
+            method="dfbench_baselines.videomae:METHOD",
+            default_recipe="standard",
+            licence="Apache-2.0",
+            citation=_VIDEOMAE,
+        ),
     ]
 
 
