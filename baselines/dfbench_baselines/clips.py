@@ -62,6 +62,10 @@ class ClipRecipe(training.Recipe):
                 f"size {self.size}: {self.builder} halves a frame five times, so that it needs {HALVED} px at least"
                 + (", and a multiple of them" if self.builder.startswith("mvit") else "")
             )
+        if self.builder.startswith("slowfast") and self.width < 1 / 8:
+            raise ValueError(
+                f"width {self.width}: the fast pathway has an eighth of the channels, so that 0.125 is the least"
+            )
         times = TIMES.get(self.builder.partition("_")[0], 1)
         if self.frames % times:
             raise ValueError(f"frames {self.frames}: {self.builder} needs a multiple of {times}")
@@ -105,7 +109,7 @@ def build(builder: str, *, frames: int, size: int, width: float = 1, outputs: in
             "spatial_size": size,
             "temporal_size": frames,
             "head_num_classes": outputs,
-            "patch_embed_dim": round(96 * width),
+            "patch_embed_dim": 8 * round(12 * width),  # later layers want multiples of eight
         }
     else:
         given = {"model_num_class": outputs, "head_activation": None, **_channels(builder, width)}

@@ -197,6 +197,7 @@ def test_the_state_is_found_where_the_zoo_keeps_it(tmp_path: Path) -> None:
         (clips.X3D_S, {"size": "16"}, "32 px at least"),
         (clips.X3D_S, {"size": "2048"}, "at most 1024"),
         (clips.X3D_S, {"width": "100"}, "width"),
+        (clips.SLOWFAST_R50, {"width": "0.1"}, "0.125 is the least"),
     ],
 )  # fmt: skip
 def test_what_a_network_cannot_see_is_refused(

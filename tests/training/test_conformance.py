@@ -31,6 +31,13 @@ SMALL = {
     "meso4": {"size": "32", "train_crop": "32"},
     "sbi": {"size": "64", "train_crop": "80"},
     "mesoinception4": {"size": "32", "train_crop": "32"},
+    "timesformer": {"size": "32", "patch": "8", "width": "24", "heads": "2", "train_crop": "64"},
+    "videomae": {"size": "32", "train_crop": "32", "width": "24", "heads": "2"},
+    "slowfast_r50": {"size": "32", "train_crop": "32", "width": "0.125"},
+    **{
+        name: {"size": "32", "train_crop": "32", "width": "0.0625"}
+        for name in ("x3d_s", "x3d_m", "slow_r50", "r2plus1d_r50", "csn_r101", "mvit_base_16x4", "i3d_r50")
+    },
 }
 _BUNDLED = Host.load().registry
 TRAINED = [spec for name in _BUNDLED.names("detector") if (spec := _BUNDLED.detector(name)).method]
