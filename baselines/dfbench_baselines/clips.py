@@ -119,6 +119,8 @@ def build(builder: str, *, frames: int, size: int, width: float = 1, outputs: in
             # Before the head, networks take maxima; and SlowFast keeps a pool for each pathway in a list.
             if isinstance(part, nn.AvgPool3d):
                 setattr(module, name, nn.AdaptiveAvgPool3d(1))
+            elif type(part).__name__ == "Swish":  # the library's own asks torch for what it will lose
+                setattr(module, name, nn.SiLU())
     return net
 
 
