@@ -73,6 +73,16 @@ def with_neutral(values: Mapping[str, Any], declared: Mapping[str, Neutral]) -> 
     return {name: one.value for name, one in declared.items()} | dict(values)
 
 
+def known_fields(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a stored identity of the dataclass `kind`; returns its values by field, neutral ones where it is from before.
+
+    Raises ValueError for a field that this version does not know: what it stands for cannot be had here.
+    """
+    if unknown := sorted(set(stored) - {one.name for one in fields(kind)}):
+        raise ValueError(f"a later version of dfbench wrote {', '.join(unknown)}")
+    return with_neutral(stored, neutral_values(kind))
+
+
 def differences(other: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Return a clause for each field in which a stored identity differs from the `wanted` one, in the order of their names.
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from dfbench.errors import PluginError
-from dfbench.types import FULL_PRECISION, OFFICIAL, STORED_MARGIN, ClipSpec, Counts, Pooling
+from dfbench.face_sizes import STORED_MARGIN
+from dfbench.types import FULL_PRECISION, OFFICIAL, ClipSpec, Counts, Pooling, PrepareSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,10 @@ class DetectorCard:
     def clips_of(self, dataset: str) -> ClipSpec:
         """Return the clips to cut from videos of `dataset`, with the margin for it."""
         return replace(self.clips, margin=self.margins.get(dataset, self.clips.margin))
+
+    def prepare(self) -> PrepareSpec:
+        """What must be stored of a video, of whichever dataset it is: the smallest margin shows the most detail."""
+        return replace(self.clips, margin=min([self.clips.margin, *self.margins.values()])).prepare()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dfbench.face_sizes import MOST_STORED_SIZE, SHRINKING, STORED_MARGIN, STORED_SIZE, stored_size
 from dfbench.identity import digest_of, identity_of, neutral
 from dfbench.text import storable
 
@@ -33,7 +34,6 @@ MOST_FRAMES = 10**6  # of one video: eleven hours at 25 frames a second
 MOST_CLIP_BYTES = 16 * 2**30  # of the clips of one video, which are in memory together
 MOST_STORED_BYTES = 64 * 2**30  # of the stored crops of one video
 MOST_MARGIN = 10
-STORED_MARGIN = 0.5  # of the crops in the face store; a detector's margin must not be larger
 FULL_PRECISION = "32"  # float32, in which every detector scores by default
 REAL = "real"  # the manipulation of a real video
 # Words with a meaning of their own in tables: no manipulation of a fake, and no dataset, may have one as its name.
@@ -253,6 +253,11 @@ class ClipSpec:
             return FrameChoice("uniform", self.frames * self.per_video, clip=self.frames)
         return FrameChoice("runs", self.per_video, self.frames, clip=self.frames)
 
+    def prepare(self) -> PrepareSpec:
+        """What must be stored of a video so that these clips can be cut, with every pixel that they can show."""
+        size = stored_size(self.size, self.margin, square=self.square)
+        return PrepareSpec(self.frame_choice(), max_size=size)
+
 
 @dataclass(frozen=True, slots=True)
 class PrepareSpec:
@@ -260,14 +265,15 @@ class PrepareSpec:
 
     `frames` selects the frames. `finder` names the face finder; "" uses the one of the settings. `margin` is how far stored
     crops extend beyond the face box, as a fraction of its longer side; it is large so that any smaller margin can be cut
-    later. Crops keep their size in the video unless their side exceeds `max_size` pixels. `landmarks`: also compute 81
-    landmarks, which scoring does not need. `detect_every`: among successive frames, search for faces in every k-th frame and
-    interpolate between.
+    later. Crops keep their size in the video unless their side exceeds `max_size` pixels. Up to STORED_SIZE they are then
+    resized to it; with a larger `max_size` they are halved as long as none falls below it, so that a store for a larger one
+    contains the same pixels (`data.store.crop_sizes`). `landmarks`: also compute 81 landmarks, which scoring does not need.
+    `detect_every`: among successive frames, search for faces in every k-th frame and interpolate between.
 
     Leave the other fields alone. The preparation fills in `finder_version` and, if landmarks are wanted, `landmark_kind`
-    ("dlib", or "template" if dlib is not installed) and `landmarking`, the version of the landmarks. `tracking` and `decoding`
-    are the versions of how faces become a track and how frames are decoded. They are fields so that the identity of everything
-    that depends on faces includes them.
+    ("dlib", or "template" if dlib is not installed) and `landmarking`, the version of the landmarks. `tracking`, `decoding`
+    and `shrinking` are the versions of how faces become a track, how frames are decoded and how crops are resized. They are
+    fields so that the identity of everything that depends on faces includes them.
     """
 
     frames: FrameChoice
@@ -281,6 +287,16 @@ class PrepareSpec:
     decoding: int = field(default=DECODING, metadata=neutral(1))
     landmark_kind: str = field(default="dlib", metadata=neutral("dlib"))
     landmarking: int = field(default=1, metadata=neutral(1))
+    shrinking: int = field(default=SHRINKING, metadata=neutral(1))
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_size, int) and self.max_size <= STORED_SIZE:
+            object.__setattr__(self, "shrinking", 1)
+
+    @property
+    def is_halved(self) -> bool:
+        """Whether crops are shrunk by halves."""
+        return self.shrinking > 1
 
     def fault(self) -> str:  # noqa: PLR0911 # one return a fault
         """Return why nothing can be prepared this way, as a clause; "" if it can."""
@@ -289,7 +305,7 @@ class PrepareSpec:
             return f"frames are {fields['frames']!r}, not a FrameChoice"
         if fault := self.frames.fault():
             return f"frames cannot be chosen: {fault}"
-        for name in ("max_size", "detect_every"):
+        for name in ("max_size", "detect_every", "shrinking"):
             value = fields[name]
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 return f"{name} is {value!r}, not a whole number from 1 on"
@@ -297,6 +313,8 @@ class PrepareSpec:
             return f"finder is {fields['finder']!r} of version {fields['finder_version']!r}, not two texts"
         if not isinstance(fields["margin"], (int, float)) or not 0 <= fields["margin"] <= MOST_MARGIN:
             return f"margin is {fields['margin']!r}, not a number from 0 to {MOST_MARGIN}"
+        if self.is_halved and self.max_size > MOST_STORED_SIZE:
+            return f"max_size is {self.max_size}, and at most {MOST_STORED_SIZE} pixels a side are kept"
         if (size := self.frames.count * self.frames.length * 3 * self.max_size**2) > MOST_STORED_BYTES:
             return f"crops of one video take {size} bytes, and at most {MOST_STORED_BYTES} are kept"
         return ""

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.decoding.video import read_frames
-from dfbench.data.faces.video_faces import sharpness
+from dfbench.data.faces.cutting import sharpness
 from dfbench.data.store.face_files import read_track
 from dfbench.metrics.point import auc
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.session import Session
 from dfbench.runs.planning.setup import Setup
 from dfbench.runs.planning.sources import data_source
-from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
+from dfbench.types import FrameChoice, Label, Status, Video
 from dfbench_fakestormer.recipe import load_recipe
 from dfbench_plugins.demo.plan import plan
 from dfbench_plugins.face_finders.mtcnn import Mtcnn
@@ -36,7 +36,7 @@ def main() -> None:
     registry, settings = setup.registry, setup.settings
     source = data_source("demo", registry, settings, size="full", progress=progress)
     session = Session(setup.host, settings, source, progress)
-    spec = PrepareSpec(load_recipe("demo").clips().frame_choice())
+    spec = load_recipe("demo").clips().prepare()
     reals: list[Video] = []
     for name in DATASETS:
         dataset = registry.dataset(name)

@@ -24,9 +24,10 @@ from dfbench.data import StoredFaces
 from dfbench.data.decoding.frame_readers import is_worth_seeking
 from dfbench.data.decoding.packet_index import index_packets
 from dfbench.data.decoding.video import probe, read_frames, wanted_indices
-from dfbench.data.faces import video_faces
+from dfbench.data.faces import cutting
+from dfbench.data.faces import search as searching
 from dfbench.data.faces.tracking import MainFace, follow, overlap
-from dfbench.data.faces.video_faces import prepare_video
+from dfbench.data.faces.video_faces import WantedFrames, prepare_video
 from dfbench.data.preparing.prepare import prepare
 from dfbench.data.store.face_files import read_track, write_faces
 from dfbench.progress import SilentProgress
@@ -219,8 +220,8 @@ def test_threads_that_decode_one_video(
     assert in_turns(lambda: read(2), rounds=3, one_thread=lambda: read(1)) == count
 
 
-def main_face(search: video_faces.Search, choice: FrameChoice) -> MainFace:
-    track = video_faces.ranked_tracks(search, search.found, choice)[0]
+def main_face(search: searching.Search, choice: FrameChoice) -> MainFace:
+    track = searching.ranked_tracks(search, search.found, choice)[0]
     return follow(track, search.looked_at, search.positions)
 
 
@@ -234,12 +235,12 @@ def stages(video: Video, choice: FrameChoice, finder: Mtcnn, path: Path) -> dict
         taken[name] = round(time.perf_counter() - begun, 3)
         return result
 
-    frames = video_faces.WantedFrames(video.path, choice)
+    frames = WantedFrames(video.path, choice)
     timed("decode", list, frames)
-    search = timed("find", video_faces.look, frames, finder.of_video(), 1)
+    search = timed("find", searching.look, frames, finder.of_video(), 1)
     main = main_face(search, choice)
     kept = [one for row, one in enumerate(frames) if row in set(main.rows.tolist())]
-    faces = timed("cut", video_faces.crop_track, kept, main, PrepareSpec(choice))
+    faces = timed("cut", cutting.crop_track, kept, main, PrepareSpec(choice))
     timed("store", write_faces, path, faces)
     return taken
 
@@ -256,11 +257,11 @@ def test_what_fewer_and_smaller_searches_cost(
 ) -> None:
     """Successive frames, of which each `every`-th is searched, `side` pixels large: overlap with a search of all."""
     first = FrameChoice("first", choice.count)
-    frames = list(video_faces.WantedFrames(talking_head, first))
+    frames = list(WantedFrames(talking_head, first))
     finder = Mtcnn("cpu", max_side=side)
 
     def boxes(finder: Mtcnn, every: int) -> NDArray[np.float32]:
-        search = video_faces.look(frames, finder, every)
+        search = searching.look(frames, finder, every)
         main = main_face(search, first)
         assert len(main.rows) == len(frames)
         return main.boxes

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dfbench.data.clips import cut_crops
 from dfbench.data.coordinates import crop_boxes, cut_region, peak, to_frame
+from dfbench.data.faces.cutting import crop_track
 from dfbench.data.faces.tracking import MainFace
-from dfbench.data.faces.video_faces import crop_track
 from dfbench.data.geometry import crop_outline
 from dfbench.types import FrameChoice, PrepareSpec
 

@@ -25,6 +25,7 @@ from torch import Tensor
 from dfbench.data.fingerprints import fingerprint
 from dfbench.data.preparing import executor, prepare
 from dfbench.data.preparing.executor import LocalExecutor, open_executor
+from dfbench.data.preparing.jobs import Job, Target, run_job
 from dfbench.data.preparing.outcomes import PreparedResult, sweep_leftovers
 from dfbench.data.preparing.process import OwnProcess, memory_of_this_job
 from dfbench.data.preparing.shard import Shard, parse_shard
@@ -203,9 +204,9 @@ def test_giving_up_ends_what_is_in_work_and_blames_no_video(
     toy.tell("hang-4")
     pool = LocalExecutor(1)
     path, source = toy.folder / "store" / "v4.faces", fingerprint(toy.videos[4].path)
-    job = prepare._Job(toy.videos[4], SPEC, path, source, "toy_finder:Finder", 600.0, Reading())
+    job = Job(toy.videos[4], (Target(SPEC, path),), source, "toy_finder:Finder", 600.0, Reading())
     done: list[BaseException | None] = []
-    future = pool.submit(prepare._run_job, job)
+    future = pool.submit(run_job, job)
     waiting = in_thread(future.exception, done)
     child = int(wait_for(toy.folder / "hanging", waiting).split()[0])
     pool.shutdown(cancel_futures=True)

@@ -13,7 +13,7 @@ from dfbench.data.datasets.inspection import inspect
 from dfbench.data.faces.worker_finder import build_finder
 from dfbench.data.fingerprints import AT_ONCE, fingerprints
 from dfbench.data.images.archives import archive_folders
-from dfbench.data.preparing.prepare import _Job, _prepare_job, _sent_away
+from dfbench.data.preparing.jobs import Job, Target, prepare_targets
 from dfbench.data.preparing.process import OwnProcess
 from dfbench.data.reading import Reading, carried, read_by, reading, reading_as
 from dfbench.progress import SilentProgress
@@ -74,21 +74,20 @@ def test_the_process_that_looks_into_a_file_keeps_lists_where_it_is_told(tmp_pat
 
 def test_a_video_that_is_prepared_elsewhere_is_read_as_here(tmp_path: Path) -> None:
     (path,) = packed(tmp_path / "a.zip", "x")
-    job = _Job(
+    job = Job(
         GivenFile("d", "x", path),
-        PrepareSpec(FrameChoice("first", 1)),
-        tmp_path / "faces" / "x.npz",
+        (Target(PrepareSpec(FrameChoice("first", 1)), tmp_path / "faces" / "x.npz"),),
         source="",
         finder="tests.probe:ProbeFinder",
         seconds=1.0,
         reading=Reading(Path("lists"), follow_links=True),
     )
-    sent = _sent_away(job, tmp_path / "mark")
+    sent = job.sent_away(tmp_path / "mark")
     assert sent.reading == Reading(tmp_path / "lists", follow_links=True)
     process = OwnProcess()
     try:
         process.call(build_finder, sent.finder, 0)
-        done = process.call(_prepare_job, sent, 0)
+        (done,) = process.call(prepare_targets, sent, sent.targets, 0)
     finally:
         process.close(seconds=0)
     assert done.status is Status.UNDECODABLE

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest
 from dfbench.data.faces import video_faces
-from dfbench.data.faces.video_faces import WantedFrames, look, prepare_video, sharpness
+from dfbench.data.faces.cutting import sharpness
+from dfbench.data.faces.search import look
+from dfbench.data.faces.video_faces import WantedFrames, prepare_video
 from dfbench.data.fingerprints import fingerprint
 from dfbench.data.preparing.outcomes import PreparedResult, known_outcome
 from dfbench.data.store.face_files import read_faces
@@ -235,8 +237,11 @@ def test_what_does_not_fit_is_decoded_again(
 def test_memory_does_not_grow_with_the_number_of_frames(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decode(path: Path, choice: FrameChoice, **_: object) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def decode(
+        path: Path, choice: FrameChoice, *, chosen: Callable[[list[list[int]]], None], **_: object
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         del path  # frames of the decoder are not numpy's to count
+        chosen([list(range(choice.count))])
         yield from ((t, np.full((480, 640, 3), t, np.uint8)) for t in range(choice.count))
 
     monkeypatch.setattr(video_faces, "read_frames", decode)

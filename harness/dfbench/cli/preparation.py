@@ -210,7 +210,6 @@ def _needs(
     from dfbench.runs.planning.scored_clips import scored_clips
     from dfbench.runs.planning.trainers import needs_of, trainer_of
     from dfbench.training.state_files import check_weights_file
-    from dfbench.types import PrepareSpec
 
     spec, overrides = registry.detector(detector), parse_overrides(changes or [])
     if purpose not in ("scoring", "training", "validation"):
@@ -222,7 +221,7 @@ def _needs(
             spec.name, weights=weights, recipe=recipe, overrides=overrides, synthesizer=synthesizer
         )
         clips = scored_clips(request, registry, made=made)
-        return PrepareSpec(clips.frame_choice()), None
+        return clips.prepare(), None
     if weights is not None:
         raise UsageError(
             f"--weights goes with scoring, and not with --for {purpose}", hints=("leave out --weights",)

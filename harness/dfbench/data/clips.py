@@ -13,7 +13,7 @@ from dfbench.data.geometry import Box, crop_matrix, crop_outline
 from dfbench.data.store.face_files import StoredFaces, read_faces
 from dfbench.data.stretches import stretches
 from dfbench.errors import TooShortError
-from dfbench.types import ClipSpec, Sampling
+from dfbench.types import ClipSpec, PrepareSpec, Sampling
 
 ALIASING = 1.5
 
@@ -72,12 +72,14 @@ def cut_landmarks(
     return out
 
 
-def read_clips(path: Path, spec: ClipSpec) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def read_clips(
+    path: Path, spec: ClipSpec, *, wanted: PrepareSpec | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the clips of a prepared video, (K, T, S, S, 3) uint8 RGB, and the frames' positions in the video, (K, T) int64.
 
-    Raises TooShortError, StoreError.
+    `wanted`: as in `read_faces`. Raises TooShortError, StoreError.
     """
-    stored = read_faces(path)
+    stored = read_faces(path, wanted=wanted)
     positions = np.stack(clip_positions(stored.track.frame_indices, spec))
     crops = cut_crops(
         stored, positions.ravel().tolist(), size=spec.size, margin=spec.margin, square=spec.square

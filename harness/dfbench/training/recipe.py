@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dfbench.errors import UnknownNameError, UsageError
 from dfbench.exchanged import TrainingNeeds
+from dfbench.face_sizes import stored_size
 from dfbench.text import meant
 from dfbench.types import ClipSpec, FrameChoice, Label, Pooling, PrepareSpec, Sampling
 
@@ -197,8 +198,7 @@ class Recipe(BaseModel):
         how = "first" if self.train_sampling == "successive" else "uniform"
         return PrepareSpec(
             frames=FrameChoice(how, self.train_frames, clip=self.shortest_track()),
-            margin=0.5,
-            max_size=320,
+            max_size=stored_size(self.train_crop, self.train_margin, square=self.clips().square),
             landmarks=self.fakes == "pseudo",
             detect_every=self.detect_every if how == "first" else 1,
         )
@@ -211,7 +211,7 @@ class Recipe(BaseModel):
         runs = FrameChoice("runs", self.validation_clips, self.frames)
         needs = TrainingNeeds(
             prepare=prepare,
-            prepare_validation=PrepareSpec(self.clips().frame_choice())
+            prepare_validation=self.clips().prepare()
             if own
             else replace(prepare, frames=runs, landmarks=True, detect_every=1),
             labels=reals if self.fakes == "pseudo" else both,

@@ -26,7 +26,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dfbench.data.faces.video_faces import sharpness
+from dfbench.data.faces.cutting import sharpness
 from dfbench.progress import SilentProgress
 from dfbench_plugins.demo.corpora import write
 from dfbench_plugins.demo.plan import plan

@@ -73,7 +73,7 @@ def contact_sheet(results: Sequence[PreparedResult], *, columns: int) -> Image:
 def _face(result: PreparedResult) -> Image:
     from PIL import Image
 
-    faces = read_faces(result.path)
+    faces = read_faces(result.path, wanted=result.wanted)
     crop = faces.crops[len(faces.crops) // 2]
     return Image.fromarray(crop).resize((TILE, TILE), Image.Resampling.LANCZOS)
 

@@ -41,18 +41,34 @@ def probe(path: Path) -> VideoInfo:
 
 
 def read_frames(
-    path: Path, choice: FrameChoice, *, threads: int = 1, remark: Remark | None = None
+    path: Path,
+    *choices: FrameChoice,
+    threads: int = 1,
+    remark: Remark | None = None,
+    chosen: Callable[[list[list[int]]], None] | None = None,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(position, frame) of the wanted frames in order; frames are (H, W, 3) uint8 RGB, turned and mirrored as a
-    player would, both fields of an interlaced one woven as they are stored.
+    """(position, frame) of the frames that any of `choices` wants, in order, each once; frames are (H, W, 3) uint8 RGB, turned
+    and mirrored as a player would, both fields of an interlaced one woven as they are stored.
 
     Of the three ways in `decoding`, the quickest for this file and choice is taken; the pixels are the same, whichever it
     is and however many `threads` decode. `remark` is told what a person should know of a video that is read all the same.
+    `chosen` is told the positions that each choice wants before the first frame comes, after what is to be remarked of the
+    whole file; what is remarked later is of single frames.
     Raises MissingVideoError, UndecodableVideoError (with how many of the wanted frames could be decoded).
     """
     said = remark or _unheard
+
+    def union(wanted: list[list[int]]) -> list[int]:
+        if chosen is not None:
+            chosen(wanted)
+        return sorted({position for own in wanted for position in own})
+
     if not is_sequence(path):
-        yield from read_file(path, lambda frames: wanted_indices(choice, frames).tolist(), threads, said)
+
+        def choose(frames: int) -> list[int]:
+            return union([wanted_indices(choice, frames).tolist() for choice in choices])
+
+        yield from read_file(path, choose, threads, said)
         return
     names = frame_names(path)
     places = frame_places(names)
@@ -60,8 +76,11 @@ def read_frames(
         said(
             f"frames are missing in {gaps} places between its frames: no clip of successive frames goes over them"
         )
-    rows = wanted_rows(choice, places, regular=wanted_indices(choice, len(names)))
-    yield from _images(path, {names[row]: places[row] for row in rows})
+    rows = [wanted_rows(choice, places, regular=wanted_indices(choice, len(names))) for choice in choices]
+    wanted = set(union([[places[row] for row in own] for own in rows]))
+    yield from _images(
+        path, {name: place for name, place in zip(names, places, strict=True) if place in wanted}
+    )
 
 
 def read_positions(path: Path, positions: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -76,7 +76,7 @@ def _tables(results: Iterable[PreparedResult]) -> Iterator[pa.Table]:
         if result.status is not Status.OK:
             continue
         try:
-            faces = read_track(result.path)
+            faces = read_track(result.path, wanted=result.wanted)
         except StoreError:
             continue  # somebody else makes it anew just now
         waiting += [_cut(result.video.video_id, faces), _seen(result.video.video_id, faces)]

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dfbench.data.fingerprints import ABSENT, content_digest, fingerprint
 from dfbench.data.images.archives import archive_of
-from dfbench.data.store.face_files import ELSEWHERE, IRRELEVANT, Origin, read_origin
+from dfbench.data.store.crop_sizes import holds
+from dfbench.data.store.face_files import ELSEWHERE, IRRELEVANT, Origin, read_origin, read_track
 from dfbench.errors import DataError, StoreError, UnreadableError
 from dfbench.files import leftovers, write_text_whole
 from dfbench.text import storable
-from dfbench.types import Status, Video, VideoFile
+from dfbench.types import PrepareSpec, Status, Video, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, read_object
 
 LEFTOVER_SECONDS = 24 * 3600.0
@@ -36,7 +37,8 @@ class Prepared(Generic[_V]):
     """How the preparation of one video ended; `path` is its face file if `status` is OK.
 
     `reason` says why a video has no faces; of one that has, it is a remark on which face was chosen, usually "". The face is
-    in `face_frames` of its `wanted_frames`, -1 if nobody counted.
+    in `face_frames` of its `wanted_frames`, -1 if nobody counted. `wanted`: what its file is to be read as, if that was made
+    for a larger spec than the one that was asked for (see `data.store.crop_sizes`).
     """
 
     video: _V
@@ -46,6 +48,7 @@ class Prepared(Generic[_V]):
     seconds: float = 0.0
     face_frames: int = -1
     wanted_frames: int = -1
+    wanted: PrepareSpec | None = None
 
     def of(self, video: _W) -> Prepared[_W]:
         """Return the same outcome, told of `video`, which has the same file and mask."""
@@ -57,14 +60,17 @@ class Prepared(Generic[_V]):
             self.seconds,
             face_frames=self.face_frames,
             wanted_frames=self.wanted_frames,
+            wanted=self.wanted,
         )
 
 
 PreparedResult = Prepared[Video]
 
 
-def prepared_result(video: _V, path: Path, origin: Origin, seconds: float = 0.0) -> Prepared[_V]:
-    """Return the outcome of a video whose face file at `path` was made of `origin`."""
+def prepared_result(
+    video: _V, path: Path, origin: Origin, seconds: float = 0.0, *, wanted: PrepareSpec | None = None
+) -> Prepared[_V]:
+    """Return the outcome of a video whose face file at `path` was made of `origin`, and is to be read as `wanted`."""
     return Prepared(
         video,
         Status.OK,
@@ -73,6 +79,7 @@ def prepared_result(video: _V, path: Path, origin: Origin, seconds: float = 0.0)
         seconds,
         face_frames=origin.face_frames,
         wanted_frames=origin.wanted_frames,
+        wanted=wanted,
     )
 
 
@@ -96,6 +103,35 @@ def known_outcome(
     except (UnreadableError, ValueError, KeyError, TypeError):  # not there, or damaged
         return None
     return None if status is Status.OK else Prepared(video, status, reason, path)
+
+
+def held_elsewhere(
+    video: _V,
+    path: Path,
+    source: str,
+    *,
+    spec: PrepareSpec,
+    stores: Sequence[tuple[Path, PrepareSpec]],
+    whole: bool = True,
+    verify: bool = False,
+) -> Prepared[_V] | None:
+    """Find a face file of the video that holds what `spec` wants in one of `stores`, folders with what their faces were made by;
+    returns its outcome, None if none does. `path`: where a file for `spec` alone would be; the others as in `known_outcome`."""
+    for folder, stored in stores:
+        there = folder / path.name
+        known = known_outcome(video, there, source, whole=whole, verify=verify) if there.is_file() else None
+        if known is not None and known.status is Status.OK and _holds(there, stored, spec):
+            return replace(known, wanted=spec)
+    return None
+
+
+def _holds(path: Path, stored: PrepareSpec, wanted: PrepareSpec) -> bool:
+    try:
+        faces = read_track(path)
+    except StoreError:  # it went bad, or somebody replaces it just now
+        return False
+    tracks = int(faces.seen.track.max(initial=0)) + 1
+    return holds(stored, wanted, boxes=faces.track.boxes, tracks=tracks)
 
 
 def store_failure(video: _V, path: Path, status: Status, reason: str, seconds: float = 0.0) -> Prepared[_V]:

@@ -1,55 +1,56 @@
 """The stage that fills the face store: decode, find faces, track, landmarks, crop; video by video, resumable.
 
-The work goes through an executor, one video at a time, and each video is worked on in a process of its own thread: one
-that crashes or hangs ends in a status, and the rest goes on.
+Several specs are prepared together: a video is decoded once for all that want it. What a face file of a larger spec holds is
+not stored again. The work goes through an executor, one video at a time, each in a process of its own (`preparing.jobs`).
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 from uuid import uuid4
 
 from dfbench.cores import own_cores
-from dfbench.data.faces.landmarks import landmark_kind
-from dfbench.data.faces.video_faces import prepare_video
-from dfbench.data.faces.worker_finder import FinderError, build_finder, finder_of
-from dfbench.data.fingerprints import ABSENT, fingerprint, fingerprints, list_archives_anew
+from dfbench.data.fingerprints import fingerprints, list_archives_anew
 from dfbench.data.folders import require_below
 from dfbench.data.preparing.executor import killed_with_its_workers, open_executor
+from dfbench.data.preparing.jobs import FINDER_FAILED, Job, Target, run_job
 from dfbench.data.preparing.outcomes import (
     Prepared,
     forget_failure,
+    held_elsewhere,
     known_outcome,
-    prepared_result,
-    store_failure,
     sweep_leftovers,
 )
-from dfbench.data.preparing.process import process_of_this_thread
-from dfbench.data.reading import Reading, carried, reading, reading_as
+from dfbench.data.reading import carried, reading
 from dfbench.data.store.face_files import discard, face_path
-from dfbench.data.store.specs_kept import faces_beside, keep_spec
-from dfbench.errors import DfbenchError, RunError, StoreError, VideoError
+from dfbench.data.store.specs_kept import faces_beside, keep_spec, larger_stores
+from dfbench.errors import DfbenchError, RunError, StoreError
 from dfbench.interfaces import Progress
-from dfbench.types import GivenFile, PrepareSpec, Status, Video, VideoFile
-from dfbench.version import VERSION
+from dfbench.types import PrepareSpec, Status, Video, VideoFile
 
 VIDEO_SECONDS = 1800.0  # after which a video counts as one that hangs
 MAX_THREADS = 8  # that decode one video: each holds a frame
 # Of the face finder, one after the other and all alike, after which it is taken to be broken.
 MAX_FAILURES = 5
-_FAILED = "the face finder failed: "
 
 
 _V = TypeVar("_V", bound=VideoFile)
+
+
+@dataclass(frozen=True)  # without slots, as `Prepared`
+class Preparation(Generic[_V]):
+    """Videos whose faces are wanted, and by what spec. With `own_files`, what a file of a larger spec holds is written to files
+    of this one, for whoever reads them often, or knows nothing of larger ones."""
+
+    videos: Sequence[_V]
+    spec: PrepareSpec
+    own_files: bool = False
 
 
 @dataclass(frozen=True)  # without slots, as `Prepared`
@@ -60,24 +61,6 @@ class Report(Generic[_V]):
 
 
 PrepareReport = Report[Video]
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One video, with what a worker needs to know; `threads` decode it. `source` is the fingerprint of its file, `origin`
-    the machine that asks, if it may be another one; `reading` how files are read there."""
-
-    video: VideoFile
-    spec: PrepareSpec
-    path: Path
-    source: str
-    finder: str
-    seconds: float
-    reading: Reading
-    threads: int = 1
-    origin: str = ""
-    mark: Path | None = None
-    version: str = VERSION
 
 
 def prepare(
@@ -94,54 +77,70 @@ def prepare(
     retry: bool = False,
     verify: bool = False,
 ) -> Report[_V]:
-    """Prepare `videos`; what is done already is not done again.
+    """Prepare `videos` by one spec, as `prepare_all` does; returns how that ended."""
+    (report,) = prepare_all(
+        [Preparation(videos, spec)],
+        store_root=store_root,
+        corpus=corpus,
+        finder=finder,
+        workers=workers,
+        progress=progress,
+        scheduler=scheduler,
+        seconds=seconds,
+        retry=retry,
+        verify=verify,
+    )
+    return report
+
+
+def prepare_all(
+    wanted: Sequence[Preparation[_V]],
+    *,
+    store_root: Path,
+    corpus: str,
+    finder: str,
+    workers: int,
+    progress: Progress,
+    scheduler: str = "",
+    seconds: float = VIDEO_SECONDS,
+    retry: bool = False,
+    verify: bool = False,
+) -> list[Report[_V]]:
+    """Prepare all that is `wanted`, each video once for all specs; what is done already is not done again.
 
     `finder` is the import path of a factory `(device: str) -> FaceFinder`. A video that takes longer than `seconds`
     ends as an error. With `scheduler`, the workers of that dask cluster do the work (`workers` counts here alone).
     With `retry`, videos that failed are done again, and no others. Face files that are there are taken for whole if their
     tracks can be read; with `verify`, every byte of them and of their videos is checked, which takes as long as reading
-    both. Raises StoreError when the store cannot be written, RunError when the cluster is lost or its workers lack
-    something; what was prepared is kept.
+    both. Returns a report for each of `wanted`. Raises StoreError when the store cannot be written, RunError when the cluster
+    is lost or its workers lack something; what was prepared is kept.
     """
     store_root = store_root.absolute() if scheduler else store_root
-    sources = _sources(videos, verify=verify)
-    paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
-    results: dict[int, Prepared[_V]] = {}
-    left: list[int] = []
-    outcomes = _outcomes(videos, sources, paths, workers=workers if verify else 0, progress=progress)
-    for number, (known, path) in enumerate(zip(outcomes, paths, strict=True)):
-        if verify and known is None:
-            discard(path)  # made of bytes that the samples do not tell from those that are there now
-        failed = known is not None and known.status is not Status.OK
-        if retry and failed:
-            forget_failure(path)
-        if known is not None and not (retry and failed):
-            results[number] = known
-        elif failed or not retry:
-            left.append(number)
-    for folder in {path.parent for path in paths}:
-        keep_spec(folder, spec)  # of faces that an earlier version made
-    if left:
-        _tell_beside([paths[number] for number in left], spec, progress)
-        folders = {paths[number].parent for number in left}
+    sources = _sources([video for one in wanted for video in one.videos], verify=verify)
+    parts = [
+        _look_up(one, sources, store_root, corpus, retry, workers if verify else 0, progress)
+        for one in wanted
+    ]
+    jobs = _jobs(parts, sources, finder, seconds)
+    if jobs:
+        for part in parts:
+            _tell_beside([part.paths[number] for number in part.left], part.spec, progress)
+        folders = {target.path.parent: target.spec for job in jobs for target in job.targets}
         for folder in folders:
             require_below(store_root, folder)
         sweep_leftovers(folders)
-        threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(left)))
-        job = _Job(videos[0], spec, paths[0], sources[0], finder, seconds, reading(), threads)
-        jobs = {
-            number: replace(job, video=videos[number], path=paths[number], source=sources[number])
-            for number in left
-        }
-        with progress.task(f"faces of {videos[left[0]].dataset}", len(left)) as task:
-            for number, result in _run(jobs, scheduler, workers, store_root, progress):
-                results[number] = result.of(videos[number])
-                task.advance(
-                    note="" if result.status is Status.OK else f"{result.video.video_id}: {result.status}"
-                )
-        for folder in folders:
-            keep_spec(folder, spec)
-    return Report(tuple(results[number] for number in sorted(results)))
+        threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(jobs)))
+        jobs = [replace(job, threads=threads) for job in jobs]
+        made: dict[Path, Prepared[VideoFile]] = {}
+        with progress.task(f"faces of {jobs[0].video.dataset}", len(jobs)) as task:
+            for job, results in _run(jobs, scheduler, workers, store_root, progress):
+                made |= zip((target.path for target in job.targets), results, strict=True)
+                failed = [one for one in results if one.status is not Status.OK]
+                task.advance(note=f"{failed[0].video.video_id}: {failed[0].status}" if failed else "")
+                _keep_specs(folders)
+        for part in parts:
+            part.done |= {number: made[part.paths[number]].of(part.videos[number]) for number in part.left}
+    return [Report(tuple(part.done[number] for number in sorted(part.done))) for part in parts]
 
 
 def threads_of_each(cores: int, processes: int) -> int:
@@ -167,12 +166,76 @@ def prepared(
     """
     sources = _sources(videos, verify=verify > 0)
     paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
-    outcomes = _outcomes(videos, sources, paths, workers=verify, progress=progress)
+    outcomes = _outcomes(videos, sources, paths, spec, workers=verify, progress=progress)
     if beside:
         _tell_beside(
             [path for path, known in zip(paths, outcomes, strict=True) if known is None], spec, progress
         )
     return outcomes
+
+
+@dataclass(slots=True)
+class _Part(Generic[_V]):
+    """How far the preparation of some videos is: `done` and `left` by their number; `held`: files that hold what is wanted of
+    some that are left."""
+
+    videos: Sequence[_V]
+    spec: PrepareSpec
+    own_files: bool
+    paths: list[Path]
+    done: dict[int, Prepared[_V]]
+    left: list[int]
+    held: dict[int, Path]
+
+
+def _look_up(
+    wanted: Preparation[_V],
+    sources: Mapping[Path, str],
+    store_root: Path,
+    corpus: str,
+    retry: bool,
+    verify: int,
+    progress: Progress,
+) -> _Part[_V]:
+    """What is there of what is `wanted`, and what is left to do."""
+    videos, spec = wanted.videos, wanted.spec
+    paths = _paths(videos, sources, spec, store_root=store_root, corpus=corpus)
+    part = _Part(videos, spec, wanted.own_files, paths, {}, [], {})
+    outcomes = _outcomes(videos, sources, paths, spec, workers=verify, progress=progress)
+    for number, (known, path) in enumerate(zip(outcomes, paths, strict=True)):
+        if verify and (known is None or known.path != path):
+            discard(path)  # made of bytes that the samples do not tell from those that are there now
+        failed = known is not None and known.status is not Status.OK
+        held = known is not None and known.wanted is not None and wanted.own_files
+        if known is not None and held:
+            part.held[number] = known.path
+        if retry and failed:
+            forget_failure(path)
+        if known is not None and not (retry and failed) and not held:
+            part.done[number] = known
+        elif failed or not retry:
+            part.left.append(number)
+    _keep_specs({path.parent: spec for path in paths})  # of faces that an earlier version made
+    return part
+
+
+def _jobs(parts: Sequence[_Part[_V]], sources: Mapping[Path, str], finder: str, seconds: float) -> list[Job]:
+    """A job for each video of which something is left to do."""
+    jobs: dict[tuple[str, str, str, Path, Path | None], Job] = {}
+    for part in parts:
+        for number in part.left:
+            video = part.videos[number]
+            key = (video.dataset, video.video_id, video.compression, video.path, video.mask_path)
+            target = Target(part.spec, part.paths[number], part.held.get(number), part.own_files)
+            job = jobs.get(key) or Job(video, (), sources[video.path], finder, seconds, reading())
+            if target.path not in {one.path for one in job.targets}:
+                jobs[key] = replace(job, targets=(*job.targets, target))
+    return list(jobs.values())
+
+
+def _keep_specs(folders: Mapping[Path, PrepareSpec]) -> None:
+    for folder, spec in folders.items():
+        keep_spec(folder, spec)
 
 
 def _tell_beside(paths: Sequence[Path], spec: PrepareSpec, progress: Progress) -> None:
@@ -181,78 +244,87 @@ def _tell_beside(paths: Sequence[Path], spec: PrepareSpec, progress: Progress) -
         progress.note(beside.in_words())
 
 
-def _sources(videos: Sequence[VideoFile], *, verify: bool) -> list[str]:
-    paths = [video.path for video in videos]
+def _sources(videos: Sequence[VideoFile], *, verify: bool) -> dict[Path, str]:
+    """The fingerprint of each file."""
+    paths = list(dict.fromkeys(video.path for video in videos))
     if verify:
         list_archives_anew(paths)
-    return fingerprints(paths)
+    return dict(zip(paths, fingerprints(paths), strict=True))
 
 
 def _outcomes(
     videos: Sequence[_V],
-    sources: Sequence[str],
+    sources: Mapping[Path, str],
     paths: Sequence[Path],
+    spec: PrepareSpec,
     *,
     workers: int,
     progress: Progress,
 ) -> list[Prepared[_V] | None]:
     """What the store says of each video; with `workers`, so many threads check every byte."""
+    stores = {folder: larger_stores(folder, spec) for folder in {path.parent for path in paths}}
+
+    def outcome(video: _V, path: Path) -> Prepared[_V] | None:
+        source, verify = sources[video.path], workers > 0
+        known = known_outcome(video, path, source, whole=verify, verify=verify)
+        if known is None and (larger := stores[path.parent]):
+            return held_elsewhere(video, path, source, spec=spec, stores=larger, whole=verify, verify=verify)
+        return known
+
     if not workers:
-        rows = zip(videos, paths, sources, strict=True)
-        return [known_outcome(video, path, source, whole=False) for video, path, source in rows]
+        return [outcome(video, path) for video, path in zip(videos, paths, strict=True)]
     outcomes = []
     with (
         progress.task("verify the face files", len(paths)) as task,
         ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool,
     ):
-        for one in pool.map(carried(partial(known_outcome, verify=True)), videos, paths, sources):
+        for one in pool.map(carried(outcome), videos, paths):
             outcomes.append(one)
             task.advance()
     return outcomes
 
 
 def _paths(
-    videos: Sequence[VideoFile], sources: Sequence[str], spec: PrepareSpec, *, store_root: Path, corpus: str
+    videos: Sequence[VideoFile],
+    sources: Mapping[Path, str],
+    spec: PrepareSpec,
+    *,
+    store_root: Path,
+    corpus: str,
 ) -> list[Path]:
     digest = spec.digest()
     return [
-        face_path(store_root, video, corpus=corpus, digest=digest, source=source)
-        for video, source in zip(videos, sources, strict=True)
+        face_path(store_root, video, corpus=corpus, digest=digest, source=sources[video.path])
+        for video in videos
     ]
 
 
 def _run(
-    jobs: dict[int, _Job], scheduler: str, workers: int, store_root: Path, progress: Progress
-) -> Iterator[tuple[int, Prepared[VideoFile]]]:
-    """Outcomes as they come."""
+    jobs: Sequence[Job], scheduler: str, workers: int, store_root: Path, progress: Progress
+) -> Iterator[tuple[Job, list[Prepared[VideoFile]]]]:
+    """Run the jobs through the executor; yield each with the outcomes of its targets, in order of completion."""
     # Each start begins elsewhere and goes round: two at a time on one store share the work, and do not double it.
-    numbers = list(jobs)
-    first = int.from_bytes(os.urandom(4), "big") % len(numbers)
+    first = int.from_bytes(os.urandom(4), "big") % len(jobs)
     with ExitStack() as stack:
+        sent = list(jobs)
         if scheduler:
             mark = stack.enter_context(_marked(store_root))
-            jobs = {number: _sent_away(job, mark) for number, job in jobs.items()}
+            sent = [job.sent_away(mark) for job in jobs]
         executor = stack.enter_context(
             open_executor(scheduler, workers=min(workers, len(jobs)), progress=progress)
         )
-        pending = {
-            executor.submit(_run_job, jobs[number]): number for number in numbers[first:] + numbers[:first]
-        }
-        alike: list[tuple[int, str]] = []
+        order = [*range(first, len(jobs)), *range(first)]
+        pending = {executor.submit(run_job, sent[number]): jobs[number] for number in order}
+        alike: list[tuple[Job, str]] = []
         for future in as_completed(pending):
-            number = pending[future]
+            job = pending[future]
             try:
-                result = future.result()
-                failure = result.reason.partition(_FAILED)[2]
-                alike = [*(one for one in alike if one[1] == failure), (number, failure)] if failure else []
+                results = future.result()
+                failure = next(filter(None, (one.reason.partition(FINDER_FAILED)[2] for one in results)), "")
+                alike = [*(one for one in alike if one[1] == failure), (job, failure)] if failure else []
                 if len(alike) == MAX_FAILURES:
-                    for failed, _ in alike:
-                        forget_failure(jobs[failed].path)
-                    raise RunError(
-                        f"{_FAILED}{failure}: {MAX_FAILURES} times, one after the other",
-                        hints=("dfbench doctor", "fewer workers take less memory: DFBENCH_WORKERS"),
-                    )
-                yield number, result
+                    _give_up([one for one, _ in alike], failure)
+                yield job, results
             except DfbenchError:
                 raise
             except CancelledError as error:
@@ -261,14 +333,25 @@ def _run(
                 ) from error
             except Exception as error:
                 if killed_with_its_workers(error):
-                    yield number, _lost(jobs[number], "its worker died, and so did those that took over")
+                    yield job, job.lost("its worker died, and so did those that took over")
                 elif scheduler:
                     raise RunError(
-                        f"a worker of {scheduler} failed on {jobs[number].video.path}: {type(error).__name__}: {error}",
+                        f"a worker of {scheduler} failed on {job.video.path}: {type(error).__name__}: {error}",
                         hints=("install the same dfbench with the same plugins on every worker",),
                     ) from error
                 else:
                     raise
+
+
+def _give_up(jobs: Sequence[Job], failure: str) -> None:
+    """Raise RunError for a finder that failed on all of these videos alike, which are not to blame."""
+    for job in jobs:
+        for target in job.targets:
+            forget_failure(target.path)
+    raise RunError(
+        f"{FINDER_FAILED}{failure}: {MAX_FAILURES} times, one after the other",
+        hints=("dfbench doctor", "fewer workers take less memory: DFBENCH_WORKERS"),
+    )
 
 
 @contextmanager
@@ -284,115 +367,3 @@ def _marked(store_root: Path) -> Iterator[Path]:
         yield mark
     finally:
         mark.unlink(missing_ok=True)
-
-
-def _sent_away(job: _Job, mark: Path) -> _Job:
-    video = job.video
-    mask = None if video.mask_path is None else video.mask_path.absolute()
-    # a worker has a working directory of its own
-    sent = GivenFile(video.dataset, video.video_id, video.path.absolute(), video.compression, mask)
-    lists = job.reading.archive_lists
-    here = replace(job.reading, archive_lists=None if lists is None else lists.absolute())
-    return replace(job, video=sent, reading=here, origin=socket.gethostname(), mark=mark)
-
-
-def _check_worker(job: _Job, source: str) -> None:
-    """A worker that lacks the videos or the store must not say that videos are missing, or store where nobody looks.
-
-    `source`: the fingerprint of the video as this worker sees it.
-    """
-    here = f"the worker on {socket.gethostname()}"
-    if job.version != VERSION:
-        raise RunError(
-            f"{here} has dfbench {VERSION}, and {job.origin} has {job.version}",
-            hints=("install the same version on every worker",),
-        )
-    if job.spec.landmarks and (kind := landmark_kind()) != job.spec.landmark_kind:
-        raise RunError(
-            f"{here} finds landmarks by {kind}, and by {job.spec.landmark_kind} they are wanted",
-            hints=("install the same dlib-bin and face_recognition_models on every worker",),
-        )
-    if job.mark is not None and not job.mark.is_file():
-        raise RunError(
-            f"{here} does not see the face store {job.mark.parent} of {job.origin}",
-            hints=("set DFBENCH_CACHE to a folder that all machines share, under the same path",),
-        )
-    if job.origin and source == ABSENT:
-        raise RunError(
-            f"{here} does not see {job.video.path}, which is there on {job.origin}",
-            hints=("keep the videos where all machines see them, under the same path",),
-        )
-
-
-def _run_job(job: _Job) -> Prepared[VideoFile]:
-    """Prepare a video in the process of this thread, unless somebody else did so in the meantime."""
-    with reading_as(job.reading):
-        return _run_here(job)
-
-
-def _run_here(job: _Job) -> Prepared[VideoFile]:
-    source = fingerprint(job.video.path)
-    _check_worker(job, source)
-    if (known := known_outcome(job.video, job.path, source)) is not None:
-        return known
-    if source != job.source:
-        where = f" (or {socket.gethostname()} sees another file than {job.origin})" if job.origin else ""
-        reason = f"{job.video.path}: it changed since this command began{where}"
-        return Prepared(job.video, Status.ERROR, reason, job.path)
-    process = process_of_this_thread()
-    process.preload = (__name__, job.finder.partition(":")[0])
-    try:
-        process.call(build_finder, job.finder, process.number)
-    except BrokenExecutor as error:
-        raise RunError(
-            f"the process that builds the face finder {job.finder} died: {error}", hints=("dfbench doctor",)
-        ) from error
-    begun = time.perf_counter()
-    try:
-        try:
-            return process.call(_prepare_job, job, process.number, seconds=job.seconds)
-        except FinderError:
-            process.renew()
-            return process.call(_prepare_job, job, process.number, seconds=job.seconds)
-    except FinderError as error:
-        process.renew()
-        reason = f"{job.video.path}: {_FAILED}{error}"
-    except TimeoutError:
-        reason = f"{job.video.path}: not done after {job.seconds:g} s"
-    except BrokenExecutor as error:
-        reason = f"{job.video.path}: the process that worked on it died: {error}"
-    return _lost(job, reason, time.perf_counter() - begun)
-
-
-def _lost(job: _Job, reason: str, seconds: float = 0.0) -> Prepared[VideoFile]:
-    """Its process is gone; another one may have prepared it all the same."""
-    known = known_outcome(job.video, job.path, job.source)
-    return known or store_failure(job.video, job.path, Status.ERROR, reason, seconds)
-
-
-def _prepare_job(job: _Job, worker: int) -> Prepared[VideoFile]:
-    """Prepare a video in this process, which may have read other files in another way."""
-    with reading_as(job.reading):
-        return _prepare_here(job, worker)
-
-
-def _prepare_here(job: _Job, worker: int) -> Prepared[VideoFile]:
-    video, path, begun = job.video, job.path, time.perf_counter()
-    try:
-        made = prepare_video(
-            video.path,
-            job.spec,
-            finder_of(job.finder, worker),
-            path,
-            mask_path=video.mask_path,
-            threads=job.threads,
-        )
-    except (StoreError, FinderError):
-        raise  # the disk, not the video: stop, and keep what there is; or the finder: once more in a new process
-    except VideoError as error:
-        return store_failure(video, path, Status(error.status), error.message, time.perf_counter() - begun)
-    except Exception as error:  # noqa: BLE001 - one strange video must not end the stage
-        reason = f"{video.path}: {type(error).__name__}: {error}"
-        return store_failure(video, path, Status.ERROR, reason, time.perf_counter() - begun)
-    forget_failure(path)
-    return prepared_result(video, path, made, time.perf_counter() - begun)

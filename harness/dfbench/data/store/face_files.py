@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dfbench.data.folders import below
+from dfbench.data.store.crop_sizes import reduced, stored_square
 from dfbench.data.store.face_checks import (
     MOST_CROP_BYTES,
     MOST_TRACK_BYTES,
@@ -37,7 +38,7 @@ from dfbench.data.store.face_checks import (
 from dfbench.errors import AbsentError, StoreError, UnreadableError
 from dfbench.files import write_whole
 from dfbench.formats import refuse_newer
-from dfbench.types import STORE_FORMAT, FaceTrack, VideoFile
+from dfbench.types import STORE_FORMAT, FaceTrack, PrepareSpec, VideoFile
 from dfbench.untrusted import MOST_SETTINGS, parsed_object, require_regular
 from dfbench.version import VERSION
 
@@ -170,19 +171,46 @@ def write_faces(path: Path, faces: StoredFaces) -> None:
     write_whole(path, write, hints=ELSEWHERE)
 
 
-def read_faces(path: Path, frames: Sequence[int] | None = None) -> StoredFaces:
-    """Return the stored faces of a video: all frames, or those at the given positions. Raises StoreError if it is damaged."""
+def read_faces(
+    path: Path, frames: Sequence[int] | None = None, *, wanted: PrepareSpec | None = None
+) -> StoredFaces:
+    """Return the stored faces of a video: all frames, or those at the given positions, as `wanted` stores them, if the file was
+    made for more. Raises StoreError if it is damaged, or does not hold what is wanted."""
     with _reading(path) as archive:
         stored = _arrays(archive)
         rows = list(range(len(stored["frame_indices"]))) if frames is None else [int(one) for one in frames]
-        return _faces(stored, rows, [_decode(_crop(archive, row), path) for row in rows], _origin(archive))
+        crops = [_decode(_crop(archive, row), path) for row in rows]
+        faces = _faces(stored, rows, crops, _origin(archive))
+    return faces if wanted is None else _as_wanted(faces, wanted, path)
 
 
-def read_track(path: Path) -> StoredFaces:
+def read_track(path: Path, *, wanted: PrepareSpec | None = None) -> StoredFaces:
     """Return the face track of a video without its crops, which would take most of the time. Raises StoreError."""
     with _reading(path) as archive:
         stored = _arrays(archive)
-        return _faces(stored, list(range(len(stored["frame_indices"]))), [], _origin(archive))
+        faces = _faces(stored, list(range(len(stored["frame_indices"]))), [], _origin(archive))
+    return faces if wanted is None else _as_wanted(faces, wanted, path)
+
+
+def _as_wanted(faces: StoredFaces, spec: PrepareSpec, path: Path) -> StoredFaces:
+    """`faces` as if they had been prepared for `spec`, equal to the bit. Raises StoreError if they do not hold that."""
+    track = faces.track
+    squares = [stored_square(box, spec) for box in track.boxes]
+    shown = (faces.crop_boxes[:, 2] - faces.crop_boxes[:, 0]).round().astype(int).tolist()
+    try:
+        crops = [
+            reduced(crop, shows, square, spec)
+            for crop, shows, square in zip(faces.crops, shown, squares, strict=bool(faces.crops))
+        ]
+    except ValueError as error:
+        raise StoreError(
+            f"{path} was made for less detail: {error}", hints=("prepare the dataset again",)
+        ) from error
+    outlines = [(one.left, one.top, one.left + one.kept, one.top + one.kept) for one in squares]
+    boxes = np.asarray(outlines, dtype=np.float32).reshape(-1, 4)
+    if not spec.landmarks:
+        track = replace(track, landmarks=track.landmarks[:, :0], landmark_kind="none")
+    return replace(faces, crops=crops, crop_boxes=boxes, track=track)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dfbench.data.store.crop_sizes import contains
 from dfbench.errors import StoreError, UnreadableError
 from dfbench.files import write_text_whole
-from dfbench.identity import differences, identity_of
-from dfbench.types import STORE_FORMAT, PrepareSpec
+from dfbench.identity import differences, identity_of, known_fields
+from dfbench.types import STORE_FORMAT, FrameChoice, PrepareSpec
 from dfbench.untrusted import MOST_SETTINGS, read_object
 from dfbench.version import VERSION
 
@@ -48,6 +49,38 @@ def keep_spec(folder: Path, spec: PrepareSpec) -> None:
         content = {"store_format": STORE_FORMAT, "dfbench": VERSION, "spec": identity_of(spec)}
         with suppress(StoreError):
             write_text_whole(folder / KEPT, json.dumps(content, indent=1))
+
+
+def kept_spec(folder: Path) -> PrepareSpec | None:
+    """Read by what spec the faces in `folder` are made; returns None if nobody says, or if it is one of another version."""
+    try:
+        content = read_object(folder / KEPT, most=MOST_SETTINGS)
+        if content["store_format"] != STORE_FORMAT:
+            return None
+        return prepare_spec_of(content["spec"])
+    except (UnreadableError, LookupError, TypeError, ValueError):
+        return None
+
+
+def prepare_spec_of(stored: Mapping[str, Any]) -> PrepareSpec:
+    """Make the spec of a stored identity; where that is from before a field was added, it has the field's neutral value.
+
+    Raises LookupError, TypeError and ValueError if it is none, or if this version does not know one of its fields.
+    """
+    frames = FrameChoice(**known_fields(FrameChoice, stored["frames"]))
+    return PrepareSpec(**{**known_fields(PrepareSpec, stored), "frames": frames})
+
+
+def larger_stores(folder: Path, spec: PrepareSpec) -> list[tuple[Path, PrepareSpec]]:
+    """Find the folders beside `folder` whose faces may hold what `spec` wants; returns them with their specs, those of the
+    smallest crops first."""
+    found = []
+    with suppress(OSError):  # nothing beside, or nothing that may be looked at
+        for beside in sorted(folder.parent.iterdir()):
+            stored = None if beside == folder else kept_spec(beside)
+            if stored is not None and contains(stored, spec):
+                found.append((beside, stored))
+    return sorted(found, key=lambda one: one[1].max_size)
 
 
 def faces_beside(paths: Iterable[Path], spec: PrepareSpec) -> list[FacesBeside]:

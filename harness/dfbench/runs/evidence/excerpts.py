@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from dfbench.data.clips import cut_crops
 from dfbench.data.decoding.video import read_range
 from dfbench.data.decoding.video_file import VideoInfo
+from dfbench.data.faces.cutting import crop_track
+from dfbench.data.faces.search import Frame, Search, chosen_track, look, with_all
 from dfbench.data.faces.tracking import MIN_OVERLAP, MainFace, Track, follow, overlap
-from dfbench.data.faces.video_faces import Frame, Search, chosen_track, crop_track, look, ranked_tracks
 from dfbench.data.store.face_files import StoredFaces
 from dfbench.errors import NoFaceError, UsageError
 from dfbench.interfaces import FaceFinder, Progress, ProgressTask, ThoroughFaceFinder
-from dfbench.types import ClipSpec, FrameChoice, PrepareSpec
+from dfbench.types import ClipSpec, FrameChoice
 
 CROP_BATCH = 16
 
@@ -74,14 +75,11 @@ def follow_face(
     with progress.task(f"faces in {path.name}, frames", count) as task:
         frames = read_range(path, first, count, remark=lambda remark: progress.note(f"{path.name}: {remark}"))
         search = look(_told(frames, task), thorough or finder, 1)
-    _, chosen = chosen_track(
-        ranked_tracks(search, search.found, choice),
-        partial(like_stored, search=search, stored=like),
-        search,
-        read_range(path, first, count),
-        choice,
-        thorough,
+    everything = (
+        None if thorough is None else lambda: with_all(search, read_range(path, first, count), thorough)
     )
+    choose = partial(like_stored, search=search, stored=like)
+    _, chosen = chosen_track(choose, search, choice, everything=everything)
     if chosen is None:
         raise NoFaceError(
             f"{path}: the face that is scored is not in any of {len(search.found)} frames looked at"
@@ -114,7 +112,7 @@ def cut_face(
     path: Path, first: int, count: int, main: MainFace, clips: ClipSpec
 ) -> Iterator[NDArray[np.uint8]]:
     """Crops (m, size, size, 3) of the rows of `main`, a few at a time, cut as for scoring."""
-    spec = PrepareSpec(FrameChoice("first", 0))
+    spec = clips.prepare()
     rows = {int(row): place for place, row in enumerate(main.rows)}
     waiting: list[Frame] = []
 

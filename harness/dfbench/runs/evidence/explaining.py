@@ -144,7 +144,7 @@ def explain_excerpt(
     """
     info = probe(path)
     first, count = excerpt.frames_of(info, path)
-    spec, like = scored.clips, read_track(scored.path)
+    spec, like = scored.clips, read_track(scored.path, wanted=scored.wanted)
     face = follow_face(path, first, count, finder=finder, like=like, progress=progress)
     main = face.main
     positions = face.positions
@@ -183,11 +183,11 @@ def explain_scored(
     Raises VideoError, StoreError.
     """
     info, clips = probe(path), scored.clips
-    stored = read_track(scored.path)
+    stored = read_track(scored.path, wanted=scored.wanted)
     if stored.origin.note:
         progress.note(f"{path.name}: {stored.origin.note}")
     try:
-        batch, frames = read_clips(scored.path, clips)
+        batch, frames = read_clips(scored.path, clips, wanted=scored.wanted)
     except TooShortError as error:
         raise TooShortError(f"{path}: {error.message}") from error
     rows = np.searchsorted(stored.track.frame_indices, frames.ravel())

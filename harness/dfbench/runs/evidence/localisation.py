@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from dfbench.data.clips import cut_crops
 from dfbench.data.coordinates import crop_boxes, cut_region
 from dfbench.data.decoding.video import read_positions
+from dfbench.data.preparing.outcomes import PreparedResult
 from dfbench.data.store.face_files import StoredFaces, read_faces
 from dfbench.data.stretches import stretches
 from dfbench.errors import RunError, SingleClassError, StoreError, TooShortError, UsageError, VideoError
@@ -34,7 +35,7 @@ from dfbench.runs.evidence.explaining import OpenExplainer
 from dfbench.runs.evidence.windows import gather, windows_of
 from dfbench.runs.planning.session import ProtocolSession
 from dfbench.specs import VideoSelection
-from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
+from dfbench.types import FrameChoice, Label, Status, Video
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,17 +161,17 @@ def _partner(fake: Video, reals: Sequence[Video]) -> Video | None:
 
 def _prepared(
     session: ProtocolSession, videos: list[Video], opened: OpenExplainer, result: Localisation
-) -> dict[str, Path]:
-    """The face files of the videos that have one."""
+) -> dict[str, PreparedResult]:
+    """The outcomes of the videos that have a face file, by name."""
     length = opened.card.clips.frames
     choice = FrameChoice("runs", RUNS, 4 * length, clip=length)
-    report = session.prepare(videos, PrepareSpec(choice))
+    report = session.prepare(videos, replace(opened.card.prepare(), frames=choice))
     result.skipped += [
         f"{one.video.dataset}/{one.video.video_id}: {one.status}: {one.reason}"
         for one in report.videos
         if one.status is not Status.OK
     ]
-    return {one.video.video_id: one.path for one in report.videos if one.status is Status.OK}
+    return {one.video.video_id: one for one in report.videos if one.status is Status.OK}
 
 
 def _crops(stored: StoredFaces, video: Video, opened: OpenExplainer) -> NDArray[np.uint8]:
@@ -180,11 +181,12 @@ def _crops(stored: StoredFaces, video: Video, opened: OpenExplainer) -> NDArray[
 
 
 def _explain(
-    fake: Video, stores: dict[str, Path], opened: OpenExplainer, result: Localisation
+    fake: Video, stores: dict[str, PreparedResult], opened: OpenExplainer, result: Localisation
 ) -> _Explained | None:
     length = opened.card.clips.frames
     try:
-        stored = read_faces(stores[fake.video_id])
+        there = stores[fake.video_id]
+        stored = read_faces(there.path, wanted=there.wanted)
         assert fake.mask_path is not None
         masks = _masks(fake.mask_path, stored.track.frame_indices)
         windows = windows_of(stored.track.frame_indices, length, 4 * length)
@@ -274,7 +276,7 @@ def _key(video: Video) -> dict[str, object]:
 def _when(
     fake: Video,
     real: Video,
-    stores: dict[str, Path],
+    stores: dict[str, PreparedResult],
     opened: OpenExplainer,
     number: int,
     result: Localisation,
@@ -283,8 +285,9 @@ def _when(
     length = opened.card.clips.frames
     parts = []
     for video in (real, fake):
+        there = stores[video.video_id]
         try:
-            stored = read_faces(stores[video.video_id])
+            stored = read_faces(there.path, wanted=there.wanted)
         except StoreError as error:
             result.skip(video, error.message)
             return []

@@ -37,10 +37,11 @@ _ERRORS = {one.status: one for one in (MissingVideoError, UndecodableVideoError,
 
 @dataclass(frozen=True, slots=True)
 class ScoredFaces:
-    """What is scored of a video: the file of its faces, and the clips that are cut out of it."""
+    """What is scored of a video: the file of its faces, and the clips that are cut out of it; `wanted`: as in `Prepared`."""
 
     path: Path
     clips: ClipSpec
+    wanted: PrepareSpec | None = None
 
 
 def scored_faces(run: StoredRun, video: Video, session: Session) -> ScoredFaces:
@@ -71,7 +72,7 @@ def faces_in(outcome: Prepared[Any], clips: ClipSpec) -> ScoredFaces:
     """The faces of a video that was prepared, of which these clips are scored. Raises VideoError if it has none."""
     if outcome.status is not Status.OK:
         raise _ERRORS.get(str(outcome.status), VideoError)(outcome.reason)
-    return ScoredFaces(outcome.path, clips)
+    return ScoredFaces(outcome.path, clips, outcome.wanted)
 
 
 def _again(video: Video) -> tuple[str, str]:

@@ -109,30 +109,58 @@ class Session:
         return with_finder(spec, self.registry, self.settings)
 
     def prepare(
-        self, videos: Sequence[_V], spec: PrepareSpec, *, retry: bool = False, verify: bool = False
+        self,
+        videos: Sequence[_V],
+        spec: PrepareSpec,
+        *,
+        retry: bool = False,
+        verify: bool = False,
+        own_files: bool = False,
     ) -> Report[_V]:
         """Fill the face store for `videos`, with the installed version of the finder; returns the outcome of each.
 
-        `retry`: for those that failed. `verify`: after every byte of what is there was checked. Raises what
-        `dfbench.data.preparing.prepare.prepare` raises, and UntrustedSettingError.
+        `own_files`: as in `Preparation`; for all else see `prepare_all`.
         """
-        from dfbench.data.preparing.prepare import prepare
+        (report,) = self.prepare_all([(videos, spec)], retry=retry, verify=verify, own_files=own_files)
+        return report
+
+    def prepare_all(
+        self,
+        wanted: Sequence[tuple[Sequence[_V], PrepareSpec]],
+        *,
+        retry: bool = False,
+        verify: bool = False,
+        own_files: bool = False,
+    ) -> list[Report[_V]]:
+        """Fill the face store for videos, each by a spec, with the installed version of the finder; a video that several specs
+        want is decoded once. Returns the outcomes of each of `wanted`.
+
+        `retry`: for those that failed. `verify`: after every byte of what is there was checked. Raises what
+        `dfbench.data.preparing.prepare.prepare_all` raises, and UntrustedSettingError.
+        """
+        from dfbench.data.preparing.prepare import Preparation, prepare_all
 
         require_trusted(self.settings)
-        wanted = self.with_finder(spec)
-        return prepare(
-            videos,
-            wanted,
-            store_root=self.settings.cache / "faces",
-            corpus=self.source.corpus_of({video.dataset for video in videos}),
-            finder=self.registry.face_finder(wanted.finder).build,
-            workers=self.settings.workers,
-            progress=self.progress,
-            scheduler=self.settings.scheduler,
-            seconds=self.settings.video_seconds,
-            retry=retry,
-            verify=verify,
-        )
+        by_finder: dict[str, list[int]] = {}
+        specs = [self.with_finder(spec) for _, spec in wanted]
+        for number, spec in enumerate(specs):
+            by_finder.setdefault(spec.finder, []).append(number)
+        reports: dict[int, Report[_V]] = {}
+        for finder, numbers in by_finder.items():
+            made = prepare_all(
+                [Preparation(wanted[number][0], specs[number], own_files) for number in numbers],
+                store_root=self.settings.cache / "faces",
+                corpus=self.source.corpus_of({video.dataset for videos, _ in wanted for video in videos}),
+                finder=self.registry.face_finder(finder).build,
+                workers=self.settings.workers,
+                progress=self.progress,
+                scheduler=self.settings.scheduler,
+                seconds=self.settings.video_seconds,
+                retry=retry,
+                verify=verify,
+            )
+            reports |= zip(numbers, made, strict=True)
+        return [reports[number] for number in range(len(wanted))]
 
     def prepared(
         self, videos: Sequence[_V], spec: PrepareSpec, *, verify: bool = False, beside: bool = False

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from dfbench.identity import neutral_values, with_neutral
+from dfbench.data.store.specs_kept import prepare_spec_of
+from dfbench.identity import known_fields
 from dfbench.runs.records.dataset_tests import test_of
 from dfbench.runs.records.fields import Fields, RecordFault
-from dfbench.types import FULL_PRECISION, ClipSpec, Counts, FrameChoice, Pooling, PrepareSpec, Sampling
+from dfbench.types import FULL_PRECISION, ClipSpec, Counts, Pooling, PrepareSpec, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,7 @@ class ScoringFacts:
     def prepare_spec(self) -> PrepareSpec:
         """Return what was prepared of each video. Raises RecordFault if this version has no such thing."""
         try:
-            stored = dict(self.prepare)
-            frames = FrameChoice(**_known(FrameChoice, stored.pop("frames")))
-            spec = PrepareSpec(frames, **_known(PrepareSpec, stored))
+            spec = prepare_spec_of(self.prepare)
             fault = spec.fault()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordFault(f"its prepare cannot be used ({type(error).__name__}: {error})") from error
@@ -142,7 +141,7 @@ class ScoringFacts:
         Raises RecordFault if this version has no such thing.
         """
         try:
-            stored = _known(ClipSpec, self.clips)
+            stored = known_fields(ClipSpec, self.clips)
             spec = ClipSpec(**{**stored, "sampling": Sampling(stored["sampling"])})
             spec = spec if margin is None else replace(spec, margin=margin)
             fault = spec.fault()
@@ -301,14 +300,3 @@ def _counts(content: Fields, name: str) -> Counts | None:
         return None
     counts = content.part(name)
     return Counts(counts.whole("real") or 0, counts.whole("fake") or 0)
-
-
-def _known(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a stored spec; where it is from before a field was added, that field's neutral value.
-
-    Raises ValueError for a field that this version does not know: what it says of the faces or clips cannot be had here.
-    """
-    names = {one.name for one in fields(kind)}
-    if unknown := sorted(set(stored) - names):
-        raise ValueError(f"a later version of dfbench wrote {', '.join(unknown)}")
-    return with_neutral(stored, neutral_values(kind))

@@ -73,7 +73,7 @@ def plan_scoring(request: ScoringRequest, session: ProtocolSession) -> ScoringPl
         )
         for test in tests
     )
-    prepare = session.with_finder(PrepareSpec(detector.card.clips.frame_choice()))
+    prepare = session.with_finder(detector.card.prepare())
     private = redaction(session.settings, session.source.roots.values())
     record = new_record(
         detector,

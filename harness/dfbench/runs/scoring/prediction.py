@@ -36,7 +36,7 @@ from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.runs.trainings.known_detector import known_detector, without_weights
 from dfbench.runs.trainings.weights import find_weights
 from dfbench.text import storable
-from dfbench.types import ClipSpec, GivenFile, Pooling, PrepareSpec, Status
+from dfbench.types import ClipSpec, GivenFile, Pooling, Status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -223,7 +223,7 @@ def prepared_files(
 
     With `retry`, files that failed before are looked at again. Raises StoreError.
     """
-    spec = PrepareSpec(clips.frame_choice())
+    spec = clips.prepare()
     for again in [True, False] if retry else [False]:
         report = session.prepare(files, spec, retry=again)
     return report.videos

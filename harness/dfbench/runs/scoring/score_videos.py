@@ -147,10 +147,16 @@ def _read_ahead(
     pool: ThreadPoolExecutor, videos: Sequence[Prepared[_V]], clips: ClipSpec
 ) -> Iterator[tuple[Prepared[_V], Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]]]:
     queue = iter(videos)
-    waiting = [(one, pool.submit(read_clips, one.path, clips)) for one in islice(queue, READ_AHEAD)]
+
+    def submit(some: int) -> list[tuple[Prepared[_V], Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]]]:
+        return [
+            (one, pool.submit(read_clips, one.path, clips, wanted=one.wanted)) for one in islice(queue, some)
+        ]
+
+    waiting = submit(READ_AHEAD)
     while waiting:
         yield waiting.pop(0)
-        waiting.extend((one, pool.submit(read_clips, one.path, clips)) for one in islice(queue, 1))
+        waiting += submit(1)
 
 
 def _attempt(

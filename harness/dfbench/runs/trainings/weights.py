@@ -286,7 +286,8 @@ def _prepared(plan: TrainingPlan, session: ProtocolSession) -> _Faces:
 def _prepared_part(
     part: str, videos: Sequence[Video], spec: PrepareSpec, session: ProtocolSession
 ) -> tuple[FaceFile, ...]:
-    report = session.prepare(videos, spec)
+    # trainers read the faces over and over, by their paths alone
+    report = session.prepare(videos, spec, own_files=True)
     faces = tuple(FaceFile(one.video, one.path) for one in report.videos if one.status is Status.OK)
     if lost := len(report.videos) - len(faces):
         session.progress.note(f"warning: {lost} of {len(report.videos)} {part} videos cannot be used")
