@@ -112,8 +112,10 @@ def prepare_command(
     if share.count == 1:  # otherwise, others write at the same time
         everything = _labelled(replace(selected, splits=()).videos(session), labels)
         known = session.prepared(everything, wanted)
-        if done := [one for one in known if one is not None and one.status is Status.OK]:
-            path = tracks_path(done[0].path, session.source.root_for(registry.dataset(dataset)))
+        done = [one for one in known if one is not None and one.status is Status.OK]
+        # Where a larger store holds all of them, their boxes are in its table.
+        if own_files := [one for one in done if one.wanted is None]:
+            path = tracks_path(own_files[0].path, session.source.root_for(registry.dataset(dataset)))
             output.say("boxes", write_tracks(done, path), path)
     if report.videos and not any(one.status is Status.OK for one in report.videos):
         raise RunError(
