@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.conftest import Install
 
 from dfbench.hooks import third_party
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
-from dfbench.hooks.third_party import PluginFacts, changed_since, code_sha256, third_parties
+from dfbench.hooks.third_party import PluginFacts, changed_since, code_sha256, third_parties, told_plugins
 
 OFFERS = """
 import dfbench
@@ -111,3 +113,43 @@ def test_changes_since_several_sessions_are_seen() -> None:
     assert changed_since([one, two], [two]) == []
     assert changed_since([], [one]) == []
     assert one.words == "a 1 [111111111111]"
+
+
+def json_values() -> st.SearchStrategy[object]:
+    """Whatever a header may hold."""
+    plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+    names = st.sampled_from(["name", "distribution", "version", "sha256", "offers", "more"])
+    return st.recursive(
+        plain, lambda one: st.lists(one, max_size=3) | st.dictionaries(names, one, max_size=6), max_leaves=20
+    )
+
+
+@given(content=json_values())
+def test_what_a_header_says_of_plugins_is_read_or_passed_over(content: object) -> None:
+    for plugin in told_plugins(content):
+        assert plugin.name
+        assert isinstance(plugin.offers, tuple)
+
+
+@given(
+    plugins=st.lists(
+        st.builds(
+            PluginFacts,
+            name=st.text("abc", min_size=1),
+            distribution=st.text("abc"),
+            version=st.text("0."),
+            sha256=st.text("0f", max_size=64),
+            offers=st.lists(st.text("xyz"), max_size=3).map(tuple),
+        ),
+        max_size=3,
+    )
+)
+def test_plugins_are_read_as_they_were_told(plugins: list[PluginFacts]) -> None:
+    assert told_plugins([plugin.to_json() for plugin in plugins]) == tuple(plugins)
+
+
+@pytest.mark.parametrize("field", ["name", "distribution", "version", "sha256"])
+def test_a_wordy_plugin_of_a_header_is_passed_over(field: str) -> None:
+    told = PluginFacts("p").to_json()
+    assert told_plugins([told | {field: "a" * 201}, told]) == (PluginFacts("p"),)
+    assert len(told_plugins([told] * 1000)) == 100

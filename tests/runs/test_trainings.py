@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,10 @@ def record_of(weights: Path) -> dict[str, Any]:
     return record
 
 
+def runs_folder() -> Path:
+    return Path(os.environ["DFBENCH_RUNS"])
+
+
 def break_video(folder: Path) -> None:
     for image in folder.iterdir():
         image.write_bytes(b"no image")
@@ -77,6 +82,25 @@ def test_people_of_the_test_set_are_told_and_stored_with_the_weights(videos: Pat
     with pytest.warns(package.CoverageWarning, match="leak: 1 group is in training and in test: person 0"):
         table = package.run(**TASK)
     assert all("; ".join(leaks) in note for note in table["note"])
+
+
+@pytest.mark.filterwarnings("ignore::dfbench.CoverageWarning")
+def test_a_plugin_that_trained_the_weights_stands_in_the_record_of_a_run(videos: Path) -> None:
+    weights = package.train(**TASK)
+    (noted,) = record_of(weights)["plugins"]
+    offers = ["detector lab", "face finder whole", "protocol own-splits"]
+    trained = [f"{offer} (in the training)" for offer in offers]
+    assert sorted(noted["offers"]) == trained
+    package.run(**TASK)
+    (record,) = (json.loads(path.read_text()) for path in runs_folder().glob("*/run.json"))
+    assert noted in record["plugins"]
+    assert [sorted(plugin["offers"]) for plugin in record["plugins"]] == [
+        offers,
+        trained,
+    ]
+    package.run("chance", protocol="own-splits")  # which nobody trained
+    (other,) = (json.loads(path.read_text()) for path in runs_folder().glob("chance-*/run.json"))
+    assert all("(in the training)" not in offer for plugin in other["plugins"] for offer in plugin["offers"])
 
 
 def test_weights_to_start_from_make_another_training(videos: Path, tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from dfbench.runs.records.record import RunRecord
 
 RUN_EVENTS = ("dfbench_run_started", "dfbench_run_finished", "dfbench_run_failed")
+TRAINING_EVENTS = (
+    *("dfbench_training_started", "dfbench_training_round"),
+    *("dfbench_training_finished", "dfbench_training_failed"),
+)
 
 
 @dataclass(frozen=True, slots=True)

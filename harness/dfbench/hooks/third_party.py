@@ -22,9 +22,13 @@ from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Kind
 from dfbench.hooks.sources import OWN_DISTRIBUTION
 from dfbench.specs import DetectorSpec, Offer
+from dfbench.text import storable
 
 MOST_FILES = 20_000
 WHOLE_BYTES = 16 * 2**20  # of a larger file, such as weights in a package: its size, and as much of its ends
+MOST_TOLD = 100  # plugins that a file may name, and offers of each
+MOST_TEXT = 200  # characters of a name in a file
+_TEXTS = ("name", "distribution", "version", "sha256")
 _BUILT = ("build", "describe", "explain", "trainer")
 
 
@@ -78,6 +82,26 @@ def third_parties(
         for record in sorted(host.plugins, key=lambda record: record.name)
         if record.name in offers and record.distribution != OWN_DISTRIBUTION
     )
+
+
+def told_plugins(content: object) -> tuple[PluginFacts, ...]:
+    """Return the plugins that a weights file, or the record of a training, says took part in its training.
+
+    Both may come from anywhere: what is no such list, or longer or wordier than one could be, is passed over.
+    """
+    found = []
+    for one in content[:MOST_TOLD] if isinstance(content, list) else ():
+        texts = {name: one.get(name) for name in _TEXTS} if isinstance(one, dict) else {}
+        offers = one.get("offers") if texts else None
+        if (
+            all(isinstance(text, str) and len(text) <= MOST_TEXT for text in texts.values())
+            and texts.get("name")
+            and isinstance(offers, list)
+            and all(isinstance(offer, str) and len(offer) <= MOST_TEXT for offer in offers[:MOST_TOLD])
+        ):
+            plain = {name: storable(str(text)) for name, text in texts.items()}
+            found.append(PluginFacts(**plain, offers=tuple(map(storable, offers[:MOST_TOLD]))))
+    return tuple(found)
 
 
 def changed_since(before: Iterable[PluginFacts], now: Iterable[PluginFacts]) -> list[str]:

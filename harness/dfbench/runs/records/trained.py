@@ -17,6 +17,7 @@ from dfbench.data.folders import below, require_below
 from dfbench.errors import NewerFormatError, PluginError, StoreError, UnreadableError
 from dfbench.files import write_text_whole
 from dfbench.formats import refuse_newer
+from dfbench.hooks.third_party import PluginFacts, told_plugins
 from dfbench.names import shown
 from dfbench.runs.records.sessions import begin_session, end_session, sessions_of
 from dfbench.specs import DetectorCard, DetectorSpec
@@ -121,6 +122,16 @@ def known_card(card: DetectorCard, weights: Path | None, sha256: str) -> Detecto
         compression = card.train_compression or str(noted.get("train_compression") or "")
         card = replace(card, trained_on=frozenset(datasets), train_compression=compression)
     return card
+
+
+def training_plugins(card: DetectorCard, weights: Path | None, sha256: str) -> tuple[PluginFacts, ...]:
+    """Return the plugins of others that took part in the training of given weights, as their header says, or what dfbench
+    noted when it trained exactly these."""
+    if weights is None:
+        return ()
+    header = card.details.get("provenance")
+    in_header = header.get("plugins") if isinstance(header, Mapping) else None
+    return told_plugins(in_header) or told_plugins(_noted(weights, sha256).get("plugins"))
 
 
 def training_of(card: DetectorCard, *, given: bool, seed: int) -> Training:

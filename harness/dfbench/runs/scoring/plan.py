@@ -83,7 +83,10 @@ def plan_scoring(request: ScoringRequest, session: ProtocolSession) -> ScoringPl
         seed=request.seed,
         precision=request.precision,
         prepare=prepare,
-        plugins=plugins_used(session, [test.dataset for test in tests], finder=prepare.finder),
+        plugins=(
+            *plugins_used(session, [test.dataset for test in tests], finder=prepare.finder),
+            *detector.plugins,
+        ),
         warning=detector.training.notice(registry),
         private=private,
     )

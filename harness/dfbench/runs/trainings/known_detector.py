@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING
 from dfbench.errors import UsageError, WeightsError
 from dfbench.hooks.detectors import card_of
 from dfbench.runs.records.provenance import file_sha256
-from dfbench.runs.records.trained import Training, known_card, training_of
+from dfbench.runs.records.trained import Training, known_card, training_of, training_plugins
 from dfbench.runs.trainings.training_names import named_card
 from dfbench.specs import DetectorCard, DetectorSpec, LoadOptions
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
+    from dfbench.hooks.third_party import PluginFacts
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDetector:
-    """A detector, how it is loaded, and what its weights are; `weights_sha256` is "" without any."""
+    """A detector, how it is loaded, and what its weights are; `weights_sha256` is "" without any.
+
+    `plugins`: those of others that took part in the training of its weights.
+    """
 
     spec: DetectorSpec
     options: LoadOptions
     card: DetectorCard
     weights_sha256: str
     training: Training
+    plugins: tuple[PluginFacts, ...] = ()
 
 
 def known_detector(spec: DetectorSpec, options: LoadOptions, registry: Registry) -> KnownDetector:
@@ -41,7 +46,12 @@ def known_detector(spec: DetectorSpec, options: LoadOptions, registry: Registry)
             hints=("the face store holds no more around a face: give it a smaller margin",),
         )
     return KnownDetector(
-        spec, options, card, sha, training_of(card, given=weights is not None, seed=options.seed)
+        spec,
+        options,
+        card,
+        sha,
+        training_of(card, given=weights is not None, seed=options.seed),
+        training_plugins(card, weights, sha),
     )
 
 

@@ -23,6 +23,7 @@ from dfbench.progress import SilentProgress
 from dfbench.runs.planning.devices import choose_device, compute_threads
 from dfbench.runs.planning.fairness import by_dataset
 from dfbench.runs.planning.opening import open_training
+from dfbench.runs.planning.plugins_used import plugins_of_training
 from dfbench.runs.planning.requests import ScoringRequest, TrainingOptions
 from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.setup import Setup
@@ -236,6 +237,11 @@ def _fit(
         "trained_on": [dataset.name],
         "train_compression": train.compression or next(iter(dataset.compressions), ""),
     }
+    plugins = plugins_of_training(
+        session, [dataset.name], finder=needs.prepare.finder, synthesizer=needs.synthesizer
+    )
+    if plugins:  # headers of weights that dfbench alone had a part in stay what they were
+        provenance["plugins"] = [plugin.to_json() for plugin in plugins]
     noting = training_session(folder, device=device, threads=compute_threads(), writes=world.first)
     with noting as sessions, running(session.spec, "to train", slow=True):
         provenance |= sessions
