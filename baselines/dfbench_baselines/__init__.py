@@ -5,7 +5,7 @@ Only specs live here: what they describe is imported when someone asks for it.
 
 from __future__ import annotations
 
-from dfbench import ClipSpec, DetectorSpec, Pooling, hookimpl
+from dfbench import ClipSpec, DetectorSpec, hookimpl
 from dfbench_baselines.clip_offers import clip_detectors
 from dfbench_baselines.cue_offers import cue_detectors
 from dfbench_synthesis import dfbench_synthesizers
@@ -28,10 +28,44 @@ _SPSL = (
     " Learning: Rethinking Face Forgery Detection in Frequency Domain, CVPR 2021"
 )
 _SRM = "Yuchen Luo, Yong Zhang, Junchi Yan, Wei Liu: Generalizing Face Forgery Detection with High-frequency Features, CVPR 2021"
-# The clips of the standard recipes, which a test holds equal to them.
-_FRAMES = ClipSpec(frames=1, size=256, per_video=32, margin=0.15)
 _GEND = "Andrii Yermakov, Jan Cech, Jiri Matas, Mario Fritz: Deepfake Detection that Generalizes Across Benchmarks, 2025"
 _EFFORT = "Zhiyuan Yan et al.: Orthogonal Subspace Decomposition for Generalizable AI-Generated Image Detection, ICML 2025"
+# Networks of timm: name, method, what it is, and the paper whose values it has.
+_TIMM = (
+    (
+        "efficientnet_b4",
+        "EFFICIENTNET_B4",
+        "EfficientNet-B4",
+        "Mingxing Tan, Quoc V. Le: EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019",
+    ),
+    (
+        "resnet50",
+        "RESNET50",
+        "ResNet-50",
+        "Sheng-Yu Wang, Oliver Wang, Richard Zhang, Andrew Owens, Alexei A. Efros: CNN-generated images are surprisingly easy"
+        " to spot... for now, CVPR 2020",
+    ),
+    (
+        "convnext_tiny",
+        "CONVNEXT_TINY",
+        "ConvNeXt-T",
+        "Zhuang Liu, Hanzi Mao, Chao-Yuan Wu, Christoph Feichtenhofer, Trevor Darrell, Saining Xie: A ConvNet for the 2020s,"
+        " CVPR 2022",
+    ),
+    (
+        "vit_b16",
+        "VIT_B16",
+        "ViT-B/16",
+        "Alexey Dosovitskiy et al.: An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale, ICLR 2021",
+    ),
+    (
+        "swin_small",
+        "SWIN_SMALL",
+        "Swin-S",
+        "Ze Liu, Yutong Lin, Yue Cao, Han Hu, Yixuan Wei, Zheng Zhang, Stephen Lin, Baining Guo: Swin Transformer:"
+        " Hierarchical Vision Transformer using Shifted Windows, ICCV 2021",
+    ),
+)
 
 
 @hookimpl
@@ -77,8 +111,16 @@ def _image_networks() -> list[DetectorSpec]:
             default_recipe="standard",
             licence="Apache-2.0",
             citation=_FFPP,
-            clips=_FRAMES,
-            pooling=Pooling.MEAN_PROB,
+        ),
+        *(
+            DetectorSpec(
+                name=name,
+                summary=f"{title} on single frames, trained on real and fake videos.",
+                method=f"dfbench_baselines.timm_frames:{method}",
+                licence="Apache-2.0",
+                citation=citation,
+            )
+            for name, method, title, citation in _TIMM
         ),
     ]
 
@@ -91,7 +133,6 @@ def _small_networks() -> list[DetectorSpec]:
             method="dfbench_baselines.mesonet:MESO4",
             licence="Apache-2.0",
             citation=_MESONET,
-            clips=_FRAMES,
         ),
         DetectorSpec(
             name="mesoinception4",
@@ -99,7 +140,6 @@ def _small_networks() -> list[DetectorSpec]:
             method="dfbench_baselines.mesonet:MESOINCEPTION4",
             licence="Apache-2.0",
             citation=_MESONET,
-            clips=_FRAMES,
         ),
     ]
 
@@ -112,8 +152,6 @@ def _frequencies() -> list[DetectorSpec]:
             method="dfbench_baselines.f3net:METHOD",
             licence="Apache-2.0",
             citation=_F3NET,
-            clips=_FRAMES,
-            pooling=Pooling.MEAN_PROB,
         ),
         DetectorSpec(
             name="spsl",
@@ -121,8 +159,6 @@ def _frequencies() -> list[DetectorSpec]:
             method="dfbench_baselines.spsl:METHOD",
             licence="Apache-2.0",
             citation=_SPSL,
-            clips=_FRAMES,
-            pooling=Pooling.MEAN_PROB,
         ),
         DetectorSpec(
             name="srm",
@@ -130,8 +166,6 @@ def _frequencies() -> list[DetectorSpec]:
             method="dfbench_baselines.srm:METHOD",
             licence="Apache-2.0",
             citation=_SRM,
-            clips=_FRAMES,
-            pooling=Pooling.MEAN_PROB,
         ),
         DetectorSpec(
             name="sbi",
@@ -141,7 +175,6 @@ def _frequencies() -> list[DetectorSpec]:
             licence="Apache-2.0",
             citation=_SBI,
             clips=ClipSpec(frames=1, size=380, per_video=32, margin=0.125, square=False),
-            pooling=Pooling.MEAN_PROB,
         ),
     ]
 

@@ -26,6 +26,10 @@ SMALL = {
     "frame_cnn": {"size": "64", "train_crop": "80"},
     "xception": {"size": "32", "train_crop": "32", "width": "0.02"},
     "f3net": {"size": "32", "train_crop": "32", "width": "0.02"},
+    **{
+        name: {"size": "64", "train_crop": "64"}
+        for name in ("efficientnet_b4", "resnet50", "convnext_tiny", "vit_b16", "swin_small")
+    },
     "srm": {"size": "32", "train_crop": "32", "width": "0.02"},
     "spsl": {"size": "32", "train_crop": "32", "width": "0.02"},
     "meso4": {"size": "32", "train_crop": "32"},

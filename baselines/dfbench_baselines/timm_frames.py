@@ -1,0 +1,146 @@
+"""Image networks of timm on single frames, each a detector of its own with the values of the literature, or `timm:NAME`.
+
+The logit of a clip is the mean of those of its frames. Networks start from weights of ImageNet, which must be given as a file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from dfbench import UsageError
+from dfbench.training import Method, drawing_from, first_line, require_timm_name
+from dfbench_baselines.frames import logit
+from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FAMILY = "timm"
+_ARGUMENT = r"\w+=\d+(\.\d+)*"
+# What timm's networks raise for a size or an argument that they cannot take.
+_UNFIT: tuple[type[Exception], ...] = (AssertionError, TypeError, ValueError, RuntimeError, ZeroDivisionError)
+
+
+class TimmRecipe(PretrainedRecipe):
+    """What every training is told, and the network.
+
+    `backbone`: its name in timm, one of `networks`. `drop_rate`: dropout before the last layer; `drop_path`: how often a
+    residual branch is left out. `arguments`: whole numbers, or several joined by dots, that timm builds it with.
+    """
+
+    networks: ClassVar[tuple[str, ...]] = ()
+    backbone: str
+    drop_rate: float = Field(default=0, ge=0, lt=1)
+    drop_path: float = Field(default=0, ge=0, lt=1)
+    arguments: str = Field(default="", pattern=rf"^({_ARGUMENT}(,{_ARGUMENT})*)?$")
+
+    @model_validator(mode="after")
+    def _is_its_network(self) -> Self:
+        if self.networks and self.backbone not in self.networks:
+            raise ValueError(
+                f"{self.detector} is the name of {self.networks[0]}; another network is the detector"
+                f" {FAMILY}:{self.backbone}"
+            )
+        return self
+
+
+class EfficientNetB4Recipe(TimmRecipe):
+    """EfficientNet-B4, with the paddings of its authors."""
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.efficientnet_b4"
+    detector: ClassVar[str] = "efficientnet_b4"
+    networks: ClassVar[tuple[str, ...]] = ("tf_efficientnet_b4", "test_efficientnet")
+
+
+class ResNet50Recipe(TimmRecipe):
+    """ResNet-50."""
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.resnet50"
+    detector: ClassVar[str] = "resnet50"
+    networks: ClassVar[tuple[str, ...]] = ("resnet50", "test_resnet")
+
+
+class ConvNeXtTinyRecipe(TimmRecipe):
+    """ConvNeXt-T."""
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.convnext_tiny"
+    detector: ClassVar[str] = "convnext_tiny"
+    networks: ClassVar[tuple[str, ...]] = ("convnext_tiny", "test_convnext")
+
+
+class ViTB16Recipe(TimmRecipe):
+    """ViT-B/16."""
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.vit_b16"
+    detector: ClassVar[str] = "vit_b16"
+    networks: ClassVar[tuple[str, ...]] = ("vit_base_patch16_224", "test_vit")
+
+
+class SwinSmallRecipe(TimmRecipe):
+    """Swin-S."""
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.swin_small"
+    detector: ClassVar[str] = "swin_small"
+    networks: ClassVar[tuple[str, ...]] = ("swin_small_patch4_window7_224",)
+
+
+def network(recipe: TimmRecipe, *, seed: int) -> nn.Module:
+    """Build the network: frames (B, 3, S, S) to logits (B, 1). Raises UsageError if timm cannot, or none that is square."""
+    import timm
+
+    require_timm_name(recipe.backbone)
+    known = timm.get_pretrained_cfg(recipe.backbone)
+    channels, height, width = known.input_size
+    if (channels, height) != (3, width):
+        raise UsageError(
+            f"timm's {recipe.backbone} takes images of {width} x {height} px and {channels} channels, and a crop is a square"
+            " of three",
+            hints=("choose another network",),
+        )
+    given: dict[str, Any] = {name: _numbers(text) for name, text in _pairs(recipe.arguments)}
+    if recipe.drop_rate:
+        given["drop_rate"] = recipe.drop_rate
+    if recipe.drop_path:
+        given["drop_path_rate"] = recipe.drop_path
+    if known.fixed_input_size:
+        given["img_size"] = recipe.size
+    with drawing_from(seed):
+        try:
+            net: nn.Module = timm.create_model(recipe.backbone, num_classes=1, **given)
+        except _UNFIT as error:
+            raise UsageError(
+                f"timm cannot build {recipe.backbone} for frames of {recipe.size} px: {first_line(error)}",
+                hints=("choose other fields: --set size=..., --set arguments=...",),
+            ) from error
+    return net
+
+
+def _method(recipe: type[TimmRecipe]) -> Method:
+    return Method(
+        name=recipe.detector,
+        recipe=recipe,
+        network=network,
+        logit=logit,
+        needs_start=require_pretrained,
+        head=lambda net: net.get_classifier(),
+    )
+
+
+EFFICIENTNET_B4 = _method(EfficientNetB4Recipe)
+RESNET50 = _method(ResNet50Recipe)
+CONVNEXT_TINY = _method(ConvNeXtTinyRecipe)
+VIT_B16 = _method(ViTB16Recipe)
+SWIN_SMALL = _method(SwinSmallRecipe)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"(\w+)=([\d.]+)", text)
+
+
+def _numbers(text: str) -> int | tuple[int, ...]:
+    """`"3"` as 3, and `"1.1.2"` as (1, 1, 2)."""
+    numbers = tuple(int(one) for one in text.split("."))
+    return numbers if len(numbers) > 1 else numbers[0]
