@@ -122,6 +122,13 @@ def _image_networks() -> list[DetectorSpec]:
             )
             for name, method, title, citation in _TIMM
         ),
+        DetectorSpec(
+            name="timm",
+            family=True,
+            summary="Any image network of timm on single frames, trained on real and fake videos.",
+            method="dfbench_baselines.timm_frames:member",
+            licence="Apache-2.0",
+        ),
     ]
 
 

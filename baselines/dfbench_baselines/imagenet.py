@@ -30,15 +30,19 @@ class PretrainedRecipe(Recipe):
     detector: ClassVar[str] = ""
     pretrained: str = NONE
 
+    def owner(self) -> str:
+        """Return the name of the detector whose recipe it is."""
+        return self.detector
+
 
 def require_pretrained(recipe: PretrainedRecipe) -> None:
     """Raise WeightsError that says where to get the weights that the recipe wants, unless it wants none."""
     if recipe.pretrained == NONE:
         return
     require_timm_name(recipe.pretrained)
-    train = f"dfbench train --detector {for_shell(recipe.detector)} --recipe {for_shell(recipe.name)}"
+    train = f"dfbench train --detector {for_shell(recipe.owner())} --recipe {for_shell(recipe.name)}"
     raise WeightsError(
-        f"by recipe '{recipe.name}', {recipe.detector} starts from weights that timm calls"
+        f"by recipe '{recipe.name}', {recipe.owner()} starts from weights that timm calls"
         f" {recipe.pretrained!r}, and none are given",
         hints=(
             f"download them:                {_address(recipe.pretrained)}",

@@ -6,12 +6,14 @@ The logit of a clip is the mean of those of its frames. Networks start from weig
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from dfbench import UsageError
-from dfbench.training import Method, drawing_from, first_line, require_timm_name
+from dfbench.training import Method, MethodTrainer, drawing_from, first_line, require_timm_name
 from dfbench_baselines.frames import logit
 from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
 
@@ -92,20 +94,13 @@ def network(recipe: TimmRecipe, *, seed: int) -> nn.Module:
     import timm
 
     require_timm_name(recipe.backbone)
-    known = timm.get_pretrained_cfg(recipe.backbone)
-    channels, height, width = known.input_size
-    if (channels, height) != (3, width):
-        raise UsageError(
-            f"timm's {recipe.backbone} takes images of {width} x {height} px and {channels} channels, and a crop is a square"
-            " of three",
-            hints=("choose another network",),
-        )
+    require_square(recipe.backbone)
     given: dict[str, Any] = {name: _numbers(text) for name, text in _pairs(recipe.arguments)}
     if recipe.drop_rate:
         given["drop_rate"] = recipe.drop_rate
     if recipe.drop_path:
         given["drop_path_rate"] = recipe.drop_path
-    if known.fixed_input_size:
+    if timm.get_pretrained_cfg(recipe.backbone).fixed_input_size:
         given["img_size"] = recipe.size
     with drawing_from(seed):
         try:
@@ -134,6 +129,87 @@ RESNET50 = _method(ResNet50Recipe)
 CONVNEXT_TINY = _method(ConvNeXtTinyRecipe)
 VIT_B16 = _method(ViTB16Recipe)
 SWIN_SMALL = _method(SwinSmallRecipe)
+
+
+class MemberRecipe(TimmRecipe):
+    """A network that is named by the detector, `timm:NAME`.
+
+    What a recipe file leaves out is as timm published the network: the size and normalisation of its input, and its weights.
+    """
+
+    package: ClassVar[str] = "dfbench_baselines.recipes.timm"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_published(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or not {"size", "mean", "std", "pretrained"} - fields.keys():
+            return fields
+        import timm
+
+        backbone = str(fields.get("backbone"))
+        require_timm_name(backbone)
+        known = timm.get_pretrained_cfg(backbone)
+        weights = ".".join(filter(None, (known.architecture, known.tag)))
+        published = {
+            "size": known.input_size[-1],
+            "mean": known.mean,
+            "std": known.std,
+            "pretrained": weights,
+        }
+        fields = published | fields
+        return {"train_crop": fields["size"]} | fields
+
+    def owner(self) -> str:
+        """Return the name of the detector."""
+        return f"{FAMILY}:{self.backbone}"
+
+    def label(self, stored: Self | None = None) -> str:
+        """Return the recipe's name with every changed field but the network, which the detector's name says."""
+        if stored is None and self.name in self.names():
+            stored = self.load(self.name, {"backbone": self.backbone})
+        return super().label(stored)
+
+
+class MemberMethod(Method):
+    """The method of a member of the family: the detector's name says which network its recipes are for."""
+
+    def trainer(self, recipe: str, overrides: Mapping[str, str], synthesizer: str = "") -> MethodTrainer:
+        """Return the trainer by a recipe with fields overridden. Raises UsageError for what does not fit."""
+        backbone = self.name.removeprefix(f"{FAMILY}:")
+        if "backbone" in overrides:
+            raise UsageError(
+                f"{self.name} is the name of {backbone}",
+                hints=(f"for another network:  --detector {FAMILY}:{overrides['backbone']}",),
+            )
+        return super().trainer(recipe, {**overrides, "backbone": backbone}, synthesizer)
+
+
+@cache
+def member(name: str) -> Method:
+    """Return the method of the detector `timm:NAME`. Raises UsageError if timm has no network of this name, or none that is
+    square."""
+    require_timm_name(name)
+    require_square(name)
+    return MemberMethod(
+        name=f"{FAMILY}:{name}",
+        recipe=MemberRecipe,
+        network=network,
+        logit=logit,
+        needs_start=require_pretrained,
+        head=lambda net: net.get_classifier(),
+    )
+
+
+def require_square(name: str) -> None:
+    """Raise UsageError unless timm's network of this name sees square images of three channels."""
+    import timm
+
+    channels, height, width = timm.get_pretrained_cfg(name).input_size
+    if (channels, height) != (3, width):
+        raise UsageError(
+            f"timm's {name} takes images of {width} x {height} px and {channels} channels, and a crop is a square of three",
+            hints=("choose another network",),
+        )
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

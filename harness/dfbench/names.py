@@ -38,6 +38,12 @@ def _text_fault(name: str) -> str:
     return ""
 
 
+def member_of(name: str) -> tuple[str, str]:
+    """Split the name of a detector of a family, "timm:resnet18", into both of its names; the second is "" of any other."""
+    family, _, member = name.partition(":")
+    return family, member
+
+
 def shown(name: object) -> str:
     """A name from a file as it stands in a message: in quotes, ASCII alone, and cut where it is long."""
     text = ascii(name)

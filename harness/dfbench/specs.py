@@ -216,6 +216,10 @@ class DetectorSpec(Built):
     `default_recipe` is the recipe of `dfbench train` if the user names none, `demo_recipe` the one for corpora that are
     generated here; a recipe called "demo" is taken for them by default.
 
+    A family:
+    with `family`, the spec stands for all detectors `NAME:MEMBER`, such as `timm:resnet18`. `method` is then the import path of a
+    factory `(member: str) -> Method`, called when a member is used; it raises UsageError for a member that it does not know.
+
     Its explanations:
     `explain` is the import path of a factory with the arguments of `build` that returns an `Explainer`. `maps` names the maps
     that it offers, so that an unknown one is refused before weights are looked for.
@@ -237,9 +241,13 @@ class DetectorSpec(Built):
     recipe_for_weights: bool = False
     method: str = ""
     maps: tuple[str, ...] = ()
+    family: bool = False
 
     def __post_init__(self) -> None:
         if not self.method:
+            return
+        if self.family:
+            object.__setattr__(self, "build", self.method)
             return
         derived = {name: f"{self.method}.{name}" for name in ("build", "describe", "trainer")}
         if self.recipes:
@@ -250,6 +258,11 @@ class DetectorSpec(Built):
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
         object.__setattr__(self, "needs_weights", True)
+
+    def member(self, name: str) -> DetectorSpec:
+        """Return the spec of the member `name` of this family."""
+        method = f"{self.method}({name})"
+        return replace(self, name=f"{self.name}:{name}", method=method, build="", aliases=(), family=False)
 
     def card(self) -> DetectorCard:
         """Return the card of this detector without a weights file. Published training data count as the official corpus."""

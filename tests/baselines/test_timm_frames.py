@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from dfbench import StartWeights, UsageError, WeightsError
+from dfbench.hooks.host import Host
+from dfbench.hooks.registry import load_object
 from dfbench.training import Method
 from dfbench_baselines import timm_frames
 from dfbench_baselines.timm_frames import (
@@ -18,6 +20,7 @@ from dfbench_baselines.timm_frames import (
     RESNET50,
     SWIN_SMALL,
     VIT_B16,
+    MemberRecipe,
     TimmRecipe,
 )
 
@@ -94,3 +97,40 @@ def test_what_timm_cannot_build_is_a_usage_error() -> None:
         VIT_B16.network(recipe_of(VIT_B16, "demo", arguments="depths=3", size="100"), seed=0)
     with pytest.raises(UsageError, match="arguments"):
         recipe_of(VIT_B16, "demo", arguments="depth=__import__")
+
+
+def member(name: str) -> Method:
+    method = load_object(Host.load().registry.detector(f"timm:{name}").method)
+    assert isinstance(method, Method)
+    return method
+
+
+def test_any_network_of_timm_is_a_detector_with_the_input_that_timm_publishes() -> None:
+    method = member("test_vit.r160_in1k")
+    trainer = method.trainer("standard", {})
+    assert (trainer.clips().size, trainer.recipe()["train_crop"]) == (160, 160)
+    assert (trainer.recipe()["mean"], trainer.recipe()["pretrained"]) == ([0.5] * 3, "test_vit.r160_in1k")
+    with pytest.raises(WeightsError, match=r"timm:test_vit\.r160_in1k starts from"):
+        trainer.require_start()
+    assert method.name == "timm:test_vit.r160_in1k"
+
+
+def test_its_label_does_not_repeat_the_network() -> None:
+    recipe = MemberRecipe.load("demo", {"backbone": "test_resnet"})
+    assert recipe.label() == "demo"
+    changed = MemberRecipe.load("demo", {"backbone": "test_resnet", "lr": "0.1", "size": "64"})
+    assert changed.label() == "demo with size=64 lr=0.1"
+    assert MemberRecipe.parse(recipe.model_dump()) == recipe
+
+
+def test_the_name_of_the_detector_alone_says_the_network() -> None:
+    with pytest.raises(UsageError, match="timm:test_resnet is the name of test_resnet"):
+        member("test_resnet").trainer("demo", {"backbone": "test_vit"})
+
+
+def test_a_misspelt_or_oblong_network_is_refused() -> None:
+    with pytest.raises(UsageError, match="timm has no network 'resnett18'") as caught:
+        member("resnett18")
+    assert "did you mean 'resnet18'" in caught.value.hints[0]
+    with pytest.raises(UsageError, match="768 x 1024 px"):
+        member("vit_base_patch16_sapiens2")

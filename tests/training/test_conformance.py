@@ -28,7 +28,14 @@ SMALL = {
     "f3net": {"size": "32", "train_crop": "32", "width": "0.02"},
     **{
         name: {"size": "64", "train_crop": "64"}
-        for name in ("efficientnet_b4", "resnet50", "convnext_tiny", "vit_b16", "swin_small")
+        for name in (
+            "timm:test_resnet",
+            "efficientnet_b4",
+            "resnet50",
+            "convnext_tiny",
+            "vit_b16",
+            "swin_small",
+        )
     },
     "srm": {"size": "32", "train_crop": "32", "width": "0.02"},
     "spsl": {"size": "32", "train_crop": "32", "width": "0.02"},
@@ -45,6 +52,7 @@ SMALL = {
 }
 _BUNDLED = Host.load().registry
 TRAINED = [spec for name in _BUNDLED.names("detector") if (spec := _BUNDLED.detector(name)).method]
+TRAINED.append(_BUNDLED.detector("timm:test_resnet"))  # a member of a family
 
 
 @pytest.fixture(scope="module")

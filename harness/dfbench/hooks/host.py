@@ -192,7 +192,7 @@ def _record(loading: Loading) -> PluginRecord:
         version=source.version,
         module=source.module,
         status=PluginStatus.FAILED if loading.problems else PluginStatus.OK,
-        offers=group_names((one.kind, one.spec.name) for one in named),
+        offers=group_names((one.kind, one.listed_as) for one in named),
         hooks=loading.hooks,
         error="; ".join(loading.problems),
         traceback="\n\n".join(loading.tracebacks),

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from dfbench.errors import PluginError, UnknownNameError
+from dfbench.errors import DfbenchError, PluginError, UnknownNameError
 from dfbench.hooks.manners import generators_kept, kept
 from dfbench.hooks.remedies import remedy
 from dfbench.hooks.waiting import named_if_slow
+from dfbench.names import member_of, name_fault
 from dfbench.specs import (
     CorpusSpec,
     DatasetSpec,
@@ -32,7 +33,8 @@ from dfbench.specs import (
 from dfbench.text import meant
 
 SpecT = TypeVar("SpecT", bound=Offer)
-_BUILD_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_BUILD_PATH = re.compile(rf"({_DOTTED}):({_DOTTED})(?:\(([A-Za-z0-9_.+-]+)\)(?:\.({_DOTTED}))?)?")
 _LOADER_FOLDERS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent))
 # The backport of importlib.metadata takes over once any package imports it.
 _LOADER_PARTS = ("<frozen importlib", f"{Path('pluggy') / '_'}", f"{Path('importlib_metadata') / '_'}")
@@ -61,6 +63,11 @@ class Registered:
     kind: Kind
     spec: Offer
     plugin: str
+
+    @property
+    def listed_as(self) -> str:
+        """Return the name as lists show it: "timm:NAME" for a family of detectors."""
+        return f"{self.spec.name}:NAME" if _is_family(self) else self.spec.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +122,39 @@ class Registry:
     def names(self, kind: Kind | str) -> tuple[str, ...]:
         """Return the sorted names of a kind ("dataset", "face_finder", ...), without aliases."""
         wanted = Kind(kind)
-        return tuple(sorted({offer.spec.name for (one, _), offer in self._offers.items() if one is wanted}))
+        return tuple(
+            sorted(
+                {
+                    offer.spec.name
+                    for (one, _), offer in self._offers.items()
+                    if one is wanted and not _is_family(offer)
+                }
+            )
+        )
+
+    def families(self) -> tuple[str, ...]:
+        """Return the sorted names of the families of detectors, whose members are called `NAME:MEMBER`."""
+        return tuple(sorted({offer.spec.name for offer in self._offers.values() if _is_family(offer)}))
 
     def offer(self, kind: Kind | str, name: str) -> Registered | None:
-        """Return what is registered under `name` (a name or an alias), or None."""
-        return self._offers.get((Kind(kind), name.casefold()))
+        """Return what is registered under `name` (a name or an alias), or None; for a member of a family, its own spec."""
+        kind = Kind(kind)
+        family, member = member_of(name)
+        found = self._offers.get((kind, family.casefold() if member else name.casefold()))
+        if found is None or not member:
+            return found
+        if not isinstance(found.spec, DetectorSpec) or not found.spec.family or name_fault(member):
+            return None
+        return Registered(kind, found.spec.member(member), found.plugin)
 
     def _get(self, kind: Kind, name: str, spec_type: type[SpecT]) -> SpecT:
         offer = self.offer(kind, name)
         if offer is not None and isinstance(offer.spec, spec_type):
+            if _is_family(offer):
+                raise UnknownNameError(
+                    f"{name!r} is a family of {kind.words}s, and none alone",
+                    hints=(f"name one of them:  {offer.spec.name}:NAME",),
+                )
             return offer.spec
         for failure in self._failures:
             if any(one is kind and known.casefold() == name.casefold() for one, known in failure.names):
@@ -131,7 +162,9 @@ class Registry:
         raise self._unknown(kind, name)
 
     def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
-        known = self.names(kind)
+        known = list(self.names(kind))
+        if kind is Kind.DETECTOR:
+            known += [f"{family}:NAME" for family in self.families()]
         spellings = [name for one, name in self._offers if one is kind]
         hints = [question] if (question := meant(name, spellings)) else []
         hints.append(f"known: {', '.join(known)}" if known else f"no plugin offers a {kind.words}")
@@ -142,6 +175,10 @@ class Registry:
         return UnknownNameError(f"no {kind.words} is called {name!r}", hints=hints)
 
 
+def _is_family(offer: Registered) -> bool:
+    return isinstance(offer.spec, DetectorSpec) and offer.spec.family
+
+
 def keys_of(offer: Registered) -> tuple[tuple[Kind, str], ...]:
     """Return the keys of `offer`: its kind with its name and with each alias, in lower case, without duplicates."""
     names = dict.fromkeys(name.casefold() for name in (offer.spec.name, *offer.spec.aliases))
@@ -149,12 +186,12 @@ def keys_of(offer: Registered) -> tuple[tuple[Kind, str], ...]:
 
 
 def is_build_path(path: object) -> bool:
-    """Return True if `path` has the form `"package.module:Name"`."""
+    """Return True if `path` has the form `"package.module:Name"`, or `"package.module:factory(text).name"`."""
     return isinstance(path, str) and _BUILD_PATH.fullmatch(path) is not None
 
 
 def load_object(path: str) -> object:
-    """Import the object that `"package.module:Name"` names, and return it.
+    """Import the object that `"package.module:Name"` names, and return it; `"package.module:factory(text)"` calls a factory.
 
     Raises PluginError with the traceback of the plugin's own code if the path has another form, if the module cannot be
     imported (this includes a call of `sys.exit`), or if it does not have the name.
@@ -164,7 +201,7 @@ def load_object(path: str) -> object:
             f"{path!r} is no import path",
             hints=('a spec\'s `build` is written "package.module:Name"',),
         )
-    module_name, _, attributes = path.partition(":")
+    module_name, attributes, text, inner = _parts(path)
     told = f"{path!r} to be imported"
     try:
         with (
@@ -181,7 +218,37 @@ def load_object(path: str) -> object:
             detail=plugin_traceback(error),
             hints=("look at the traceback above; `dfbench plugins list` says which plugin offers it",),
         ) from error
-    for attribute in attributes.split("."):
+    found = _attribute(found, attributes, path)
+    if not text:
+        return found
+    return _attribute(_made(found, text, path), inner, path) if inner else _made(found, text, path)
+
+
+def _parts(path: str) -> tuple[str, str, str, str]:
+    """Split an import path into the module, the name in it, what a factory is called with, and the name in what it makes."""
+    match = _BUILD_PATH.fullmatch(path)
+    assert match is not None  # asked by `is_build_path`
+    module, name, text, inner = match.groups(default="")
+    return module, name, text, inner
+
+
+def _made(factory: object, text: str, path: str) -> object:
+    """Return what a factory makes of a text. Raises PluginError for what it raises, unless that is an error of ours."""
+    try:
+        if not callable(factory):
+            raise TypeError(f"{type(factory).__name__} is not callable")
+        return factory(text)
+    except DfbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{path!r} cannot be made: {one_line(error)}", detail=plugin_traceback(error)
+        ) from error
+
+
+def _attribute(found: object, names: str, path: str) -> object:
+    """Return the attribute of `found` at the end of dotted names. Raises PluginError."""
+    for attribute in names.split("."):
         try:
             found = getattr(found, attribute)
         except AttributeError as error:

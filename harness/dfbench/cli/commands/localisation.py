@@ -77,7 +77,7 @@ def localisation_command(
             session.progress.note(f"*** {opened.spec.name}: {opened.notice}")
         result = localise(session, opened, videos, limit=limit)
     where, when = summarise(result)
-    name = f"{session.spec.name}-{corpus}-{split}"
+    name = f"{folder_name(session.spec.name)}-{corpus}-{split}"
     tail = opened.weights_sha256[:8] or f"seed{seed}"
     place = session.settings.runs / "localisation"
     folder = out or require_below(session.settings.runs, below(place, folder_name(f"{name}-{tail}")))

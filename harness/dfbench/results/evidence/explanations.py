@@ -32,6 +32,7 @@ from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.runs.planning.devices import compute_threads
 from dfbench.runs.records.provenance import environment, file_sha256, run_identity
 from dfbench.runs.records.score_table import sigmoid
+from dfbench.text import folder_name
 from dfbench.types import CROPPING, DECODING, TRACKING
 from dfbench.untrusted import MOST_JSON_LIST, read_object
 
@@ -103,7 +104,7 @@ def explain_to(
         **({"recipe": options.recipe, "changes": options.changes} if options.recipe else {}),
     )
     readable = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem)[:60]
-    folder = below(out, f"{readable}-{opened.spec.name}-{identity[:8]}")
+    folder = below(out, f"{readable}-{folder_name(opened.spec.name)}-{identity[:8]}")
     if not force and (known := _known(folder, identity)) is not None:
         progress.note(f"{path.name}: explained before, nothing to compute ({folder})")
         return Explained(folder, False, known)

@@ -19,7 +19,7 @@ from dfbench.runs.records.stored_run import StoredRun
 from dfbench.runs.records.trained import trained_weights
 from dfbench.settings import Settings
 from dfbench.specs import LoadOptions
-from dfbench.text import closest, did_you_mean, meant
+from dfbench.text import closest, did_you_mean, folder_name, meant
 from dfbench.types import Status, Video
 
 WEIGHTS = ("*.safetensors", "*.pth", "*.pt", "*.ckpt")
@@ -63,7 +63,7 @@ def weights_of(run: StoredRun, settings: Settings, given: Path | None) -> Path |
         return given
     if not wanted:
         return None
-    folder = below(settings.cache / "weights", detector)
+    folder = below(settings.cache / "weights", folder_name(detector))
     loose = [path for pattern in WEIGHTS for path in sorted(folder.glob(f"*/{pattern}"))]  # of older versions
     for path in dict.fromkeys([*trained_weights(settings.cache, detector), *loose]):
         if file_sha256(path) == wanted:

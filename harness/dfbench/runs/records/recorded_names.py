@@ -35,7 +35,11 @@ def _names(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         yield "its protocol", (test_of(protocol) or protocol) if isinstance(protocol, str) else protocol
     detector, prepare, datasets = (record.get(what) for what in ("detector", "prepare", "datasets"))
     if isinstance(detector, dict) and "name" in detector:
-        yield "its detector", detector["name"]
+        name = detector["name"]
+        # Of a member of a family, "timm:resnet18", either part is a name.
+        yield from (
+            ("its detector", part) for part in (name.split(":", 1) if isinstance(name, str) else [name])
+        )
     if isinstance(prepare, dict) and "finder" in prepare:
         yield "its face finder", prepare["finder"]
     tests = datasets if isinstance(datasets, dict) else {}

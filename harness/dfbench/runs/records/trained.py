@@ -21,6 +21,7 @@ from dfbench.hooks.third_party import PluginFacts, told_plugins
 from dfbench.names import shown
 from dfbench.runs.records.sessions import begin_session, end_session, sessions_of
 from dfbench.specs import DetectorCard, DetectorSpec
+from dfbench.text import folder_name
 from dfbench.types import OFFICIAL
 from dfbench.untrusted import MOST_RECORD, read_object
 
@@ -169,7 +170,7 @@ def finished_weights(folder: Path) -> Path | None:
 
 def trained_weights(cache: Path, detector: str) -> list[Path]:
     """The weights files of all finished trainings of a detector, by folder."""
-    records = sorted(below(cache / "weights", detector).glob(f"*/{TRAINING_FILE}"))
+    records = sorted(below(cache / "weights", folder_name(detector)).glob(f"*/{TRAINING_FILE}"))
     found = []
     for record in records:
         with suppress(NewerFormatError):  # of a training that only a later dfbench can make use of
@@ -181,7 +182,7 @@ def trained_identities(cache: Path, detector: str) -> list[tuple[Path, Mapping[s
     """Find the weights files of all finished trainings of a detector, as `trained_weights` does; returns each with its identity,
     as the record of the training has it."""
     found: list[tuple[Path, Mapping[str, Any]]] = []
-    for record in sorted(below(cache / "weights", detector).glob(f"*/{TRAINING_FILE}")):
+    for record in sorted(below(cache / "weights", folder_name(detector)).glob(f"*/{TRAINING_FILE}")):
         with suppress(NewerFormatError):
             weights, identity = finished_weights(record.parent), _read(record).get("identity")
             if weights is not None and isinstance(identity, dict):

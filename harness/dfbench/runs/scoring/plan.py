@@ -91,7 +91,7 @@ def plan_scoring(request: ScoringRequest, session: ProtocolSession) -> ScoringPl
         private=private,
     )
     runs = session.settings.runs
-    name = f"{spec.name}-{folder_name(session.protocol.name)}-{corpus}-{record.identity[:12]}"
+    name = f"{folder_name(spec.name)}-{folder_name(session.protocol.name)}-{corpus}-{record.identity[:12]}"
     return ScoringPlan(detector, expected, prepare, record, require_below(runs, below(runs, name)), private)
 
 

@@ -17,6 +17,7 @@ from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.planning.trainers import needs_of, start_weights, trainer_of
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.trainings.training_identity import StartingWeights, SynthesizerVersion, TrainingIdentity
+from dfbench.text import folder_name
 from dfbench.types import Video
 
 
@@ -85,7 +86,7 @@ def plan_training(options: TrainingOptions, session: ProtocolSession) -> Trainin
         start=start_identity(options.start) if options.start else None,
     )
     name = f"{recipe}-{corpus}-{identity.digest()}"
-    folder = below(session.settings.cache / "weights", spec.name, name)
+    folder = below(session.settings.cache / "weights", folder_name(spec.name), name)
     return TrainingPlan(
         recipe=recipe,
         trainer=trainer,
