@@ -55,6 +55,7 @@ ALLOWED = {
     "dfbench/training/record.py: load": "after `require_regular`, and without running code",
     "dfbench/runs/records/turns.py: open": "a lock file of our own, through no link",
     "dfbench_baselines/keras_files.py: open": "after `require_file`, and so many bytes at most",
+    "dfbench_baselines/timm_frames.py: load": "`Recipe.load`: a recipe of an installed package",
     "dfbench_baselines/mesonet.py: load": "`Recipe.load`: a recipe of an installed package",
     "dfbench_plugins/datasets/listfiles.py: reader": "a line at hand",
     "dfbench_plugins/demo/measured.py: read_csv": "a file of ours",
