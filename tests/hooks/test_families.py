@@ -105,7 +105,7 @@ def test_a_strangers_family_is_named_in_the_record_of_a_run() -> None:
             return [FAMILY]
 
     (found,) = third_parties(Host.load([Strange()]), [(Kind.DETECTOR, "lib:x")])
-    assert found["offers"] == ["detector Lib:x"]
+    assert list(found.offers) == ["detector Lib:x"]
 
 
 def test_records_may_name_members_and_nothing_that_leads_elsewhere() -> None:
