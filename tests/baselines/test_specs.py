@@ -17,7 +17,7 @@ from dfbench.hooks.registry import load_object
 REGISTRY = Host.load().registry
 SPECS = [REGISTRY.detector(name) for name in REGISTRY.names("detector")]
 TRAINED = [spec for spec in SPECS if spec.method]
-COMMON = {"chance", "frame_cnn"}  # nobody's method
+COMMON = {"chance", "frame_cnn", "metadata", "sharpness", "untrained"}  # nobody's method
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
