@@ -8,7 +8,6 @@ from __future__ import annotations
 from dfbench import ClipSpec, DetectorSpec, hookimpl
 from dfbench_baselines.clip_offers import clip_detectors
 from dfbench_baselines.cue_offers import cue_detectors
-from dfbench_synthesis import dfbench_synthesizers
 
 _SBI = "Kaede Shiohara, Toshihiko Yamasaki: Detecting Deepfakes with Self-Blended Images, CVPR 2022"
 _MESONET = (
@@ -178,10 +177,9 @@ def _frequencies() -> list[DetectorSpec]:
             name="sbi",
             summary="EfficientNet-B4 on self-blended images, trained on real videos only; it sees single frames.",
             method="dfbench_baselines.sbi:METHOD",
-            recipes=("standard", "demo"),
+            default_recipe="standard",
             licence="Apache-2.0",
             citation=_SBI,
-            clips=ClipSpec(frames=1, size=380, per_video=32, margin=0.125, square=False),
         ),
     ]
 
@@ -205,6 +203,3 @@ def _foundation_models() -> list[DetectorSpec]:
             citation=_EFFORT,
         ),
     ]
-
-
-__all__ = ["dfbench_detectors", "dfbench_synthesizers"]

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from dfbench import ClipSpec, UsageError, training
 from dfbench.training import Released
+from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 FAKE, REAL = 1, 0  # the classes, in the authors' order
 
 
-class SbiRecipe(training.Recipe):
+class SbiRecipe(PretrainedRecipe):
     """What every training is told, and the network: its name in timm, what is dropped of it, and how fast its batch norms
     follow (as torch counts: the share of the new)."""
 
     package: ClassVar[str] = "dfbench_baselines.recipes.sbi"
+    detector: ClassVar[str] = "sbi"
     backbone: str
     dropout: float = Field(default=0, ge=0, lt=1)
     drop_path: float = Field(default=0, ge=0, lt=1)
@@ -72,6 +74,7 @@ METHOD = training.Method(
     network=network,
     logit=logit,
     samples="dfbench_baselines.sbi_samples:sample_maker",
+    needs_start=require_pretrained,
     head=lambda net: net.get_classifier(),
     released=(
         Released(
