@@ -65,6 +65,6 @@ def score_without_work(
             else:
                 writer.add_video(one.video, frames=np.zeros((1, 1), np.int64), logits=np.array([logit]))
 
-    monkeypatch.setattr(evaluation, "opened", lambda *_: nullcontext(object()))
+    monkeypatch.setattr(evaluation, "opened_scorer", lambda *_: nullcontext(object()))
     monkeypatch.setattr(Session, "prepare", prepare)
     monkeypatch.setattr(evaluation, "score_videos", score)

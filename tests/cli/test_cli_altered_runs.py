@@ -206,7 +206,7 @@ def test_a_finish_that_was_cut_off_goes_on(
     assert json_of(folder)["status"] == "running"
     assert not (folder / "scores").exists()
     monkeypatch.setattr(RunRecord, "write", write)
-    monkeypatch.setattr(evaluation, "opened", None)  # all was scored: no detector is needed
+    monkeypatch.setattr(evaluation, "opened_scorer", None)  # all was scored: no detector is needed
     scores = (folder / "scores.parquet").read_bytes()
     changed = pq.read_table(folder / "scores.parquet")
     change_scores(folder / "scores.parquet", seconds=1.0)

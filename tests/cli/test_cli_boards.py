@@ -136,7 +136,7 @@ def test_a_damaged_record_is_named_and_written_anew(
     assert f"{one_run.name}: run.json is damaged" in board.err
     explained = dfbench("explain", "--run", one_run.name, "--video", "x")
     assert (explained.code, f"{path} is damaged" in explained.err) == (1, True), explained.err
-    monkeypatch.setattr(evaluation, "opened", None)  # all was scored: no detector is needed
+    monkeypatch.setattr(evaluation, "opened_scorer", None)  # all was scored: no detector is needed
     again = dfbench(*RUN)
     assert again.code == 0, again.err
     assert f"warning: {path} is damaged" in again.err

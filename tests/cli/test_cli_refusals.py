@@ -158,7 +158,7 @@ def test_scores_that_exist_need_no_detector_and_a_wrong_device_is_refused_all_th
 ) -> None:
     assert refused(*TEST, "-d", "chance").code == 3  # the only video is none
     assert prepared(tmp_path)
-    monkeypatch.setattr(evaluation, "opened", None)
+    monkeypatch.setattr(evaluation, "opened_scorer", None)
     ended = refused(*TEST, "-d", "chance")
     assert (ended.code, "nothing to compute" in ended.err) == (3, True), ended.err
     ended = refused(*TEST, "-d", "chance", "--device", "cuda")
