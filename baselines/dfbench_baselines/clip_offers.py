@@ -41,6 +41,14 @@ def clip_detectors() -> list[DetectorSpec]:
         _spec("mvit_base_16x4", "MViT-B, a multiscale transformer", _MVIT),
         _spec("i3d_r50", "I3D, an inflated ResNet-50", _I3D),
         DetectorSpec(
+            name="pytorchvideo",
+            family=True,
+            summary=f"Any clip network of pytorchvideo, trained on clips of real and fake videos; {UNPUBLISHED}.",
+            method="dfbench_baselines.clips:member",
+            licence="Apache-2.0",
+            citation=_LIBRARY,
+        ),
+        DetectorSpec(
             name="videomae",
             summary=f"VideoMAE's transformer on tubelets, trained on clips of real and fake videos; {UNPUBLISHED}.",
             method="dfbench_baselines.videomae:METHOD",

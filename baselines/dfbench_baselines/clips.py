@@ -10,12 +10,14 @@ pytorchvideo has had no release since 2022. It is imported when a network is bui
 from __future__ import annotations
 
 import warnings
+from difflib import get_close_matches
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dfbench import UsageError, WeightsError, training
+from dfbench import UsageError, WeightsError, for_shell, training
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +34,15 @@ KINETICS_FILES = {
     "csn_r101": "CSN_32x2_R101.pyth",
     "mvit_base_16x4": "MVIT_B_16x4.pyth",
     "i3d_r50": "I3D_8x8_R50.pyth",
+    # Of those below, members of the family `pytorchvideo` alone.
+    "x3d_xs": "X3D_XS.pyth",
+    "x3d_l": "X3D_L.pyth",
+    "slowfast_r101": "SLOWFAST_8x8_R101.pyth",
+    "slowfast_16x8_r101_50_50": "SLOWFAST_16x8_R101_50_50.pyth",
+    "c2d_r50": "C2D_8x8_R50.pyth",
+    "mvit_base_32x3": "MVIT_B_32x3_f294077834.pyth",
 }
+FAMILY = "pytorchvideo"
 ALPHA = 4  # SlowFast: the fast pathway sees so many frames for each of the slow one
 TIMES = {"slowfast": ALPHA, "i3d": 2, "mvit": 2}  # of what number its frames are a multiple
 HALVED = 32  # every network halves a frame five times
@@ -48,6 +58,7 @@ class ClipRecipe(training.Recipe):
 
     package: ClassVar[str] = "dfbench_baselines.recipes.clips"
     builder: ClassVar[str]
+    detector: ClassVar[str] = ""  # its name, where that is not the builder's
     mean: tuple[float, float, float] = (KINETICS[0],) * 3
     std: tuple[float, float, float] = (KINETICS[1],) * 3
     width: float = Field(default=1, ge=1 / 16, le=4)
@@ -145,9 +156,10 @@ def require_kinetics(recipe: ClipRecipe) -> None:
     """Raise WeightsError that says where to get the weights of Kinetics that the recipe wants, unless it wants none."""
     if recipe.pretrained == "none":
         return
-    train = f"dfbench train --detector {recipe.builder} --recipe {recipe.name}"
+    detector = recipe.detector or recipe.builder
+    train = f"dfbench train --detector {for_shell(detector)} --recipe {for_shell(recipe.name)}"
     raise WeightsError(
-        f"by recipe '{recipe.name}', {recipe.builder} starts from weights of Kinetics-400, and none are given",
+        f"by recipe '{recipe.name}', {detector} starts from weights of Kinetics-400, and none are given",
         hints=(
             f"download them:                {ZOO}/{KINETICS_FILES[recipe.builder]}",
             f"and name the file:            {train} --start {KINETICS_FILES[recipe.builder]}",
@@ -228,7 +240,7 @@ class I3dR50(ClipRecipe):
 def _method(recipe: type[ClipRecipe]) -> training.Method:
     name = recipe.builder
     return training.Method(
-        name=name,
+        name=recipe.detector or name,
         recipe=recipe,
         network=network,
         logit=two_pathways if name.startswith("slowfast") else training.first_output,
@@ -240,3 +252,25 @@ def _method(recipe: type[ClipRecipe]) -> training.Method:
 X3D_S, X3D_M, SLOW_R50, SLOWFAST_R50 = (_method(recipe) for recipe in (X3dS, X3dM, SlowR50, SlowFastR50))
 R2PLUS1D_R50, CSN_R101 = _method(R2Plus1DR50), _method(CsnR101)
 MVIT_BASE_16X4, I3D_R50 = _method(MvitBase16x4), _method(I3dR50)
+
+
+@cache
+def member(name: str) -> training.Method:
+    """Return the method of the detector `pytorchvideo:NAME`, NAME being a builder of pytorchvideo's hub.
+
+    Raises UsageError for a name that the hub does not have, and for a network that is no classifier of clips: detectors of
+    actions want boxes, and the mobile X3D and the MViT of images are built otherwise.
+    """
+    if name not in KINETICS_FILES:
+        near = get_close_matches(name, KINETICS_FILES, n=1)
+        raise UsageError(
+            f"pytorchvideo has no clip network {name!r} that can be trained here",
+            hints=(
+                *(f"did you mean {FAMILY}:{one}?" for one in near),
+                f"known: {', '.join(sorted(KINETICS_FILES))}",
+            ),
+        )
+    fields = {"builder": name, "detector": f"{FAMILY}:{name}", "__module__": __name__}
+    kinds = {"builder": ClassVar[str], "detector": ClassVar[str]}
+    recipe: type[ClipRecipe] = type(f"Member_{name}", (ClipRecipe,), {**fields, "__annotations__": kinds})
+    return _method(recipe)

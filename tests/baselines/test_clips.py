@@ -16,6 +16,7 @@ from dfbench import StartWeights, TooShortError, UsageError, WeightsError, train
 from dfbench.data.clips import clip_positions
 from dfbench.hooks.host import Host
 from dfbench.hooks.recipe_names import recipe_names
+from dfbench.hooks.registry import load_object
 from dfbench.training.state_files import read_pickle
 from dfbench_baselines import clips
 from dfbench_baselines.clips import ClipRecipe, build, last_layer, two_pathways
@@ -181,6 +182,40 @@ def test_without_weights_of_kinetics_the_standard_recipe_says_where_they_are(nam
     assert caught.value.hints[2].endswith(f"--detector {name} --recipe standard --set pretrained=none")
     method.trainer("standard", {"pretrained": "none"}).require_start()
     method.trainer("demo", {}).require_start()
+
+
+MEMBERS = sorted(set(clips.KINETICS_FILES) - set(METHODS))
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_members_of_the_family_are_built_and_say_where_their_weights_are(name: str) -> None:
+    from pytorchvideo.models import hub
+
+    method = training_method(f"pytorchvideo:{name}")
+    assert method.name == f"pytorchvideo:{name}"
+    recipe = method.recipe.load("demo", {"size": "32", "train_crop": "32", "width": "0.125"})
+    clip = torch.zeros(1, 3, recipe.frames, recipe.size, recipe.size)
+    with torch.inference_mode():
+        assert method.logit(method.network(recipe, seed=0).eval(), clip).shape == (1,)
+    with pytest.raises(
+        WeightsError, match=f"pytorchvideo:{name} starts from weights of Kinetics-400"
+    ) as caught:
+        method.trainer("standard", {}).require_start()
+    module = sys.modules[getattr(hub, name).__module__]
+    assert caught.value.hints[0].endswith(module.checkpoint_paths[name].rpartition("/")[2])
+    assert f"--detector pytorchvideo:{name} " in caught.value.hints[1]
+
+
+def test_a_name_that_the_hub_does_not_have_is_refused() -> None:
+    with pytest.raises(UsageError, match="no clip network 'x3d_xl'") as caught:
+        training_method("pytorchvideo:x3d_xl")
+    assert caught.value.hints[0].startswith("did you mean pytorchvideo:x3d_")
+
+
+def training_method(name: str) -> training.Method:
+    method = load_object(Host.load().registry.detector(name).method)
+    assert isinstance(method, training.Method)
+    return method
 
 
 def test_the_state_is_found_where_the_zoo_keeps_it(tmp_path: Path) -> None:
