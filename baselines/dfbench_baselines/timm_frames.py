@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from dfbench import UsageError
+from dfbench import UsageError, for_shell
 from dfbench.training import Method, MethodTrainer, drawing_from, first_line, require_timm_name
 from dfbench_baselines.frames import logit
 from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
@@ -179,7 +179,9 @@ class MemberMethod(Method):
         if "backbone" in overrides:
             raise UsageError(
                 f"{self.name} is the name of {backbone}",
-                hints=(f"for another network:  --detector {FAMILY}:{overrides['backbone']}",),
+                hints=(
+                    f"for another network:  --detector {for_shell(FAMILY + ':' + overrides['backbone'])}",
+                ),
             )
         return super().trainer(recipe, {**overrides, "backbone": backbone}, synthesizer)
 

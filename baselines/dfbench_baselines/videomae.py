@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dfbench import WeightsError
+from dfbench import WeightsError, for_shell
 from dfbench.training import Method, Recipe, drawing_from
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def network(recipe: VideoMaeRecipe, *, seed: int) -> VideoMae:
         return VideoMae(
             frames=recipe.frames,
             size=recipe.size,
+            tubelet=TUBELET,
             patch=recipe.patch,
             width=recipe.width,
             depth=recipe.depth,
@@ -75,7 +76,7 @@ def require_weights(recipe: VideoMaeRecipe) -> None:
     """Raise WeightsError that says where to get the weights that the recipe wants, unless it wants none."""
     if recipe.pretrained == "none":
         return
-    train = f"dfbench train --detector videomae --recipe {recipe.name}"
+    train = f"dfbench train --detector videomae --recipe {for_shell(recipe.name)}"
     raise WeightsError(
         f"by recipe '{recipe.name}', videomae starts from weights of VideoMAE, and none are given",
         hints=(

@@ -10,21 +10,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dfbench_baselines.videomae import TUBELET
-
 EPS = 1e-6
 
 
 class VideoMae(nn.Module):
-    """Normalised clips (B, 3, T, S, S) to the logit of "fake" (B, 1); initial weights are drawn from torch's generator."""
+    """Normalised clips (B, 3, T, S, S) to the logit of "fake" (B, 1); initial weights are drawn from torch's generator.
+
+    `tubelet`: how many frames it is long; `patch`: how many pixels it is wide.
+    """
 
     places: Tensor
 
-    def __init__(self, *, frames: int, size: int, patch: int, width: int, depth: int, heads: int) -> None:
+    def __init__(
+        self, *, frames: int, size: int, tubelet: int, patch: int, width: int, depth: int, heads: int
+    ) -> None:
         super().__init__()
-        tubelets = frames // TUBELET * (size // patch) ** 2
+        tubelets = frames // tubelet * (size // patch) ** 2
         self.patch_embed = nn.ModuleDict(
-            {"proj": nn.Conv3d(3, width, (TUBELET, patch, patch), (TUBELET, patch, patch))}
+            {"proj": nn.Conv3d(3, width, (tubelet, patch, patch), (tubelet, patch, patch))}
         )
         self.register_buffer("places", sinusoids(tubelets, width), persistent=False)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))

@@ -28,7 +28,7 @@ QKV = "videomae.encoder.layer.0.attention.attention."
 def tiny() -> VideoMae:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        return VideoMae(frames=4, size=32, patch=8, width=48, depth=2, heads=4)
+        return VideoMae(frames=4, size=32, tubelet=2, patch=8, width=48, depth=2, heads=4)
 
 
 def public_state() -> dict[str, Tensor]:

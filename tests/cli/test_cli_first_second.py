@@ -68,7 +68,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("run", "-d", "chance", "--weights", "absent.pth", *DEMO): "no such weights file: absent.pth",
     (*TRAIN, "--set", "foo=1", *DEMO): "foo",
     (*TRAIN, "--set", "precision=fp17", *DEMO): "precision",
-    (*TRAIN, "--set", "synthesizer=self_blended_vido", *DEMO): "did you mean 'self_blended_video'?",
+    (*TRAIN, "--set", "synthesizer=self_blended_vido", *DEMO): "did you mean 'self_blended_video'",
     (*TRAIN, "--recipe", "dmo", *DEMO): "did you mean 'demo'?",
     (*TRAIN, "--compression", "c32", *DEMO): "did you mean 'c23'",
     (*TRAIN, "--start", "absent.pth", *DEMO): "there is no weights file absent.pth",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +58,8 @@ def as_stored(crop: NDArray[np.uint8], square: StoredSquare, spec: PrepareSpec) 
 
     The crop (S, S, 3) shows the `kept` pixels of `square` at native scale, or halved some times.
     """
+    import cv2  # a record of a run is read with what is in this file, and needs no pictures
+
     side = square.side
     if len(crop) != side and not spec.is_halved:
         return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
