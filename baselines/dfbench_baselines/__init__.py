@@ -97,27 +97,24 @@ def _no_skill() -> list[DetectorSpec]:
 
 def _image_networks() -> list[DetectorSpec]:
     return [
-        DetectorSpec(
-            name="frame_cnn",
-            summary="An image network of timm, trained on real and fake videos; it sees single frames.",
-            method="dfbench_baselines.frames:METHOD",
-            licence="Apache-2.0",
+        _trained(
+            "frame_cnn",
+            "An image network of timm, trained on real and fake videos; it sees single frames.",
+            "frames:METHOD",
         ),
-        DetectorSpec(
-            name="xception",
-            summary="Xception on single frames, trained on real and fake videos: what FaceForensics++ compares with.",
-            method="dfbench_baselines.xception:METHOD",
-            default_recipe="standard",
-            licence="Apache-2.0",
-            citation=_FFPP,
+        _trained(
+            "xception",
+            "Xception on single frames, trained on real and fake videos: what FaceForensics++ compares with.",
+            "xception:METHOD",
+            _FFPP,
+            recipe="standard",
         ),
         *(
-            DetectorSpec(
-                name=name,
-                summary=f"{title} on single frames, trained on real and fake videos.",
-                method=f"dfbench_baselines.timm_frames:{method}",
-                licence="Apache-2.0",
-                citation=citation,
+            _trained(
+                name,
+                f"{title} on single frames, trained on real and fake videos.",
+                f"timm_frames:{method}",
+                citation,
             )
             for name, method, title, citation in _TIMM
         ),
@@ -133,73 +130,80 @@ def _image_networks() -> list[DetectorSpec]:
 
 def _small_networks() -> list[DetectorSpec]:
     return [
-        DetectorSpec(
-            name="meso4",
-            summary="MesoNet's four convolutions, trained on real and fake videos; it sees single frames.",
-            method="dfbench_baselines.mesonet:MESO4",
-            licence="Apache-2.0",
-            citation=_MESONET,
+        _trained(
+            "meso4",
+            "MesoNet's four convolutions, trained on real and fake videos; it sees single frames.",
+            "mesonet:MESO4",
+            _MESONET,
         ),
-        DetectorSpec(
-            name="mesoinception4",
-            summary="MesoNet with two inception layers, trained on real and fake videos; it sees single frames.",
-            method="dfbench_baselines.mesonet:MESOINCEPTION4",
-            licence="Apache-2.0",
-            citation=_MESONET,
+        _trained(
+            "mesoinception4",
+            "MesoNet with two inception layers, trained on real and fake videos; it sees single frames.",
+            "mesonet:MESOINCEPTION4",
+            _MESONET,
         ),
     ]
 
 
 def _frequencies() -> list[DetectorSpec]:
     return [
-        DetectorSpec(
-            name="f3net",
-            summary="Xception on four frequency bands of single frames, trained on real and fake videos.",
-            method="dfbench_baselines.f3net:METHOD",
-            licence="Apache-2.0",
-            citation=_F3NET,
+        _trained(
+            "f3net",
+            "Xception on four frequency bands of single frames, trained on real and fake videos.",
+            "f3net:METHOD",
+            _F3NET,
         ),
-        DetectorSpec(
-            name="spsl",
-            summary="Xception on single frames and the phase of their spectra, trained on real and fake videos.",
-            method="dfbench_baselines.spsl:METHOD",
-            licence="Apache-2.0",
-            citation=_SPSL,
+        _trained(
+            "spsl",
+            "Xception on single frames and the phase of their spectra, trained on real and fake videos.",
+            "spsl:METHOD",
+            _SPSL,
         ),
-        DetectorSpec(
-            name="srm",
-            summary="Two Xceptions on single frames and their noise residuals, trained on real and fake videos.",
-            method="dfbench_baselines.srm:METHOD",
-            licence="Apache-2.0",
-            citation=_SRM,
+        _trained(
+            "srm",
+            "Two Xceptions on single frames and their noise residuals, trained on real and fake videos.",
+            "srm:METHOD",
+            _SRM,
         ),
-        DetectorSpec(
-            name="sbi",
-            summary="EfficientNet-B4 on self-blended images, trained on real videos only; it sees single frames.",
-            method="dfbench_baselines.sbi:METHOD",
-            default_recipe="standard",
-            licence="Apache-2.0",
-            citation=_SBI,
+        _trained(
+            "sbi",
+            "EfficientNet-B4 on self-blended images, trained on real videos only; it sees single frames.",
+            "sbi:METHOD",
+            _SBI,
+            recipe="standard",
         ),
     ]
 
 
 def _foundation_models() -> list[DetectorSpec]:
     return [
-        DetectorSpec(
-            name="gend",
-            summary="GenD: layer norms of a CLIP transformer and a head on features of length one; it sees single frames.",
-            method="dfbench_baselines.foundation:GEND",
-            default_recipe="clip_l14",
-            licence="Apache-2.0",
-            citation=_GEND,
+        _trained(
+            "gend",
+            "GenD: layer norms of a CLIP transformer and a head on features of length one; it sees single frames.",
+            "foundation:GEND",
+            _GEND,
+            recipe="clip_l14",
         ),
-        DetectorSpec(
-            name="effort",
-            summary="Effort: the smallest singular values of a CLIP transformer's attention; it sees single frames.",
-            method="dfbench_baselines.foundation:EFFORT",
-            default_recipe="clip_l14",
-            licence="Apache-2.0",
-            citation=_EFFORT,
+        _trained(
+            "effort",
+            "Effort: the smallest singular values of a CLIP transformer's attention; it sees single frames.",
+            "foundation:EFFORT",
+            _EFFORT,
+            recipe="clip_l14",
         ),
     ]
+
+
+def _trained(name: str, summary: str, method: str, citation: str = "", *, recipe: str = "") -> DetectorSpec:
+    """Return the spec of a detector that dfbench trains by a method of this package, such as "frames:METHOD".
+
+    `recipe`: the default, where there are several beside that for made corpora.
+    """
+    return DetectorSpec(
+        name=name,
+        summary=summary,
+        method=f"dfbench_baselines.{method}",
+        default_recipe=recipe,
+        licence="Apache-2.0",
+        citation=citation,
+    )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import warnings
 from difflib import get_close_matches
-from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -34,7 +33,6 @@ KINETICS_FILES = {
     "csn_r101": "CSN_32x2_R101.pyth",
     "mvit_base_16x4": "MVIT_B_16x4.pyth",
     "i3d_r50": "I3D_8x8_R50.pyth",
-    # Of those below, members of the family `pytorchvideo` alone.
     "x3d_xs": "X3D_XS.pyth",
     "x3d_l": "X3D_L.pyth",
     "slowfast_r101": "SLOWFAST_8x8_R101.pyth",
@@ -43,6 +41,17 @@ KINETICS_FILES = {
     "mvit_base_32x3": "MVIT_B_32x3_f294077834.pyth",
 }
 FAMILY = "pytorchvideo"
+# Detectors of their own; the others are members of the family.
+NAMED = (
+    "x3d_s",
+    "x3d_m",
+    "slow_r50",
+    "slowfast_r50",
+    "r2plus1d_r50",
+    "csn_r101",
+    "mvit_base_16x4",
+    "i3d_r50",
+)
 ALPHA = 4  # SlowFast: the fast pathway sees so many frames for each of the slow one
 TIMES = {"slowfast": ALPHA, "i3d": 2, "mvit": 2}  # of what number its frames are a multiple
 HALVED = 32  # every network halves a frame five times
@@ -58,7 +67,7 @@ class ClipRecipe(training.Recipe):
 
     package: ClassVar[str] = "dfbench_baselines.recipes.clips"
     builder: ClassVar[str]
-    detector: ClassVar[str] = ""  # its name, where that is not the builder's
+    detector: ClassVar[str]
     mean: tuple[float, float, float] = (KINETICS[0],) * 3
     std: tuple[float, float, float] = (KINETICS[1],) * 3
     width: float = Field(default=1, ge=1 / 16, le=4)
@@ -156,10 +165,9 @@ def require_kinetics(recipe: ClipRecipe) -> None:
     """Raise WeightsError that says where to get the weights of Kinetics that the recipe wants, unless it wants none."""
     if recipe.pretrained == "none":
         return
-    detector = recipe.detector or recipe.builder
-    train = f"dfbench train --detector {for_shell(detector)} --recipe {for_shell(recipe.name)}"
+    train = f"dfbench train --detector {for_shell(recipe.detector)} --recipe {for_shell(recipe.name)}"
     raise WeightsError(
-        f"by recipe '{recipe.name}', {detector} starts from weights of Kinetics-400, and none are given",
+        f"by recipe '{recipe.name}', {recipe.detector} starts from weights of Kinetics-400, and none are given",
         hints=(
             f"download them:                {ZOO}/{KINETICS_FILES[recipe.builder]}",
             f"and name the file:            {train} --start {KINETICS_FILES[recipe.builder]}",
@@ -189,88 +197,50 @@ def two_pathways(net: nn.Module, clips: Tensor) -> Tensor:
     return logits[:, 0]
 
 
-class X3dS(ClipRecipe):
-    """X3D-S: Feichtenhofer, CVPR 2020."""
-
-    builder: ClassVar[str] = "x3d_s"
-
-
-class X3dM(ClipRecipe):
-    """X3D-M: Feichtenhofer, CVPR 2020."""
-
-    builder: ClassVar[str] = "x3d_m"
-
-
-class SlowR50(ClipRecipe):
-    """The slow pathway alone: Feichtenhofer et al., ICCV 2019."""
-
-    builder: ClassVar[str] = "slow_r50"
-
-
-class SlowFastR50(ClipRecipe):
-    """SlowFast: Feichtenhofer et al., ICCV 2019."""
-
-    builder: ClassVar[str] = "slowfast_r50"
-
-
-class R2Plus1DR50(ClipRecipe):
-    """R(2+1)D: Tran et al., CVPR 2018."""
-
-    builder: ClassVar[str] = "r2plus1d_r50"
-
-
-class CsnR101(ClipRecipe):
-    """Channel-separated convolutions: Tran et al., ICCV 2019."""
-
-    builder: ClassVar[str] = "csn_r101"
-
-
-class MvitBase16x4(ClipRecipe):
-    """MViT-B: Fan et al., ICCV 2021."""
-
-    builder: ClassVar[str] = "mvit_base_16x4"
-
-
-class I3dR50(ClipRecipe):
-    """I3D on a ResNet-50: Carreira and Zisserman, CVPR 2017; Wang et al., CVPR 2018."""
-
-    builder: ClassVar[str] = "i3d_r50"
-
-
-def _method(recipe: type[ClipRecipe]) -> training.Method:
-    name = recipe.builder
+def _method(builder: str) -> training.Method:
+    """Return the method of a network of the hub; those without a name of their own are members of the family."""
+    name = builder if builder in NAMED else f"{FAMILY}:{builder}"
+    known = {"builder": builder, "detector": name}
+    # Data workers find the class of a recipe by its name in this module, where no other program starts them by a fork.
+    recipe: type[ClipRecipe] = type(
+        f"ClipRecipe_{builder}",
+        (ClipRecipe,),
+        {**known, "__module__": __name__, "__annotations__": dict.fromkeys(known, ClassVar[str])},
+    )
+    globals()[recipe.__name__] = recipe
     return training.Method(
-        name=recipe.detector or name,
+        name=name,
         recipe=recipe,
         network=network,
-        logit=two_pathways if name.startswith("slowfast") else training.first_output,
+        logit=two_pathways if builder.startswith("slowfast") else training.first_output,
         needs_start=require_kinetics,
         head=last_layer,
     )
 
 
-X3D_S, X3D_M, SLOW_R50, SLOWFAST_R50 = (_method(recipe) for recipe in (X3dS, X3dM, SlowR50, SlowFastR50))
-R2PLUS1D_R50, CSN_R101 = _method(R2Plus1DR50), _method(CsnR101)
-MVIT_BASE_16X4, I3D_R50 = _method(MvitBase16x4), _method(I3dR50)
+METHODS = {builder: _method(builder) for builder in KINETICS_FILES}
+X3D_S, X3D_M = METHODS["x3d_s"], METHODS["x3d_m"]
+SLOW_R50, SLOWFAST_R50 = METHODS["slow_r50"], METHODS["slowfast_r50"]
+R2PLUS1D_R50, CSN_R101 = METHODS["r2plus1d_r50"], METHODS["csn_r101"]
+MVIT_BASE_16X4, I3D_R50 = METHODS["mvit_base_16x4"], METHODS["i3d_r50"]
 
 
-@cache
 def member(name: str) -> training.Method:
     """Return the method of the detector `pytorchvideo:NAME`, NAME being a builder of pytorchvideo's hub.
 
-    Raises UsageError for a name that the hub does not have, and for a network that is no classifier of clips: detectors of
-    actions want boxes, and the mobile X3D and the MViT of images are built otherwise.
+    Raises UsageError for a name that the hub does not have, for one that is a detector of its own, and for a network that is no
+    classifier of clips: detectors of actions want boxes, and the mobile X3D and the MViT of images are built otherwise.
     """
-    if name not in KINETICS_FILES:
-        near = get_close_matches(name, KINETICS_FILES, n=1)
-        raise UsageError(
-            f"pytorchvideo has no clip network {name!r} that can be trained here",
-            hints=(
-                *(f"did you mean {FAMILY}:{one}?" for one in near),
-                f"known: {', '.join(sorted(KINETICS_FILES))}",
-            ),
-        )
-    fields = {"builder": name, "detector": f"{FAMILY}:{name}", "__module__": __name__}
-    kinds = {"builder": ClassVar[str], "detector": ClassVar[str]}
-    recipe: type[ClipRecipe] = type(f"Member_{name}", (ClipRecipe,), {**fields, "__annotations__": kinds})
-    return _method(recipe)
+    if name in NAMED:
+        raise UsageError(f"{FAMILY}:{name} is a detector of its own", hints=(f"name it:  --detector {name}",))
+    if name in METHODS:
+        return METHODS[name]
+    members = sorted(set(METHODS) - set(NAMED))
+    near = [*get_close_matches(name, members, n=1), *get_close_matches(name, NAMED, n=1)][:1]
+    raise UsageError(
+        f"pytorchvideo has no clip network {name!r} that can be trained here",
+        hints=(
+            *(f"did you mean {one if one in NAMED else f'{FAMILY}:{one}'}?" for one in near),
+            f"known: {', '.join(members)}",
+        ),
+    )

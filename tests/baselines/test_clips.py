@@ -22,7 +22,7 @@ from dfbench_baselines import clips
 from dfbench_baselines.clips import ClipRecipe, build, last_layer, two_pathways
 
 VIDEO = stored("video.npz")
-METHODS = {method.name: method for method in vars(clips).values() if isinstance(method, training.Method)}
+METHODS = {name: clips.METHODS[name] for name in clips.NAMED}
 # Name in the stored numbers, its images, the builder, the gain of drawn weights, and whether it has two pathways.
 CASES = {
     "x3d_s/native": ("x3d_13x160", "x3d_s", 13, 160, 1.1),
@@ -210,6 +210,12 @@ def test_a_name_that_the_hub_does_not_have_is_refused() -> None:
     with pytest.raises(UsageError, match="no clip network 'x3d_xl'") as caught:
         training_method("pytorchvideo:x3d_xl")
     assert caught.value.hints[0].startswith("did you mean pytorchvideo:x3d_")
+
+
+def test_a_detector_of_its_own_is_no_member() -> None:
+    with pytest.raises(UsageError, match="pytorchvideo:x3d_s is a detector of its own") as caught:
+        training_method("pytorchvideo:x3d_s")
+    assert caught.value.hints == ("name it:  --detector x3d_s",)
 
 
 def training_method(name: str) -> training.Method:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.lines import request
 from torch import Tensor
 
-from dfbench import FaceFile, Label, LoadOptions, RunError, TrainingRequest, UsageError, Video, WeightsError
+from dfbench import FaceFile, Label, LoadOptions, RunError, UsageError, Video, WeightsError
 from dfbench.data import file_facts
 from dfbench.data.decoding.file_facts import FileFacts
 from dfbench.errors import MissingVideoError, UndecodableVideoError
@@ -19,7 +20,6 @@ from dfbench.hooks.conformance.files import write_video
 from dfbench.hooks.detectors import card_of, opened_scorer
 from dfbench.hooks.host import Host
 from dfbench.interfaces import ScoresFiles
-from dfbench.progress import SilentProgress
 from dfbench.training.conformance import check_training
 from dfbench.training.weights_file import write_trained
 from dfbench_baselines.metadata import FEATURES, MetadataTrainer, features, make_trainer
@@ -98,17 +98,7 @@ def files(folder: Path, *, sizes: dict[Label, int], count: int = 4, split: str =
 
 
 def trained(folder: Path, train: Sequence[FaceFile], validation: Sequence[FaceFile] = ()) -> Path:
-    asked = TrainingRequest(
-        train=train,
-        validation=validation,
-        folder=folder,
-        device="cpu",
-        workers=0,
-        seed=0,
-        synthesizer=None,
-        provenance={"identity": {"corpus": "demo", "seed": 3}},
-        progress=SilentProgress(),
-    )
+    asked = request(train, validation, folder, provenance={"identity": {"corpus": "demo", "seed": 3}})
     trainer = MetadataTrainer()
     return write_trained(trainer.fit(asked), asked, detector="metadata", recipe=trainer.recipe())
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from dfbench.hooks.registry import load_object
 REGISTRY = Host.load().registry
 SPECS = [REGISTRY.detector(name) for name in REGISTRY.names("detector")]
 TRAINED = [spec for spec in SPECS if spec.method]
+TRAINED.append(REGISTRY.detector("pytorchvideo:x3d_xs"))  # a member of a family
 COMMON = {"chance", "frame_cnn", "metadata", "sharpness", "untrained"}  # nobody's method
 
 
@@ -37,6 +39,8 @@ def test_every_recipe_resolves(spec: DetectorSpec) -> None:
         assert recipe.clips().fault() == ""
         assert recipe.label() == name
         assert method.recipe.parse(recipe.model_dump()) == recipe
+        # Data workers that are not forked, as of Python 3.14, are sent it.
+        assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 
 @pytest.mark.parametrize("spec", TRAINED, ids=lambda spec: spec.name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.lines import METHOD, LineRecipe
+from tests.training.lines import METHOD, LineRecipe, request
 from tests.training.test_conformance import SMALL, TRAINED
 
 from dfbench import (
@@ -17,14 +17,12 @@ from dfbench import (
     LoadOptions,
     Trained,
     Trainer,
-    TrainingRequest,
     UnknownNameError,
     UsageError,
 )
 from dfbench.hooks.host import Host
 from dfbench.hooks.recipe_names import recipe_names
 from dfbench.hooks.registry import load_object
-from dfbench.progress import SilentProgress
 from dfbench.runs.planning.trainers import needs_of, synthesizer_of, trainer_of
 from dfbench.training.conformance import SHORT, made_faces
 from dfbench.training.method import Method
@@ -64,17 +62,8 @@ def test_every_detector_trains_with_every_synthesizer(
     assert needs.synthesizer == ("" if synthesizer == NO_SYNTHESIZER else synthesizer)
     assert needs.labels == ({0, 1} if synthesizer == NO_SYNTHESIZER else {0})
     train, validation = made_faces(tmp_path, needs)
-    asked = TrainingRequest(
-        train=train,
-        validation=validation,
-        folder=tmp_path / "training",
-        device="cpu",
-        workers=0,
-        seed=0,
-        synthesizer=synthesizer_of(needs, REGISTRY) if needs.synthesizer else None,
-        provenance={},
-        progress=SilentProgress(),
-    )
+    made_by = synthesizer_of(needs, REGISTRY) if needs.synthesizer else None
+    asked = request(train, validation, tmp_path / "training", synthesizer=made_by)
     asked.folder.mkdir()
     trained = chosen.fit(asked)
     assert isinstance(trained, Trained)
