@@ -17,6 +17,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tests.benchmarks.conftest import InTurns
 from tests.benchmarks.naive_preparation import prepare_naively
 from tests.benchmarks.talking_head import FRAMES, write_head
+from tests.data.one_spec import prepare
 from tests.data.test_long_videos import repeat
 
 from dfbench import FrameChoice, Label, PrepareSpec, Status, Video
@@ -28,7 +29,6 @@ from dfbench.data.faces import cutting
 from dfbench.data.faces import search as searching
 from dfbench.data.faces.tracking import MainFace, follow, overlap
 from dfbench.data.faces.video_faces import WantedFrames, prepare_video
-from dfbench.data.preparing.prepare import prepare
 from dfbench.data.store.face_files import read_track, write_faces
 from dfbench.progress import SilentProgress
 from dfbench_plugins.face_finders.mtcnn import Mtcnn

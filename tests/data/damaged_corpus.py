@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.data.one_spec import prepare
 from tests.data.streams import declared_png, h264_stream
 from tests.data.toy_stage import SPEC, ToyStage, grey_video, toy_stage
 from tests.data.unprivileged import obey_permissions
 
-from dfbench.data.preparing.prepare import prepare
 from dfbench.progress import SilentProgress
 from dfbench.text import storable
 from dfbench.types import Label, Status, Video

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.data.one_spec import prepare
 from tests.data.toy_stage import SPEC, ToyStage, toy_stage
 
-from dfbench.data.preparing.prepare import prepare
 from dfbench.data.store.specs_kept import KEPT
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, PrepareSpec

@@ -66,9 +66,8 @@ def wait_for(path: Path, working: threading.Thread) -> str:
 def test_a_worker_that_finds_landmarks_by_something_else_is_refused(toy: ToyStage) -> None:
     wanted = replace(SPEC, landmarks=True, landmark_kind="template")
     with pytest.raises(RunError, match="finds landmarks by dlib, and by template they are wanted") as caught:
-        prepare.prepare(
-            toy.videos,
-            wanted,
+        prepare.prepare_all(
+            [prepare.Preparation(toy.videos, wanted)],
             store_root=toy.folder / "store",
             corpus="toy",
             finder="toy_finder:Finder",

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.data.one_spec import prepare
 
 from dfbench.data.datasets.manifest import file_fingerprints, fingerprints_digest
 from dfbench.data.fingerprints import fingerprint
-from dfbench.data.preparing.prepare import prepare
 from dfbench.data.store.face_files import read_faces
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video

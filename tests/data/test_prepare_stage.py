@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.data.one_spec import prepare
 
 from dfbench.data.clips import clip_positions, cut_crops, cut_landmarks, read_clips
 from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.fingerprints import content_digest, fingerprint
-from dfbench.data.preparing.prepare import MAX_THREADS, prepare, threads_of_each
+from dfbench.data.preparing.prepare import MAX_THREADS, threads_of_each
 from dfbench.data.store import face_files as store
 from dfbench.data.store.face_files import face_path, read_faces, read_origin
 from dfbench.errors import NoFaceError, StoreError, TooShortError
@@ -203,7 +204,7 @@ SCRIPT = """
 import os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
-from dfbench.data.preparing.prepare import MAX_THREADS, prepare, threads_of_each
+from dfbench.data.preparing.prepare import Preparation, prepare_all
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Video
 root = Path(sys.argv[1])
@@ -216,9 +217,10 @@ class Killing(SilentProgress):
         os.killpg(0, signal.SIGKILL)
 videos = [Video("toy", f"v{k}", root / "face.mp4", Label.REAL, "test", "real", "c23", (), str(k)) for k in range(8)]
 if __name__ == "__main__":
-    report = prepare(videos, PrepareSpec(FrameChoice("uniform", 8)), store_root=root / "store", corpus="toy",
-                     finder="dfbench_plugins.face_finders.mtcnn:Mtcnn", workers=1,
-                     progress=Killing() if sys.argv[2] == "kill" else SilentProgress())
+    wanted = Preparation(videos, PrepareSpec(FrameChoice("uniform", 8)))
+    [report] = prepare_all([wanted], store_root=root / "store", corpus="toy",
+                           finder="dfbench_plugins.face_finders.mtcnn:Mtcnn", workers=1,
+                           progress=Killing() if sys.argv[2] == "kill" else SilentProgress())
     print(*[one.status for one in report.videos])
 """
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import av
 import numpy as np
+from tests.data.one_spec import prepare
 
-from dfbench.data.preparing.prepare import PrepareReport, prepare
+from dfbench.data.preparing.prepare import PrepareReport
 from dfbench.progress import SilentProgress
 from dfbench.types import FrameChoice, Label, PrepareSpec, Status, Video
 

@@ -72,7 +72,10 @@ def leaks_between_splits(videos: Sequence[Video]) -> list[Leak]:
 
 
 def shared_videos(videos: Iterable[Video], others: Iterable[Video]) -> list[Video]:
-    """Those of `videos` that are also in `others`: the same dataset and video_id, or the same file under another name."""
+    """Return those of `videos` that are also in `others`: the same dataset and video_id, or the same path under another name.
+
+    Links are not followed, as each file of both sets would have to be looked at once more.
+    """
     rows = list(others)
     keys = {(video.dataset, video.video_id) for video in rows}
     paths = {video.path for video in rows}

@@ -63,36 +63,6 @@ class Report(Generic[_V]):
 PrepareReport = Report[Video]
 
 
-def prepare(
-    videos: Sequence[_V],
-    spec: PrepareSpec,
-    *,
-    store_root: Path,
-    corpus: str,
-    finder: str,
-    workers: int,
-    progress: Progress,
-    scheduler: str = "",
-    seconds: float = VIDEO_SECONDS,
-    retry: bool = False,
-    verify: bool = False,
-) -> Report[_V]:
-    """Prepare `videos` by one spec, as `prepare_all` does; returns how that ended."""
-    (report,) = prepare_all(
-        [Preparation(videos, spec)],
-        store_root=store_root,
-        corpus=corpus,
-        finder=finder,
-        workers=workers,
-        progress=progress,
-        scheduler=scheduler,
-        seconds=seconds,
-        retry=retry,
-        verify=verify,
-    )
-    return report
-
-
 def prepare_all(
     wanted: Sequence[Preparation[_V]],
     *,

@@ -25,7 +25,7 @@ def compare_videos(
 ) -> tuple[Leak, ...]:
     """The groups and identities that two of the sets share; () if they share none.
 
-    Raises RunError if a test video is also in `train` or `validation`: the same dataset and video_id, or the same file.
+    Raises RunError if a test video is also in `train` or `validation`: the same dataset and video_id, or the same path.
     """
     used = {"training": list(train), "validation": list(validation)}
     tested = {name: list(videos) for name, videos in tests.items()}
