@@ -232,7 +232,9 @@ def member(name: str) -> training.Method:
     classifier of clips: detectors of actions want boxes, and the mobile X3D and the MViT of images are built otherwise.
     """
     if name in NAMED:
-        raise UsageError(f"{FAMILY}:{name} is a detector of its own", hints=(f"name it:  --detector {for_shell(name)}",))
+        raise UsageError(
+            f"{FAMILY}:{name} is a detector of its own", hints=(f"name it:  --detector {for_shell(name)}",)
+        )
     if name in METHODS:
         return METHODS[name]
     members = sorted(set(METHODS) - set(NAMED))
