@@ -47,7 +47,7 @@ SINKS = {
     "shlex": {"dfbench/escaping.py"},
 }
 BARE = {"print", "Console"}  # a console's own method `print` escapes
-WORDS = "run|train|data|explain|plugins|leaderboard|localisation|doctor|runs|fakestormer"
+WORDS = "run|train|data|explain|plugins|detectors|leaderboard|localisation|doctor|runs|fakestormer"
 COMMAND = re.compile(
     rf"(\bdfbench ({WORDS})|\bpip install|\bdask scheduler --|\bsrun --|\brm)[^:;,]* $|  --[a-z-]+ $"
 )

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from dfbench import UsageError, for_shell
-from dfbench.training import Method, MethodTrainer, drawing_from, first_line, require_timm_name
+from dfbench.training import Method, drawing_from, first_line, require_timm_name
 from dfbench_baselines.frames import logit
 from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from dfbench.training import MethodTrainer
 
 FAMILY = "timm"
 _ARGUMENT = r"\w+=\d+(\.\d+)*"

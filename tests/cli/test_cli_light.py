@@ -25,6 +25,16 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert ended.stdout.splitlines()[-1:] == ["HEAVY []"], ended.stdout + ended.stderr
 
 
+def test_detectors_are_listed_without_torch() -> None:
+    code = (
+        "import sys\nfrom dfbench.cli import main\nsys.argv = ['dfbench', 'detectors', 'list']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('HEAVY', [name for name in ('torch', 'timm', 'pandas', 'cv2') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stdout.splitlines()[-1:] == ["HEAVY []"], ended.stdout + ended.stderr
+
+
 def test_scoring_does_not_wait_for_lightning() -> None:
     code = (
         "import sys, dfbench_fakestormer.detector, dfbench_fakestormer.explain\n"
@@ -48,6 +58,7 @@ def test_help_of_the_installed_program_names_every_command() -> None:
         "doctor",
         "data",
         "plugins",
+        "detectors",
     ):
         assert command in ended.out
 

@@ -7,7 +7,17 @@ import typer
 import dfbench.cli.commands.plugins as plugins_command
 import dfbench.cli.commands.runs as runs_command
 from dfbench.cli import output
-from dfbench.cli.commands import data, doctor, explain, leaderboard, localisation, predict, run, train
+from dfbench.cli.commands import (
+    data,
+    detectors,
+    doctor,
+    explain,
+    leaderboard,
+    localisation,
+    predict,
+    run,
+    train,
+)
 from dfbench.cli.output import WholeSummaries
 from dfbench.runs.planning.setup import Setup
 from dfbench.version import VERSION
@@ -51,6 +61,7 @@ def build_app() -> typer.Typer:
     app.command("localisation")(localisation.localisation_command)
     app.command("doctor")(doctor.doctor_command)
     app.add_typer(data.app, name="data")
+    app.add_typer(detectors.app, name="detectors")
     app.add_typer(plugins_command.app, name="plugins")
     app.add_typer(runs_command.app, name="runs")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 @contextmanager
@@ -15,6 +18,8 @@ def drawing_from(*place: int, device: torch.device | None = None) -> Iterator[No
 
     `device`: also seed the generator of this CUDA device.
     """
+    import torch  # here, so that the recipes of a method are read without it
+
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1))

@@ -1,0 +1,100 @@
+"""`dfbench detectors`: what is said of each is what its recipes and its weights say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.cli.command import Dfbench
+
+from dfbench.hooks.recipe_names import recipe_names
+from dfbench.hooks.registry import Kind
+from dfbench.runs.planning.setup import Setup
+
+
+def test_every_detector_is_listed_with_the_recipes_that_it_has(dfbench: Dfbench) -> None:
+    ended = dfbench("detectors", "list", "--json")
+    assert ended.code == 0, ended.err
+    listed: dict[str, Any] = {one["name"]: one for one in json.loads(ended.out)}
+    registry = Setup().registry
+    names = registry.names(Kind.DETECTOR)
+    assert set(listed) == {*names, *(f"{family}:NAME" for family in registry.families())}
+    for name in names:
+        spec = registry.detector(name)
+        assert listed[name]["recipe_names"] == list(recipe_names(spec).names)
+        assert listed[name]["needs_weights"] == spec.needs_weights
+        assert [one["name"] for one in listed[name]["recipes"]] in ([], listed[name]["recipe_names"])
+        assert not listed[name]["problem"]
+
+
+def test_the_table_says_what_they_see_and_learn_from(dfbench: Dfbench) -> None:
+    lines = dfbench("detectors", "list").out.splitlines()
+    (xception,) = (line for line in lines if "xception" in line)
+    assert "1 frame of 256 px" in xception
+    assert "real and fake videos" in xception
+    (sbi,) = (line for line in lines if " sbi " in line)
+    assert "1 frame of 380 px" in sbi
+    assert "self_blended_image" in sbi
+    assert "SBI's EfficientNet-B4" in sbi
+
+
+def test_a_detector_is_shown_with_the_weights_that_its_training_begins_with(dfbench: Dfbench) -> None:
+    ended = dfbench("detectors", "show", "xception")
+    assert ended.code == 0, ended.err
+    assert "recipe standard (the default)" in ended.out
+    assert "recipe demo (for made data)" in ended.out
+    assert "1 frame of 299 px, margin 0.15, 100 a video" in ended.out
+    assert (
+        "dfbench train --detector xception --recipe ffpp --start timm:legacy_xception.tf_in1k=FILE"
+        in ended.out
+    )
+    recipes = {
+        one["name"]: one
+        for one in json.loads(dfbench("detectors", "show", "xception", "--json").out)["recipes"]
+    }
+    assert recipes["demo"]["needs_start"] == ""
+    assert "legacy_xception.tf_in1k" in recipes["standard"]["needs_start"]
+    assert recipes["standard"]["fields"]["lr"] == 2e-4
+
+
+def test_a_member_of_a_family_has_the_size_of_its_network(dfbench: Dfbench) -> None:
+    shown = json.loads(dfbench("detectors", "show", "timm:test_resnet", "--json").out)
+    assert shown["name"] == "timm:test_resnet"
+    recipes = {one["name"]: one for one in shown["recipes"]}
+    assert recipes["standard"]["size"] == 160  # as timm publishes it
+    assert recipes["standard"]["fields"]["backbone"] == "test_resnet"
+    assert "160 px" in shown["sees"]
+
+
+def test_a_detector_that_learns_nothing_needs_no_weights(dfbench: Dfbench) -> None:
+    ended = dfbench("detectors", "show", "chance")
+    assert ended.code == 0, ended.err
+    assert "none needed" in ended.out
+    assert "recipe" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("xcption", 2, "no detector is called 'xcption'"),
+        ("timm", 2, "name one of them:  timm:NAME"),
+        ("timm:resnet81", 2, "timm has no network 'resnet81'"),
+    ],
+)
+def test_what_is_no_detector_is_refused(dfbench: Dfbench, name: str, code: int, said: str) -> None:
+    ended = dfbench("detectors", "show", name)
+    assert (ended.code, said in ended.err) == (code, True), ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_method_that_cannot_be_used_hides_no_other(
+    dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dfbench_baselines.f3net.METHOD", object())
+    ended = dfbench("detectors", "list")
+    assert ended.code == 0, ended.err
+    assert "xception" in ended.out
+    assert "f3net" in ended.out
+    assert "warning: detector 'f3net'" in ended.err
+    assert dfbench("detectors", "show", "f3net").code == 1
