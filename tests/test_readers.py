@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import dfbench
 import dfbench_baselines
 import dfbench_fakestormer
@@ -109,6 +111,7 @@ def _found() -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_only_those_read_files_themselves_that_say_why_they_may() -> None:
     unknown = {
         name: places
@@ -118,6 +121,7 @@ def test_only_those_read_files_themselves_that_say_why_they_may() -> None:
     assert not unknown, f"read these through dfbench.untrusted, or say in ALLOWED why it is safe: {unknown}"
 
 
+@pytest.mark.slow
 def test_no_permission_outlives_its_reader() -> None:
     assert sorted(set(ALLOWED) - set(_found())) == []
 

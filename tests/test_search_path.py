@@ -49,6 +49,7 @@ def code_path() -> str:
     return str(Path(dfbench.__file__).parents[1])
 
 
+@pytest.mark.slow
 def test_a_data_folder_runs_no_code_when_its_files_are_decoded(own: Path) -> None:
     """By the script, with an empty entry in PYTHONPATH; a process from the fork server decodes."""
     path = os.pathsep.join(["", *filter(None, [os.environ.get("PYTHONPATH")])])

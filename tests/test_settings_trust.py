@@ -77,6 +77,7 @@ def test_no_question_is_asked_where_nobody_can_answer() -> None:
     assert not log.at_terminal()
 
 
+@pytest.mark.slow
 def test_what_the_user_said_is_trusted(
     dfbench: Dfbench, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

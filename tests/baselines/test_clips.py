@@ -62,6 +62,7 @@ def outputs(name: str, net: nn.Module, clip: Tensor) -> Tensor:
     return returned.softmax(dim=1) if name == "x3d_s/native" else returned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_it_computes_what_the_library_does(name: str) -> None:
     net, clip = drawn_network(name)
@@ -95,6 +96,7 @@ def test_it_computes_what_the_library_does(name: str) -> None:
         torch.testing.assert_close(seen[key], torch.from_numpy(expected), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_first_output_of_slowfast_is_its_logit() -> None:
     net, clip = drawn_network("slowfast_r50/small")
     kept = clip.clone()

@@ -68,6 +68,7 @@ def test_the_decomposition_is_that_of_the_public_code(size: int) -> None:
         )  # cosines rounded to float32, as there
 
 
+@pytest.mark.slow
 def test_the_network_computes_what_the_public_code_does() -> None:
     net = F3Net(256)
     give_weights(

@@ -124,6 +124,7 @@ def test_public_checkpoints_give_the_public_scores(method: Method, frames: Tenso
     assert float(score) == pytest.approx(float(one_logit_of(method.name).mean()), abs=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method", "kind"),
     [("gend_clip_l14", GEND, 0), ("gend_pe_l14", GEND, 1), ("effort_clip_l14", EFFORT, 0)],

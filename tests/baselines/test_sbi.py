@@ -61,6 +61,7 @@ def net() -> nn.Module:
     return found.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "count", "logits"),
     [
@@ -94,6 +95,7 @@ def test_names_are_translated_as_stored() -> None:
     assert len(names) == 706
 
 
+@pytest.mark.slow
 def test_the_authors_checkpoint_scores_as_they_do(tmp_path: Path) -> None:
     file = tmp_path / "FFraw.tar"
     torch.save({"model": theirs(), "optimizer": {"state": {}, "param_groups": []}, "epoch": 99}, file)
@@ -106,6 +108,7 @@ def test_the_authors_checkpoint_scores_as_they_do(tmp_path: Path) -> None:
     assert float(logits[0]) == pytest.approx(float(fake - real), abs=5e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -44,6 +44,7 @@ def test_all_phase_images_have_the_same_energy(size: int) -> None:
     torch.testing.assert_close(energy, torch.full((2,), 1 / size**2, dtype=torch.float64))
 
 
+@pytest.mark.slow
 def test_the_network_computes_what_the_public_code_does() -> None:
     net = SPSL()
     give_weights(net.backbone, "spsl", public=in_backbone, gains={"last_linear": 3})

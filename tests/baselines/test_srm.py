@@ -82,6 +82,7 @@ def test_residuals_are_those_of_the_public_code(size: int) -> None:
         differ(stem.double()(frames(size)), f"srm{size}/separate_f64")
 
 
+@pytest.mark.slow
 def test_the_network_computes_what_the_public_code_does() -> None:
     net = SRM()
     give_weights(net, "srm", public=public, gains=GAINS)

@@ -51,6 +51,7 @@ def test_it_computes_what_the_public_code_does(net: Xception) -> None:
         differ(logits.softmax(dim=1)[:, 1], "dfb96/f64/prob_fake")  # index 1 is "fake"
 
 
+@pytest.mark.slow
 def test_it_computes_the_same_layer_by_layer(net: Xception) -> None:
     pixels = images("input/256", count=2, size=256)
     with torch.inference_mode():
@@ -123,6 +124,7 @@ def test_without_the_weights_that_it_starts_from_it_says_where_to_get_them() -> 
     assert "did you mean 'legacy_xception'" in misspelt.value.hints[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_as", ["", "timm:legacy_xception.tf_in1k"])
 def test_it_starts_from_timms_file(read_as: str, tmp_path: Path) -> None:
     with torch.random.fork_rng(devices=[]):

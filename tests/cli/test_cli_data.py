@@ -258,6 +258,7 @@ def test_check_counts_and_says_what_to_do(dfbench: Dfbench, dfdc: Path) -> None:
     assert "restore the official lists; if a selection is meant, name it in dfbench-corpus.json" in ended.out
 
 
+@pytest.mark.slow
 def test_deep_check_decodes_and_compares(dfbench: Dfbench, own: Path) -> None:
     write(own, {"real/twin/1.png": frame(2), "fake/broken/1.png": b"no image"})
     assert dfbench("data", "check", "folder", "--root", str(own)).code == 0
@@ -400,6 +401,7 @@ def test_what_splits_of_own_videos_share_is_a_shortfall(dfbench: Dfbench, tmp_pa
     assert "a (train, real) = c (test, real)" in deep.out
 
 
+@pytest.mark.slow
 def test_a_sheet_of_a_partial_copy_shows_what_is_there(dfbench: Dfbench, own: Path) -> None:
     lines = ["path,label", *(f"gone/{number}.mp4,fake" for number in range(40)), "real/a,real", "fake/b,fake"]
     (own / "videos.csv").write_text("\n".join(lines))

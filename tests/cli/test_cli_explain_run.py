@@ -38,6 +38,7 @@ def side_of(arrays: dict[str, NDArray[Any]]) -> set[str]:
     return {"small" if one > 130 else "large" for one in middle}
 
 
+@pytest.mark.slow
 def test_what_is_explained_is_what_was_scored(people: Path, dfbench: Dfbench, tmp_path: Path) -> None:
     run = run_of(dfbench, tmp_path, "--seed", "3")
     scored = [batch for _, batch in noted("SCORED")]
@@ -80,6 +81,7 @@ def test_maps_are_measured_on_the_face_that_the_mask_marks(
     assert (found > 0.95).all()  # the map is green where the mask is white
 
 
+@pytest.mark.slow
 def test_a_face_file_that_went_bad_is_told_and_the_other_evidence_is_measured(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:
@@ -155,6 +157,7 @@ def test_in_how_many_frames_the_face_is_stands_in_status_scores_and_table(
     assert [(row["face_frames"], row["wanted_frames"]) for row in rows] == [(8, 8), (5, 8)]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_scored_video_is_explained_for_the_same_person(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:
@@ -175,6 +178,7 @@ def test_a_part_of_a_scored_video_is_explained_for_the_same_person(
     assert "the face that is scored is not in any of 50 frames" in ended.err
 
 
+@pytest.mark.slow
 def test_what_is_explained_of_a_file_is_what_is_predicted(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:
@@ -193,6 +197,7 @@ def test_what_is_explained_of_a_file_is_what_is_predicted(
     assert (record["score"]["logit"], record["score"]["probability"]) == (row["logit"], row["probability"])
 
 
+@pytest.mark.slow
 def test_the_main_face_of_a_file_is_searched_for_in_all_of_it(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:
@@ -225,6 +230,7 @@ def test_what_cannot_be_had_as_the_run_had_it_is_not_explained(
     assert "run again" in ended.err
 
 
+@pytest.mark.slow
 def test_another_score_than_that_of_the_run_is_told(people: Path, dfbench: Dfbench, tmp_path: Path) -> None:
     run = run_of(dfbench, tmp_path)
     scores = pq.read_table(run / "scores.parquet")
@@ -236,6 +242,7 @@ def test_another_score_than_that_of_the_run_is_told(people: Path, dfbench: Dfben
     assert "in the run; the detector, its precision or the device is not" in " ".join(ended.err.split())
 
 
+@pytest.mark.slow
 def test_a_video_that_is_gone_or_another_is_not_explained_as_the_one_that_was_scored(
     people: Path, dfbench: Dfbench, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def run_with(dfbench: Dfbench, weights: Path) -> str:
     return path.parent.name
 
 
+@pytest.mark.slow
 def test_a_run_is_explained_with_the_weights_that_it_used_and_no_others(
     dfbench: Dfbench, weights: Path, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_weights_that_are_not_named_are_asked_for(
     assert (gone.code, "no such weights file" in gone.err) == (1, True), gone.err
 
 
+@pytest.mark.slow
 def test_maps_are_those_that_the_weights_offer(dfbench: Dfbench, weights: Path) -> None:
     what = ("explain", "own/real/a", "-d", "guide", "--weights")
     unknown = dfbench(*what, weights, "--map", "ligth")
@@ -144,6 +146,7 @@ def test_a_detector_without_maps_explains_nothing(dfbench: Dfbench, weights: Pat
     assert (ended.code, "the explainer of 'guide' offers no map" in ended.err) == (1, True), ended.err
 
 
+@pytest.mark.slow
 def test_a_video_that_is_too_short_leaves_the_others(dfbench: Dfbench, weights: Path, tmp_path: Path) -> None:
     write(tmp_path / "short", {"1.png": frame(50)})
     for part in ((), ("--hop", "1")):
@@ -157,6 +160,7 @@ def test_a_video_that_is_too_short_leaves_the_others(dfbench: Dfbench, weights: 
     assert len(made) == 2  # the clips that are scored, and successive frames
 
 
+@pytest.mark.slow
 def test_a_video_of_a_run_is_found_by_what_it_is_called(
     dfbench: Dfbench, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

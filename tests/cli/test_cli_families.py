@@ -19,6 +19,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dfbench: Dfbench) -> Df
     return dfbench
 
 
+@pytest.mark.slow
 def test_a_network_of_timm_is_trained_once_and_scored(lab: Dfbench, tmp_path: Path) -> None:
     changes = [part for change in SHORT for part in ("--set", change)]
     trained = lab("train", *TASK, *changes)

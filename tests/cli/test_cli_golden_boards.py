@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from tests.cli.command import Dfbench
 from tests.results.golden_board import store_golden_runs
 
@@ -44,6 +45,7 @@ def written_boards(dfbench: Dfbench, out: Path, *options: str) -> dict[str, str]
     }
 
 
+@pytest.mark.slow
 def test_boards_are_shown_and_written_as_ever(dfbench: Dfbench, tmp_path: Path) -> None:
     store_golden_runs(tmp_path / "runs")
     for name, options in (("plain", ()), ("seeds", ("--over-seeds",))):

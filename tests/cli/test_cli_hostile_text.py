@@ -74,6 +74,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_names_of_files_through_the_commands_of_data(dfbench: Dfbench, root: Path, tmp_path: Path) -> None:
     listed = inert(dfbench("data", "list"))
     assert "folder" in listed.out
@@ -96,6 +97,7 @@ def test_names_of_files_through_the_commands_of_data(dfbench: Dfbench, root: Pat
     inert_files(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_its_board_and_its_explanation(
     dfbench: Dfbench, root: Path, face_video: Path, tmp_path: Path
 ) -> None:

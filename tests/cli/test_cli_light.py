@@ -35,6 +35,7 @@ def test_detectors_are_listed_without_torch() -> None:
     assert ended.stdout.splitlines()[-1:] == ["HEAVY []"], ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_scoring_does_not_wait_for_lightning() -> None:
     code = (
         "import sys, dfbench_fakestormer.detector, dfbench_fakestormer.explain\n"

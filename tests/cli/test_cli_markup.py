@@ -57,6 +57,7 @@ def test_data_commands_print_names_as_they_are(dfbench: Dfbench, root: Path) -> 
     assert (missing.code, f"{root}/absent" in missing.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_run_and_its_board_print_names_as_they_are(dfbench: Dfbench, root: Path, tmp_path: Path) -> None:
     weights = tmp_path / f"{ODD}.safetensors"
     weights.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +73,7 @@ def test_a_run_and_its_board_print_names_as_they_are(dfbench: Dfbench, root: Pat
     assert r"(\[/x\] \[bold\]recipe" in markdown.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_explanation_prints_names_as_they_are(
     dfbench: Dfbench, face_video: Path, root: Path, tmp_path: Path
 ) -> None:

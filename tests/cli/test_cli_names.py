@@ -46,6 +46,7 @@ def test_names_are_listed_and_checked(dfbench: Dfbench, tmp_path: Path) -> None:
     assert r"videos \xfe" in dfbench("doctor").out
 
 
+@pytest.mark.slow
 def test_a_terminal_that_takes_nothing_but_utf8() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", "from dfbench.cli import main; main()", "data", "list"],

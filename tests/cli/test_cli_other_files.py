@@ -46,6 +46,7 @@ def run(dfbench: Dfbench, *more: str) -> tuple[bool, Scores]:
     return "nothing to compute" not in ended.err, dict(rows)
 
 
+@pytest.mark.slow
 def test_two_projects_of_the_same_names(
     dfbench: Dfbench, project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_two_projects_of_the_same_names(
     assert (ended.code, "66.7%" in ended.out) == (3, True), ended.out
 
 
+@pytest.mark.slow
 def test_files_that_change_after_a_run(dfbench: Dfbench, project: Callable[..., Path]) -> None:
     root = project("A", (40, 50, 60))
     _, first = run(dfbench)
@@ -90,6 +92,7 @@ def test_files_that_change_after_a_run(dfbench: Dfbench, project: Callable[..., 
     assert not run(dfbench)[0]  # the run of before is there still
 
 
+@pytest.mark.slow
 def test_a_training_follows_its_files(dfbench: Dfbench, project: Callable[..., Path], tmp_path: Path) -> None:
     root = project("A", (40, 50, 60))
     lines = ["path,label,split", "real/1.avi,real,train", "real/2.avi,real,train", "real/3.avi,real,val"]
@@ -117,6 +120,7 @@ def test_a_training_follows_its_files(dfbench: Dfbench, project: Callable[..., P
     assert len({first, second, third}) == 3
 
 
+@pytest.mark.slow
 def test_a_folder_of_frames_is_explained_anew_when_a_frame_is_another(
     dfbench: Dfbench, probe: None, tmp_path: Path
 ) -> None:

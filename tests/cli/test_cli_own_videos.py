@@ -24,6 +24,7 @@ def videos(face_video: Path, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_own_videos_from_the_folder_to_the_board(dfbench: Dfbench, videos: Path) -> None:
     added = dfbench("data", "add", "folder", videos)
     assert added.code == 0, added.err
@@ -81,6 +82,7 @@ def stretched(source: Path, target: Path) -> None:
         made.mux(stream.encode(None))
 
 
+@pytest.mark.slow
 def test_what_is_to_be_said_of_a_scored_video_reaches_its_scores(
     dfbench: Dfbench, videos: Path, face_video: Path
 ) -> None:
@@ -99,6 +101,7 @@ def test_what_is_to_be_said_of_a_scored_video_reaches_its_scores(
     assert f"real/a.mp4\tok\t{note}" in status.out
 
 
+@pytest.mark.slow
 def test_a_video_that_a_misspelt_split_leaves_out_is_told_in_the_record_the_table_and_the_board(
     dfbench: Dfbench, videos: Path
 ) -> None:

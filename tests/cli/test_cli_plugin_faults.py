@@ -104,6 +104,7 @@ def test_one_video_that_makes_a_detector_raise_ends_as_an_error(
     assert scores["status"].value_counts().to_dict() == {"ok": COUNT - 1, "error": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raised", "told"), [("exit", "SystemExit: 0"), ("mute", "MuteError: (its message cannot be read)")]
 )
@@ -126,6 +127,7 @@ def test_a_plugin_that_exits_or_raises_what_has_no_message_ends_no_command_in_si
     assert reasons(Path("runs"))["reason"]["v3"] == f"the detector failed: {told}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "returned", "reason"),
     [
@@ -155,6 +157,7 @@ def test_five_alike_in_a_row_end_the_run_which_goes_on_when_the_plugin_is_mended
     assert reasons(Path("runs"))["status"].tolist() == ["ok"] * COUNT
 
 
+@pytest.mark.slow
 def test_a_video_that_cannot_be_explained_leaves_the_others(
     dfbench: Dfbench, face_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def path_of(people: Path, name: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_file_gets_the_number_that_it_gets_in_a_run(people: Path, dfbench: Dfbench, tmp_path: Path) -> None:
     run = run_of(dfbench, tmp_path, "--seed", "3")
     clips = pd.read_parquet(run / "scores.parquet")

@@ -141,6 +141,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toy")
 def test_a_command_loads_plugins_and_settings_once(dfbench: Dfbench, loads: Counter[str]) -> None:
     for command in (

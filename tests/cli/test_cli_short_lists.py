@@ -71,6 +71,7 @@ def test_a_short_list_is_told_in_the_record_the_table_the_json_and_python(
     assert table["coverage"].tolist() == pytest.approx([24 / 518] * len(table))
 
 
+@pytest.mark.slow
 def test_a_short_list_is_not_ranked_and_a_complete_one_is(
     dfbench: Dfbench, root: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_short_list_is_not_ranked_and_a_complete_one_is(
     assert dfbench("leaderboard", "--min-coverage", "2").code == 2
 
 
+@pytest.mark.slow
 def test_a_mended_list_is_no_longer_told_of(dfbench: Dfbench, root: Path, tmp_path: Path) -> None:
     celeb(root, reals=178, fakes=340, lines=(BAD_LINE,))
     ended = dfbench(*RUN)
@@ -109,6 +111,7 @@ def test_a_mended_list_is_no_longer_told_of(dfbench: Dfbench, root: Path, tmp_pa
     assert "\u2021" not in dfbench("leaderboard").out
 
 
+@pytest.mark.slow
 def test_a_few_scored_videos_of_many_have_no_figure_and_no_rank(
     dfbench: Dfbench, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def entries() -> dict[str, dict[str, Any]]:
     return {record["entry"]: record for record in records}
 
 
+@pytest.mark.slow
 def test_each_choice_is_an_entry_and_a_training_of_its_own(lines: Dfbench, tmp_path: Path) -> None:
     for choice in ((), ("--synthesizer", "b")):
         trained = lines("train", *RUN[1:], *choice)
@@ -97,6 +98,7 @@ def test_each_choice_is_an_entry_and_a_training_of_its_own(lines: Dfbench, tmp_p
     assert "synthesizer=brighter" in listed.out
 
 
+@pytest.mark.slow
 def test_what_a_training_with_a_synthesizer_needs_is_prepared_before(lines: Dfbench) -> None:
     prepare = ("data", "prepare", "folder", "--split", "train", "-d", "line", "--for", "training")
     both = lines(*prepare)

@@ -106,6 +106,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("probe", "own")
 def test_force_scores_again_and_keeps_what_was_there(dfbench: Dfbench) -> None:
     run = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
@@ -123,6 +124,7 @@ def test_force_scores_again_and_keeps_what_was_there(dfbench: Dfbench) -> None:
     assert "nothing to compute" in dfbench(*run).err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("probe", "own")
 @pytest.mark.filterwarnings("ignore::dfbench.CoverageWarning")
 def test_python_takes_words_and_says_what_was_meant(tmp_path: Path) -> None:
@@ -193,6 +195,7 @@ def test_a_misspelt_argument_is_told_which_was_meant(
     assert meant in caught.value.hints[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("plugins", "list", "--json"), ("data", "list", "--no-check")])
 def test_a_reader_that_is_gone_ends_a_command_quietly(arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()

@@ -48,6 +48,7 @@ def record_of(tmp_path: Path, protocol: str) -> tuple[Path, dict[str, Any]]:
     return folder, json.loads((folder / "run.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("protocol", "keys"),
     [
@@ -92,6 +93,7 @@ def test_a_data_set_that_is_tested_once_is_stored_as_before(
     assert set(record["datasets"]["toy"]) == {"manifest", "files", "videos"}
 
 
+@pytest.mark.slow
 def test_the_rows_of_a_test_are_those_of_that_test_alone(dfbench: Dfbench, toy: Path) -> None:
     both = run(dfbench, "both").drop(columns=["protocol"])
     for key, only in (("toy-c40", "toy-C40"), ("toy", "TOY")):
@@ -106,6 +108,7 @@ def test_the_rows_of_a_test_are_those_of_that_test_alone(dfbench: Dfbench, toy: 
     assert (ended.code, "did you mean 'toy-c40' or 'toy'?" in ended.err) == (2, True), ended.err
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_with_the_test_that_it_was_at(
     dfbench: Dfbench, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def record_of(runs: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("probe")
 def test_a_plugin_of_others_stands_in_the_record_and_marks_the_board(
     dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,6 +60,7 @@ def test_a_plugin_of_others_stands_in_the_record_and_marks_the_board(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("probe")
 @pytest.mark.parametrize("event", ["run_started", "run_finished", "run_failed", "training_started"])
 def test_who_listens_to_a_run_takes_part_in_it(

@@ -37,6 +37,7 @@ def records() -> dict[str, dict[str, Any]]:
     return {path.parent.name: json.loads(path.read_text()) for path in Path("runs").glob("*/run.json")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.pt", "weights.safetensors", "best/epoch=3"])
 def test_weights_are_trained_once_whatever_they_are_called(lab: Dfbench, tmp_path: Path, name: str) -> None:
     train = ("train", *TASK, "--set", f"file={name}", "--seed", "3")
@@ -54,6 +55,7 @@ def test_weights_are_trained_once_whatever_they_are_called(lab: Dfbench, tmp_pat
     assert weights_of(open_run(record, load_settings()), load_settings(), None) == path
 
 
+@pytest.mark.slow
 def test_weights_that_a_trainer_returns_are_written_with_a_header_and_found_again(lab: Dfbench) -> None:
     train = ("train", *TASK, "--set", "returns=trained", "--seed", "3")
     first = lab(*train)
@@ -72,6 +74,7 @@ def test_weights_that_a_trainer_returns_are_written_with_a_header_and_found_agai
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("returns", "says"),
     [
@@ -93,6 +96,7 @@ def test_a_trainer_that_leaves_no_weights_is_named(
     assert records() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "train"])
 def test_a_protocol_without_a_training_set_trains_nothing(lab: Dfbench, command: str) -> None:
     ended = lab(command, "-d", "lab", "-p", "own-test")
@@ -105,6 +109,7 @@ def test_a_protocol_without_a_training_set_trains_nothing(lab: Dfbench, command:
     assert (lines_of(FOUND), lines_of(FITTED), records()) == (0, 0, {})
 
 
+@pytest.mark.slow
 def test_a_protocol_without_a_training_set_scores_what_needs_no_training(lab: Dfbench) -> None:
     weights = Path(lab("train", *TASK).out.strip())
     given = lab("run", "-d", "lab", "-p", "own-test", "--weights", weights)
@@ -117,6 +122,7 @@ def test_a_protocol_without_a_training_set_scores_what_needs_no_training(lab: Df
     assert lab("runs", "list").code == 0
 
 
+@pytest.mark.slow
 def test_each_session_of_a_training_is_kept(lab: Dfbench) -> None:
     CUT.touch()
     assert lab("train", *TASK).code == 1
@@ -131,6 +137,7 @@ def test_each_session_of_a_training_is_kept(lab: Dfbench) -> None:
     assert (note["weights"], note["identity"]["corpus"]) == ("model.pt", "own")
 
 
+@pytest.mark.slow
 def test_seed_and_corpus_are_those_of_the_training(lab: Dfbench, tmp_path: Path) -> None:
     weights = Path(lab("train", *TASK, "--seed", "3").out.strip())
     assert lab("run", *TASK, "--seed", "3").code == 0
@@ -163,6 +170,7 @@ def test_seed_and_corpus_are_those_of_the_training(lab: Dfbench, tmp_path: Path)
     assert {row["entry"] for row in board["own"]} == {name, *(f"{unknown}{one})" for one in hashes)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["recipe", "weights"])
 def test_a_run_prepares_nothing_that_was_prepared_for_its_recipe_or_weights(lab: Dfbench, by: str) -> None:
     fields = ("--set", "frames=3")
@@ -195,6 +203,7 @@ def test_what_cannot_be_prepared_for_is_refused(lab: Dfbench, tmp_path: Path) ->
     assert not FOUND.exists()
 
 
+@pytest.mark.slow
 def test_a_file_is_scored_by_the_weights_that_a_run_finds(lab: Dfbench, tmp_path: Path) -> None:
     path = tmp_path / "videos" / "7"
     ended = lab("predict", path, *TASK)
@@ -210,6 +219,7 @@ def test_a_file_is_scored_by_the_weights_that_a_run_finds(lab: Dfbench, tmp_path
     assert lines_of(FITTED) == 1
 
 
+@pytest.mark.slow
 def test_a_plugin_is_told_of_every_run_and_training(lab: Dfbench, monkeypatch: pytest.MonkeyPatch) -> None:
     HEARD.clear()
     train = ("train", *TASK, "--seed", "3")
@@ -247,6 +257,7 @@ def test_a_plugin_is_told_of_every_run_and_training(lab: Dfbench, monkeypatch: p
     assert not HEARD
 
 
+@pytest.mark.slow
 def test_a_validation_set_is_scored_with_the_same_weights_and_never_ranked(lab: Dfbench) -> None:
     trained = lab("train", "-d", "lab", "-p", "own-validation")
     assert trained.code == 0, trained.err

@@ -49,6 +49,7 @@ def run(dfbench: Dfbench, weights: Path) -> tuple[int, str]:
     return ended.code, " ".join(ended.err.split())
 
 
+@pytest.mark.slow
 def test_an_alias_keeps_the_mark_and_an_unknown_name_the_rank(dfbench: Dfbench, weights: Path) -> None:
     assert run(dfbench, said(weights, ["CDF2", "FF++/c40"]))[0] == 0
     code, told = run(dfbench, said(weights, ["celeb-df v2", "mystery"]))

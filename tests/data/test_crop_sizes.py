@@ -45,6 +45,7 @@ def stored_by(spec: PrepareSpec, main: MainFace, frames: list[NDArray[np.uint8]]
     return crop_track(list(enumerate(frames)), main, spec)
 
 
+@pytest.mark.slow
 @FEW
 @given(
     larger=SIZES,

@@ -67,6 +67,7 @@ def told(path: Path, threads: int) -> tuple[list[int], str]:
     return positions, ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_as_much_is_told_however_many_threads_decode(kind: Kind, tmp_path: Path) -> None:
     path = write(tmp_path, kind)
@@ -77,6 +78,7 @@ def test_as_much_is_told_however_many_threads_decode(kind: Kind, tmp_path: Path)
         assert told(path, 1) == told(path, 4), place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mpeg2.mpg", "pictures.avi"])
 def test_codecs_that_pass_over_damage_are_told_not_to(name: str, tmp_path: Path) -> None:
     assert shares(write(tmp_path, BY_NAME[name]), 48).given < 15  # 36 and 31 of 50 if they may

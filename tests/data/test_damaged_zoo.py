@@ -56,6 +56,7 @@ def check(name: str, folder: Path, times: int) -> None:
     assert refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_damage_is_refused_or_the_same_for_all(name: str, tmp_path: Path) -> None:
     check(name, tmp_path, 8)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # Files of this process end at 20 kB, where the system writes what fits and refuses the rest, as on a full disk.
 SCRIPT = """
 import json, resource, signal, sys
@@ -53,6 +55,7 @@ print(json.dumps([told, same]))
 """
 
 
+@pytest.mark.slow
 def test_a_write_that_ends_midway_leaves_what_was_there(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120

@@ -150,6 +150,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @MANY
 @given(value=_JSON)
 def test_any_json_is_content_or_a_named_error(reader: str, tmp_path: Path, value: Any) -> None:

@@ -110,6 +110,7 @@ def test_what_nobody_foresaw_is_told_of_its_file(tmp_path: Path, monkeypatch: py
     assert inspection._look(tmp_path / "a", Reading()) == f"{tmp_path}/a: RecursionError: too deep"
 
 
+@pytest.mark.slow
 def test_a_file_that_crashes_or_hangs_the_decoder_is_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_a_stream_that_declares_huge_frames_is_refused_before_they_are_made(tmp_path: Path) -> None:
     names = {
         "at once.mp4": h264_stream((16000, 16000)),
@@ -202,6 +203,7 @@ def test_a_tar_that_inflates_without_end(tmp_path: Path, name: str, content: byt
             read(archive / FOLDER)
 
 
+@pytest.mark.slow
 def test_an_entry_of_a_tar_that_claims_to_be_huge(tmp_path: Path) -> None:
     archive = tmp_path / "3.tar"
     with archive.open("wb") as sparse:  # as large as it says, so that it is in proportion

@@ -58,6 +58,7 @@ def check(path: Path, choice: FrameChoice) -> None:
     assert all(str(path) in message for message in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", range(len(SOURCES)), ids=lambda kind: SOURCES[kind].name)
 @given(changes=CHANGES, cut=st.floats(0, 1), choice=st.sampled_from(CHOICES))
 @settings(deadline=None, max_examples=60)

@@ -78,6 +78,7 @@ def test_a_worker_that_finds_landmarks_by_something_else_is_refused(toy: ToyStag
     assert not list(toy.folder.rglob("*.faces"))
 
 
+@pytest.mark.slow
 def test_a_crash_and_a_hang_end_in_a_status_and_are_retried(toy: ToyStage) -> None:
     crash, hang = toy.tell("crash-3"), toy.tell("hang-5")
     toy.prepare_some(toy.videos[:5] + toy.videos[6:], "store", workers=2)
@@ -118,6 +119,7 @@ def test_a_finder_that_fails_gets_a_new_process(toy: ToyStage) -> None:
     assert toy.log()[3] == 2
 
 
+@pytest.mark.slow
 def test_a_finder_that_is_broken_ends_the_stage(toy: ToyStage) -> None:
     broken = toy.tell("broken")
     with pytest.raises(RunError, match="CUDA error: 5 times"):
@@ -216,6 +218,7 @@ def test_giving_up_ends_what_is_in_work_and_blames_no_video(
     assert toy.content() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_process_that_is_ended_between_two_calls_is_replaced(end: signal.Signals) -> None:
     process = OwnProcess()
@@ -238,6 +241,7 @@ def test_what_ends_its_process_is_told() -> None:
     process.close(seconds=60.0)
 
 
+@pytest.mark.slow
 def test_what_takes_too_much_memory_is_ended() -> None:
     process = OwnProcess(memory=2**30)
     taking = "import threading; much = b'x' * (3 << 29); threading.Event().wait()"

@@ -76,6 +76,7 @@ def test_a_corpus_with_damaged_videos_is_prepared_to_the_end(tmp_path: Path) -> 
             np.testing.assert_array_equal(crop[8:40, 8:40], frame[8:40, 8:40])
 
 
+@pytest.mark.slow
 def test_a_disk_that_goes_away_midway_costs_nothing_but_time(toy: ToyStage) -> None:
     vanish = toy.tell("vanish")
     report = toy.prepare()
@@ -89,6 +90,7 @@ def test_a_disk_that_goes_away_midway_costs_nothing_but_time(toy: ToyStage) -> N
     assert toy.content() == toy.content("other")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 3])  # without a face, a reason is to be written
 def test_a_full_disk_stops_the_stage_and_keeps_what_is_done(toy: ToyStage, number: int) -> None:
     toy.prepare_some(toy.videos[1:3], "store", workers=1)

@@ -147,6 +147,7 @@ def together(
     return prepare_together(path, wanted, finder, mask_path=mask_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marked", [None, LARGE, SMALL, (0, 90, 128, 96)])
 @pytest.mark.parametrize("kind", [Plain, Batched, Following])
 def test_each_file_is_that_which_its_spec_gets_alone(
@@ -300,6 +301,7 @@ def test_the_stage_works_once_for_all_specs_and_knows_what_a_larger_store_holds(
     assert looked_up(PrepareSpec(SPEC.frames, max_size=640))[1:] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_trainer_gets_files_of_its_own_cut_out_of_the_larger_ones(toy: ToyStage) -> None:
     videos = toy.videos[1:]
     staged(toy, "store", Preparation(videos, PrepareSpec(SPEC.frames, max_size=512)))
@@ -313,6 +315,7 @@ def test_a_trainer_gets_files_of_its_own_cut_out_of_the_larger_ones(toy: ToyStag
         assert mine.path.read_bytes() == alone.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_crash_for_one_spec_is_none_for_another(toy: ToyStage) -> None:
     crash = toy.tell("crash-1")
     other = PrepareSpec(FrameChoice("runs", 1, 3))

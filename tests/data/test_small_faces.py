@@ -102,6 +102,7 @@ def test_a_mask_over_a_small_face_chooses_it(
     assert all(inside(box, frame, small) for box in stored.track.boxes)
 
 
+@pytest.mark.slow
 def test_a_mask_over_a_face_that_was_found_asks_for_no_other(
     write_video: WriteVideo, photograph: Image.Image, finder: Mtcnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_hidden_frames_are_hidden_and_the_shown_are_those_of_ffmpegs_own_decoder
     assert are_equal(decoded(path, (0,)), decoded(path, (0,), native=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [8, 21, 29])
 def test_damage_gives_the_same_pixels_whatever_is_held_and_however_often(tmp_path: Path, seed: int) -> None:
     path, rng = encode(tmp_path / "damaged.webm"), np.random.default_rng(seed)
@@ -108,6 +109,7 @@ def count_frames() -> int:
     return sum(type(one) is av.VideoFrame for one in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_a_frame_is_freed_when_nobody_holds_it_though_its_turn_was_asked() -> None:
     gc.collect()
     gc.disable()

@@ -74,6 +74,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
     return stored
 
 
+@pytest.mark.slow
 def test_a_switch_is_trained_both_ways_over_the_seeds_and_compared(stored: Stored) -> None:
     (effect,), runs = measure_switches(
         recipe="demo",
@@ -119,6 +120,7 @@ def test_a_switch_is_trained_both_ways_over_the_seeds_and_compared(stored: Store
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ablation", "mends"])
 def test_the_command_shows_and_stores_what_each_switch_does(
     stored: Stored, dfbench: Dfbench, name: str

@@ -202,6 +202,7 @@ def test_positions_are_resized_to_a_recipe_that_is_named(other: Path) -> None:
     torch.testing.assert_close(explained.explain(clips, ["heatmap"]).logits, built.score(clips))
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_says_by_which_recipe_it_can_be_read(other: Path) -> None:
     with pytest.raises(WeightsError, match="does not fit recipe 'released'") as caught:
         load_network(other)

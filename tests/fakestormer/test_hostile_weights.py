@@ -254,6 +254,7 @@ def test_any_json_in_a_header_is_a_card_or_a_named_error(
         assert str(path) in error.message[:1000]  # noqa: PT017 # whether it raises depends on the value
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_to_a_file_is_told_as_such(tmp_path: Path, data: st.DataObject) -> None:

@@ -54,6 +54,7 @@ def farthest(one: Path, other: Path, *, without: str = "\0") -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "sam_adam"])
 def test_a_batch_in_parts_gives_the_weights_of_the_whole_batch(
     faces: Faces, tmp_path: Path, optimizer: str
@@ -70,6 +71,7 @@ def test_a_batch_in_parts_gives_the_weights_of_the_whole_batch(
     )
 
 
+@pytest.mark.slow
 def test_parts_are_whole_samples_and_nothing_is_lost(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +276,7 @@ def test_losses_in_half_precision_follow_those_in_single(
         assert values[0] != pytest.approx(values[1], rel=1e-6), column  # half precision it was
 
 
+@pytest.mark.slow
 def test_an_overflow_in_fp16_skips_the_step_and_lowers_the_scale(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +318,7 @@ def test_sharpness_sees_an_overflow() -> None:
     assert SharpnessAware([parameter], rho=0.1).finite()
 
 
+@pytest.mark.slow
 def test_the_backend_that_was_asked_for_compiles_the_network(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

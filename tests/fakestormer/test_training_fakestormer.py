@@ -49,6 +49,7 @@ from dfbench_fakestormer.recipe import load_recipe
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.slow
 def test_a_training_writes_weights_that_say_what_they_are(faces: Faces, tmp_path: Path) -> None:
     trainer = make_trainer("demo", OVERRIDES)
     assert isinstance(trainer, Trainer)
@@ -75,12 +76,14 @@ def test_a_training_writes_weights_that_say_what_they_are(faces: Faces, tmp_path
     assert weights.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 def test_the_last_weights_are_validated_whatever_the_interval(faces: Faces, tmp_path: Path) -> None:
     make_trainer("demo", OVERRIDES | {"validate_every": "2"}).fit(request(faces, tmp_path))
     rows = rows_of(tmp_path / "log.csv")  # three epochs of two rounds
     assert [bool(row["val_auc"]) for row in rows] == [False, False, False, True, False, True]
 
 
+@pytest.mark.slow
 def test_progress_shows_losses_samples_a_second_and_time_to_go(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +156,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
     ]
 
 
+@pytest.mark.slow
 def test_the_kept_weights_are_the_moving_average_of_all_steps(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +197,7 @@ def test_workers_change_nothing_and_the_seed_does(faces: Faces, tmp_path: Path) 
     assert not states_equal(alone, other)
 
 
+@pytest.mark.slow
 def test_what_is_too_short_is_left_out_by_name_and_nothing_is_an_error(faces: Faces, tmp_path: Path) -> None:
     class Notes(SilentProgress):
         def __init__(self) -> None:
@@ -278,6 +283,7 @@ def test_frozen_epochs_leave_the_backbone_alone(faces: Faces, tmp_path: Path) ->
     )
 
 
+@pytest.mark.slow
 def test_the_global_generators_are_left_alone(faces: Faces, tmp_path: Path) -> None:
     weights = []
     for name, seed in (("a", 11), ("b", 12)):

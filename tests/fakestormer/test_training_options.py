@@ -33,6 +33,7 @@ from dfbench_fakestormer.samples import FakeSTormerClips, sample_maker
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.slow
 def test_validation_draws_for_the_round_it_is_in(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +51,7 @@ def test_validation_draws_for_the_round_it_is_in(
     assert len(rounds) == 3 * 4
 
 
+@pytest.mark.slow
 def test_training_ends_when_validation_no_longer_gains(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +73,7 @@ def test_training_ends_when_validation_no_longer_gains(
     assert read_header(weights).provenance["training"]["step"] == 4
 
 
+@pytest.mark.slow
 def test_clip_accuracy_may_choose_the_weights(faces: Faces, tmp_path: Path) -> None:
     weights = make_trainer("demo", OVERRIDES | {"best_by": "clip_accuracy"}).fit(request(faces, tmp_path))
     outcome = read_header(weights).provenance["training"]
@@ -81,6 +84,7 @@ def test_clip_accuracy_may_choose_the_weights(faces: Faces, tmp_path: Path) -> N
     assert "best_by=clip_accuracy" in describe(LoadOptions(weights)).recipe
 
 
+@pytest.mark.slow
 def test_validation_may_see_real_fakes(faces: Faces, tmp_path: Path) -> None:
     trainer = make_trainer(
         "demo", OVERRIDES | {"epochs": "1", "validation_fakes": "real", "clips_per_video": "1"}
@@ -155,6 +159,7 @@ def test_what_a_failed_sample_drew_is_handed_on_only_as_released(
     assert (synthesizer.draws[0] == synthesizer.draws[1]) is same
 
 
+@pytest.mark.slow
 def test_released_resuming_forgets_the_moments_and_the_schedule(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +184,7 @@ def test_released_margins_depend_on_the_dataset() -> None:
     assert load_recipe("base_c23").margins() == {}
 
 
+@pytest.mark.slow
 def test_tensorboard_has_losses_by_step_and_validation_by_round(faces: Faces, tmp_path: Path) -> None:
     make_trainer("demo", OVERRIDES).fit(request(faces, tmp_path))
     found = logged(tmp_path)

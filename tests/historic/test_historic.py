@@ -140,6 +140,7 @@ def test_there_are_files_of_before_and_they_are_small() -> None:
         assert sum(map(len, content(HERE / time).values())) < 500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("home", "detector"), RUNS, indirect=["home"])
 def test_a_complete_run_is_found_as_it_is(home: Home, detector: str) -> None:
     folder = home.run_of(detector)

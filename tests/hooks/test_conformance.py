@@ -41,6 +41,7 @@ def failed(results: list[CheckResult]) -> list[str]:
     return [result.name for result in results if not result.passed]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEIGHTLESS)
 def test_every_registered_detector_conforms(name: str) -> None:
     results = check_detector(REGISTRY.detector(name))

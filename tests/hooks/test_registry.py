@@ -57,6 +57,7 @@ def test_repeated_name_is_refused() -> None:
         Registry([detector("x"), detector("y", "X")])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.sets(st.text(string.ascii_lowercase, min_size=1, max_size=8), min_size=1, max_size=6), st.data())
 def test_every_offered_name_is_found_in_any_spelling(names: set[str], data: st.DataObject) -> None:

@@ -15,6 +15,7 @@ from dfbench.hooks.scaffold import new_plugin
 HOST = Host.load()
 
 
+@pytest.mark.slow
 def test_the_package_installs_and_passes_its_own_test(
     tmp_path: Path, pip_install: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,6 +46,7 @@ def passes_its_own_tests(path: Path) -> None:
         test()
 
 
+@pytest.mark.slow
 def test_a_trainable_detector_installs_trains_and_passes_its_own_test(
     tmp_path: Path, pip_install: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def json_values() -> st.SearchStrategy[object]:
     )
 
 
+@pytest.mark.slow
 @given(content=json_values())
 def test_what_a_header_says_of_plugins_is_read_or_passed_over(content: object) -> None:
     for plugin in told_plugins(content):

@@ -116,6 +116,7 @@ def test_clusters_widen_the_interval() -> None:
     assert by_cluster.high - by_cluster.low > 2 * (by_video.high - by_video.low)
 
 
+@pytest.mark.slow
 def test_coverage_is_near_nominal() -> None:
     rng = np.random.default_rng(11)
     truth = point.auc(*grouped(rng, clusters=20_000, shared=0.7)[:2])

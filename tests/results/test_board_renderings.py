@@ -76,6 +76,7 @@ def test_written_boards(make_run: MakeRun, runs: Path, tmp_path: Path) -> None:
     assert {line.replace("\\|", "").count("|") for line in rows} == {7}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["board.png", "board.svg"])
 def test_figure(make_run: MakeRun, runs: Path, tmp_path: Path, name: str) -> None:
     make_run("weak", shift=0.0)
@@ -96,6 +97,7 @@ def test_a_figure_that_cannot_be_written(make_run: MakeRun, runs: Path, tmp_path
         draw_board(board_of(runs), tmp_path / "file" / "board.png")
 
 
+@pytest.mark.slow
 def test_numbers_by_plugins_of_others_are_marked_and_told(make_run: MakeRun, runs: Path) -> None:
     plugin = {
         "name": "p",

@@ -78,6 +78,7 @@ def listing(listed: tuple[int, int], official: tuple[int, int] | None, problems:
     }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(real=st.integers(0, 30), fake=st.integers(0, 30), people=st.integers(1, 12), failed=st.integers(0, 30))
 def test_a_figure_stands_exactly_where_there_are_enough_videos_and_identities(
@@ -111,6 +112,7 @@ def test_reasons_name_the_counts() -> None:
     assert reason(10, 10, 5) == ""
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     listed=st.tuples(st.integers(10, 60), st.integers(10, 60)),

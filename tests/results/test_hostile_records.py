@@ -191,6 +191,7 @@ def _ask(folder: Path) -> None:
             ask()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15,
     deadline=None,

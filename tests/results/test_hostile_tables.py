@@ -83,6 +83,7 @@ def board_of(entries: list[str], datasets: list[str]) -> Board:
     )
 
 
+@pytest.mark.slow
 def test_tables_on_a_terminal_hold_nothing_that_it_obeys() -> None:
     board = board_of(STORED, STORED[:2])
     videos = pd.DataFrame(

@@ -116,6 +116,7 @@ def test_names() -> None:
     assert entry_of_seeds(FAMILY, (2, 0)) == f"{FAMILY}2 seeds: 0, 2)"
 
 
+@pytest.mark.slow
 def test_seeds_are_one_row_with_their_mean(make_seed: MakeSeed, runs: Path) -> None:
     for seed, shift in enumerate((0.4, 1.0, 1.6)):
         make_seed(seed, shift=shift)
@@ -166,6 +167,7 @@ def test_runs_that_differ_in_more_or_less_than_the_seed_stay_alone(
     assert len(board) == 2
 
 
+@pytest.mark.slow
 def test_weights_of_one_seed_are_no_further_seed(make_seed: MakeSeed, runs: Path) -> None:
     """Two weights that say seed 0: which of them is that training, nobody knows."""
     for seed in range(3):

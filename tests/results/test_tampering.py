@@ -291,6 +291,7 @@ def test_an_earlier_run_has_as_many_videos_as_it_says(tmp_path: Path) -> None:
     assert run.problem == "the scores hold 39 videos of d, where the run expects 40"
 
 
+@pytest.mark.slow
 def test_nothing_is_checked_twice_and_anything_changed_is(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +318,7 @@ def test_nothing_is_checked_twice_and_anything_changed_is(
     assert check_run(StoredRun.read(runs / "run"), kept=tmp_path / "a file").problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run.json", "scores.parquet", "manifest.parquet", "files.json"])
 def test_bytes_that_changed_in_any_place_are_noticed(runs: Path, name: str) -> None:
     path = runs / "run" / name

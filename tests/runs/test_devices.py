@@ -48,6 +48,7 @@ def faults() -> tuple[int, int]:
     return kept, usual
 
 
+@pytest.mark.slow
 def test_what_is_freed_is_used_again() -> None:
     kept, usual = faults()
     if platform.libc_ver()[0] == "glibc":

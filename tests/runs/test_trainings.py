@@ -52,6 +52,7 @@ def break_video(folder: Path) -> None:
         image.write_bytes(b"no image")
 
 
+@pytest.mark.slow
 def test_without_a_usable_video_nothing_is_trained(videos: Path) -> None:
     for number in (0, 1):
         break_video(videos / str(number))
@@ -68,6 +69,7 @@ def test_a_video_that_cannot_be_used_is_told_and_left_out(videos: Path) -> None:
     assert record_of(weights)["trained_on"] == ["folder"]
 
 
+@pytest.mark.slow
 def test_people_of_the_test_set_are_told_and_stored_with_the_weights(videos: Path) -> None:
     listing = videos / "videos.csv"
     listing.write_text(listing.read_text().replace("person 6", "person 0").replace("person 3", "person 1"))
@@ -84,6 +86,7 @@ def test_people_of_the_test_set_are_told_and_stored_with_the_weights(videos: Pat
     assert all("; ".join(leaks) in note for note in table["note"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::dfbench.CoverageWarning")
 def test_a_plugin_that_trained_the_weights_stands_in_the_record_of_a_run(videos: Path) -> None:
     weights = package.train(**TASK)
@@ -103,6 +106,7 @@ def test_a_plugin_that_trained_the_weights_stands_in_the_record_of_a_run(videos:
     assert all("(in the training)" not in offer for plugin in other["plugins"] for offer in plugin["offers"])
 
 
+@pytest.mark.slow
 def test_weights_to_start_from_make_another_training(videos: Path, tmp_path: Path) -> None:
     first = package.train(**TASK)
     start = Path(shutil.copy(first, tmp_path / "start.pt"))
@@ -143,6 +147,7 @@ def test_processes_that_leave_no_weights_are_told(videos: Path, monkeypatch: pyt
         package.train(**TASK, device="cpu", devices=2)
 
 
+@pytest.mark.slow
 def test_the_command_for_another_machine_trains_what_was_asked(
     videos: Path, dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def trainer(
     return trainer_of(spec, REGISTRY, recipe, overrides, made=True, synthesizer=synthesizer)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("synthesizer", CHOICES)
 @pytest.mark.parametrize("spec", [LINE, *TRAINED], ids=lambda spec: spec.name)
 def test_every_detector_trains_with_every_synthesizer(

@@ -68,6 +68,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", TRAINED, ids=lambda spec: spec.name)
 def test_every_method_trains_and_scores(spec: DetectorSpec, registry: Registry) -> None:
     results = check_training(spec, registry, overrides=SMALL.get(spec.name))
@@ -75,6 +76,7 @@ def test_every_method_trains_and_scores(spec: DetectorSpec, registry: Registry) 
     assert [result for result in results if not result.passed] == []
 
 
+@pytest.mark.slow
 def test_the_manuals_detector_that_trains_does(
     tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +113,7 @@ BESIDE_OTHERS = replace(METHOD, logit=beside_others)
 BROKEN = replace(METHOD, network=broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "found"),
     [

@@ -135,6 +135,7 @@ def test_ctrl_c_is_a_keyboard_interrupt(tmp_path: Path) -> None:
         fit(tmp_path, Toy(at_step=interrupt))
 
 
+@pytest.mark.slow
 def test_random_states_of_the_process_do_not_matter(tmp_path: Path) -> None:
     results = []
     for seed in (11, 12):

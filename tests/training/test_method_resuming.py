@@ -37,6 +37,7 @@ def process() -> Iterator[OwnProcess]:
         yield started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 1, 5])
 @pytest.mark.parametrize(
     "fields", [{}, {"optimizer": "muon", "ema_decay": 0.9, "dropout": 0.3, "sam_rho": 0.05}]
@@ -51,6 +52,7 @@ def test_after_a_cut_in_any_round(
     assert states_equal(whole, trained(asked, **fields))
 
 
+@pytest.mark.slow
 def test_with_a_data_worker(faces: Faces, tmp_path: Path) -> None:
     whole = trained(request(*faces, tmp_path / "whole"), augmentation="flip=0.5,light=0.5")
     asked = request(*faces, tmp_path / "cut", workers=1)
@@ -74,6 +76,7 @@ def kill_after(asked: TrainingRequest, steps: int) -> None:
     trained(replace(asked, progress=Killing(steps)))
 
 
+@pytest.mark.slow
 def test_after_kill_9(faces: Faces, tmp_path: Path, process: OwnProcess) -> None:
     asked = request(*faces, tmp_path / "killed")
     with pytest.raises(BrokenExecutor, match="SIGKILL"):
@@ -89,6 +92,7 @@ def as_rank(rank: int, port: int, asked: TrainingRequest) -> dict[str, torch.Ten
         return dict(trainer.fit(replace(asked, world=world)).state)
 
 
+@pytest.mark.slow
 def test_two_ranks_train_what_one_process_does(faces: Faces, tmp_path: Path) -> None:
     asked, port = request(*faces, tmp_path / "two"), free_port()
     with ThreadPoolExecutor(2) as pool, child() as first, child() as second:

@@ -55,6 +55,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Faces:
     return faces_of(folder, reals=4, fakes=8, seed=1), faces_of(folder, reals=3, fakes=3, seed=2)
 
 
+@pytest.mark.slow
 def test_a_method_learns_from_real_and_fake_videos_and_scores_them(faces: Faces, tmp_path: Path) -> None:
     needs = METHOD.trainer("demo", {}).needs()
     assert needs.labels == needs.validation_labels == frozenset({0, 1})
@@ -78,6 +79,7 @@ def test_a_method_learns_from_real_and_fake_videos_and_scores_them(faces: Faces,
         detector.score(torch.zeros(1, 2, 9, 9, 3, dtype=torch.uint8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -195,6 +197,7 @@ def test_a_frozen_part_stands_still_and_so_do_its_running_statistics(faces: Face
     assert not torch.equal(state["line.weight"], before["line.weight"])
 
 
+@pytest.mark.slow
 def test_a_training_starts_from_weights_and_says_what_they_had_seen(faces: Faces, tmp_path: Path) -> None:
     first = trained(request(*faces, tmp_path / "first"), epochs=1)
     start = StartWeights(first)

@@ -15,6 +15,7 @@ from dfbench import UsageError
 EXACT = Toy(rounds=3, precision="64", batch_norm=True, lr=0.01)
 
 
+@pytest.mark.slow
 def test_two_ranks_train_what_one_process_does(tmp_path: Path) -> None:
     (first, score), (second, other) = together({0: tmp_path / "two", 1: tmp_path / "two"}, EXACT)
     assert equal(first, second)
@@ -27,6 +28,7 @@ def test_two_ranks_train_what_one_process_does(tmp_path: Path) -> None:
     assert logs[1] == [pytest.approx(row, abs=1e-6) for row in logs[0]]
 
 
+@pytest.mark.slow
 def test_two_ranks_go_on_exactly(tmp_path: Path) -> None:
     (whole, score), _ = together({0: tmp_path / "whole", 1: tmp_path / "whole"}, EXACT)
     (cut, other), _ = together({0: tmp_path / "cut", 1: tmp_path / "cut"}, EXACT, cut=7)
@@ -35,6 +37,7 @@ def test_two_ranks_go_on_exactly(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "whole") == rows_of(tmp_path / "cut")
 
 
+@pytest.mark.slow
 def test_two_ranks_end_together(tmp_path: Path) -> None:
     toy = replace(EXACT, rounds=6, patience=1, scores=(0.5, 0.4, 0.9, 0.9, 0.9, 0.9))
     (first, score), (second, other) = together({0: tmp_path, 1: tmp_path}, toy)
@@ -43,6 +46,7 @@ def test_two_ranks_end_together(tmp_path: Path) -> None:
     assert len(rows_of(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_ranks_that_see_different_folders_are_told_of_the_disk(tmp_path: Path) -> None:
     fit(tmp_path / "a", replace(EXACT, rounds=1))
     with pytest.raises(UsageError, match="see different checkpoints") as caught:

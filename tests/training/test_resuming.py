@@ -147,6 +147,7 @@ def process() -> Iterator[OwnProcess]:
         yield started
 
 
+@pytest.mark.slow
 def test_after_kill_9_in_a_step(tmp_path: Path, whole: Whole, process: OwnProcess) -> None:
     with pytest.raises(BrokenExecutor, match="SIGKILL"):
         process.call(killed_at_step, tmp_path, TOY, 7, seconds=120)
@@ -154,6 +155,7 @@ def test_after_kill_9_in_a_step(tmp_path: Path, whole: Whole, process: OwnProces
     assert_same(tmp_path, fit(tmp_path, TOY)[0], whole, resumed_at=(6,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "begun_at"), [(BEST, (3,)), (LOG, (3,)), (LAST, (3,))])
 def test_after_kill_9_in_the_middle_of_a_write(
     tmp_path: Path, whole: Whole, process: OwnProcess, name: str, begun_at: tuple[int, ...]

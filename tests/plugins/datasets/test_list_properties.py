@@ -284,6 +284,7 @@ TREES: dict[str, tuple[Callable[[Path], Dataset], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TREES)
 @given(names=st.lists(st.tuples(st.integers(0, 3), DISK_NAMES), max_size=8), folders=st.integers(0, 2))
 @settings(deadline=None, max_examples=60)

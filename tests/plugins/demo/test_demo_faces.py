@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dlib
 import numpy as np
+import pytest
 import torch
 from facenet_pytorch import MTCNN
 
@@ -32,6 +33,7 @@ def test_mtcnn_finds_the_faces(demo_roots: Mapping[str, Path]) -> None:
     assert found >= 0.95 * total
 
 
+@pytest.mark.slow
 def test_dlib_landmarks_agree_with_the_renderer() -> None:
     models = find_spec("face_recognition_models")
     assert models is not None

@@ -32,6 +32,7 @@ def test_same_seed_gives_the_same_bytes(demo_folder: Path, tmp_path: Path, corpu
     assert again == {name: known[name] for name in again}
 
 
+@pytest.mark.slow
 def test_other_seed_gives_other_people(tmp_path: Path) -> None:
     first, second = (next(job for job in plan("small", seed=seed) if job.corpus == "dfdc") for seed in (1, 2))
     render_job(first, tmp_path / "1")

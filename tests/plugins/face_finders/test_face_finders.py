@@ -40,6 +40,7 @@ def beside(photograph: NDArray[np.uint8], *, grow: int = 1) -> NDArray[np.uint8]
     return np.asarray(Image.fromarray(wall).resize((600 * grow, 300 * grow)), dtype=np.uint8)
 
 
+@pytest.mark.slow
 @FINDERS
 def test_a_face_is_found_where_it_is(build: Build, photograph: NDArray[np.uint8]) -> None:
     (faces,) = build("cpu").find([beside(photograph)])
@@ -54,6 +55,7 @@ def test_a_face_is_found_where_it_is(build: Build, photograph: NDArray[np.uint8]
     assert mouth_left[0] < mouth_right[0]
 
 
+@pytest.mark.slow
 @FINDERS
 def test_boxes_are_in_pixels_of_the_frame_however_large(build: Build, photograph: NDArray[np.uint8]) -> None:
     finder = build("cpu")
@@ -70,6 +72,7 @@ def test_no_face_is_no_face(build: Build) -> None:
     assert faces.points.shape == (0, 5, 2)
 
 
+@pytest.mark.slow
 @FINDERS
 def test_a_frame_is_searched_the_same_alone_and_among_others(
     build: Build, photograph: NDArray[np.uint8]

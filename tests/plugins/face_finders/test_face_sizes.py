@@ -29,6 +29,7 @@ def largest(faces: Faces) -> NDArray[np.float32]:
     return np.asarray(faces.boxes[int(sides.prod(axis=1).argmax())])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "second"),
     [(60, 0), (80, 0), (100, 0), (130, 0), (160, 0), (180, 0), (220, 0), (260, 0), (220, 70)],
@@ -91,6 +92,7 @@ class Searches(list[tuple[int, int, bool]]):
         return taken
 
 
+@pytest.mark.slow
 def test_small_faces_are_looked_for_near_the_last_ones(
     finder: Mtcnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_small_face_alone_is_found_wherever_it_jumps(finder: Mtcnn) -> None:
     assert [is_seen(one, at) for one, at in zip(found, there, strict=True)] == [True] * len(there)
 
 
+@pytest.mark.slow
 def test_a_face_that_grows_and_shrinks_is_followed(finder: Mtcnn) -> None:
     sizes = [70, 100, 150, 220, 320, 220, 150, 100, 70]
     found = finder.of_video().find([pair(at=100, large=0, small=side) for side in sizes])
