@@ -121,7 +121,6 @@ def _unquoted(text: ast.JoinedStr) -> Iterator[str]:
             before += "x"
 
 
-@pytest.mark.slow
 def test_text_is_shown_by_the_sinks_alone() -> None:
     modules = [path for root in ROOTS for path in sorted((HERE / root).rglob("*.py"))]
     assert len(modules) > 150

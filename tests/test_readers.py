@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import dfbench
 import dfbench_baselines
 import dfbench_fakestormer
@@ -66,6 +64,7 @@ ALLOWED = {
     "dfbench/training/weights_file.py: safe_open": "after `require_file`",
     "dfbench/training/method.py: load": "`Recipe.load`, and a weights file through `read_header`",
     "dfbench/training/recipe.py: load": "`Recipe.load`: a recipe of an installed package",
+    "dfbench/training/described.py: load": "`Recipe.load`: a recipe of an installed package",
     "dfbench/training/recipe.py: loads": "a recipe of an installed package",
     "dfbench/training/recipe.py: read_text": "a recipe of an installed package",
     "dfbench/training/state_files.py: ZipFile": "after `require_file`; nothing is inflated",
@@ -111,7 +110,6 @@ def _found() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.slow
 def test_only_those_read_files_themselves_that_say_why_they_may() -> None:
     unknown = {
         name: places
@@ -121,7 +119,6 @@ def test_only_those_read_files_themselves_that_say_why_they_may() -> None:
     assert not unknown, f"read these through dfbench.untrusted, or say in ALLOWED why it is safe: {unknown}"
 
 
-@pytest.mark.slow
 def test_no_permission_outlives_its_reader() -> None:
     assert sorted(set(ALLOWED) - set(_found())) == []
 
