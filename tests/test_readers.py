@@ -64,7 +64,6 @@ ALLOWED = {
     "dfbench/training/weights_file.py: safe_open": "after `require_file`",
     "dfbench/training/method.py: load": "`Recipe.load`, and a weights file through `read_header`",
     "dfbench/training/recipe.py: load": "`Recipe.load`: a recipe of an installed package",
-    "dfbench/training/described.py: load": "`Recipe.load`: a recipe of an installed package",
     "dfbench/training/recipe.py: loads": "a recipe of an installed package",
     "dfbench/training/recipe.py: read_text": "a recipe of an installed package",
     "dfbench/training/state_files.py: ZipFile": "after `require_file`; nothing is inflated",

@@ -20,7 +20,7 @@ from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
 if TYPE_CHECKING:
     from torch import nn
 
-    from dfbench.training import MethodTrainer
+    from dfbench.training import Recipe
 
 FAMILY = "timm"
 _ARGUMENT = r"\w+=\d+(\.\d+)*"
@@ -175,17 +175,19 @@ class MemberRecipe(TimmRecipe):
 class MemberMethod(Method):
     """The method of a member of the family: the detector's name says which network its recipes are for."""
 
-    def trainer(self, recipe: str, overrides: Mapping[str, str], synthesizer: str = "") -> MethodTrainer:
-        """Return the trainer by a recipe with fields overridden. Raises UsageError for what does not fit."""
+    def load_recipe(
+        self, name: str, overrides: Mapping[str, str] | None = None, synthesizer: str = ""
+    ) -> Recipe:
+        """Return the recipe called `name` for this network. Raises UsageError for what does not fit, or for another network."""
         backbone = self.name.removeprefix(f"{FAMILY}:")
-        if "backbone" in overrides:
+        if overrides and "backbone" in overrides:
             raise UsageError(
                 f"{self.name} is the name of {backbone}",
                 hints=(
                     f"for another network:  --detector {for_shell(FAMILY + ':' + overrides['backbone'])}",
                 ),
             )
-        return super().trainer(recipe, {**overrides, "backbone": backbone}, synthesizer)
+        return super().load_recipe(name, {**(overrides or {}), "backbone": backbone}, synthesizer)
 
 
 @cache

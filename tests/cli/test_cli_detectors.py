@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from tests.cli.command import Dfbench
 
+from dfbench.errors import UsageError
 from dfbench.hooks.recipe_names import recipe_names
 from dfbench.hooks.registry import Kind
 from dfbench.runs.planning.setup import Setup
+from dfbench.training import Recipe
 
 
 def test_every_detector_is_listed_with_the_recipes_that_it_has(dfbench: Dfbench) -> None:
@@ -44,7 +46,7 @@ def test_a_detector_is_shown_with_the_weights_that_its_training_begins_with(dfbe
     assert ended.code == 0, ended.err
     assert "recipe standard (the default)" in ended.out
     assert "recipe demo (for made data)" in ended.out
-    assert "1 frame of 299 px, margin 0.15, 100 a video" in ended.out
+    assert "1 frame of 299 px, 100 a video; the crop is a square, margin 0.15" in ended.out
     assert (
         "dfbench train --detector xception --recipe ffpp --start timm:legacy_xception.tf_in1k=FILE"
         in ended.out
@@ -53,9 +55,9 @@ def test_a_detector_is_shown_with_the_weights_that_its_training_begins_with(dfbe
         one["name"]: one
         for one in json.loads(dfbench("detectors", "show", "xception", "--json").out)["recipes"]
     }
-    assert recipes["demo"]["needs_start"] == ""
-    assert "legacy_xception.tf_in1k" in recipes["standard"]["needs_start"]
-    assert recipes["standard"]["fields"]["lr"] == 2e-4
+    assert recipes["demo"]["needs_start"] is None
+    assert "legacy_xception.tf_in1k" in recipes["standard"]["needs_start"]["reason"]
+    assert recipes["standard"]["lr"] == 2e-4
 
 
 def test_a_member_of_a_family_has_the_size_of_its_network(dfbench: Dfbench) -> None:
@@ -63,8 +65,8 @@ def test_a_member_of_a_family_has_the_size_of_its_network(dfbench: Dfbench) -> N
     assert shown["name"] == "timm:test_resnet"
     recipes = {one["name"]: one for one in shown["recipes"]}
     assert recipes["standard"]["size"] == 160  # as timm publishes it
-    assert recipes["standard"]["fields"]["backbone"] == "test_resnet"
-    assert "160 px" in shown["sees"]
+    assert recipes["standard"]["backbone"] == "test_resnet"
+    assert "sees:          1 frame of 160 px" in dfbench("detectors", "show", "timm:test_resnet").out
 
 
 def test_a_detector_that_learns_nothing_needs_no_weights(dfbench: Dfbench) -> None:
@@ -88,13 +90,34 @@ def test_what_is_no_detector_is_refused(dfbench: Dfbench, name: str, code: int, 
     assert "Traceback" not in ended.err
 
 
+class _Method:
+    """A method whose recipes cannot be read."""
+
+    class recipe:  # noqa: N801 # as the field of a method is called
+        @staticmethod
+        def names() -> tuple[str, ...]:
+            return ("demo",)
+
+    def load_recipe(self, name: str) -> Recipe:
+        raise UsageError(f"recipe {name} has no field 'lr'")
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "said"),
+    [
+        (object(), 1, "of plugin 'baselines'"),  # no method at all
+        (_Method(), 2, "recipe demo has no field 'lr'"),
+    ],
+)
 def test_a_method_that_cannot_be_used_hides_no_other(
-    dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch
+    dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch, method: object, code: int, said: str
 ) -> None:
-    monkeypatch.setattr("dfbench_baselines.f3net.METHOD", object())
+    monkeypatch.setattr("dfbench_baselines.f3net.METHOD", method)
     ended = dfbench("detectors", "list")
     assert ended.code == 0, ended.err
     assert "xception" in ended.out
     assert "f3net" in ended.out
-    assert "warning: detector 'f3net'" in ended.err
-    assert dfbench("detectors", "show", "f3net").code == 1
+    assert ended.err.startswith("warning: ")
+    assert said in ended.err
+    shown = dfbench("detectors", "show", "f3net")
+    assert (shown.code, said in shown.err) == (code, True), shown.err

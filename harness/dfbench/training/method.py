@@ -114,7 +114,16 @@ class Method:
         """
         from dfbench.training.trainer import MethodTrainer
 
-        return MethodTrainer(self, self.recipe.load(recipe, overrides, synthesizer=synthesizer))
+        return MethodTrainer(self, self.load_recipe(recipe, overrides, synthesizer))
+
+    def load_recipe(
+        self, name: str, overrides: Mapping[str, str] | None = None, synthesizer: str = ""
+    ) -> Recipe:
+        """Return the recipe called `name` with changed fields. Raises UnknownNameError and UsageError as `Recipe.load`.
+
+        A method whose detector's name decides on fields, such as a member of a family, sets them here.
+        """
+        return self.recipe.load(name, overrides, synthesizer=synthesizer)
 
     def hints(self) -> tuple[str, ...]:
         """Return what a user without usable weights can do."""
@@ -220,7 +229,7 @@ class Method:
 
     def _read_as(self, found: ReleasedState) -> Recipe:
         """The recipe by which a public checkpoint is scored, called as the file is."""
-        recipe = self.recipe.load(found.kind.recipe)
+        recipe = self.load_recipe(found.kind.recipe)
         return self.recipe.parse({**recipe.model_dump(), "name": found.known.name})
 
     def _changed(self, recipe: Recipe, changes: Mapping[str, str]) -> Recipe:

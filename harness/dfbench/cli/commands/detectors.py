@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,9 @@ from dfbench.cli.shared import setup_of
 from dfbench.escaping import for_shell
 
 if TYPE_CHECKING:
-    from dfbench.training.described import DetectorFacts, RecipeFacts
+    from dfbench.training.described import DescribedDetector, DescribedRecipe
+    from dfbench.training.recipe import Recipe
+    from dfbench.types import ClipSpec
 
 app = typer.Typer(help="List and show detectors.", no_args_is_help=True, cls=WholeSummaries)
 
@@ -26,15 +27,15 @@ def list_command(context: typer.Context, as_json: flags.Json = False) -> None:
 
     found = all_detectors(setup_of(context).registry)
     if as_json:
-        output.say_json([asdict(detector) for detector in found])
+        output.say_json([detector.to_json() for detector in found])
         return
     table = DataTable("detector", "sees", "learns from", "recipes", "also reads")
     for detector in found:
         table.add_row(
-            detector.name,
-            detector.sees,
-            detector.learns_from,
-            ", ".join(detector.recipe_names),
+            detector.offer.listed_as,
+            _sees(detector),
+            _learns_from(detector.usual) if detector.usual else "",
+            ", ".join(detector.names.names),
             list(detector.released),
         )
     output.print_table(table)
@@ -52,54 +53,68 @@ def show_command(
     as_json: flags.Json = False,
 ) -> None:
     """Show what is known of a detector: each recipe, what a training begins with, and which weights it reads."""
-    from dfbench.training.described import detector_facts
+    from dfbench.training.described import detector_described
 
-    facts = detector_facts(name, setup_of(context).registry)
+    detector = detector_described(name, setup_of(context).registry)
     if as_json:
-        output.say_json(asdict(facts))
+        output.say_json(detector.to_json())
         return
-    _show(facts)
-
-
-def _show(facts: DetectorFacts) -> None:
-    output.say(f"{facts.name} (plugin {facts.plugin}, version {facts.version})")
-    output.say(f"  sees:          {facts.sees}")
-    output.say(f"  weights:       {_weights(facts)}")
-    for released in facts.released:
+    spec = detector.spec
+    output.say(f"{spec.name} (plugin {detector.offer.plugin}, version {spec.version})")
+    output.say(f"  sees:          {_sees(detector)}")
+    output.say(f"  weights:       {_weights(detector)}")
+    for released in detector.released:
         output.say(f"  also reads:    {released}")
-    if facts.maps:
-        output.say(f"  explains by:   {', '.join(facts.maps)}")
-    output.say(f"  precisions:    {', '.join(facts.precisions)}")
-    for recipe in facts.recipes:
-        output.say(f"  recipe {recipe.name}{_used_for(facts, recipe.name)}")
-        _show_recipe(recipe)
-    if facts.recipe_names and not facts.recipes:
-        output.say(f"  recipes:       {', '.join(facts.recipe_names)}")
+    if spec.maps:
+        output.say(f"  explains by:   {', '.join(spec.maps)}")
+    output.say(f"  precisions:    {', '.join(spec.precisions)}")
+    if not detector.recipes and detector.names.names:
+        output.say(f"  recipes:       {', '.join(detector.names.names)}")
+    for described in detector.recipes:
+        _show_recipe(described, used_for=_used_for(detector, described.recipe.name))
 
 
-def _show_recipe(recipe: RecipeFacts) -> None:
-    from dfbench.training.described import in_words
-
-    clips = f"{recipe.clips_per_video} a video"
-    output.say(f"    shown:       {in_words(recipe.frames, recipe.size)}, margin {recipe.margin:g}, {clips}")
-    output.say(f"    score:       {recipe.pooling}")
-    output.say(f"    learns from: {recipe.learns_from}, {recipe.epochs} epochs")
-    if recipe.needs_start:
-        output.say(f"    begins with: {recipe.needs_start}")
-        for hint in recipe.start_hints:
+def _show_recipe(described: DescribedRecipe, *, used_for: str) -> None:
+    recipe = described.recipe
+    clips = recipe.clips()
+    crop = f"{'a square' if clips.square else 'the shape of the face box'}, margin {clips.margin:g}"
+    output.say(f"  recipe {recipe.name}{used_for}")
+    output.say(f"    clips:       {_in_words(clips)}, {clips.per_video} a video; the crop is {crop}")
+    output.say(f"    a video's score: {recipe.pooling}")
+    output.say(f"    learns from: {_learns_from(recipe)}, for {recipe.epochs} epochs")
+    if described.needs_start:
+        output.say(f"    must begin with weights: {described.needs_start.headline}")
+        for hint in described.needs_start.hints:
             output.say(f"      {hint}")
 
 
-def _weights(facts: DetectorFacts) -> str:
-    if not facts.needs_weights:
+def _sees(detector: DescribedDetector) -> str:
+    if detector.usual:
+        return _in_words(detector.usual.clips())
+    if detector.spec.family or detector.problem:
+        return ""
+    return "what its weights say" if detector.spec.describe else _in_words(detector.spec.clips)
+
+
+def _in_words(clips: ClipSpec) -> str:
+    """Return what a clip is, such as "16 frames of 224 px"."""
+    return f"{clips.frames} {'frame' if clips.frames == 1 else 'frames'} of {clips.size} px"
+
+
+def _learns_from(recipe: Recipe) -> str:
+    return "real and fake videos" if recipe.fakes == "real" else f"{recipe.made_by} of real videos"
+
+
+def _weights(detector: DescribedDetector) -> str:
+    spec = detector.spec
+    if not spec.needs_weights:
         return "none needed"
-    if facts.trained:
-        return f"trained here:  dfbench train --detector {for_shell(facts.name)}"
+    if spec.trainer:
+        return f"trained here:  dfbench train --detector {for_shell(spec.name)}"
     return "a file:  --weights FILE"
 
 
-def _used_for(facts: DetectorFacts, name: str) -> str:
-    uses = [
-        use for use, one in (("the default", facts.default), ("for made data", facts.demo)) if one == name
-    ]
-    return f" ({', '.join(uses)})" if uses else ""
+def _used_for(detector: DescribedDetector, name: str) -> str:
+    uses = {"the default": detector.names.default, "for made data": detector.names.demo}
+    found = [use for use, recipe in uses.items() if recipe == name]
+    return f" ({', '.join(found)})" if found else ""
