@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.training import toy
 from torch import Tensor
@@ -20,6 +21,7 @@ from dfbench.data.preparing.process import OwnProcess
 from dfbench.training.distributed import current_world, process_group
 
 RANKS = 2
+T = TypeVar("T")
 
 
 @contextmanager
@@ -60,25 +62,36 @@ def killed_while_writing(folder: Path, wanted: toy.Toy, name: str, time: int) ->
     toy.fit(folder, wanted)
 
 
-def together(
-    folders: Mapping[int, Path], wanted: toy.Toy, cut: int = -1
-) -> list[tuple[dict[str, Tensor], float]]:
-    """Train in `RANKS` processes, rank r in `folders[r]`; returns each rank's last weights and best score.
+class Ranks:
+    """Two processes that train together, and then what the next test asks for: to start one takes seconds."""
 
-    `cut`: the step at which all of them fail, before they begin again.
-    """
-    port = free_port()
-    with ThreadPoolExecutor(RANKS) as pool, child() as first, child() as second:
-        calls = [
-            pool.submit(process.call, _as_rank, rank, port, folders[rank], wanted, cut, seconds=120)
-            for rank, process in enumerate((first, second))
-        ]
-        return [call.result() for call in calls]
+    def __init__(self, processes: Sequence[OwnProcess]) -> None:
+        self._processes = processes
+
+    def call(self, function: Callable[[int, int], T]) -> list[T]:
+        """Return what `function(rank, port)` returns in each process; it must be picklable."""
+        port = free_port()
+        with ThreadPoolExecutor(RANKS) as pool:
+            calls = [
+                pool.submit(process.call, function, rank, port, seconds=120)
+                for rank, process in enumerate(self._processes)
+            ]
+            return [call.result() for call in calls]
+
+    def train(
+        self, folders: Mapping[int, Path], wanted: toy.Toy, cut: int = -1
+    ) -> list[tuple[dict[str, Tensor], float]]:
+        """Train with rank r in `folders[r]`; return each rank's last weights and best score.
+
+        `cut`: the step at which all of them fail, before they begin again.
+        """
+        return self.call(partial(_as_rank, folders=folders, wanted=wanted, cut=cut))
 
 
 def _as_rank(
-    rank: int, port: int, folder: Path, wanted: toy.Toy, cut: int
+    rank: int, port: int, folders: Mapping[int, Path], wanted: toy.Toy, cut: int
 ) -> tuple[dict[str, Tensor], float]:
+    folder = folders[rank]
     wanted = replace(wanted, world=join_as_rank(rank, port))
     with process_group(wanted.world):
         if cut >= 0:

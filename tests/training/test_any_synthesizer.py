@@ -47,7 +47,13 @@ def _one_thread() -> Iterator[None]:
 def trainer(
     spec: DetectorSpec, synthesizer: str, fields: Mapping[str, str] | None = None, recipe: str = ""
 ) -> Trainer:
-    overrides = {**SHORT, "epochs": "1", **SMALL.get(spec.name, {}), **(fields or {})}
+    overrides = {
+        **SHORT,
+        "epochs": "1",
+        "checkpoint_steps": "100",
+        **SMALL.get(spec.name, {}),
+        **(fields or {}),
+    }
     return trainer_of(spec, REGISTRY, recipe, overrides, made=True, synthesizer=synthesizer)[1]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from tests.training.children import child, free_port, join_as_rank
+from tests.training.children import Ranks, child, join_as_rank
 from tests.training.lines import METHOD, faces_of, request, states_equal, trained
 
 from dfbench import FaceFile, RunError, TrainingRequest
@@ -93,14 +94,9 @@ def as_rank(rank: int, port: int, asked: TrainingRequest) -> dict[str, torch.Ten
 
 
 @pytest.mark.slow
-def test_two_ranks_train_what_one_process_does(faces: Faces, tmp_path: Path) -> None:
-    asked, port = request(*faces, tmp_path / "two"), free_port()
-    with ThreadPoolExecutor(2) as pool, child() as first, child() as second:
-        calls = [
-            pool.submit(process.call, as_rank, rank, port, asked, seconds=120)
-            for rank, process in enumerate((first, second))
-        ]
-        together, none = (call.result() for call in calls)
+def test_two_ranks_train_what_one_process_does(faces: Faces, tmp_path: Path, ranks: Ranks) -> None:
+    asked = request(*faces, tmp_path / "two")
+    together, none = ranks.call(partial(as_rank, asked=asked))
     assert none == {}
     alone = METHOD.load(trained(request(*faces, tmp_path / "one"), **EXACT))[0].state_dict()
     for name, value in alone.items():

@@ -41,7 +41,7 @@ SHORT = {"epochs": "2", "batch": "2", "validate_every": "1", "checkpoint_steps":
 """What makes a training by any recipe short."""
 
 FIRST = "first"  # the folder of the training whose weights are looked at
-_VIDEOS = 3  # of each label
+_VIDEOS = 2  # of each label
 _SIDE, _BOX = 96, 48.0  # of a stored crop and of the face in it, in pixels
 _CUT_AT = 3  # the step in which the training is interrupted, which is not in the first round
 
@@ -145,8 +145,10 @@ def _checks(spec: DetectorSpec, trainer: Trainer, asked: TrainingRequest) -> lis
     if not weights:
         return results
     results.append(run_check("its weights say what it was trained on", says))
-    results.append(run_check("trains the same again", lambda: compared(trained("again"))))
-    results.append(run_check("goes on after a cut to the same weights", goes_on))
+    cut = run_check("goes on after a cut to the same weights", goes_on)
+    # What came to the same weights by two trainings, the second of them cut, needs no third.
+    again = run_check("trains the same again", lambda: "" if cut.passed else compared(trained("again")))
+    results += [again, cut]
     return results + check_detector(spec, device=asked.device, weights=weights[0])
 
 
