@@ -144,7 +144,7 @@ def train(
     are as in `run`. Raises DfbenchError.
     """
     from dfbench.runs.planning.requests import TrainingOptions
-    from dfbench.runs.trainings.weights import train_detector
+    from dfbench.runs.trainings.processes import train_detector
 
     options = TrainingOptions(
         detector=detector,

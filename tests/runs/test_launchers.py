@@ -16,7 +16,7 @@ from dfbench import RunError, UsageError, World
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.requests import TrainingOptions
 from dfbench.runs.planning.setup import Setup
-from dfbench.runs.trainings import weights
+from dfbench.runs.trainings import processes
 from dfbench.training import distributed
 from dfbench.training.launchers import Started, started, tasks_per_node
 
@@ -85,13 +85,13 @@ def test_one_process_trains_in_place(surroundings: pytest.MonkeyPatch, case: str
     say(surroundings, ALONE[case])
     worlds: list[World] = []
 
-    def train(options: TrainingOptions, world: World, **_: Any) -> Path:
+    def train(options: TrainingOptions, world: World, *_: Any, **__: Any) -> Path:
         worlds.append(world)
         return Path("trained")
 
-    surroundings.setattr(weights, "_train", train)
+    surroundings.setattr(processes, "train_here", train)
     surroundings.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
-    assert weights.train_detector(TrainingOptions("any"), Setup(), progress=SilentProgress()) == Path(
+    assert processes.train_detector(TrainingOptions("any"), Setup(), progress=SilentProgress()) == Path(
         "trained"
     )
     assert worlds == [World()]
@@ -139,7 +139,7 @@ def test_a_start_that_is_not_understood_is_refused(
 ) -> None:
     say(surroundings, said)
     with pytest.raises(UsageError, match=message) as caught:
-        weights.train_detector(TrainingOptions("any"), Setup(), progress=SilentProgress())
+        processes.train_detector(TrainingOptions("any"), Setup(), progress=SilentProgress())
     assert caught.value.hints
 
 

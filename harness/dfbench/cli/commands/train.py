@@ -49,7 +49,7 @@ def train_command(
     from dfbench.cli import output
     from dfbench.runs.planning.recipes import parse_overrides
     from dfbench.runs.planning.requests import TrainingOptions
-    from dfbench.runs.trainings.weights import train_detector
+    from dfbench.runs.trainings.processes import train_detector
 
     if asked is not None:
         output.say(

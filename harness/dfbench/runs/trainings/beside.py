@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dfbench.identity import differences
+from dfbench.runs.planning.session import ProtocolSession
 from dfbench.runs.records.trained import trained_identities
+from dfbench.runs.trainings.plan import TrainingPlan
 
 MOST_FIELDS = 3  # that are named of a training
 
@@ -33,3 +35,9 @@ def weights_beside(cache: Path, detector: str, identity: Mapping[str, Any]) -> l
         for weights, other in trained_identities(cache, detector)
     ]
     return sorted((one for one in found if one.differs), key=lambda one: (len(one.differs), one.weights))
+
+
+def others_beside(plan: TrainingPlan, session: ProtocolSession) -> list[str]:
+    """Name the weights of other trainings that lie beside those of a plan, and in what they differ; the nearest first."""
+    beside = weights_beside(session.settings.cache, session.spec.name, plan.identity.to_json())
+    return [f"weights of another training lie beside, {other.in_words()}" for other in beside]
