@@ -18,7 +18,8 @@ def nobody(step: int, values: Mapping[str, float]) -> None:
 class TrainingFacts:
     """A training. `identity`: everything that can change its weights, JSON-ready; `folder`: where it works and leaves them.
 
-    `recipe` is a name; `train` and `validation` count the videos that can be used.
+    `recipe` is a name; `train` and `validation` count the videos that can be used. `dataset` and `compression`: what it trains
+    on, as the record of the training and that of a run with its weights say it; "" where the dataset has no compressions.
     """
 
     detector: str
@@ -30,3 +31,5 @@ class TrainingFacts:
     train: int
     validation: int
     identity: Mapping[str, Any]
+    dataset: str = ""
+    compression: str = ""

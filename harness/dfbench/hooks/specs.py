@@ -93,7 +93,11 @@ def dfbench_run_finished(run: RunRecord, folder: Path, table: pd.DataFrame, resu
 
 @hookspec
 def dfbench_run_failed(run: RunRecord, folder: Path, error: BaseException) -> None:
-    """Called when a run ends early: by an error, or by KeyboardInterrupt. The folder is gone if nothing was scored."""
+    """Called when a run ends early: by an error, or by KeyboardInterrupt.
+
+    `run`: its record as it ended, where `run.error` says why; it is "complete" if only its table could not be made. The folder
+    is gone if nothing was scored.
+    """
 
 
 @hookspec

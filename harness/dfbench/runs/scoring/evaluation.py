@@ -130,7 +130,7 @@ class _Work:
         try:
             finished = _score_into(run, plan, session, detector, left)
         except BaseException as error:
-            events.run_failed(run.record, plan.folder, error)
+            events.run_failed(_leave(run, error, plan), plan.folder, error)
             raise
         return ScoredRun(finished, True, plan, session)
 
@@ -143,15 +143,11 @@ def _score_into(
     left: Mapping[str, list[Video]],
 ) -> StoredRun:
     """Score the videos that are `left` (without a detector, none is) into the run's folder; returns the finished run."""
-    try:
-        # leaving it by an error or Ctrl-C keeps what was scored
-        with ScoreWriter(run.folder, told=plan.private.text) as writer:
-            if detector is not None:
-                _score_tests(plan, session, detector, left, writer)
-            writer.finish()
-    except BaseException as error:
-        _leave(run, error, plan)
-        raise
+    # leaving it by an error or Ctrl-C keeps what was scored
+    with ScoreWriter(run.folder, told=plan.private.text) as writer:
+        if detector is not None:
+            _score_tests(plan, session, detector, left, writer)
+        writer.finish()
     return run.write(run.record.completed(content_of(run.folder, (MANIFEST, FILES, MERGED))))
 
 
@@ -188,14 +184,15 @@ def _with_lists_of(asked: RunRecord, run: StoredRun) -> StoredRun:
     return StoredRun(run.folder, record)
 
 
-def _leave(run: StoredRun, error: BaseException, plan: ScoringPlan) -> None:
-    """Say in the record of a run why it ended early; remove a run of which nothing was scored."""
+def _leave(run: StoredRun, error: BaseException, plan: ScoringPlan) -> RunRecord:
+    """Say in the record of a run why it ended early, and return that; remove a run of which nothing was scored."""
     reason = "interrupted" if isinstance(error, KeyboardInterrupt) else plan.private.text(one_line(error))
+    failed = run.record.failed(reason)
     with suppress(StoreError):  # the error that ended it is the one to tell
         if any_scores(run.folder):
-            run.write(run.record.failed(reason))
-        else:
-            remove_run(run.folder)
+            return run.write(failed).record
+        remove_run(run.folder)
+    return failed
 
 
 def _score_tests(

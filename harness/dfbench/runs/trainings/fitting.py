@@ -58,7 +58,7 @@ def train_here(options: TrainingOptions, world: World, planned: Plans, *, progre
         for other in others_beside(plan, session)[:1]:
             progress.note(f"{session.spec.name}: {other}")
         faces = _prepared(plan, session)
-    facts = _facts(options, plan, faces, device=device)
+    facts = _facts(plan, session, faces, device=device)
     events = Events(session.host, progress, silent=not world.first)
     events.training_started(facts)
     try:
@@ -81,19 +81,29 @@ def _check_start(options: TrainingOptions, plan: TrainingPlan, session: Protocol
             plan.trainer.require_start()
 
 
-def _facts(options: TrainingOptions, plan: TrainingPlan, faces: _Faces, *, device: str) -> TrainingFacts:
+def _facts(plan: TrainingPlan, session: ProtocolSession, faces: _Faces, *, device: str) -> TrainingFacts:
     """Return what plugins are told of a training."""
+    dataset, compression = _trained_on(session)
     return TrainingFacts(
-        detector=plan.identity.detector,
+        detector=session.spec.name,
         recipe=plan.recipe,
         corpus=plan.identity.corpus,
-        seed=options.seed,
+        seed=plan.identity.seed,
         device=device,
         folder=plan.folder,
         train=len(faces.train),
         validation=len(faces.validation),
         identity=plan.identity.to_json(),
+        dataset=dataset,
+        compression=compression,
     )
+
+
+def _trained_on(session: ProtocolSession) -> tuple[str, str]:
+    """Return the own name of the dataset that a training is on, and the compression of its videos, "" if it has none."""
+    train = session.training_sets().train
+    dataset = session.registry.dataset(train.dataset)
+    return dataset.name, train.compression or next(iter(dataset.compressions), "")
 
 
 def _fit(
@@ -145,16 +155,15 @@ def _fit(
 
 def _provenance(plan: TrainingPlan, session: ProtocolSession) -> dict[str, Any]:
     """Return what the weights of a training will say of it, but for the sessions that worked on it, JSON-ready."""
-    train = session.training_sets().train
-    dataset = session.registry.dataset(train.dataset)
+    dataset, compression = _trained_on(session)
     provenance: dict[str, Any] = {
         "identity": plan.identity.to_json(),
         "leaks": by_dataset(plan.leaks),
-        "trained_on": [dataset.name],
-        "train_compression": train.compression or next(iter(dataset.compressions), ""),
+        "trained_on": [dataset],
+        "train_compression": compression,
     }
     finder, synthesizer = plan.needs.prepare.finder, plan.needs.synthesizer
-    plugins = plugins_of_training(session, [dataset.name], finder=finder, synthesizer=synthesizer)
+    plugins = plugins_of_training(session, [dataset], finder=finder, synthesizer=synthesizer)
     if plugins:  # headers of weights that dfbench alone had a part in stay what they were
         provenance["plugins"] = [plugin.to_json() for plugin in plugins]
     return provenance
