@@ -161,16 +161,25 @@ def network(recipe: ClipRecipe, *, seed: int) -> nn.Module:
         return build(recipe.builder, frames=recipe.frames, size=recipe.size, width=recipe.width)
 
 
+def kinetics_file(recipe: ClipRecipe) -> training.PublishedFile | None:
+    """Return the file of the weights of Kinetics-400 that the recipe starts from; None for random weights."""
+    if recipe.pretrained == "none":
+        return None
+    name = KINETICS_FILES[recipe.builder]
+    return training.PublishedFile(name, f"{ZOO}/{name}")
+
+
 def require_kinetics(recipe: ClipRecipe) -> None:
     """Raise WeightsError that says where to get the weights of Kinetics that the recipe wants, unless it wants none."""
-    if recipe.pretrained == "none":
+    file = kinetics_file(recipe)
+    if file is None:
         return
     train = f"dfbench train --detector {for_shell(recipe.detector)} --recipe {for_shell(recipe.name)}"
     raise WeightsError(
         f"by recipe '{recipe.name}', {recipe.detector} starts from weights of Kinetics-400, and none are given",
         hints=(
-            f"download them:                {ZOO}/{KINETICS_FILES[recipe.builder]}",
-            f"and name the file:            {train} --start {KINETICS_FILES[recipe.builder]}",
+            f"download them:                {file.url}",
+            f"and name the file:            {train} --start {file.name}",
             f"or begin with random weights: {train} --set pretrained=none",
         ),
     )
@@ -214,6 +223,7 @@ def _method(builder: str) -> training.Method:
         network=network,
         logit=two_pathways if builder.startswith("slowfast") else training.first_output,
         needs_start=require_kinetics,
+        starts_from=kinetics_file,
         head=last_layer,
     )
 

@@ -15,7 +15,7 @@ def cue_detectors() -> list[DetectorSpec]:
             name="sharpness",
             summary="How soft the face is, and no more: the variance of its Laplacian; nothing is learned.",
             build="dfbench_baselines.sharpness:SharpnessDetector",
-            licence="Apache-2.0",
+            card_file="dfbench_baselines.cards:sharpness",
             clips=CUE_CLIPS,
             trained_on=frozenset(),
         ),
@@ -28,7 +28,7 @@ def cue_detectors() -> list[DetectorSpec]:
             recipes=("standard",),
             default_recipe="standard",
             needs_weights=True,
-            licence="Apache-2.0",
+            card_file="dfbench_baselines.cards:metadata",
             clips=CUE_CLIPS,
         ),
     ]

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from dfbench import UsageError
 from dfbench.training import Batch, Method, Released, drawing_from
-from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
+from dfbench_baselines.imagenet import PretrainedRecipe, pretrained_file, require_pretrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -134,6 +134,7 @@ GEND = Method(
     loss=gend_loss,
     terms=("classes", "alignment", "uniformity"),
     needs_start=require_pretrained,
+    starts_from=pretrained_file,
     head=lambda net: net.head,
     start="dfbench_baselines.foundation_files:start_backbone",
     released=(
@@ -157,6 +158,7 @@ EFFORT = Method(
     network=effort,
     logit=logit,
     needs_start=require_pretrained,
+    starts_from=pretrained_file,
     head=lambda net: net.head,
     start="dfbench_baselines.foundation_files:start_backbone",
     released=(

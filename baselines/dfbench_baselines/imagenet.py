@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from dfbench import WeightsError, for_shell
-from dfbench.training import Recipe, require_timm_name
+from dfbench.training import PublishedFile, Recipe, require_timm_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,32 +35,41 @@ class PretrainedRecipe(Recipe):
         return self.detector
 
 
+def pretrained_file(recipe: PretrainedRecipe) -> PublishedFile | None:
+    """Return the file of the weights that the recipe starts from, with what timm says of it; None for random weights.
+
+    Raises UsageError if timm knows no weights of this name.
+    """
+    if recipe.pretrained == NONE:
+        return None
+    import timm
+
+    require_timm_name(recipe.pretrained)
+    known = timm.get_pretrained_cfg(recipe.pretrained)
+    licence = known.license or ""
+    if known.hf_hub_id:
+        url = f"https://huggingface.co/{known.hf_hub_id} (model.safetensors)"
+        return PublishedFile(recipe.pretrained, url, licence=licence)
+    checked = _CHECKED.search(known.url or "")
+    return PublishedFile(recipe.pretrained, known.url or "", checked[1] if checked else "", licence)
+
+
 def require_pretrained(recipe: PretrainedRecipe) -> None:
     """Raise WeightsError that says where to get the weights that the recipe wants, unless it wants none."""
-    if recipe.pretrained == NONE:
+    file = pretrained_file(recipe)
+    if file is None:
         return
-    require_timm_name(recipe.pretrained)
+    begins = f" (its SHA-256 begins with {file.sha256})" if file.sha256 else ""
     train = f"dfbench train --detector {for_shell(recipe.owner())} --recipe {for_shell(recipe.name)}"
     raise WeightsError(
         f"by recipe '{recipe.name}', {recipe.owner()} starts from weights that timm calls"
         f" {recipe.pretrained!r}, and none are given",
         hints=(
-            f"download them:                {_address(recipe.pretrained)}",
+            f"download them:                {file.url}{begins}",
             f"and name the file:            {train} --start timm:{recipe.pretrained}=FILE",
             f"or begin with random weights: {train} --set pretrained={NONE}",
         ),
     )
-
-
-def _address(name: str) -> str:
-    """Where the owners offer weights of timm, and how the SHA-256 of the file begins if its name tells."""
-    import timm
-
-    known = timm.get_pretrained_cfg(name)
-    if known.hf_hub_id:
-        return f"https://huggingface.co/{known.hf_hub_id} (model.safetensors)"
-    found = _CHECKED.search(known.url or "")
-    return f"{known.url}" + (f" (its SHA-256 begins with {found[1]})" if found else "")
 
 
 def all_but(net: nn.Module, head: nn.Module) -> nn.Module:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import model_validator
 
 from dfbench import DetectorCard, LoadOptions, Started, StartWeights, for_shell
-from dfbench.training import UNKNOWN, Batch, Method, Recipe, drawing_from
+from dfbench.training import UNKNOWN, Batch, Method, PublishedFile, Recipe, drawing_from
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 HDF5 = (".h5", ".hdf5")
 POOLED = 32  # the product of the pools: a map has so many times fewer rows than the image
+OFFERED = "https://github.com/DariusAf/MesoNet/tree/master/weights"
 # The files that the authors offer, by SHA-256. DF and F2F are their own sets of deepfakes and of Face2Face videos.
 RELEASED: Mapping[str, str] = {
     "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5": "Meso4_DF",
@@ -109,6 +110,15 @@ class MesoMethod(Method):
         net = self.network(recipe, seed=0)
         self._load_keras(net, weights)
         return net.eval(), recipe
+
+    def known_files(self) -> tuple[PublishedFile, ...]:
+        """Return the authors' files of this network, and other public checkpoints, that are known by their SHA-256."""
+        files = tuple(
+            PublishedFile(f"{name}.h5", OFFERED, sha256)
+            for sha256, name in RELEASED.items()
+            if name.partition("_")[0].casefold().removesuffix("4") == self.name.removesuffix("4")
+        )
+        return files + super().known_files()
 
     def begin(self, net: nn.Module, weights: StartWeights) -> Started:
         """Give `net` weights to start a training from. Raises WeightsError or UsageError if it cannot have them."""

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from dfbench import ClipSpec, UsageError, training
 from dfbench.training import Released
-from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
+from dfbench_baselines.imagenet import PretrainedRecipe, pretrained_file, require_pretrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,6 +75,7 @@ METHOD = training.Method(
     logit=logit,
     samples="dfbench_baselines.sbi_samples:sample_maker",
     needs_start=require_pretrained,
+    starts_from=pretrained_file,
     head=lambda net: net.get_classifier(),
     released=(
         Released(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from
-from dfbench_baselines.imagenet import require_pretrained
+from dfbench_baselines.imagenet import pretrained_file, require_pretrained
 from dfbench_baselines.xception import XceptionRecipe, begin_inside, logit
 
 if TYPE_CHECKING:
@@ -46,4 +46,5 @@ METHOD = Method(
     logit=logit,
     start=start,
     needs_start=require_pretrained,
+    starts_from=pretrained_file,
 )

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from
-from dfbench_baselines.imagenet import require_pretrained
+from dfbench_baselines.imagenet import pretrained_file, require_pretrained
 from dfbench_baselines.xception import XceptionRecipe, begin_inside, logit
 
 if TYPE_CHECKING:
@@ -74,4 +74,5 @@ METHOD = Method(
     loss=loss,
     start=start,
     needs_start=require_pretrained,
+    starts_from=pretrained_file,
 )

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from dfbench import UsageError, for_shell
 from dfbench.training import Method, drawing_from, first_line, require_timm_name
 from dfbench_baselines.frames import logit
-from dfbench_baselines.imagenet import PretrainedRecipe, require_pretrained
+from dfbench_baselines.imagenet import PretrainedRecipe, pretrained_file, require_pretrained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -122,6 +122,7 @@ def _method(recipe: type[TimmRecipe]) -> Method:
         network=network,
         logit=logit,
         needs_start=require_pretrained,
+        starts_from=pretrained_file,
         head=lambda net: net.get_classifier(),
     )
 
@@ -202,6 +203,7 @@ def member(name: str) -> Method:
         network=network,
         logit=logit,
         needs_start=require_pretrained,
+        starts_from=pretrained_file,
         head=lambda net: net.get_classifier(),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dfbench import WeightsError, for_shell
-from dfbench.training import Method, Recipe, drawing_from
+from dfbench.training import Method, PublishedFile, Recipe, drawing_from
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 TUBELET = 2  # frames
 MOST_WIDTH, MOST_DEPTH, MOST_TUBELETS = 4096, 64, 4096
-KNOWN_FILES = (
-    "https://huggingface.co/MCG-NJU/videomae-base (model.safetensors), trained without labels on Kinetics-400",
-    "https://huggingface.co/MCG-NJU/videomae-base-finetuned-kinetics, then with labels",
+_LICENCE = "CC BY-NC 4.0"
+# The first was trained without labels on Kinetics-400, the second then with labels.
+KNOWN_FILES = tuple(
+    PublishedFile(name, f"https://huggingface.co/{name} (model.safetensors)", licence=_LICENCE)
+    for name in ("MCG-NJU/videomae-base", "MCG-NJU/videomae-base-finetuned-kinetics")
 )
 
 
@@ -72,6 +74,11 @@ def network(recipe: VideoMaeRecipe, *, seed: int) -> VideoMae:
         )
 
 
+def first_weights(recipe: VideoMaeRecipe) -> PublishedFile | None:
+    """Return the file of the weights that the recipe starts from; None for random weights."""
+    return KNOWN_FILES[0] if recipe.pretrained == "videomae" else None
+
+
 def require_weights(recipe: VideoMaeRecipe) -> None:
     """Raise WeightsError that says where to get the weights that the recipe wants, unless it wants none."""
     if recipe.pretrained == "none":
@@ -80,7 +87,7 @@ def require_weights(recipe: VideoMaeRecipe) -> None:
     raise WeightsError(
         f"by recipe '{recipe.name}', videomae starts from weights of VideoMAE, and none are given",
         hints=(
-            f"download them:                {KNOWN_FILES[0]}",
+            f"download them:                {KNOWN_FILES[0].url}",
             f"and name the file:            {train} --start model.safetensors",
             f"or begin with random weights: {train} --set pretrained=none",
         ),
@@ -98,5 +105,6 @@ METHOD = Method(
     network=network,
     start="dfbench_baselines.videomae_weights:start_from",
     needs_start=require_weights,
+    starts_from=first_weights,
     head=head,
 )

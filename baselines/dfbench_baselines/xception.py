@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from, fitted, read_start, require_finite, start_whole
-from dfbench_baselines.imagenet import PretrainedRecipe, all_but, require_pretrained
+from dfbench_baselines.imagenet import PretrainedRecipe, all_but, pretrained_file, require_pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,7 @@ METHOD = Method(
     network=network,
     logit=logit,
     needs_start=require_pretrained,
+    starts_from=pretrained_file,
     head=lambda net: net.fc,
     frozen=lambda net: all_but(net, net.fc),
 )

@@ -12,10 +12,6 @@ CITATION = (
     "Dat Nguyen, Marcella Astrid, Anis Kacem, Enjie Ghorbel, Djamila Aouada: Vulnerability-Aware Spatio-Temporal "
     "Learning for Generalizable Deepfake Video Detection, ICCV 2025"
 )
-TIMESFORMER = (
-    "Gedas Bertasius, Heng Wang, Lorenzo Torresani: "
-    "Is Space-Time Attention All You Need for Video Understanding?, ICML 2021"
-)
 # The clips of the demo recipe, and the maps; tests hold them equal to what recipes/demo.toml and the explainer say.
 DEMO_CLIPS = ClipSpec(frames=2, size=144, per_video=6, margin=0.16)
 PRECISIONS = ("32", "bf16", "int8")
@@ -29,8 +25,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
         DetectorSpec(
             name="fakestormer",
             summary="Vulnerability-aware spatio-temporal transformer, trained on real videos only.",
-            licence="Apache-2.0",
-            citation=CITATION,
+            card_file="dfbench_fakestormer.cards:fakestormer",
             build="dfbench_fakestormer.detector:build",
             version="5",
             method="dfbench_fakestormer.method:METHOD",
@@ -45,8 +40,7 @@ def dfbench_detectors() -> list[DetectorSpec]:
         DetectorSpec(
             name="fakestormer-untrained",
             summary="FakeSTormer's demo network with random weights: what training has to beat.",
-            licence="Apache-2.0",
-            citation=CITATION,
+            card_file="dfbench_fakestormer.cards:untrained",
             build="dfbench_fakestormer.detector:untrained",
             explain="dfbench_fakestormer.explain:untrained",
             maps=MAPS,
@@ -57,10 +51,8 @@ def dfbench_detectors() -> list[DetectorSpec]:
         ),
         DetectorSpec(
             name="timesformer",
-            summary="FakeSTormer's backbone with a plain head, on the same samples: its natural ablation; no figure for it"
-            " is known that was published after training on FF++.",
-            licence="Apache-2.0",
-            citation=TIMESFORMER,
+            summary="FakeSTormer's backbone with a plain head, on the same samples: its natural ablation.",
+            card_file="dfbench_fakestormer.cards:timesformer",
             method="dfbench_fakestormer.timesformer:METHOD",
         ),
     ]

@@ -220,6 +220,11 @@ class DetectorSpec(Built):
     with `family`, the spec stands for all detectors `NAME:MEMBER`, such as `timm:resnet18`. `method` is then the import path of a
     factory `(member: str) -> Method`, called when a member is used; it raises UsageError for a member that it does not know.
 
+    Its card:
+    `card_file` names the TOML file that states what is published about the detector, as "package.folder:name" for
+    `name.toml` in that package (`dfbench.hooks.cards.Card` describes the fields). It replaces `licence` and `citation`. A family
+    has one card for all members.
+
     Its explanations:
     `explain` is the import path of a factory with the arguments of `build` that returns an `Explainer`. `maps` names the maps
     that it offers, so that an unknown one is refused before weights are looked for.
@@ -242,6 +247,7 @@ class DetectorSpec(Built):
     method: str = ""
     maps: tuple[str, ...] = ()
     family: bool = False
+    card_file: str = ""
 
     def __post_init__(self) -> None:
         if not self.method:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +59,27 @@ def test_a_detector_is_shown_with_the_weights_that_its_training_begins_with(dfbe
     assert recipes["demo"]["needs_start"] is None
     assert "legacy_xception.tf_in1k" in recipes["standard"]["needs_start"]["reason"]
     assert recipes["standard"]["lr"] == 2e-4
+
+
+def test_the_card_of_a_detector_is_shown_with_its_figures(dfbench: Dfbench) -> None:
+    said = dfbench("detectors", "show", "sbi").out
+    assert (
+        "  paper:           Shiohara, Yamasaki: Detecting Deepfakes with Self-Blended Images, CVPR 2022"
+        in said
+    )
+    assert "  input:           1 frame of 380 px, RGB from 0 to 1, mean 0, standard deviation 1" in said
+    assert "  replaced:        RetinaFace: dfbench's face finder" in said
+    assert "CDF2 0.9287" in said
+    shown = json.loads(dfbench("detectors", "show", "sbi", "--json").out)
+    assert shown["card"]["papers"][0]["arxiv"] == "2204.08376"
+    assert shown["figures"][0]["detector"] in shown["card"]["published_as"]
+    listed = {one["name"]: one for one in json.loads(dfbench("detectors", "list", "--json").out)}
+    assert all(listed["sbi"][field] == shown[field] for field in ("card", "figures", "files"))
+
+
+def test_the_page_of_cards_is_that_of_the_docs(dfbench: Dfbench) -> None:
+    page = Path(__file__).parents[2] / "docs" / "cards.md"
+    assert dfbench("detectors", "cards").out == page.read_text(encoding="utf-8")
 
 
 def test_a_member_of_a_family_has_the_size_of_its_network(dfbench: Dfbench) -> None:

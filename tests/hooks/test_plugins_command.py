@@ -66,7 +66,7 @@ def test_check_passes_for_chance_and_names_each_check() -> None:
     result = invoke("check", "chance")
     assert result.exit_code == 0
     assert "same score alone and in any batch" in result.output
-    assert "passed all 8 checks" in result.output
+    assert "passed all 9 checks" in result.output
 
 
 def test_check_fails_for_a_detector_that_cannot_be_built(install: Install) -> None:

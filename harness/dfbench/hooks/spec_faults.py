@@ -34,6 +34,8 @@ def _faults(spec: DetectorSpec) -> Iterator[str]:
     for name in ("method", "explain", "describe", "trainer"):
         if fields[name] and not is_build_path(fields[name]):
             yield f'has {name} {fields[name]!r}, which is not of the form "package.module:Name"'
+    if fields["card_file"] and not is_build_path(fields["card_file"]):
+        yield f'has card_file {fields["card_file"]!r}, which is not of the form "package.folder:name"'
     if not isinstance(fields["clips"], ClipSpec):
         yield f"has clips of the type {type(fields['clips']).__name__}, not a ClipSpec"
     elif fault := fields["clips"].fault():

@@ -6,56 +6,110 @@ leaderboard of our own runs. The files are in the checkout's `results/published/
 
 from __future__ import annotations
 
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAPERS = "published_results.csv"
 DEEPFAKEBENCH = "deepfakebench_published.csv"
+_COMPRESSION = re.compile(r"_(c\d+)$")  # the end of the name of a train set of DeepfakeBench
+_WARNING = re.compile(r"WARNING (.+)$", re.MULTILINE)
 
-_TYPES: dict[str, str] = {
-    "detector": "str",
-    "paper": "str",
-    "year": "Int64",
-    "train_data": "str",
-    "train_compression": "str",
-    "test_dataset": "str",
-    "test_subset": "str",
-    "level": "str",
-    "metric": "str",
-    "value": "float64",
-    "printed": "float64",
-    "source": "str",
-    "status": "str",
-    "note": "str",
-    "file": "str",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFigure:
+    """A published number.
+
+    `value` is a fraction in [0, 1] and `printed` the number as its source prints it (percent in one file,
+    fraction in the other). An empty text means that the source does not say; `year` is then None.
+    `status`: see results/README.md. `train_compression` of a DeepfakeBench row is read off its train set. `file` is the
+    table that has the row.
+    """
+
+    detector: str
+    paper: str = ""
+    year: int | None = None
+    train_data: str
+    train_compression: str
+    test_dataset: str
+    test_subset: str = ""
+    level: str
+    metric: str
+    value: float
+    printed: float
+    source: str
+    status: str
+    note: str
+    file: str
+
+
+def published_figures() -> tuple[PublishedFigure, ...]:
+    """Return every published number, in the order of the files. Neither pandas nor torch is imported."""
+    return (*_of_papers(), *_of_deepfakebench())
 
 
 def published_results() -> pd.DataFrame:
-    """Every published number, a row each.
+    """Return every published number as a table, a row each, with the fields of `PublishedFigure` as columns.
 
-    `value` is a fraction in [0, 1] and `printed` the number as its source prints it (percent in one file,
-    fraction in the other). An empty text means that the source does not say; `year` is then missing.
-    `status`: see results/README.md. `train_compression` of a DeepfakeBench row is read off its train set.
+    A missing `year` is NA.
     """
-    papers = _read(PAPERS)
-    papers["value"] = papers["printed"] / 100
-    bench = _read(DEEPFAKEBENCH).rename(columns={"train_set": "train_data", "test_set": "test_dataset"})
-    bench["value"] = bench["printed"]
-    bench["train_compression"] = bench["train_data"].str.extract(r"_(c\d+)$", expand=False).fillna("")
-    # That file has no status of its own: its rows cite file and line, or say that they were transcribed.
-    transcribed = bench["source"].str.contains("transcribed")
-    bench["status"] = transcribed.map({True: "secondary_transcribed", False: "source_cited"})
-    bench["note"] = bench["source"].str.extract(r"WARNING (.+)$", expand=False).fillna("")
-    table = pd.concat([papers, bench], ignore_index=True).reindex(columns=list(_TYPES))
-    texts = [name for name, kind in _TYPES.items() if kind == "str"]
-    table[texts] = table[texts].fillna("")
-    return table.astype(_TYPES)
+    import pandas as pd
+
+    table = pd.DataFrame([asdict(figure) for figure in published_figures()])
+    kinds = {"year": "Int64", "value": "float64", "printed": "float64"}
+    return table.astype({field.name: kinds.get(field.name, "str") for field in fields(PublishedFigure)})
 
 
-def _read(name: str) -> pd.DataFrame:
+def _of_papers() -> Iterator[PublishedFigure]:
+    for row in _rows(PAPERS):
+        printed = float(row["value"])
+        yield PublishedFigure(
+            detector=row["detector"],
+            paper=row["paper"],
+            year=int(row["year"]) if row["year"] else None,
+            train_data=row["train_data"],
+            train_compression=row["train_compression"],
+            test_dataset=row["test_dataset"],
+            test_subset=row["test_subset"],
+            level=row["level"],
+            metric=row["metric"],
+            value=printed / 100,
+            printed=printed,
+            source=row["source"],
+            status=row["status"],
+            note=row["note"],
+            file=PAPERS,
+        )
+
+
+def _of_deepfakebench() -> Iterator[PublishedFigure]:
+    for row in _rows(DEEPFAKEBENCH):
+        compression = _COMPRESSION.search(row["train_set"])
+        warning = _WARNING.search(row["source"])
+        yield PublishedFigure(
+            detector=row["detector"],
+            train_data=row["train_set"],
+            train_compression=compression[1] if compression else "",
+            test_dataset=row["test_set"],
+            level=row["level"],
+            metric=row["metric"],
+            value=float(row["value"]),
+            printed=float(row["value"]),
+            source=row["source"],
+            # The file has no status of its own: its rows cite file and line, or say that they were transcribed.
+            status="secondary_transcribed" if "transcribed" in row["source"] else "source_cited",
+            note=warning[1] if warning else "",
+            file=DEEPFAKEBENCH,
+        )
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
     file = resources.files("dfbench.results").joinpath("published", name)
     with file.open("r", encoding="utf-8") as stream:
-        table = pd.read_csv(stream, dtype={"value": "float64"}, keep_default_na=False)
-    return table.rename(columns={"value": "printed"}).assign(file=name)
+        yield from csv.DictReader(stream)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dfbench.training.recipe import Recipe as Recipe
     from dfbench.training.record import FitPlan as FitPlan
     from dfbench.training.released import KnownFile as KnownFile
+    from dfbench.training.released import PublishedFile as PublishedFile
     from dfbench.training.released import Released as Released
     from dfbench.training.released import one_logit as one_logit
     from dfbench.training.released import renamed as renamed

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from dfbench.errors import DfbenchError, WeightsError
+from dfbench.hooks.cards import Card, card_of_work
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.recipe_names import RecipeNames, recipe_names
 from dfbench.hooks.registry import Kind, Registered, load_object
@@ -16,37 +17,47 @@ if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
     from dfbench.training.method import Method
     from dfbench.training.recipe import Recipe
+    from dfbench.training.released import PublishedFile
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedRecipe:
     """Holds a recipe, and the error that a training by it ends with if it is given no weights to start from.
 
-    `needs_start` is None if the training begins with random weights, or if that was not asked.
+    `needs_start` is None if the training begins with random weights, or if that was not asked. `start` is the public file that
+    the training begins with, if the method names one.
     """
 
     recipe: Recipe
     needs_start: WeightsError | None = None
+    start: PublishedFile | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields of the recipe, and under "needs_start" what its training must begin with and how, or None."""
-        error = self.needs_start
-        start = None if error is None else {"reason": error.headline, "hints": list(error.hints)}
-        return {**self.recipe.model_dump(mode="json"), "needs_start": start}
+        error, file = self.needs_start, self.start
+        reason = None if error is None else {"reason": error.headline, "hints": list(error.hints)}
+        return {
+            **self.recipe.model_dump(mode="json"),
+            "needs_start": reason,
+            "start": None if file is None else asdict(file),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedDetector:
-    """Holds a registered detector with its recipes.
+    """Holds a registered detector with its card and its recipes.
 
     `names` has the recipes of foreign trainers too; `recipes` are empty for a detector without a `Method`. `released` says whose
-    public checkpoints it reads. `problem` says why its plugin could not tell any of these.
+    public checkpoints it reads, and `files` are those that are known by their SHA-256. `problem` says why its plugin could not
+    tell any of these; there is then no `card`.
     """
 
     offer: Registered
     names: RecipeNames
+    card: Card | None = None
     recipes: tuple[DescribedRecipe, ...] = ()
     released: tuple[str, ...] = ()
+    files: tuple[PublishedFile, ...] = ()
     problem: str = ""
 
     @property
@@ -79,6 +90,8 @@ class DescribedDetector:
             "demo_recipe": self.names.demo,
             "recipes": [one.to_json() for one in self.recipes],
             "released": list(self.released),
+            "files": [asdict(file) for file in self.files],
+            "card": None if self.card is None else self.card.model_dump(mode="json"),
             "problem": self.problem,
         }
 
@@ -113,22 +126,25 @@ def _described_or_not(offer: Registered) -> DescribedDetector:
 
 def _described(offer: Registered, describe: Callable[[Method, Recipe], DescribedRecipe]) -> DescribedDetector:
     spec = cast("DetectorSpec", offer.spec)
+    card = card_of_work(spec)
     if spec.family:
-        return DescribedDetector(offer, RecipeNames(spec.name))
+        return DescribedDetector(offer, RecipeNames(spec.name), card)
     names = recipe_names(spec)
     if not spec.method:
-        return DescribedDetector(offer, names)
+        return DescribedDetector(offer, names, card)
     method: Any = load_object(spec.method)
     with running(spec, "to read its recipes"):
         recipes = tuple(describe(method, method.load_recipe(name)) for name in names.names)
         released = tuple(kind.says for kind in method.released)
-    return DescribedDetector(offer, names, recipes, released)
+        files = method.known_files()
+    return DescribedDetector(offer, names, card, recipes, released, files)
 
 
 def _with_start(method: Method, recipe: Recipe) -> DescribedRecipe:
+    error = None
     if method.needs_start is not None:
         try:
             method.needs_start(recipe)
-        except WeightsError as error:
-            return DescribedRecipe(recipe, error)
-    return DescribedRecipe(recipe)
+        except WeightsError as raised:
+            error = raised
+    return DescribedRecipe(recipe, error, None if method.starts_from is None else method.starts_from(recipe))

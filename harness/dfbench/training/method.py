@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dfbench.specs import LoadOptions
     from dfbench.training.recipe import Recipe
-    from dfbench.training.released import Released, ReleasedState
+    from dfbench.training.released import PublishedFile, Released, ReleasedState
     from dfbench.training.samples import Batch
     from dfbench.training.scorer import MethodDetector, Scoring
     from dfbench.training.trainer import MethodTrainer
@@ -82,7 +82,8 @@ class Method:
     the first `Recipe.frozen_epochs` epochs. `scoring(method, net, precision, device)` prepares the network for scoring.
     `module` and `clips` are import paths of subclasses of `MethodModule` and `TrainingClips`, for what no other field can
     express; `samples`, `start` and `scoring` may be import paths too, if their modules import torch. `ways_out` are hints for
-    a user without usable weights. `released` are public checkpoints of others that fit the network.
+    a user without usable weights. `released` are public checkpoints of others that fit the network. `starts_from(recipe)`
+    returns the public file that a training by this recipe begins with, None for random weights.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Method:
     clips: str = "dfbench.training.loaders:TrainingClips"
     ways_out: tuple[str, ...] = ()
     released: tuple[Released, ...] = ()
+    starts_from: Callable[[Any], PublishedFile | None] | None = None
 
     def part(self, name: str) -> Any:
         """Return the value of a field, imported if it is an import path."""
@@ -124,6 +126,12 @@ class Method:
         A method whose detector's name decides on fields, such as a member of a family, sets them here.
         """
         return self.recipe.load(name, overrides, synthesizer=synthesizer)
+
+    def known_files(self) -> tuple[PublishedFile, ...]:
+        """Return the public checkpoints that are known by their SHA-256, for the card of the detector."""
+        from dfbench.training.released import known_files
+
+        return known_files(self.released)
 
     def hints(self) -> tuple[str, ...]:
         """Return what a user without usable weights can do."""

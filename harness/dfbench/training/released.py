@@ -26,11 +26,25 @@ _SHA_DIGITS = 8  # that the name of an entry shows
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A public checkpoint that is known by its SHA-256: what it is called, and the datasets that it was trained on."""
+    """A public checkpoint that is known by its SHA-256: what it is called, and the datasets that it was trained on.
+
+    `url` is where its owners offer it, "" if that is not known.
+    """
 
     name: str
     trained_on: frozenset[str] | None = None
     compression: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A weights file of others as a card shows it; `sha256` (hex) may be its beginning alone, and "" where it is unknown."""
+
+    name: str
+    url: str = ""
+    sha256: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +82,13 @@ class ReleasedState:
         """The file, if it is known; else one whose name says that it is unverified, and whose training is unknown."""
         unverified = KnownFile(f"{self.kind.recipe}, unverified weights {self.sha256[:_SHA_DIGITS]}")
         return self.kind.known.get(self.sha256, unverified)
+
+
+def known_files(kinds: Sequence[Released]) -> tuple[PublishedFile, ...]:
+    """Return the files of these kinds that are known by their SHA-256."""
+    return tuple(
+        PublishedFile(known.name, known.url, sha256) for kind in kinds for sha256, known in kind.known.items()
+    )
 
 
 def read_released(

@@ -14,7 +14,6 @@ from dfbench.escaping import for_shell
 if TYPE_CHECKING:
     from dfbench.training.described import DescribedDetector, DescribedRecipe
     from dfbench.training.recipe import Recipe
-    from dfbench.types import ClipSpec
 
 app = typer.Typer(help="List and show detectors.", no_args_is_help=True, cls=WholeSummaries)
 
@@ -22,18 +21,19 @@ app = typer.Typer(help="List and show detectors.", no_args_is_help=True, cls=Who
 @app.command("list")
 def list_command(context: typer.Context, as_json: flags.Json = False) -> None:
     """List every detector: what it is shown, what it learns from, its recipes, and whose checkpoints it reads."""
+    from dfbench.results.detector_cards import card_json, seen
     from dfbench.results.terminal import DataTable
     from dfbench.training.described import all_detectors
 
     found = all_detectors(setup_of(context).registry)
     if as_json:
-        output.say_json([detector.to_json() for detector in found])
+        output.say_json([card_json(detector) for detector in found])
         return
     table = DataTable("detector", "sees", "learns from", "recipes", "also reads")
     for detector in found:
         table.add_row(
             detector.offer.listed_as,
-            _sees(detector),
+            seen(detector),
             _learns_from(detector.usual) if detector.usual else "",
             ", ".join(detector.names.names),
             list(detector.released),
@@ -52,19 +52,18 @@ def show_command(
     ],
     as_json: flags.Json = False,
 ) -> None:
-    """Show what is known of a detector: each recipe, what a training begins with, and which weights it reads."""
+    """Show what is known of a detector: its card, each recipe, what a training begins with, and which weights it reads."""
+    from dfbench.results.detector_cards import card_json, card_lines, seen
     from dfbench.training.described import detector_described
 
     detector = detector_described(name, setup_of(context).registry)
     if as_json:
-        output.say_json(detector.to_json())
+        output.say_json(card_json(detector))
         return
     spec = detector.spec
     output.say(f"{spec.name} (plugin {detector.offer.plugin}, version {spec.version})")
-    output.say(f"  sees:          {_sees(detector)}")
+    output.say(f"  sees:          {seen(detector)}")
     output.say(f"  weights:       {_weights(detector)}")
-    for released in detector.released:
-        output.say(f"  also reads:    {released}")
     if spec.maps:
         output.say(f"  explains by:   {', '.join(spec.maps)}")
     output.say(f"  precisions:    {', '.join(spec.precisions)}")
@@ -72,33 +71,34 @@ def show_command(
         output.say(f"  recipes:       {', '.join(detector.names.names)}")
     for described in detector.recipes:
         _show_recipe(described, used_for=_used_for(detector, described.recipe.name))
+    output.say_lines(card_lines(detector))
+
+
+@app.command("cards")
+def cards_command(context: typer.Context) -> None:
+    """Print the cards of all detectors as a page of Markdown (docs/cards.md)."""
+    from dfbench.results.detector_cards import cards_page
+    from dfbench.training.described import all_detectors
+
+    output.say_block(cards_page(all_detectors(setup_of(context).registry)))
 
 
 def _show_recipe(described: DescribedRecipe, *, used_for: str) -> None:
     recipe = described.recipe
+    from dfbench.results.detector_cards import clips_in_words, file_in_words
+
     clips = recipe.clips()
     crop = f"{'a square' if clips.square else 'the shape of the face box'}, margin {clips.margin:g}"
     output.say(f"  recipe {recipe.name}{used_for}")
-    output.say(f"    clips:       {_in_words(clips)}, {clips.per_video} a video; the crop is {crop}")
+    output.say(f"    clips:       {clips_in_words(clips)}, {clips.per_video} a video; the crop is {crop}")
     output.say(f"    a video's score: {recipe.pooling}")
     output.say(f"    learns from: {_learns_from(recipe)}, for {recipe.epochs} epochs")
+    if described.start:
+        output.say(f"    begins with: {file_in_words(described.start)}")
     if described.needs_start:
         output.say(f"    must begin with weights: {described.needs_start.headline}")
         for hint in described.needs_start.hints:
             output.say(f"      {hint}")
-
-
-def _sees(detector: DescribedDetector) -> str:
-    if detector.usual:
-        return _in_words(detector.usual.clips())
-    if detector.spec.family or detector.problem:
-        return ""
-    return "what its weights say" if detector.spec.describe else _in_words(detector.spec.clips)
-
-
-def _in_words(clips: ClipSpec) -> str:
-    """Return what a clip is, such as "16 frames of 224 px"."""
-    return f"{clips.frames} {'frame' if clips.frames == 1 else 'frames'} of {clips.size} px"
 
 
 def _learns_from(recipe: Recipe) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError
 from dfbench.escaping import for_shell
+from dfbench.hooks.cards import card_of_work
 from dfbench.hooks.conformance.checking import SEED, CheckResult, run_check
 from dfbench.hooks.conformance.explainers import check_explainer
 from dfbench.hooks.conformance.files import check_files
@@ -30,9 +31,9 @@ def check_detector(
 ) -> list[CheckResult]:
     """Build the detector and score random clips of the size that it asks for.
 
-    Checks that it builds, returns a floating (B,) tensor of finite logits, scores a clip alike alone and in any
-    batch (within 1e-4), repeats itself, does so when built again with the same seed, leaves its input unchanged,
-    and takes a batch of one. Where it offers to explain itself, `check_explainer` follows. A detector that scores
+    Checks that it builds, has a whole card if it has one, returns a floating (B,) tensor of finite logits, scores a clip
+    alike alone and in any batch (within 1e-4), repeats itself, does so when built again with the same seed, leaves its input
+    unchanged, and takes a batch of one. Where it offers to explain itself, `check_explainer` follows. A detector that scores
     files is given made-up ones. Raises UsageError if the detector needs weights and none are given.
     """
     if spec.needs_weights and weights is None:
@@ -50,7 +51,13 @@ def check_detector(
             built.append((stack.enter_context(opened_scorer(spec, options)), card.clips))
             return card.bad_margin()
 
+        def check_card() -> str:
+            card_of_work(spec)
+            return ""
+
         results = [run_check("builds", check_build)]
+        if spec.card_file:
+            results.append(run_check("has a whole card", check_card))
         if not results[0].passed:
             return results
         detector, clip_spec = built[0]
