@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 from tests.results.made_runs import expected, store_run
 
@@ -178,11 +179,7 @@ def test_a_difference_varies_as_the_formula_for_clustered_aucs_says(name: str) -
     assert both.aucs() == pytest.approx(golden["auc"], abs=1e-12)
     found = difference(both)
     assert found.point == pytest.approx(golden["difference"], abs=1e-12)
-    drawn = both.draws(np.random.default_rng(0))
-    for values, variance in (
-        *zip(drawn, golden["var"], strict=True),
-        (drawn[0] - drawn[1], golden["var_difference"]),
-    ):
-        assert np.std(values) == pytest.approx(math.sqrt(variance), rel=0.08)
-    half = 1.96 * math.sqrt(golden["var_difference"])
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
+    errors = both.errors()
+    assert np.diag(errors.covariance) == pytest.approx(golden["var"], rel=1e-9, abs=1e-15)
+    half = stats.t.ppf(0.975, errors.combined([1, -1]).freedom) * math.sqrt(golden["var_difference"])
+    assert found.high - found.low == pytest.approx(2 * half, rel=1e-9)

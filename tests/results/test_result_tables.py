@@ -173,7 +173,10 @@ def test_separated_classes_are_called_out(two: pd.DataFrame) -> None:
     table = result_table(
         two.assign(logit=two["label"] * 2.0 - 1 + two["logit"] * 1e-3), record=record_of(META)
     )
-    assert row_of(table, "dfd")["note"] == "classes separated: the interval has no width"
+    row = row_of(table, "dfd")
+    assert row["note"] == "classes separated: the interval counts identities alone"
+    assert row["auc"] == row["auc_high"] == 1.0
+    assert 0.5 < row["auc_low"] < 0.95
 
 
 def test_saturated_scores_are_ranked_by_their_logits(two: pd.DataFrame) -> None:
@@ -201,7 +204,7 @@ def test_an_interval_does_not_depend_on_other_datasets(two: pd.DataFrame) -> Non
     both = result_table(two, record=record_of(META))
     pd.testing.assert_frame_equal(alone, both[both["dataset"] == "dfd"].reset_index(drop=True))
     other = result_table(two, record=record_of(META), seed=1)
-    assert row_of(other, "dfd")["auc_low"] != row_of(both, "dfd")["auc_low"]
+    assert row_of(other, "mean")["auc_low"] != row_of(both, "mean")["auc_low"]
 
 
 def test_an_only_manipulation_has_the_numbers_of_the_whole(two: pd.DataFrame) -> None:

@@ -49,6 +49,7 @@ KEPT = 4096  # checks in the cache, some 10 KB each
 FOLDER = "checked"
 _MEASURES = (
     "dfbench.data.datasets.official",
+    "dfbench.metrics.clustered",
     "dfbench.metrics.point",
     "dfbench.metrics.uncertainty",
     "dfbench.results.checked",

@@ -1,8 +1,8 @@
 """Several runs on the same videos: the one place where their videos, identities and scores are brought into one order.
 
 A difference between two detectors is much better known than either figure, if both scored the same videos: what is hard
-for one is mostly hard for the other. So runs are compared on the videos that all of them scored, and each bootstrap draw
-takes the same source identities for all.
+for one is mostly hard for the other. So runs are compared on the videos that all of them scored, and what a source
+identity does to all of them at once is no difference.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ from zlib import crc32
 import numpy as np
 
 from dfbench.errors import RunError, StoreError, UsageError
+from dfbench.metrics.clustered import ClusteredAucs, clustered_aucs
 from dfbench.metrics.point import auc
-from dfbench.metrics.uncertainty import (
-    Interval,
-    interval_over_seeds,
-    paired_bootstrap_draws,
-    percentile_interval,
-)
+from dfbench.metrics.uncertainty import Interval, interval_over_seeds
 from dfbench.results.eligibility import too_few
 from dfbench.runs.records.score_table import any_scores
 from dfbench.types import Status
@@ -58,11 +54,9 @@ class Aligned:
         """Return the video AUC of each run on these videos: (k,). Raises SingleClassError if a class is absent."""
         return np.array([auc(logits, self.labels) for logits in self.logits])
 
-    def draws(self, rng: np.random.Generator, *, count: int = 2000) -> NDArray[np.float64]:
-        """Return the AUC of each run on `count` resamples of the identities, the same ones for all runs: (k, count)."""
-        return paired_bootstrap_draws(
-            list(self.logits), self.labels, self.clusters, metric=auc, rng=rng, draws=count
-        )
+    def errors(self) -> ClusteredAucs:
+        """Return the AUCs of the runs with how far each identity moves them, together in all runs. Raises SingleClassError."""
+        return clustered_aucs(self.logits, self.labels, self.clusters)
 
 
 def scored_videos(run: StoredRun) -> pd.DataFrame:
@@ -115,11 +109,13 @@ def difference(
     count, rest = divmod(len(scores.logits), 2)
     if rest or not count:
         raise UsageError(f"{len(scores.logits)} runs cannot be compared half by half")
-    rngs = [np.random.default_rng([*np.atleast_1d(seed), part]) for part in (1, 2)]
-    drawn, found = scores.draws(rngs[0], count=draws), scores.aucs()
-    moved = drawn[:count].mean(axis=0) - drawn[count:].mean(axis=0)
+    found = scores.aucs()
+    sides = np.repeat([1 / count, -1 / count], count)
+    between = scores.errors().combined(sides)
     if count == 1:
-        return percentile_interval(float(found[0] - found[1]), moved, level=level)
+        return between.interval_of_difference(level=level)
+    rngs = [np.random.default_rng([*np.atleast_1d(seed), part]) for part in (1, 2)]
+    moved = between.draws_of_difference(rngs[0], count=draws)
     return interval_over_seeds(
         found[:count] - found[count:], moved, rng=rngs[1], level=level, bounds=(-1.0, 1.0)
     )

@@ -21,7 +21,8 @@ import pandas as pd
 from dfbench.csv_text import csv_of
 from dfbench.errors import StoreError, UsageError
 from dfbench.metrics import point
-from dfbench.metrics.uncertainty import bootstrap_draws, mean_of_draws, percentile_interval, resampling_of
+from dfbench.metrics.clustered import clustered_aucs
+from dfbench.metrics.uncertainty import mean_of_draws, percentile_interval, resampling_of
 from dfbench.results.boards.training_marks import is_cross
 from dfbench.results.eligibility import FEWEST_VIDEOS, list_notes, too_few
 from dfbench.results.writing import read_parquet, write_parquet, write_text
@@ -39,6 +40,8 @@ LEVEL = "video"
 ALL = "all"
 MEAN = "mean"
 CONSTANT = "constant scores"
+SEPARATED = "classes separated: the interval counts identities alone"
+INTERVALS = "clustered DeLong over source identities (logit scale, t)"
 
 MEASURES = ("auc", "ap", "eer", "accuracy", "balanced_accuracy")
 _TYPES: dict[str, str] = {
@@ -84,9 +87,10 @@ def result_table(
     """The result table of one run.
 
     `videos`: what `dfbench.runs.records.score_table.video_scores` returns; without a column `test`, the videos of a dataset
-    are one test. `record`: of the run; a test in it without any row in `videos` gets a row of its own. The intervals come from
-    `draws` resamples by a generator for each (seed, test, manipulation), so they do not depend on what else is in the table. A
-    last row "mean" over tests stands only if there are several and all have an AUC.
+    are one test. `record`: of the run; a test in it without any row in `videos` gets a row of its own. The interval of an
+    AUC is that of `dfbench.metrics.clustered`; that of the mean over tests comes of `draws` draws of each AUC, by a generator for
+    each (seed, test, manipulation), so that it does not depend on what else is in the table. A last row "mean" over tests stands
+    only if there are several and all have an AUC.
     Raises UsageError if the record does not say what the run is called.
     """
     shared = _shared(record)
@@ -194,7 +198,7 @@ def _unlisted(lists: ListFacts | None, *, fakes: bool) -> tuple[int, int]:
 def _measure(
     videos: pd.DataFrame, *, unlisted: tuple[int, int], draws: int, rng: np.random.Generator
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """The numbers of one row, and the bootstrap draws of its AUC (all NaN if it is not shown).
+    """The numbers of one row, and draws of its AUC (all NaN if it is not shown).
 
     `unlisted`: reals and fakes that should be among `videos`.
     """
@@ -241,11 +245,10 @@ def _measure(
     if reason := too_few(truth, clusters):
         return {**numbers, "note": "; ".join([*notes, reason])}, np.full(draws, math.nan)
     score = videos["score"].to_numpy(dtype=np.float64)[scored]
-    resampled = bootstrap_draws(ranks, truth, clusters, metric=point.auc, rng=rng, draws=draws)
-    auc = point.auc(ranks, truth)
-    interval = percentile_interval(auc, resampled)
-    if interval.low == interval.high and CONSTANT not in notes:
-        notes.append("classes separated: the interval has no width")
+    found = clustered_aucs([ranks], truth, clusters).mean()
+    auc, interval = point.auc(ranks, truth), found.interval()
+    if auc in (0.0, 1.0):
+        notes.append(SEPARATED)
     numbers |= {
         "auc": auc,
         "auc_low": interval.low,
@@ -257,7 +260,7 @@ def _measure(
         "balanced_accuracy": point.balanced_accuracy(score, truth),
         "note": "; ".join(notes),
     }
-    return numbers, resampled
+    return numbers, found.draws(rng, count=draws)
 
 
 def _faces(scored: pd.DataFrame) -> tuple[float, str]:

@@ -10,7 +10,7 @@ from dfbench.results.boards.board import Column, Mark, Row
 from dfbench.results.checked import OTHER_CODE
 from dfbench.results.eligibility import NONE_SCORED, TOO_FEW
 from dfbench.results.numbers import number_with_interval
-from dfbench.results.tables import CONSTANT
+from dfbench.results.tables import CONSTANT, INTERVALS
 from dfbench.runs.records.verification import NO_MANIFEST
 
 EMPTY = "no complete run of this protocol on this corpus"
@@ -27,7 +27,7 @@ def captions_of(rows: Sequence[Row], tests: Sequence[Column], *, over_seeds: boo
 
 
 def _numbers(*, over_seeds: bool) -> Iterator[str]:
-    yield "95 % intervals: percentile bootstrap over source identities \u00b7 * best of its column"
+    yield f"95 % intervals: {INTERVALS} \u00b7 * best of its column"
     if over_seeds:
         yield "rows of several seeds: mean of their AUCs; interval over identities and seeds (Student's t)"
     yield "scored: share of the expected videos, of the dataset where it is lowest; expected: as published, else as listed"

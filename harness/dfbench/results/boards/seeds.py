@@ -1,7 +1,7 @@
 """Runs of one entry that differ in their seed alone, as one result: what the method does, not one lucky training.
 
 The AUC is the mean over the seeds. Its interval counts both reasons why another lab would find another mean: other
-identities (one bootstrap for all seeds, since they were scored on the same videos) and other seeds (Student's t).
+identities (of all seeds together, since they were scored on the same videos) and other seeds (Student's t).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _mean_of(runs: Sequence[BoardRun], videos: Sequence[pd.DataFrame], draws: in
             table.loc[test, "note"] = "; ".join(filter(None, notes))
         else:
             rng = np.random.default_rng([crc32(test.encode()), 1])
-            resampled[test] = common.draws(rng, count=draws).mean(axis=0)
+            resampled[test] = common.errors().mean().draws(rng, count=draws)
     if MEAN in table.index:
         datasets = [str(table.loc[test, "dataset"]) for test in resampled]
         resampled[MEAN] = mean_of_draws(list(resampled.values()), datasets)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dfbench.results.numbers import number, number_with_interval
 from dfbench.results.table_notes import repeats_the_whole, warnings_of
-from dfbench.results.tables import ALL, LEVEL, MEAN
+from dfbench.results.tables import ALL, INTERVALS, LEVEL, MEAN
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,7 +79,7 @@ def _caption(table: pd.DataFrame) -> list[str]:
     corpora = ", ".join(sorted(set(table["corpus"])))
     trained = table.loc[table["test"] != MEAN, "cross_dataset"]
     lines = [
-        f"corpus: {corpora} · level: {LEVEL} · 95 % intervals: percentile bootstrap over source identities",
+        f"corpus: {corpora} · level: {LEVEL} · 95 % intervals: {INTERVALS}",
         "accuracy at the fixed threshold 0.5 · chance of AP = share of fakes · EER on the interpolated ROC curve",
     ]
     lines += [f"warning: {sentence}" for sentence in warnings_of(table)]
