@@ -100,6 +100,16 @@ def test_the_page_of_the_docs_is_what_the_command_prints() -> None:
     assert (DOCS / "cards.md").read_text(encoding="utf-8") == page, "dfbench detectors cards > docs/cards.md"
 
 
+def test_no_other_page_of_the_docs_repeats_a_paper_or_an_address() -> None:
+    page = (DOCS / "baselines.md").read_text(encoding="utf-8")
+    for name in DETECTORS:
+        card = _card(name)
+        for paper in card.papers:
+            assert paper.title not in page
+            assert not paper.arxiv or paper.arxiv not in page
+        assert card.code.url.removeprefix("https://") not in page
+
+
 @pytest.mark.slow  # it imports timm
 def test_a_member_of_a_family_has_its_card_and_the_licence_of_its_own_weights() -> None:
     detector = detector_described("timm:swin_tiny_patch4_window7_224", REGISTRY)
