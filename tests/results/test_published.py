@@ -17,7 +17,7 @@ def table() -> pd.DataFrame:
 
 
 def test_every_published_row_is_there(table: pd.DataFrame) -> None:
-    assert table["file"].value_counts().to_dict() == {DEEPFAKEBENCH: 621, PAPERS: 399}
+    assert table["file"].value_counts().to_dict() == {DEEPFAKEBENCH: 621, PAPERS: 401}
     assert table["value"].between(0, 1).all()
     assert (table["source"] != "").all()
     assert set(table["status"]) == {
@@ -36,6 +36,12 @@ def test_percent_and_fraction_meet(table: pd.DataFrame) -> None:
     assert (row["value"], row["printed"]) == (pytest.approx(0.924), 92.4)
     meso = table[(table["detector"] == "Meso4") & (table["file"] == DEEPFAKEBENCH)].iloc[0]
     assert (meso["value"], meso["train_compression"]) == (0.6077, "c23")
+
+
+def test_a_level_that_was_not_printed_is_empty(table: pd.DataFrame) -> None:
+    effort = table[table["source"].str.contains("level not printed")]
+    assert len(effort) == 221
+    assert set(effort["level"]) == {""}
 
 
 def test_statuses_are_documented(table: pd.DataFrame) -> None:

@@ -141,7 +141,7 @@ def _grouped(figures: Sequence[PublishedFigure]) -> dict[str, list[str]]:
         compression = "" if figure.train_compression in figure.train_data else f" {figure.train_compression}"
         group = (
             f"{figure.metric} ({level}) of {figure.detector}, trained on {figure.train_data}{compression}"
-            f" [{figure.status}: {figure.source}]"
+            f" [{figure.status}: {figure.source}]{figure.note and f' ({figure.note})'}"
         )
         found.setdefault(group, []).append(f"{figure.test_dataset} {figure.value:.4g}")
     return found
