@@ -98,8 +98,20 @@ def write_weights(
         "provenance": json.dumps(dict(provenance), sort_keys=True, default=str),
         WRITTEN_BY: DFBENCH_VERSION,
     }
-    content = save({key: value.detach().cpu().contiguous() for key, value in state.items()}, metadata)
+    content = save(_apart(state), metadata)
     write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors on the CPU of which no two share memory, as those of tied layers do: safetensors refuses these."""
+    apart: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for key, value in state.items():
+        plain = value.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        apart[key] = plain.clone() if place in taken else plain
+        taken.add(place)
+    return apart
 
 
 def write_trained(
