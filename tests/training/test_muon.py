@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -123,6 +124,13 @@ def test_parameters_without_a_gradient_stay() -> None:
     assert {"wide.weight", "norm.weight"} <= still
     assert "head.weight" not in still
     assert "flat.weight" not in still
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def test_the_number_of_threads_is_given_back(one_thread: None) -> None:

@@ -247,6 +247,7 @@ class SharedBatchNorm(_BatchNorm):
         """Normalised (N, C, ...), the same shape."""
         if not self.training:
             return super().forward(input)
+        self._check_input_dim(input)
         dims = [0, *range(2, input.ndim)]
         wide = input if input.dtype in (torch.float32, torch.float64) else input.float()
         count = torch.full((1,), wide.numel() / wide.shape[1], dtype=wide.dtype, device=wide.device)
