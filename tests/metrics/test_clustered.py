@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from scipy import stats
 from scipy.special import expit
 
 from dfbench.errors import MetricError, SingleClassError
-from dfbench.metrics.clustered import Combination, Identities, clustered_aucs
+from dfbench.metrics.clustered import Combination, Identities, clustered_aucs, independent_sum
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import mean_of_draws, percentile_interval
 
@@ -237,3 +237,54 @@ def test_of_95_percent_intervals_of_a_mean_over_tests_too() -> None:
         interval = percentile_interval(float(np.mean([one.value for one in found])), drawn)
         held.append(bool(interval.low <= truth <= interval.high))
     assert 0.93 <= np.mean(held) <= 0.975, np.mean(held)
+
+
+@pytest.mark.parametrize("name", list(ORACLE["paired_delong"]))
+def test_p_values_follow_delongs_z(name: str) -> None:
+    data, stored = ORACLE["datasets"][name], ORACLE["paired_delong"][name]
+    labels = np.array(data["labels"])
+    scores = [np.array(data["scores"][one]) for one in "ab"]
+    difference = clustered_aucs(scores, labels, np.arange(len(labels))).combined([1, -1])
+    assert replace(difference, freedom=1e12).p_of_difference() == pytest.approx(
+        stored["p_two_sided"], rel=1e-6
+    )
+    assert difference.p_of_difference() >= stored["p_two_sided"]  # Student's, of few videos
+    ends = replace(difference, freedom=1e12).interval_of_difference()
+    expected = np.clip(stored["ci95_difference"], -1, 1)
+    assert (ends.low, ends.high) == pytest.approx(tuple(expected), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", list(CLUSTERED["obuchowski"]))
+def test_p_values_of_clusters_follow_obuchowskis_z(name: str) -> None:
+    stored = CLUSTERED["obuchowski"][name]
+    difference = clustered_aucs(*of_set(name)).combined([1, -1])
+    found = replace(difference, freedom=1e12).p_of_difference()
+    assert found == pytest.approx(stored["p_two_sided"], rel=1e-5)
+
+
+def test_the_smallest_difference_is_found_in_80_of_100_tests() -> None:
+    error = Combination(0.0, 0.03**2, 40.0, Identities(41, 41, 41))
+    smallest = error.smallest_difference()
+    rng = np.random.default_rng(0)
+    spreads = 0.03 * np.sqrt(rng.chisquare(40, size=20_000) / 40)
+    values = rng.normal(smallest, 0.03, size=20_000)
+    found = [
+        replace(error, value=value, variance=spread**2).p_of_difference() < 0.05
+        for value, spread in zip(values[:4000], spreads[:4000], strict=True)
+    ]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.02)
+    certain = replace(error, variance=0.0)
+    assert np.isnan(certain.smallest_difference())
+    assert certain.p_of_difference() == 1.0
+    assert np.isnan(replace(certain, value=0.2).p_of_difference())
+
+
+def test_independent_values_are_summed_with_their_errors() -> None:
+    one, other = (Combination(value, 0.01, 20.0, Identities(5, 5, 10)) for value in (0.7, 0.9))
+    mean = independent_sum([one, other], [0.5, 0.5])
+    assert (mean.value, mean.variance, mean.freedom) == pytest.approx((0.8, 0.005, 40.0))
+    sure = replace(one, variance=0.0)
+    assert independent_sum([sure, sure], [0.5, 0.5]).freedom == 20.0
+    assert independent_sum([one, sure], [1.0, 1.0]).freedom == pytest.approx(20.0)
+    with pytest.raises(MetricError, match="1 values cannot be summed by 2 weights"):
+        independent_sum([one], [0.5, 0.5])

@@ -8,6 +8,7 @@ import dfbench.cli.commands.plugins as plugins_command
 import dfbench.cli.commands.runs as runs_command
 from dfbench.cli import output
 from dfbench.cli.commands import (
+    compare,
     data,
     detectors,
     doctor,
@@ -56,6 +57,7 @@ def build_app() -> typer.Typer:
     app.command("run")(run.run_command)
     app.command("train")(train.train_command)
     app.command("leaderboard")(leaderboard.leaderboard_command)
+    app.command("compare")(compare.compare_command)
     app.command("predict")(predict.predict_command)
     app.command("explain")(explain.explain_command)
     app.command("localisation")(localisation.localisation_command)

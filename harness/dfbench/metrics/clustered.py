@@ -6,13 +6,14 @@ the other class is summed over its identity first (Obuchowski). Where each ident
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, stdtrit
+from scipy.special import expit, logit, stdtr, stdtrit
 
 from dfbench.errors import MetricError, SingleClassError
 from dfbench.metrics.point import Labels, Scores, checked
@@ -116,6 +117,27 @@ class Combination:
         moved = self.value + self.variance**0.5 * rng.standard_t(self.freedom, size=count)
         return np.asarray(np.clip(moved, -1.0, 1.0))
 
+    def p_of_difference(self) -> float:
+        """Return the two-sided p value of a difference of AUCs against none, by Student's t, in [0, 1].
+
+        1 if the detectors rank alike; NaN if both are certain, so that no test is possible.
+        """
+        if not self.variance:
+            return 1.0 if self.value == 0.0 else math.nan
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.variance**0.5))
+
+    def smallest_difference(self, *, power: float = 0.8, level: float = 0.95) -> float:
+        """Return the smallest true difference of AUCs that such a test finds with probability `power`; NaN if it has no error.
+
+        Found means that the two-sided p value is below 1 - `level`.
+        """
+        _check_level(level)
+        _check_level(power)
+        if not self.variance:
+            return math.nan
+        reach = stdtrit(self.freedom, (1 + level) / 2) + stdtrit(self.freedom, power)
+        return float(reach * self.variance**0.5)
+
     def _at(self, deviates: NDArray[np.float64]) -> NDArray[np.float64]:
         """The AUCs that lie `deviates` standard errors from this one."""
         if self.value in (0.0, 1.0):
@@ -124,6 +146,27 @@ class Combination:
             return inside if self.value == 1.0 else 1.0 - np.where(deviates > 0, bounds, 1.0)
         scale = self.variance**0.5 / (self.value * (1 - self.value))
         return np.asarray(expit(logit(self.value) + scale * deviates))
+
+
+def independent_sum(
+    parts: Sequence[Combination], weights: Sequence[float] | NDArray[np.float64]
+) -> Combination:
+    """Return the sum by `weights` (k,) of k values whose errors are independent, as those of tests of different people are.
+
+    Its degrees of freedom are those of a sum of variances (Satterthwaite 1946; Welch 1947). Raises MetricError without a value.
+    """
+    if not parts or len(parts) != len(weights):
+        raise MetricError(f"{len(parts)} values cannot be summed by {len(weights)} weights")
+    shares = np.asarray(weights, dtype=np.float64)
+    variances = shares**2 * np.array([part.variance for part in parts])
+    worth = float((variances**2 / np.array([part.freedom for part in parts])).sum())
+    total = float(variances.sum())
+    return Combination(
+        value=float(_without_rounding(shares @ np.array([part.value for part in parts]))),
+        variance=total,
+        freedom=total**2 / worth if worth else min(part.freedom for part in parts),
+        identities=parts[0].identities,
+    )
 
 
 def clustered_aucs(

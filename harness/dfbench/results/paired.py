@@ -7,6 +7,7 @@ identity does to all of them at once is no difference.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,10 +16,11 @@ from zlib import crc32
 import numpy as np
 
 from dfbench.errors import RunError, StoreError, UsageError
-from dfbench.metrics.clustered import ClusteredAucs, clustered_aucs
+from dfbench.metrics.clustered import ClusteredAucs, Combination, clustered_aucs, independent_sum
 from dfbench.metrics.point import auc
 from dfbench.metrics.uncertainty import Interval, interval_over_seeds
 from dfbench.results.eligibility import too_few
+from dfbench.results.tables import ALL
 from dfbench.runs.records.score_table import any_scores
 from dfbench.types import Status
 
@@ -36,7 +38,8 @@ class Aligned:
     """The scores of k runs on the n videos of a test that all of them scored, in the order of the first run.
 
     videos: n ids. logits (k, n) float64, higher is more fake; labels (n,) int64, 0 real or 1 fake; clusters (n,) int64, the
-    source identity of each video. `left_out`: the ids of the videos that only some of the runs list or scored.
+    source identity of each video. `left_out`: the ids of the videos that only some of the runs list or scored. `scored`: the ids
+    of the videos that each run scored.
     """
 
     videos: tuple[str, ...]
@@ -44,6 +47,16 @@ class Aligned:
     labels: NDArray[np.int64]
     clusters: NDArray[np.int64]
     left_out: tuple[str, ...] = ()
+    scored: tuple[frozenset[str], ...] = ()
+
+    @property
+    def only(self) -> tuple[int, int]:
+        """How many videos all runs of the first half scored and some of the second did not, and the other way round."""
+        half = len(self.scored) // 2
+        if not half:
+            return 0, 0
+        first, second = (frozenset.intersection(*part) for part in (self.scored[:half], self.scored[half:]))
+        return len(first - second), len(second - first)
 
     @property
     def blank(self) -> str:
@@ -94,6 +107,7 @@ def aligned(runs: Sequence[pd.DataFrame], key: str) -> Aligned:
         labels=first["label"].to_numpy(dtype=np.int64),
         clusters=clusters,
         left_out=tuple(sorted(known.keys() - set(kept))),
+        scored=tuple(frozenset(map(str, table.index)) for table in scored),
     )
 
 
@@ -106,19 +120,33 @@ def difference(
     the same order, and the interval is that of other identities and other seeds. `seed` begins the random numbers. Raises
     UsageError if the runs cannot be halved, SingleClassError if a class is absent.
     """
+    between, by_seed = _halves(scores)
+    if len(by_seed) == 1:
+        return between.interval_of_difference(level=level)
+    rngs = [np.random.default_rng([*np.atleast_1d(seed), part]) for part in (1, 2)]
+    moved = between.draws_of_difference(rngs[0], count=draws)
+    return interval_over_seeds(by_seed, moved, rng=rngs[1], level=level, bounds=(-1.0, 1.0))
+
+
+def error_of_difference(scores: Aligned) -> Combination:
+    """Return the difference that `difference` estimates, with its variance over other identities, and other seeds if there are
+    several pairs: for its p value, and for the smallest difference that could have been found. Errors as of `difference`."""
+    between, by_seed = _halves(scores)
+    if len(by_seed) == 1:
+        return between
+    spread = float(np.var(by_seed, ddof=1)) / len(by_seed)
+    of_seeds = Combination(0.0, spread, float(len(by_seed) - 1), between.identities)
+    return independent_sum([between, of_seeds], [1.0, 1.0])
+
+
+def _halves(scores: Aligned) -> tuple[Combination, NDArray[np.float64]]:
+    """The difference of the mean AUCs of the halves over identities, and that of each pair."""
     count, rest = divmod(len(scores.logits), 2)
     if rest or not count:
         raise UsageError(f"{len(scores.logits)} runs cannot be compared half by half")
     found = scores.aucs()
     sides = np.repeat([1 / count, -1 / count], count)
-    between = scores.errors().combined(sides)
-    if count == 1:
-        return between.interval_of_difference(level=level)
-    rngs = [np.random.default_rng([*np.atleast_1d(seed), part]) for part in (1, 2)]
-    moved = between.draws_of_difference(rngs[0], count=draws)
-    return interval_over_seeds(
-        found[:count] - found[count:], moved, rng=rngs[1], level=level, bounds=(-1.0, 1.0)
-    )
+    return scores.errors().combined(sides), found[:count] - found[count:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +154,10 @@ class Comparison:
     """Holds how two groups of runs differ in one test.
 
     `first` and `second` are the mean AUCs of the groups on the videos that all runs scored; `videos` is their number.
-    `difference` is first minus second, with its interval. `left_out` lists the ids of videos that only some of the runs
-    scored. `blank` says why too few videos are left to show the figures; "" if there are enough.
+    `difference` is first minus second, with its interval. `p` is its two-sided p value against no difference, of this one
+    comparison. `smallest` is the true difference that such a test finds in 80 of 100 cases. `only_first` and `only_second` count
+    the videos that the other group did not score all. `left_out` lists the ids of videos that only some of the runs scored.
+    `blank` says why too few videos are left to show the figures; "" if there are enough.
     """
 
     test: str
@@ -137,6 +167,11 @@ class Comparison:
     videos: int
     left_out: tuple[str, ...]
     blank: str
+    p: float = math.nan
+    smallest: float = math.nan
+    only_first: int = 0
+    only_second: int = 0
+    manipulation: str = ALL
 
 
 def compare_runs(first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> list[Comparison]:
@@ -156,11 +191,25 @@ def compare_runs(first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) 
     ]
     if not tests:
         raise RunError("the runs have no test in common, so that there is nothing to compare")
-    return [_comparison(aligned(runs, str(test)), str(test)) for test in tests]
+    return [comparison_of(aligned(runs, str(test)), str(test)) for test in tests]
 
 
-def _comparison(scores: Aligned, test: str) -> Comparison:
-    found = scores.aucs()
+def comparison_of(scores: Aligned, test: str, manipulation: str = ALL) -> Comparison:
+    """Compare the first half of the runs with the second on the videos that all scored; returns the `Comparison`."""
+    only = dict(zip(("only_first", "only_second"), scores.only, strict=True))
+    if scores.blank:
+        return Comparison(
+            test=test,
+            first=math.nan,
+            second=math.nan,
+            difference=Interval(math.nan, math.nan, math.nan),
+            videos=len(scores.videos),
+            left_out=scores.left_out,
+            blank=scores.blank,
+            manipulation=manipulation,
+            **only,
+        )
+    found, error = scores.aucs(), error_of_difference(scores)
     half = len(found) // 2
     return Comparison(
         test=test,
@@ -169,7 +218,11 @@ def _comparison(scores: Aligned, test: str) -> Comparison:
         difference=difference(scores, seed=crc32(test.encode())),
         videos=len(scores.videos),
         left_out=scores.left_out,
-        blank=scores.blank,
+        blank="",
+        p=error.p_of_difference(),
+        smallest=error.smallest_difference(),
+        manipulation=manipulation,
+        **only,
     )
 
 
