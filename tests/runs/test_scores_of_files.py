@@ -20,33 +20,37 @@ from dfbench.types import ClipSpec, PrepareSpec, Status
 CLIPS = ClipSpec(frames=2, size=32, per_video=2)
 
 
-class ByNumber:
-    """Scores a file by the number in its name; raises for one that it cannot open, and fails for another."""
+class ByName:
+    """Scores a file by the last number in its name; raises for one that it cannot open, and fails for another."""
 
     def score_files(self, paths: Sequence[Path]) -> Tensor:
-        numbers = [int(path.stem.rpartition("-")[2]) for path in paths]
-        if numbers == [1]:
+        if paths[0].stem == "train-0-1":
             raise UndecodableVideoError(f"{paths[0].name}: not a readable video")
-        return torch.tensor(numbers, dtype=torch.float64) if numbers != [2] else torch.zeros(2)
+        if paths[0].stem == "train-1-0":
+            return torch.zeros(2)
+        return torch.tensor([float(path.stem.rpartition("-")[2]) for path in paths], dtype=torch.float64)
 
 
 def test_each_file_has_a_score_of_its_own_or_the_reason_why_not(tmp_path: Path) -> None:
     prepare = PrepareSpec(CLIPS.frame_choice())
-    files, _ = made_faces(tmp_path, TrainingNeeds(prepare, prepare, frozenset({0})))
+    files, _ = made_faces(tmp_path, TrainingNeeds(prepare, prepare, frozenset({0, 1})))
     rows = Mock()
     score_videos(
-        ByNumber(),
+        ByName(),
         [Prepared(file.video, Status.OK, "", file.path) for file in files],
         clips=CLIPS,
         writer=rows,
         progress=SilentProgress(),
         description="score",
     )
-    (scored,) = rows.add_video.call_args_list
-    assert scored.args[0].video_id == "train-0-0"
-    assert (scored.kwargs["logits"].tolist(), scored.kwargs["frames"].shape) == ([0.0], (1, 2))
+    scored = {call.args[0].video_id: call.kwargs for call in rows.add_video.call_args_list}
+    assert {name: told["logits"].tolist() for name, told in scored.items()} == {
+        "train-0-0": [0.0],
+        "train-1-1": [1.0],
+    }
+    assert {told["frames"].shape for told in scored.values()} == {(1, 2)}
     failed = {call.args[0].video_id: call.kwargs for call in rows.add_status.call_args_list}
     assert {name: (told["status"], told["reason"]) for name, told in failed.items()} == {
         "train-0-1": (Status.UNDECODABLE, "train-0-1.mp4: not a readable video"),
-        "train-0-2": (Status.ERROR, "the detector returned shape (2,) for a file"),
+        "train-1-0": (Status.ERROR, "the detector returned shape (2,) for a file"),
     }
