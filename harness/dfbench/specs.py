@@ -134,8 +134,9 @@ class DetectorCard:
     unknown), `seed` is the seed of the training (None if unknown). For weights that dfbench trained, it fills in both if the
     card does not. `train_compression` and `recipe` become part of the entry's name in tables. `margins` maps datasets to their
     crop margin where it differs from that of `clips`, as some released methods require. `details` is stored with the run and
-    shown to nobody else; it must be JSON-ready. dfbench itself fills in `unknown`: the names in `trained_on` that no installed
-    dataset has.
+    shown to nobody else; it must be JSON-ready. `verified` is False for a file that is taken for one that others published,
+    although its SHA-256 is none of theirs that is known: the entry's name then says `unverified weights` and how that begins.
+    dfbench itself fills in `unknown`: the names in `trained_on` that no installed dataset has.
     """
 
     clips: ClipSpec
@@ -147,6 +148,7 @@ class DetectorCard:
     margins: Mapping[str, float] = field(default_factory=dict)
     corpora: frozenset[str] | None = None
     seed: int | None = None
+    verified: bool = True
     unknown: frozenset[str] = frozenset()
 
     def bad_margin(self) -> str:

@@ -203,6 +203,10 @@ def test_weights_that_carry_no_recipe_are_scored_and_explained_by_one(
     (path,) = (one.with_name("run.json") for one in (tmp_path / "runs").glob("*/scores.parquet"))
     record = json.loads(path.read_text(encoding="utf-8"))
     assert "released base_c23 with size=32 width=24 depth=1 heads=2" in record["entry"]
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert f", unverified weights {sha256[:8]}, " in record["entry"]
+    assert record["detector"]["recipe"].startswith("released base_c23 with")  # the identity is that of before
+    assert "unverified" not in record["detector"]["recipe"]
     assert "positions resized to 2 x 2" in record["training"]["source"]
     assert record["clips"]["size"] == 32
     scores = pd.read_parquet(path.parent / "scores.parquet")

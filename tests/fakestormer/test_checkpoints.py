@@ -145,6 +145,7 @@ def test_the_authors_layout_meets_the_stored_logits(tmp_path: Path, prefix: str,
     assert card.trained_on == frozenset({"ffpp"})
     assert (card.corpora, card.seed) == (frozenset({"official"}), None)
     assert card.recipe == "released"
+    assert not card.verified
     assert card.clips.size == 224
     assert card.details["recipe"]["temporal_token"] == "patch0"
     assert not card.clips.square

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfbench.data.datasets.manifest import FileFingerprints, fingerprints_digest, manifest_digest
 from dfbench.identity import identity_of
-from dfbench.runs.records.entries import entry_name
+from dfbench.runs.records.entries import HASH_DIGITS, entry_name
 from dfbench.runs.records.private import Redaction
 from dfbench.runs.records.provenance import recorded_identity
 from dfbench.runs.records.record import RUNNING, SCHEMA, RunRecord
@@ -54,7 +54,8 @@ def new_record(
     """
     scoring = _scoring(known, tests, protocol.name, corpus, seed, precision, prepare)
     spec, card, training = known.spec, known.card, known.training
-    facts = [card.recipe, training.words(corpus), scoring.get("precision", "")]
+    unverified = "" if card.verified else f"unverified weights {known.weights_sha256[:HASH_DIGITS]}"
+    facts = [card.recipe, unverified, training.words(corpus), scoring.get("precision", "")]
     if prepare.finder != DEFAULT_FACE_FINDER:
         facts.append(f"faces by {prepare.finder}")
     content = {
