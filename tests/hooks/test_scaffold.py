@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dfbench import StoreError, UsageError
+from dfbench.hooks.cards import UNKNOWN, Card, card_of_work
 from dfbench.hooks.host import Host
 from dfbench.hooks.scaffold import new_plugin
 
@@ -23,6 +25,7 @@ def test_the_package_installs_and_passes_its_own_test(
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "README.md",
         "blink_rate2/__init__.py",
+        "blink_rate2/cards/blink_rate2.toml",
         "blink_rate2/detector.py",
         "pyproject.toml",
         "tests/test_blink_rate2.py",
@@ -31,6 +34,7 @@ def test_the_package_installs_and_passes_its_own_test(
     pip_install(folder, tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
     passes_its_own_tests(folder / "tests" / "test_blink_rate2.py")
+    assert _installed_card("blink_rate2").input == "clips of faces"
 
 
 def passes_its_own_tests(path: Path) -> None:
@@ -54,6 +58,7 @@ def test_a_trainable_detector_installs_trains_and_passes_its_own_test(
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "README.md",
         "blink_rate3/__init__.py",
+        "blink_rate3/cards/blink_rate3.toml",
         "blink_rate3/method.py",
         "blink_rate3/recipes/standard.toml",
         "pyproject.toml",
@@ -63,6 +68,13 @@ def test_a_trainable_detector_installs_trains_and_passes_its_own_test(
     pip_install(folder, tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
     passes_its_own_tests(folder / "tests" / "test_blink_rate3.py")
+    assert _installed_card("blink_rate3").code.licence == UNKNOWN
+
+
+def _installed_card(package: str) -> Card:
+    """Return the card of the only detector of an installed package."""
+    (spec,) = importlib.import_module(package).dfbench_detectors()
+    return card_of_work(spec)
 
 
 def test_an_unknown_kind_is_told_the_known_ones(tmp_path: Path) -> None:

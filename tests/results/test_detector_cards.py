@@ -15,6 +15,7 @@ from dfbench.results.detector_cards import card_json, card_lines, cards_page
 from dfbench.results.published import published_figures
 from dfbench.specs import DetectorSpec
 from dfbench.training.described import all_detectors, detector_described
+from dfbench.types import Pooling
 
 DOCS = Path(__file__).parents[2] / "docs"
 REGISTRY = Host.load().registry
@@ -100,6 +101,22 @@ def test_the_page_of_the_docs_is_what_the_command_prints() -> None:
     assert (DOCS / "cards.md").read_text(encoding="utf-8") == page, "dfbench detectors cards > docs/cards.md"
 
 
+WITH_RULE = [name for name, one in DETECTORS.items() if one.usual and _card(name).score.rule != UNKNOWN]
+
+
+@pytest.mark.parametrize("name", WITH_RULE)
+def test_what_is_followed_or_replaced_is_what_the_recipe_does(name: str) -> None:
+    detector, score = DETECTORS[name], _card(name).score
+    assert detector.usual is not None
+    told = " ".join((*score.follows, *score.replaces))
+    averaged = {Pooling.MEAN_LOGIT: "logit", Pooling.MEAN_PROB: "probabilit"}[detector.usual.pooling]
+    assert averaged in told
+    if any("how many frames" in part for part in score.follows):
+        assert score.rule.startswith(f"{detector.usual.frames * detector.usual.clips_per_video} frames")
+    if "the mean of the probabilities" in score.follows:
+        assert detector.usual.pooling is Pooling.MEAN_PROB
+
+
 def test_no_other_page_of_the_docs_repeats_a_paper_or_an_address() -> None:
     page = (DOCS / "baselines.md").read_text(encoding="utf-8")
     for name in DETECTORS:
@@ -149,14 +166,14 @@ rule = "the mean"
 follows = []
 replaces = []
 """
-PAPER = '[me]\ntitle = "T"\nauthors = ["A", "B"]\nvenue = "V"\nyear = 2026\n'
+PAPER = '[me]\ntitle = "T"\nauthors = ["A", "et al."]\nvenue = "V"\nyear = 2026\n'
 
 
 def test_a_third_party_brings_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {"_base": BASE, "own": 'extends = "_base"\n[code]\nlicence = "GPL-3.0"\n', "_papers": PAPER}
     card = card_of_work(_own(tmp_path, monkeypatch, files))
     assert (card.code.licence, card.code.url) == ("GPL-3.0", "https://example.org")
-    assert [paper.in_words() for paper in card.papers] == ["A, B: T, V 2026"]
+    assert [paper.in_words() for paper in card.papers] == ["A et al.: T, V 2026"]
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,8 @@ class Paper(_Stated):
             text for text in (self.arxiv and f"arXiv {self.arxiv}", self.doi and f"doi {self.doi}") if text
         ]
         venue = self.venue if self.venue.endswith(str(self.year)) else f"{self.venue} {self.year}"
-        return f"{', '.join(self.authors)}: {self.title}, {venue}" + (
-            f" ({', '.join(where)})" if where else ""
-        )
+        authors = ", ".join(self.authors).replace(", et al.", " et al.")
+        return f"{authors}: {self.title}, {venue}" + (f" ({', '.join(where)})" if where else "")
 
 
 class Code(_Stated):

@@ -20,7 +20,12 @@ from dfbench.names import name_fault, shown
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _EXAMPLE = "dfbench plugins new detector my_detector"
 # The files of each kind of package: template and where it is written, in which {name} is the detector's.
-_SHARED = {"pyproject.toml": "pyproject.toml", "README.md": "README.md", "__init__.py": "{name}/__init__.py"}
+_SHARED = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "__init__.py": "{name}/__init__.py",
+    "card.toml": "{name}/cards/{name}.toml",
+}
 KINDS = {
     "detector": {
         **_SHARED,

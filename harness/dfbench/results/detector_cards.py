@@ -18,7 +18,6 @@ from dfbench.results.published import PublishedFigure, published_figures
 
 if TYPE_CHECKING:
     from dfbench.training.described import DescribedDetector
-    from dfbench.training.recipe import Recipe
     from dfbench.training.released import PublishedFile
     from dfbench.types import ClipSpec
 
@@ -102,7 +101,7 @@ def _facts(detector: DescribedDetector, card: Card) -> Iterator[tuple[str, str]]
         yield "paper", "none: nobody's method"
     yield "code", card.code.url
     yield "code licence", card.code.licence
-    yield "input", card.input or _normalised(seen(detector), detector.usual)
+    yield "input", _input(detector, card)
     yield "weights", card.weights.offered
     yield "weights licence", card.weights.licence
     yield "trained on", card.weights.trained_on
@@ -113,14 +112,15 @@ def _facts(detector: DescribedDetector, card: Card) -> Iterator[tuple[str, str]]
         yield "replaced", part
 
 
-def _normalised(text: str, recipe: Recipe | None) -> str:
-    """Return `text` with the normalisation of a recipe, if there is one."""
+def _input(detector: DescribedDetector, card: Card) -> str:
+    """Return what a network is shown, from the recipe for real data if there is one."""
+    recipe = detector.usual
     if recipe is None:
-        return text
+        return card.input or seen(detector)
     mean, std = (
         " ".join(f"{value:g}" for value in dict.fromkeys(values)) for values in (recipe.mean, recipe.std)
     )
-    return f"{text}, RGB from 0 to 1, mean {mean}, standard deviation {std}"
+    return f"{seen(detector)}, RGB from 0 to 1, mean {mean}, standard deviation {std}"
 
 
 @cache
