@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from tests.cli.command import Dfbench
 
-from dfbench.errors import UsageError
+from dfbench.errors import PluginError, UsageError
+from dfbench.hooks.cards import Card, card_of_work
 from dfbench.hooks.recipe_names import recipe_names
 from dfbench.hooks.registry import Kind
 from dfbench.runs.planning.setup import Setup
+from dfbench.specs import DetectorSpec
 from dfbench.training import Recipe
 
 
@@ -143,3 +145,20 @@ def test_a_method_that_cannot_be_used_hides_no_other(
     assert said in ended.err
     shown = dfbench("detectors", "show", "f3net")
     assert (shown.code, said in shown.err) == (code, True), shown.err
+
+
+def test_a_card_that_cannot_be_read_hides_no_other_detector(
+    dfbench: Dfbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(spec: DetectorSpec) -> Card:
+        raise PluginError(f"the card of {spec.name} cannot be read")
+
+    described = "dfbench.training.described.card_of_work"
+    read = card_of_work
+    monkeypatch.setattr(described, lambda spec: broken(spec) if spec.name == "srm" else read(spec))
+    ended = dfbench("detectors", "list")
+    assert (ended.code, ended.err) == (0, "warning: the card of srm cannot be read\n")
+    assert " sbi " in ended.out
+    shown = dfbench("detectors", "show", "srm")
+    assert (shown.code, "the card of srm cannot be read" in shown.err) == (1, True)
+    assert "srm" not in dfbench("detectors", "cards").out.split()

@@ -11,10 +11,11 @@ from dfbench.errors import PluginError
 from dfbench.hooks.cards import UNKNOWN, Card, card_of_work
 from dfbench.hooks.host import Host
 from dfbench.hooks.spec_faults import detector_fault
-from dfbench.results.detector_cards import card_json, card_lines, cards_page
+from dfbench.results.detector_cards import card_json, card_lines, cards_page, file_in_words
 from dfbench.results.published import published_figures
 from dfbench.specs import DetectorSpec
 from dfbench.training.described import all_detectors, detector_described
+from dfbench.training.released import KnownFile, PublishedFile, Released, known_files
 from dfbench.types import Pooling
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -94,6 +95,22 @@ def test_known_files_are_shown_from_where_the_code_keeps_them() -> None:
     (line, *_) = (line for line in card_lines(DETECTORS["meso4"]) if "Meso4_DF.h5" in line)
     assert "SHA-256 036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5" in line
     assert "https://github.com/DariusAf/MesoNet" in line
+
+
+def test_a_known_checkpoint_of_a_method_is_a_file_of_its_card() -> None:
+    known = {"ab" * 32: KnownFile("released A", url="https://example.org/a.pth"), "cd" * 32: KnownFile("B")}
+    kind = Released(says="a kind", recipe="standard", tells=("*",), convert=dict, known=known)
+    files = known_files((kind,))
+    assert files == (
+        PublishedFile("released A", "https://example.org/a.pth", "ab" * 32),
+        PublishedFile("B", "", "cd" * 32),
+    )
+    assert file_in_words(files[0]) == (
+        f"released A, SHA-256 {'ab' * 32}, licence unknown, https://example.org/a.pth"
+    )
+    assert file_in_words(PublishedFile("C", sha256="12345678")) == (
+        "C, SHA-256 begins with 12345678, licence unknown, offered at a place unknown here"
+    )
 
 
 def test_the_page_of_the_docs_is_what_the_command_prints() -> None:
