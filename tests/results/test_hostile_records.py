@@ -165,7 +165,7 @@ def _scored_faces(run: StoredRun) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "prepared_as", enough)
         session = Session(nothing, nothing, nothing, SilentProgress())
-        scored_faces.scored_faces(run, expected("dfd", 1)[0], session)
+        scored_faces.scored_faces(run, expected("dfd", 1)[0], session, test="dfd")
 
 
 @cache

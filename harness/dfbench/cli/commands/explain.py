@@ -254,7 +254,10 @@ def _of_run(run: StoredRun, ids: list[str], setup: Setup, bars: Progress) -> lis
 
     session = session_of(run, setup, bars)
     found = [video_of(run, one, session) for one in ids]
-    return [_Wanted(video.path, partial(scored_faces, run, video, session), facts) for video, facts in found]
+    return [
+        _Wanted(video.path, partial(scored_faces, run, video, session, test=facts["test"]), facts)
+        for video, facts in found
+    ]
 
 
 def _of_files(paths: list[Path], clips: ClipSpec, setup: Setup, bars: Progress) -> list[_Wanted]:

@@ -44,13 +44,13 @@ class ScoredFaces:
     wanted: PrepareSpec | None = None
 
 
-def scored_faces(run: StoredRun, video: Video, session: Session) -> ScoredFaces:
-    """The faces of `video` as `run` scored them, prepared again if they are no longer in the store.
+def scored_faces(run: StoredRun, video: Video, session: Session, *, test: str) -> ScoredFaces:
+    """The faces of `video` as `run` scored them for a test with this key, prepared again if they are no longer in the store.
 
     Raises VideoError with the status of a video that has none, or if its file or mask is not the one it was; StoreError if
     they can only be made otherwise now.
     """
-    key, now = (video.dataset, video.video_id), file_fingerprints([video])
+    key, now = (test, video.video_id), file_fingerprints([video], test=test)
     then = run.files().get(key, now[key])
     if now[key] != then and now[key][0] != ABSENT:
         what = "file" if now[key][0] != then[0] else "mask"
