@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +18,13 @@ from tests.runs.toy_runs import REQUEST, Cut, Notes, Scoring, open_toy, score_to
 
 from dfbench.errors import NewerFormatError, ScoreError, StoreError
 from dfbench.hooks.third_party import PluginFacts
+from dfbench.interfaces import Progress
 from dfbench.runs.records.record import RunRecord
 from dfbench.runs.records.run_file import LOCK, NAME, REPLACED
 from dfbench.runs.records.score_files import MERGED, SHARDS
 from dfbench.runs.records.score_table import ScoreWriter
 from dfbench.runs.records.stored_run import StoredRun
+from dfbench.runs.records.turns import turn_at
 from dfbench.runs.scoring.evaluation import score
 from dfbench.runs.scoring.plan import plan_scoring
 from dfbench.types import Status
@@ -117,6 +121,26 @@ def test_a_complete_run_opens_no_detector(scoring: Scoring) -> None:
     assert notes.said == [
         f"constant: this run is complete, nothing to compute ({first.run.folder})",
     ]
+
+
+def test_what_another_program_finished_meanwhile_is_not_scored_again(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = toy_setup()
+
+    @contextmanager
+    def after_another(folder: Path, progress: Progress) -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr("dfbench.runs.scoring.evaluation.turn_at", turn_at)
+            assert score_toy(setup).computed
+        with turn_at(folder, progress):
+            yield
+
+    monkeypatch.setattr("dfbench.runs.scoring.evaluation.turn_at", after_another)
+    waited = score_toy(setup)
+    assert not waited.computed
+    assert len(waited.run.record.sessions) == 1
+    assert len(scoring.scored) == WHOLE
 
 
 def test_where_all_is_scored_but_the_record_no_detector_is_opened(scoring: Scoring) -> None:
