@@ -75,6 +75,13 @@ def _image_networks() -> list[DetectorSpec]:
             method="dfbench_baselines.timm_frames:member",
             card_file="dfbench_baselines.cards:timm",
         ),
+        DetectorSpec(
+            name="probe",
+            family=True,
+            summary="Features of any frozen image network of timm, and a logistic regression on them: what no training gives.",
+            method="dfbench_baselines.probe:member",
+            card_file="dfbench_baselines.cards:probe",
+        ),
     ]
 
 

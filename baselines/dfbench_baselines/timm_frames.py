@@ -141,6 +141,7 @@ class MemberRecipe(TimmRecipe):
     """
 
     package: ClassVar[str] = "dfbench_baselines.recipes.timm"
+    family: ClassVar[str] = FAMILY
 
     @model_validator(mode="before")
     @classmethod
@@ -164,7 +165,7 @@ class MemberRecipe(TimmRecipe):
 
     def owner(self) -> str:
         """Return the name of the detector."""
-        return f"{FAMILY}:{self.backbone}"
+        return f"{self.family}:{self.backbone}"
 
     def label(self, stored: Self | None = None) -> str:
         """Return the recipe's name with every changed field but the network, which the detector's name says."""
@@ -180,12 +181,12 @@ class MemberMethod(Method):
         self, name: str, overrides: Mapping[str, str] | None = None, synthesizer: str = ""
     ) -> Recipe:
         """Return the recipe called `name` for this network. Raises UsageError for what does not fit, or for another network."""
-        backbone = self.name.removeprefix(f"{FAMILY}:")
+        family, _, backbone = self.name.partition(":")
         if overrides and "backbone" in overrides:
             raise UsageError(
                 f"{self.name} is the name of {backbone}",
                 hints=(
-                    f"for another network:  --detector {for_shell(FAMILY + ':' + overrides['backbone'])}",
+                    f"for another network:  --detector {for_shell(family + ':' + overrides['backbone'])}",
                 ),
             )
         return super().load_recipe(name, {**(overrides or {}), "backbone": backbone}, synthesizer)

@@ -23,7 +23,7 @@ REGISTRY = Host.load().registry
 DETECTORS = {detector.offer.listed_as: detector for detector in all_detectors(REGISTRY)}
 # Of which no figure of a training on FF++ is published; their cards say so in words.
 WITHOUT = ("i3d_r50", "slowfast_r50", "timesformer", "videomae", "x3d_m", "x3d_s")
-OF_NOBODY = {"chance", "frame_cnn", "metadata", "sharpness"}
+OF_NOBODY = {"chance", "frame_cnn", "metadata", "probe:NAME", "sharpness"}
 
 
 def _card(name: str) -> Card:

@@ -30,6 +30,7 @@ SMALL = {
         name: {"size": "64", "train_crop": "64"}
         for name in (
             "timm:test_resnet",
+            "probe:test_resnet",
             "efficientnet_b4",
             "resnet50",
             "convnext_tiny",
@@ -52,7 +53,7 @@ SMALL = {
 }
 _BUNDLED = Host.load().registry
 TRAINED = [spec for name in _BUNDLED.names("detector") if (spec := _BUNDLED.detector(name)).method]
-TRAINED.append(_BUNDLED.detector("timm:test_resnet"))  # a member of a family
+TRAINED += [_BUNDLED.detector(name) for name in ("timm:test_resnet", "probe:test_resnet")]  # of families
 
 
 @pytest.fixture(scope="module")
