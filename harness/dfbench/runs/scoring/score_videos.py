@@ -10,8 +10,10 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -32,7 +34,7 @@ READ_AHEAD = 8
 MAX_FAILURES = 5
 CHECK = "score() must return one finite logit a clip, shape (B,); see: dfbench plugins check NAME"
 
-
+_Clips: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.int64]]"  # and the positions of their frames
 _V = TypeVar("_V", bound=VideoFile)
 _W_contra = TypeVar("_W_contra", contravariant=True)
 
@@ -85,40 +87,63 @@ def score_videos(
                 task.advance(note=one.status)
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix="clips") as pool:
             for one, pending in _read_ahead(pool, ready, clips):
-                try:
-                    batch, frames = pending.result()
-                except StoreError as error:  # of one face file, which the next run makes anew
-                    writer.add_status(one.video, status=Status.ERROR, reason=error.message, seconds=0.0)
-                except VideoError as error:
-                    writer.add_status(
-                        one.video, status=Status(error.status), reason=error.message, seconds=0.0
-                    )
-                else:
-                    begun = time.perf_counter()
-                    if isinstance(detector, ScoresFiles):
-                        frames = frames[:1]  # a row for the file, where others have one for each clip
-                    with watched:
-                        logits, reason, cause = _attempt(detector, one.video, batch)
-                    seconds = time.perf_counter() - begun
-                    if isinstance(cause, VideoError):  # of this file, and no fault of the detector
-                        status = Status(cause.status)
-                        writer.add_status(one.video, status=status, reason=cause.message, seconds=seconds)
-                    elif logits is None:
-                        writer.add_status(one.video, status=Status.ERROR, reason=reason, seconds=seconds)
-                        progress.note(f"error: {one.video.dataset}/{one.video.video_id}: {reason}")
-                        failures.add(reason, one.video, cause)
-                    else:
-                        writer.add_video(
-                            one.video,
-                            frames=frames,
-                            logits=logits,
-                            seconds=seconds,
-                            reason=one.reason,
-                            face_frames=one.face_frames,
-                            wanted_frames=one.wanted_frames,
-                        )
-                        failures.clear()
+                outcome = _score_one(detector, one, pending, writer=writer, watched=watched)
+                if outcome.fault:
+                    progress.note(f"error: {one.video.dataset}/{one.video.video_id}: {outcome.fault}")
+                    failures.add(outcome.fault, one.video, outcome.cause)
+                elif outcome.scored:
+                    failures.clear()
                 task.advance()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a video: whether it was scored, or the `fault` of the detector, "" if it is none of its, and its cause."""
+
+    scored: bool = False
+    fault: str = ""
+    cause: BaseException | None = None
+
+
+def _score_one(
+    detector: Detector | ScoresFiles,
+    one: Prepared[_V],
+    pending: Future[_Clips],
+    *,
+    writer: ScoreSink[_V],
+    watched: AbstractContextManager[None],
+) -> _Outcome:
+    """Score one video, whose clips are `pending`, and write its rows."""
+    try:
+        batch, frames = pending.result()
+    except StoreError as error:  # of one face file, which the next run makes anew
+        writer.add_status(one.video, status=Status.ERROR, reason=error.message, seconds=0.0)
+        return _Outcome()
+    except VideoError as error:
+        writer.add_status(one.video, status=Status(error.status), reason=error.message, seconds=0.0)
+        return _Outcome()
+    begun = time.perf_counter()
+    if isinstance(detector, ScoresFiles):
+        frames = frames[:1]  # a row for the file, where others have one for each clip
+    with watched:
+        logits, reason, cause = _attempt(detector, one.video, batch)
+    seconds = time.perf_counter() - begun
+    if isinstance(cause, VideoError):  # of this file, and no fault of the detector
+        writer.add_status(one.video, status=Status(cause.status), reason=cause.message, seconds=seconds)
+        return _Outcome()
+    if logits is None:
+        writer.add_status(one.video, status=Status.ERROR, reason=reason, seconds=seconds)
+        return _Outcome(fault=reason, cause=cause)
+    writer.add_video(
+        one.video,
+        frames=frames,
+        logits=logits,
+        seconds=seconds,
+        reason=one.reason,
+        face_frames=one.face_frames,
+        wanted_frames=one.wanted_frames,
+    )
+    return _Outcome(scored=True)
 
 
 class _Failures:
@@ -145,10 +170,10 @@ class _Failures:
 
 def _read_ahead(
     pool: ThreadPoolExecutor, videos: Sequence[Prepared[_V]], clips: ClipSpec
-) -> Iterator[tuple[Prepared[_V], Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]]]:
+) -> Iterator[tuple[Prepared[_V], Future[_Clips]]]:
     queue = iter(videos)
 
-    def submit(some: int) -> list[tuple[Prepared[_V], Future[tuple[NDArray[np.uint8], NDArray[np.int64]]]]]:
+    def submit(some: int) -> list[tuple[Prepared[_V], Future[_Clips]]]:
         return [
             (one, pool.submit(read_clips, one.path, clips, wanted=one.wanted)) for one in islice(queue, some)
         ]
