@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from dfbench.errors import DfbenchError, StoreError
 from dfbench.exchanged import TrainingRequest
 from dfbench.progress import SilentProgress
 from dfbench.runs.planning.requests import TrainingOptions
-from dfbench.runs.records.trained import finished_weights
+from dfbench.runs.records.trained import TRAINING_FILE, finished_weights
 from dfbench.runs.trainings.processes import train_detector
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def test_a_training_is_told_of_by_one_address_from_start_to_end(
         assert (plan.detector, plan.recipe, plan.corpus, plan.seed) == ("trained", "plain", "official", 0)
         assert (plan.dataset, plan.compression, plan.device) == ("toy", "c23", "cpu")
         assert (plan.train, plan.validation) == (PER_SPLIT, PER_SPLIT)
+        note = json.loads((plan.folder / TRAINING_FILE).read_text(encoding="utf-8"))
+        assert json.loads(json.dumps(plan.identity)) == note["identity"]
     train_detector(TRAINING, toy_setup(listener), progress=SilentProgress())
     assert len(listener.heard) == 4  # it was finished before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,9 +52,11 @@ class TrainingIdentity:
     loop: int = field(default=TRAINING_LOOP, metadata=neutral(1))
 
     def to_json(self) -> dict[str, Any]:
-        """The fields that count, as the record of the training and its weights keep them."""
-        return identity_of(self)
+        """The fields that count, JSON-ready, as the record of the training and its weights keep them."""
+        # Sets as their text, which the records of all earlier versions have.
+        stored: dict[str, Any] = json.loads(json.dumps(identity_of(self), default=str))
+        return stored
 
     def digest(self) -> str:
         """Twelve hex digits that change with whatever can change the weights."""
-        return run_identity(**self.to_json())[:12]
+        return run_identity(**identity_of(self))[:12]
