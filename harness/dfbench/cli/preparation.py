@@ -48,7 +48,8 @@ def prepare_command(
     context: typer.Context,
     dataset: flags.Dataset,
     detector: Annotated[
-        str, typer.Option("--detector", "-d", help="Prepare the frames that this detector scores.")
+        list[str],
+        typer.Option("--detector", "-d", help="Prepare the frames that this detector scores; repeatable."),
     ],
     data: flags.Data = "",
     split: flags.Splits = None,
@@ -71,13 +72,13 @@ def prepare_command(
 ) -> None:
     """Decode, find and store the faces of a dataset; goes on where it was interrupted.
 
-    All boxes of the dataset that were found so far end in one table, tracks.parquet; not with --shard. Exits with 1 if
-    none of the videos could be prepared.
+    Each video is decoded once for all detectors, and what one of them has stored serves the others as far as it goes. Of
+    several detectors, --recipe, --set and --synthesizer are for those that train. All boxes of the dataset that were found so
+    far end in one table, tracks.parquet; not with --shard. Exits with 1 if none of the videos could be prepared.
     """
     from collections import Counter
 
     from dfbench.cli import output
-    from dfbench.data.preparing.box_table import tracks_path, write_tracks
     from dfbench.data.preparing.shard import parse_shard
     from dfbench.errors import RunError, UsageError
     from dfbench.runs.planning.sources import corpus_to_make
@@ -89,39 +90,64 @@ def prepare_command(
     given = {"scheduler": scheduler or None, "video_seconds": video_seconds}
     changed = {name: value for name, value in given.items() if value is not None}
     setup, bars = setup_of(context).with_settings(**changed), output.progress_bars()
-    registry = setup.registry
+    asked = _Asked(purpose, recipe, tuple(changes or ()), weights, synthesizer)
     made = bool(corpus_to_make(data, setup.settings))
-    wanted, labels = _needs(
-        detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
-    )
+    needs = _needs_of_all(detector, asked, setup.registry, made=made)
     selected = Selected(dataset, data, size, split or (), compression)
     session = selected.session(setup, bars)
-    videos = _labelled(selected.videos(session), labels)
+    videos = selected.videos(session)
+    # A video is in the same share for all detectors, so that one task decodes it for all.
+    videos = [video for video in videos if any(need.of([video]) for need in needs)]
     own = share.of(videos)
     if not own:
         output.say(f"nothing to do: share {shard} of {len(videos)} videos is empty")
+    wanted = [(need.of(own), need.prepare) for need in needs]
     if retry:
-        before = session.prepared(own, wanted)
-        if all(one is None or one.status is Status.OK for one in before):
-            output.say(
-                f"nothing to retry: {before.count(None)} of {len(own)} videos are not prepared yet, none failed"
-            )
-    report = session.prepare(own, wanted, retry=retry == "failed", verify=verify)
-    for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
-        output.say(status, count)
+        for need, (videos, spec) in zip(needs, wanted, strict=True):
+            before = session.prepared(videos, spec)
+            if all(one is None or one.status is Status.OK for one in before):
+                output.say(
+                    *need.named,
+                    f"nothing to retry: {before.count(None)} of {len(videos)} videos are not prepared yet, none failed",
+                )
+    reports = session.prepare_all(wanted, retry=retry == "failed", verify=verify)
+    for need, report in zip(needs, reports, strict=True):
+        for status, count in sorted(Counter(str(one.status) for one in report.videos).items()):
+            output.say(*need.named, status, count)
     if share.count == 1:  # otherwise, others write at the same time
-        everything = _labelled(replace(selected, splits=()).videos(session), labels)
-        known = session.prepared(everything, wanted)
+        _write_boxes(needs, selected, session)
+    failed = [
+        (need.detector, len(report.videos))
+        for need, report in zip(needs, reports, strict=True)
+        if report.videos and not any(one.status is Status.OK for one in report.videos)
+    ]
+    if failed:
+        name, count = failed[0]
+        whose = f" for {', '.join(name for name, _ in failed)}" if len(needs) > 1 else ""
+        raise RunError(
+            f"none of the {count} videos could be prepared{whose}",
+            hints=(f"see why:   dfbench data status {for_shell(dataset)} --detector {for_shell(name)}",),
+        )
+
+
+def _write_boxes(needs: Sequence[_Need], selected: Selected, session: Session) -> None:
+    """Write the table of all boxes of the dataset that are known, one for each folder of the store; prints where they are."""
+    from dfbench.cli import output
+    from dfbench.data.preparing.box_table import tracks_path, write_tracks
+    from dfbench.types import Status
+
+    root = session.source.root_for(session.registry.dataset(selected.dataset))
+    everything = replace(selected, splits=()).videos(session)
+    written: set[Path] = set()
+    for need in needs:
+        known = session.prepared(need.of(everything), need.prepare)
         done = [one for one in known if one is not None and one.status is Status.OK]
         # Where a larger store holds all of them, their boxes are in its table.
         if own_files := [one for one in done if one.wanted is None]:
-            path = tracks_path(own_files[0].path, session.source.root_for(registry.dataset(dataset)))
-            output.say("boxes", write_tracks(done, path), path)
-    if report.videos and not any(one.status is Status.OK for one in report.videos):
-        raise RunError(
-            f"none of the {len(report.videos)} videos could be prepared",
-            hints=(f"see why:   dfbench data status {for_shell(dataset)} --detector {for_shell(detector)}",),
-        )
+            path = tracks_path(own_files[0].path, root)
+            if path not in written:
+                output.say(*need.named, "boxes", write_tracks(done, path), path)
+            written.add(path)
 
 
 def status_command(
@@ -147,15 +173,13 @@ def status_command(
     from dfbench.runs.planning.sources import corpus_to_make
 
     setup, bars = setup_of(context), output.progress_bars()
-    registry = setup.registry
     made = bool(corpus_to_make(data, setup.settings))
-    wanted, labels = _needs(
-        detector, purpose, recipe, changes, registry, made=made, weights=weights, synthesizer=synthesizer
-    )
+    asked = _Asked(purpose, recipe, tuple(changes or ()), weights, synthesizer)
+    need = _needs(detector, asked, setup.registry, made=made)
     selected = Selected(dataset, data, size, split or (), compression)
     session = selected.session(setup, bars, prepares=False)
-    videos = _labelled(selected.videos(session), labels)
-    found = session.prepared(videos, wanted, verify=verify, beside=True)
+    videos = need.of(selected.videos(session))
+    found = session.prepared(videos, need.prepare, verify=verify, beside=True)
     rows = [
         {
             "video": video.video_id,
@@ -194,18 +218,53 @@ def _told(result: PreparedResult) -> str:
     return "; ".join([*([faces] if seldom else []), *([result.reason] if result.reason else [])])
 
 
-def _needs(
-    detector: str,
-    purpose: str,
-    recipe: str,
-    changes: list[str] | None,
-    registry: Registry,
-    *,
-    made: bool,
-    weights: Path | None,
-    synthesizer: str,
-) -> tuple[PrepareSpec, frozenset[int] | None]:
-    """What a detector needs of a video, and of which labels (None: of all)."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options that say for what of a detector its frames are."""
+
+    purpose: str
+    recipe: str
+    changes: tuple[str, ...]
+    weights: Path | None
+    synthesizer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a detector needs of a video, and of which labels (None: of all). `named`: its name where there are several."""
+
+    detector: str
+    prepare: PrepareSpec
+    labels: frozenset[int] | None
+    named: tuple[str, ...] = ()
+
+    def of(self, videos: Sequence[Video]) -> list[Video]:
+        """Return those of `videos` that the detector needs."""
+        return [video for video in videos if self.labels is None or video.label in self.labels]
+
+
+def _needs_of_all(detectors: Sequence[str], asked: _Asked, registry: Registry, *, made: bool) -> list[_Need]:
+    """What each of the detectors needs, once. Raises UsageError for weights of one of several, and what `_needs` raises."""
+    from dfbench.errors import UsageError
+
+    names = list(dict.fromkeys(registry.detector(name).name for name in detectors))
+    if len(names) == 1:
+        return [_needs(names[0], asked, registry, made=made)]
+    if asked.weights is not None:
+        raise UsageError(
+            f"--weights {asked.weights} is of one detector, and there are {len(names)}: {', '.join(names)}",
+            hints=("prepare for the detector of these weights alone",),
+        )
+    trains = [bool(registry.detector(name).trainer) for name in names]
+    plain = replace(asked, recipe="", changes=(), synthesizer="")
+    return [
+        replace(_needs(name, asked if able or not any(trains) else plain, registry, made=made), named=(name,))
+        for name, able in zip(names, trains, strict=True)
+    ]
+
+
+def _needs(detector: str, asked: _Asked, registry: Registry, *, made: bool) -> _Need:
+    """What a detector needs of a video. Raises UsageError, WeightsError, PluginError."""
     from dfbench.errors import UsageError
     from dfbench.runs.planning.recipes import parse_overrides
     from dfbench.runs.planning.requests import ScoringRequest
@@ -213,33 +272,31 @@ def _needs(
     from dfbench.runs.planning.trainers import needs_of, trainer_of
     from dfbench.training.state_files import check_weights_file
 
-    spec, overrides = registry.detector(detector), parse_overrides(changes or [])
+    spec, overrides = registry.detector(detector), parse_overrides(asked.changes)
+    purpose, weights = asked.purpose, asked.weights
     if purpose not in ("scoring", "training", "validation"):
         raise UsageError(f"--for {purpose}: no such purpose", hints=("use scoring, training or validation",))
     if weights is not None:
         check_weights_file(weights)
     if purpose == "scoring":
         request = ScoringRequest(
-            spec.name, weights=weights, recipe=recipe, overrides=overrides, synthesizer=synthesizer
+            spec.name,
+            weights=weights,
+            recipe=asked.recipe,
+            overrides=overrides,
+            synthesizer=asked.synthesizer,
         )
-        clips = scored_clips(request, registry, made=made)
-        return clips.prepare(), None
+        return _Need(spec.name, scored_clips(request, registry, made=made).prepare(), None)
     if weights is not None:
         raise UsageError(
             f"--weights goes with scoring, and not with --for {purpose}", hints=("leave out --weights",)
         )
-    _, trainer = trainer_of(spec, registry, recipe, overrides, made=made, synthesizer=synthesizer)
+    _, trainer = trainer_of(spec, registry, asked.recipe, overrides, made=made, synthesizer=asked.synthesizer)
     needs = needs_of(spec, trainer)
     if purpose == "training":
-        return needs.prepare, needs.labels
-    return (
-        needs.prepare_validation,
-        needs.labels if needs.validation_labels is None else needs.validation_labels,
-    )
-
-
-def _labelled(videos: list[Video], labels: frozenset[int] | None) -> list[Video]:
-    return videos if labels is None else [one for one in videos if one.label in labels]
+        return _Need(spec.name, needs.prepare, needs.labels)
+    labels = needs.labels if needs.validation_labels is None else needs.validation_labels
+    return _Need(spec.name, needs.prepare_validation, labels)
 
 
 @dataclass(frozen=True, slots=True)
