@@ -1,4 +1,4 @@
-"""`dfbench runs`: list, verify, export."""
+"""`dfbench runs`: list, show, verify, export."""
 
 from __future__ import annotations
 
@@ -48,6 +48,28 @@ def runs(dfbench: Dfbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def run(runs: Path) -> Path:
     (folder,) = runs.iterdir()
     return folder
+
+
+def test_a_run_is_shown_with_every_measure(dfbench: Dfbench, run: Path) -> None:
+    ended = dfbench("runs", "show", run.name, "--by", "compression")
+    assert ended.code == 0, ended.err
+    assert f"{run.name}: chance (seed 0)" in ended.out
+    assert "detector:  chance, without weights" in ended.out
+    assert "protocol:  cross-dataset on the corpus mine" in ended.out
+    assert ended.out.count("session:") == 1
+    assert "pAUC 10 %" in ended.out
+    assert "log loss" in ended.out
+    told = json.loads(dfbench("runs", "show", run, "--json").out)
+    (row,) = told["measures"]
+    assert (row["test"], row["scored_real"], row["scored_fake"]) == ("celeb_df_v2", 11, 11)
+    assert row["auc_low"] < row["auc"] < row["auc_high"]
+    assert told["problems"] == []
+    assert dfbench("runs", "show", run.name, "--by", "colour").code == 2
+    record = run / "run.json"
+    record.write_text(record.read_text().replace("chance (seed 0)", "better (seed 0)"))
+    ended = dfbench("runs", "show", run.name)
+    assert ended.code == 0
+    assert "not to be trusted: run.json was changed" in ended.err
 
 
 def change_scores(run: Path, **changes: Any) -> None:

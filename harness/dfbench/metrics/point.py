@@ -98,6 +98,36 @@ def eer(scores: Scores, labels: Labels) -> float:
     return float(fpr[after - 1] + share * (fpr[after] - fpr[after - 1]))
 
 
+def partial_auc(scores: Scores, labels: Labels, *, fpr: float) -> float:
+    """Area under the ROC curve up to a false positive rate `fpr` in (0, 1], corrected to 0.5 for chance and 1 for perfect.
+
+    A group of ties that reaches beyond `fpr` is cut by linear interpolation. Below 0.5 for a detector that is worse than chance
+    there. Source: McClish 1989, Medical Decision Making 9:190-195.
+    """
+    if not 0 < fpr <= 1:
+        raise MetricError(f"a false positive rate must be above 0 and at most 1, got {fpr}")
+    x, y = roc_curve(scores, labels)
+    after = int(np.argmax(x >= fpr))  # of a vertical piece at `fpr` the lower end
+    end = y[after - 1] + (y[after] - y[after - 1]) * (fpr - x[after - 1]) / (x[after] - x[after - 1])
+    area = float(np.trapezoid(np.append(y[:after], end), np.append(x[:after], fpr)))
+    least = fpr**2 / 2
+    return 0.5 * (1 + (area - least) / (fpr - least))
+
+
+def tpr_at_fpr(scores: Scores, labels: Labels, *, fpr: float) -> float:
+    """Largest share of fakes that a threshold finds at which no more than a share `fpr` of the reals is called fake, in [0, 1].
+
+    A threshold that exists, without interpolation between two of them.
+    """
+    if not 0 <= fpr <= 1:
+        raise MetricError(f"a false positive rate must lie in [0, 1], got {fpr}")
+    reals, fakes = _counts_above(*_both_classes(scores, labels))
+    # Counts, because 1 - 0.9 is less than 0.1: so many reals may be called fake.
+    most = int(fpr * int(reals[-1]) + 1e-9)
+    allowed = reals <= most
+    return float(fakes[allowed][-1] / fakes[-1]) if allowed.any() else 0.0
+
+
 def accuracy(scores: Scores, labels: Labels, *, threshold: float = DEFAULT_THRESHOLD) -> float:
     """Share of right decisions when a score at or above `threshold` is called fake."""
     values, fake = checked(scores, labels)

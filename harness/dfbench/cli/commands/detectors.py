@@ -92,7 +92,9 @@ def _show_recipe(described: DescribedRecipe, *, used_for: str) -> None:
     output.say(f"  recipe {recipe.name}{used_for}")
     output.say(f"    clips:       {clips_in_words(clips)}, {clips.per_video} a video; the crop is {crop}")
     output.say(f"    a video's score: {recipe.pooling}")
-    output.say(f"    learns from: {_learns_from(recipe)}, for {recipe.epochs} epochs")
+    output.say(
+        f"    learns from: {_learns_from(recipe)}, for {recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}"
+    )
     if described.start:
         output.say(f"    begins with: {file_in_words(described.start)}")
     if described.needs_start:

@@ -12,9 +12,10 @@ from dfbench.cli.output import WholeSummaries
 from dfbench.cli.shared import setup_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dfbench.results.verified import Verified
+    from dfbench.runs.records.stored_run import StoredRun
     from dfbench.settings import Settings
 
 app = typer.Typer(help="List, verify and export stored runs.", no_args_is_help=True, cls=WholeSummaries)
@@ -41,6 +42,62 @@ def list_command(context: typer.Context, runs: _Runs = None, as_json: flags.Json
     for one in found:
         if one.problem:
             output.say(f"{one.run}: {one.problem}")
+
+
+@app.command("show")
+def show_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
+    by: Annotated[
+        str, typer.Option(help="Also by groups of videos: manipulation, compression or split.")
+    ] = "",
+    runs: _Runs = None,
+    as_json: flags.Json = False,
+) -> None:
+    """Show a stored run: what it is, what worked on it, and every measure of its scores."""
+    from dfbench.results.checked import check_run
+    from dfbench.results.measures import measures_of, worst_groups
+    from dfbench.results.paired import scored_videos
+    from dfbench.results.renderings.measures import measures_tables
+    from dfbench.runs.evidence.recorded import open_run
+
+    run = open_run(name, _settings(context, runs))
+    problems = check_run(run).problems
+    found = measures_of(scored_videos(run), by=by)
+    if as_json:
+        output.say_json(
+            {
+                "run": run.folder.name,
+                "entry": run.record.entry,
+                "status": run.record.status,
+                "problems": problems,
+                "measures": [one.to_json() for one in found],
+            }
+        )
+        return
+    output.say_lines(_facts(run))
+    for table in measures_tables(found):
+        output.print_table(table)
+    output.say_lines(worst_groups(found))
+    for problem in problems:
+        output.say(f"warning: not to be trusted: {problem}", error=True)
+
+
+def _facts(run: StoredRun) -> Iterator[str]:
+    """What a run says of itself, a line for each fact."""
+    record = run.record
+    weights = record.detector.weights_sha256
+    yield f"{run.folder.name}: {record.entry}"
+    yield f"  detector:  {record.detector.name}, {f'weights {weights}' if weights else 'without weights'}"
+    yield f"  protocol:  {record.protocol.name} on the corpus {record.corpus}"
+    yield f"  status:    {record.status}{record.error and f': {record.error}'}"
+    for session in record.sessions:
+        software = session.software
+        where = ", ".join(filter(None, [session.device, software.cpu, software.platform]))
+        until = session.finished or "killed"
+        yield f"  session:   {session.started} to {until}, dfbench {software.dfbench}, {where}"
+        if session.finder:
+            yield f"  faces by:  {session.finder}"
 
 
 @app.command("verify")
