@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dfbench.data.datasets.leakage import Leak
 from dfbench.errors import RunError
@@ -120,3 +123,54 @@ def test_the_sets_of_the_protocol_are_meant_where_it_trains_on_the_dataset(
     card = replace(session.spec.card(), trained_on=frozenset({"folder"}))
     tests = {"folder": session.videos(VideoSelection("folder", ("test",)))}
     assert leaks_into_tests(session, card, tests) == (LEAK,)
+
+
+def test_weights_of_another_corpus_saw_other_videos_of_the_same_name(
+    session_of: Callable[[str], ProtocolSession],
+) -> None:
+    session = session_of(LINES)
+    trained = session.videos(VideoSelection("folder", ("train",)))
+    card = replace(session.spec.card(), trained_on=frozenset({"folder"}))
+    for corpora in (frozenset({"own"}), frozenset({"own", "demo"}), None):
+        with pytest.raises(RunError, match="holds 1 training videos"):
+            leaks_into_tests(session, replace(card, corpora=corpora), {"folder": trained})
+    rendered = replace(card, corpora=frozenset({"demo"}))
+    assert leaks_into_tests(session, rendered, {"folder": trained}) == ()
+
+
+@given(seed=st.integers(0, 99))
+@settings(max_examples=10, deadline=None)
+def test_the_order_of_the_sets_decides_no_leak(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sets = {
+        name: [
+            Video(
+                "d",
+                f"{name}{number}",
+                Path(name) / str(number),
+                Label.REAL,
+                name,
+                "real",
+                "",
+                (),
+                f"g{group}",
+            )
+            for number, group in enumerate(rng.integers(0, 6, 4))
+        ]
+        for name in ("train", "val", "test", "more")
+    }
+
+    def found(order: int) -> set[Leak]:
+        mixed = {name: [videos[at] for at in rng.permutation(4)] for name, videos in sets.items()}
+        tests = {name: mixed[name] for name in ("test", "more")[:: 1 if order else -1]}
+        leaks = compare_videos(train=mixed["train"], validation=mixed["val"], tests=tests)
+        assert len(set(leaks)) == len(leaks)  # each is told once
+        return set(leaks)
+
+    assert found(0) == found(1)
+    groups = {name: {video.group for video in videos} for name, videos in sets.items()}
+    shared = {(leak.first, leak.second, leak.test): set(leak.names) for leak in found(0)}
+    assert shared.get(("training", "validation", ""), set()) == groups["train"] & groups["val"]
+    for test in ("test", "more"):
+        assert shared.get(("training", "test", test), set()) == groups["train"] & groups[test]
+        assert shared.get(("validation", "test", test), set()) == groups["val"] & groups[test]

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.cli.toy_corpus import ToyPlugin
+from tests.runs.toy_runs import Notes
 
-from dfbench.errors import LayoutError, UsageError
+from dfbench.errors import LayoutError, SettingsError, UnknownNameError, UsageError
 from dfbench.exchanged import DatasetIndex
 from dfbench.hooks.host import Host
 from dfbench.hooks.registry import Registry
@@ -16,10 +18,17 @@ from dfbench.progress import SilentProgress
 from dfbench.runs.planning.finders import with_finder
 from dfbench.runs.planning.indexing import index_at
 from dfbench.runs.planning.session import Session
-from dfbench.runs.planning.sources import DataSource, made_corpus, with_corpora
+from dfbench.runs.planning.sources import (
+    DataSource,
+    configured_source,
+    corpus_to_make,
+    data_source,
+    made_corpus,
+    with_corpora,
+)
 from dfbench.runs.records.provenance import run_identity
 from dfbench.settings import Settings
-from dfbench.specs import FaceFinderSpec, VideoSelection
+from dfbench.specs import CorpusSpec, DatasetSpec, FaceFinderSpec, VideoSelection
 from dfbench.types import LANDMARKING, ClipSpec, FrameChoice, PrepareSpec
 
 SPEC = PrepareSpec(FrameChoice("uniform", 4))
@@ -178,3 +187,144 @@ def test_a_made_corpus_is_called_by_its_own_name(
     options = {"size": "small", "seed": 2, "progress": SilentProgress()}
     source = made_corpus(asked, Host.load().registry, Settings(cache=tmp_path), **options)  # type: ignore[arg-type]
     assert source.corpus == source.corpus_of(["ffpp", "folder"]) == "demo-small-seed2"
+
+
+@pytest.mark.parametrize(
+    ("size", "seed", "label"),
+    [
+        ("full", 0, "demo"),
+        ("small", 0, "demo-small"),
+        ("full", 3, "demo-seed3"),
+        ("small", 3, "demo-small-seed3"),
+    ],
+)
+def test_a_made_corpus_says_how_it_differs_from_the_plain_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, seed: int, label: str
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def write(folder: Path, **options: object) -> dict[str, Path]:
+        asked.append({"folder": folder, **options})
+        return {}
+
+    monkeypatch.setattr("dfbench.runs.planning.sources.load_object", lambda _: write)
+    progress = SilentProgress()
+    registry, settings = Host.load().registry, Settings(cache=tmp_path)
+    source = made_corpus("demo", registry, settings, size=size, seed=seed, progress=progress)
+    assert (source.corpus, source.made) == (label, True)
+    assert asked == [
+        {"folder": tmp_path / "corpora" / label, "size": size, "seed": seed, "progress": progress}
+    ]
+
+
+def test_a_corpus_whose_name_is_no_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = CorpusSpec(name="x" * 90, summary="", build="a:b", sizes=("full", "y" * 90))
+    monkeypatch.setattr(Registry, "corpus", lambda *_: spec)
+    monkeypatch.setattr("dfbench.runs.planning.sources.load_object", lambda _: pytest.fail)
+    with pytest.raises(UsageError, match=r"corpus 'x+' in this size and by this seed is called"):
+        made_corpus(
+            spec.name,
+            Host.load().registry,
+            Settings(cache=tmp_path),
+            size=spec.sizes[1],
+            seed=1,
+            progress=SilentProgress(),
+        )
+    with pytest.raises(UnknownNameError, match="no size 'huge' in corpus"):
+        made_corpus(
+            spec.name,
+            Host.load().registry,
+            Settings(cache=tmp_path),
+            size="huge",
+            seed=1,
+            progress=SilentProgress(),
+        )
+    monkeypatch.setattr("dfbench.runs.planning.sources.load_object", lambda _: "text")
+    with pytest.raises(UsageError, match="a:b is not callable"):
+        made_corpus(
+            spec.name,
+            Host.load().registry,
+            Settings(cache=tmp_path),
+            size="full",
+            seed=1,
+            progress=SilentProgress(),
+        )
+    assert not (tmp_path / "corpora").exists()
+
+
+REGISTRY = Host.load([ToyPlugin()]).registry
+
+
+def configured(roots: Mapping[str, Path]) -> DataSource:
+    return configured_source(Settings.model_validate({"data": {"roots": roots}}), REGISTRY)
+
+
+def test_roots_are_known_by_any_name_of_their_data_set(tmp_path: Path) -> None:
+    source = configured({"toys": tmp_path, "toy": tmp_path, "toi": tmp_path / "x"})
+    assert source.roots == {"toy": tmp_path}
+    ((name, (root, error)),) = source.unknown.items()
+    assert (name, root) == ("toi", tmp_path / "x")
+    assert "'toi'" in error.message
+    with pytest.raises(SettingsError, match="gives toy two roots, as toys and as toy"):
+        configured({"toys": tmp_path, "toy": tmp_path / "other"})
+
+
+def test_a_root_that_cannot_be_used_says_which_and_why(tmp_path: Path) -> None:
+    source = configured({"toy": tmp_path / "gone", "toi": tmp_path})
+    with pytest.raises(SettingsError, match=r"the root of dataset 'toy', .*gone, cannot be used") as caught:
+        source.root("toy")
+    assert "correct [data.roots]" in caught.value.hints[0]
+    with pytest.raises(SettingsError, match="no root is configured for dataset 'dfdc'") as caught:
+        source.root("dfdc")
+    assert caught.value.hints[0].startswith("[data.roots] toi: ")  # perhaps that was meant
+    assert "--only NAME" in caught.value.hints[2]
+
+
+@pytest.mark.parametrize(
+    ("own", "host", "inside", "has"),
+    [(True, True, "", True), (True, False, "", True), (False, True, "toy", True), (False, False, "", False)],
+)
+def test_a_root_of_its_own_goes_before_that_of_another(
+    tmp_path: Path, own: bool, host: bool, inside: str, has: bool
+) -> None:
+    guest = DatasetSpec(name="guest", summary="", build="a:b", root_of="toy", needs=("toy",))
+    roots = {"guest": tmp_path / "guest"} if own else {}
+    roots |= {"toy": tmp_path / "toy"} if host else {}
+    for root in roots.values():
+        root.mkdir()
+    source = DataSource("official", roots, made=False)
+    assert (source.inside(guest), source.has(guest)) == (inside, has)
+    if has:
+        assert source.root_for(guest) == tmp_path / (inside or "guest")
+    if host:
+        assert source.needed_by(guest) == {"toy": tmp_path / "toy"}
+    else:
+        with pytest.raises(SettingsError, match="'toy'"):
+            source.needed_by(guest)
+
+
+def test_only_where_nothing_is_configured_the_demo_is_made_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def corpus(name: str, *_: object, **__: object) -> DataSource:
+        made.append(name)
+        return DataSource(name, {}, made=True)
+
+    monkeypatch.setattr("dfbench.runs.planning.sources.made_corpus", corpus)
+    nothing, something = Settings(), Settings.model_validate({"data": {"roots": {"toy": tmp_path / "gone"}}})
+    notes = Notes()
+    assert data_source("", REGISTRY, nothing, progress=notes).corpus == "demo"
+    assert "No data roots" in notes.said[0]
+    assert "DEMO corpora" in notes.said[0]
+    assert len(notes.said) == 2
+    assert data_source("demo", REGISTRY, something, progress=notes).made
+    assert len(notes.said) == 2  # who asks for it is not told
+    source = data_source("", REGISTRY, something, progress=notes)
+    assert (source.made, source.roots) == (False, {"toy": tmp_path / "gone"})  # never replaced
+    assert made == ["demo", "demo"]
+    assert [corpus_to_make(data, something) for data in ("", "demo")] == ["", "demo"]
+    misspelt = Settings.model_validate({"data": {"roots": {"toi": tmp_path}}})
+    data_source("", REGISTRY, misspelt, progress=notes)
+    assert notes.said[-1].startswith("warning: [data.roots] toi: ")

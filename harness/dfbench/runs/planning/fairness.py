@@ -41,7 +41,7 @@ def compare_videos(
     for role, others in used.items():
         for name, videos in tested.items():
             found += [replace(leak, test=name) for leak in leaks(role, others, "test", videos)]
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
 def by_dataset(found: Iterable[Leak]) -> dict[str, list[str]]:
