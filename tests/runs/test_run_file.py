@@ -9,7 +9,22 @@ import pytest
 
 from dfbench.errors import StoreError
 from dfbench.runs.records.record import RunRecord
-from dfbench.runs.records.run_file import make_folder, refuse_unusable, remove_run, run_folders
+from dfbench.runs.records.run_file import (
+    FILES,
+    LOCK,
+    MANIFEST,
+    NAME,
+    REPLACED,
+    SUMS,
+    make_folder,
+    read_files,
+    refuse_unusable,
+    refuse_unwritable,
+    remove_run,
+    run_folders,
+    set_aside,
+    write_files,
+)
 
 RECORD = {"detector": {"name": "net"}, "entry": "net \u00e9 (seed 0)"}
 NET = RunRecord.made(RECORD)
@@ -130,3 +145,67 @@ def test_a_run_is_made_in_the_folder_of_runs(tmp_path: Path) -> None:
     (tmp_path / "runs" / "linked").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match="does not lie below"):
         make_folder(tmp_path / "runs" / "linked")
+
+
+@pytest.mark.parametrize("other", ["", "notes.txt", "scores/part-00000.parquet"])
+def test_of_a_run_without_scores_every_file_that_is_ours_goes(tmp_path: Path, other: str) -> None:
+    run = tmp_path / "run"
+    (run / "scores").mkdir(parents=True)
+    for name in (NAME, FILES, MANIFEST, SUMS, LOCK, *([other] if other else [])):
+        (run / name).touch()
+    remove_run(run)
+    left = sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
+    assert left == ([other] if other else [])
+    assert run.exists() is bool(other)
+
+
+def test_what_cannot_be_moved_aside_is_told_and_stays(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "run"
+    assert set_aside(run) is None
+    run.mkdir(parents=True)
+    (run / NAME).touch()
+    (run.parent / REPLACED).touch()  # a file where the folder should be
+    with pytest.raises(StoreError, match="cannot move"):
+        set_aside(run)
+    assert (run / NAME).exists()
+    (run.parent / REPLACED).unlink()
+    first = set_aside(run)
+    run.mkdir()
+    second = set_aside(run)
+    assert first is not None
+    assert second is not None
+    assert first != second  # one is kept for each time
+    assert (first / NAME).exists()
+
+
+def test_runs_are_listed_by_name_and_other_things_left_out(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        (tmp_path / name).mkdir()
+    for name in ("b", "a"):
+        (tmp_path / name / NAME).touch()
+    (tmp_path / "run.json").touch()
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / NAME).symlink_to(tmp_path / "nowhere")  # reading it will say what is wrong
+    assert [run.name for run in run_folders(tmp_path)] == ["a", "b", "d"]
+    assert list(run_folders(tmp_path / "run.json")) == list(run_folders(tmp_path / "gone")) == []
+
+
+def test_fingerprints_that_cannot_be_read_are_none(tmp_path: Path) -> None:
+    files = {("toy", "a"): ("1", "2"), ("toy", "b"): ("3",)}
+    write_files(tmp_path, [{("toy", "a"): ("1", "2")}, {("toy", "b"): ("3",)}])
+    assert read_files(tmp_path) == files
+    for content in ("{", "[[1]]", "[3]", "3", '{"a": 1}'):
+        (tmp_path / FILES).write_text(content)
+        assert read_files(tmp_path) == {}
+    (tmp_path / FILES).unlink()
+    assert read_files(tmp_path) == {}
+
+
+def test_a_folder_of_runs_that_cannot_be_used_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for refuse in (refuse_unusable, refuse_unwritable):
+        refuse(tmp_path / "new" / "runs")
+        with pytest.raises(StoreError, match="folder of runs") as caught:
+            refuse(tmp_path / "file" / "runs")
+        assert "set `runs` in dfbench.toml" in caught.value.hints[0]
+    assert not (tmp_path / "new").exists()
