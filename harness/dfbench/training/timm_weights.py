@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _HINTS = ("download it again",)
+_NAMED = 3  # tensors that an error names
 TIMM = "timm:"  # before the name of weights, in --start timm:NAME=FILE
 
 
@@ -57,14 +58,29 @@ def read_start(weights: StartWeights, **network: Any) -> Mapping[str, Tensor]:
 
 
 def _made_by_timm(name: str, path: Path, network: Mapping[str, Any]) -> Mapping[str, Tensor]:
-    """The state of timm's network of this name, without its last layer, with the weights of a file that holds only tensors."""
+    """The state of timm's network of this name, without its last layer, with the weights of a file that holds only tensors.
+
+    Raises WeightsError if the file lacks some of them: timm would leave these at random, and say so in a log alone.
+    """
+    state, other = (_built(name, path, network, seed=seed) for seed in (0, 1))
+    if drawn := [key for key, value in state.items() if not value.equal(other[key])]:
+        more = f" and {len(drawn) - _NAMED} more" if len(drawn) > _NAMED else ""
+        raise WeightsError(
+            f"{path} holds no weights of {name}: it lacks {', '.join(drawn[:_NAMED])}{more}",
+            hints=(f"name the network that it is of: --start {TIMM}NAME={path}",),
+        )
+    return state
+
+
+def _built(name: str, path: Path, network: Mapping[str, Any], *, seed: int) -> Mapping[str, Tensor]:
+    """The state of timm's network with what a file holds of it; the rest is drawn from `seed`. Raises WeightsError."""
     import timm
 
     from dfbench.training.randomness import drawing_from
 
     overlay = {"file": str(path.absolute())}
     try:
-        with drawing_from(0):
+        with drawing_from(seed):
             built = timm.create_model(
                 name, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, **network
             )
