@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MEASURED = Path(__file__).with_name("measured.csv")
 PROTOCOL = "cross-dataset"
 COLUMNS = ("celeb_df_v2", "dfdc", "dfd", "mean")  # of a board, and of what was measured
-FEWEST = 3  # runs, for a spread
+FEWEST = 3  # degrees of freedom of a spread
 SURE = 0.99  # share of further runs that lie inside
 
 
@@ -51,31 +51,35 @@ def read_measured(path: Path = MEASURED, *, generator: str = GENERATOR) -> pd.Da
 def compare(board: pd.DataFrame, measured: pd.DataFrame) -> list[Comparison]:
     """Compare each entry of `board` (from `dfbench.leaderboard`) with the measured runs of its detector.
 
-    A detector that was not measured at least FEWEST times, and a figure that is not there, are left out.
+    How far runs of one detector lie apart is taken from all detectors together: three runs alone would say next to nothing. A
+    detector that was not measured, and a figure that is not there, are left out; all are if the spread rests on too few runs.
     """
     found = []
     for row in board.to_dict("records"):
         runs = measured[measured["detector"] == row["detector"]]
-        if len(runs) < FEWEST:
-            continue
-        for column in COLUMNS:
+        for column in COLUMNS if len(runs) else ():
             value = float(row.get(column, float("nan")))
-            if not math.isnan(value):
-                low, high = expected(runs[column].tolist())
+            others = [part.tolist() for _, part in measured.groupby("detector")[column]]
+            if not math.isnan(value) and sum(len(part) - 1 for part in others) >= FEWEST:
+                low, high = expected(runs[column].tolist(), others)
                 found.append(Comparison(str(row["entry"]), column, value, low, high, len(runs)))
     return found
 
 
-def expected(values: list[float]) -> tuple[float, float]:
-    """Return the limits within which one further run lies with a probability of SURE, if runs are spread normally.
+def expected(values: list[float], groups: list[list[float]]) -> tuple[float, float]:
+    """Return the limits within which one run beside `values` lies with a probability of SURE, if runs are spread normally.
 
-    Source: the prediction interval of Student's t; Hahn & Meeker 1991, section 4.7.
+    `groups`: the values of all detectors, whose spread within a detector is taken as one. Source: the prediction interval of
+    Student's t with a pooled variance; Hahn & Meeker 1991, section 4.7.
     """
     import numpy as np
     from scipy.stats import t
 
-    reach = float(t.ppf(0.5 + SURE / 2, len(values) - 1)) * float(np.std(values, ddof=1))
-    reach *= float(np.sqrt(1 + 1 / len(values)))
+    freedom = sum(len(group) - 1 for group in groups)
+    variance = (
+        sum((len(group) - 1) * float(np.var(group, ddof=1)) for group in groups if len(group) > 1) / freedom
+    )
+    reach = float(t.ppf(0.5 + SURE / 2, freedom)) * math.sqrt(variance * (1 + 1 / len(values)))
     middle = float(np.mean(values))
     return max(0.0, middle - reach), min(1.0, middle + reach)
 

@@ -53,7 +53,7 @@ def test_a_figure_that_no_spread_explains_is_told(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_is_not_there_is_left_out(tmp_path: Path) -> None:
-    runs = measured(tmp_path / "m.csv", 0.75, 0.77, 0.79)
+    runs = measured(tmp_path / "m.csv", 0.75, 0.77, 0.79, 0.76)
     only_one = board(("good", "good", 0.77)).assign(dfdc=np.nan, mean=np.nan).drop(columns="dfd")
     assert [one.column for one in compare(only_one, runs)] == ["celeb_df_v2"]
 
@@ -62,7 +62,7 @@ def test_a_figure_that_is_not_there_is_left_out(tmp_path: Path) -> None:
 def test_without_enough_runs_on_these_corpora_nothing_is_said_to_be_right(
     tmp_path: Path, generator: str
 ) -> None:
-    count = 2 if generator == GENERATOR else 5
+    count = 3 if generator == GENERATOR else 5
     runs = measured(tmp_path / "m.csv", *np.linspace(0.7, 0.8, count).tolist(), generator=generator)
     assert compare(board(("good", "good", 0.75)), runs) == []
     assert "too few runs" in told([])[0]
@@ -73,16 +73,34 @@ def test_the_limits_hold_as_many_further_runs_as_they_say() -> None:
     inside = 0
     for _ in range(2000):
         *values, further = rng.normal(0.5, 0.02, 6).tolist()
-        low, high = expected(values)
+        low, high = expected(values, [values])
         inside += low <= further <= high
     assert inside / 2000 == pytest.approx(0.99, abs=0.006)
 
 
+def test_the_spread_is_that_of_all_detectors_together() -> None:
+    rng = np.random.default_rng(1)
+    inside = []
+    for _ in range(2000):
+        groups = [
+            rng.normal(middle, 0.02, count).tolist() for middle, count in ((0.5, 3), (0.8, 3), (0.6, 4))
+        ]
+        *few, further = rng.normal(0.7, 0.02, 2).tolist()  # a detector that was measured once
+        low, high = expected(few, [*groups, few])
+        inside.append(low <= further <= high)
+    assert np.mean(inside) == pytest.approx(0.99, abs=0.006)
+    alone = expected([0.7, 0.72, 0.74], [[0.7, 0.72, 0.74]])
+    together = expected([0.7, 0.72, 0.74], [[0.7, 0.72, 0.74]] * 4)
+    assert together[1] - together[0] < 0.5 * (alone[1] - alone[0])
+
+
 def test_limits_are_aucs() -> None:
-    low, high = expected([0.99, 0.95, 1.0])
+    values = [0.99, 0.95, 1.0]
+    low, high = expected(values, [values])
     assert 0.0 < low < 0.95
     assert high == 1.0
-    assert expected([0.0, 0.9, 0.3])[0] == 0.0
+    wide = [0.0, 0.9, 0.3]
+    assert expected(wide, [wide])[0] == 0.0
 
 
 def test_what_stands_in_the_file_can_be_read() -> None:
