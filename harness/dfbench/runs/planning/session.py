@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -74,6 +74,7 @@ class Session:
     def listed(self, selection: VideoSelection) -> tuple[list[Video], Listing]:
         """The videos of a selection as `videos` returns them, and how many there should be."""
         spec = self.registry.dataset(selection.dataset)
+        selection = replace(selection, dataset=spec.name)  # which videos have, whatever alias named it
         index = self.index(spec.name, selection.compression)
         for problem in index.problems:
             self.progress.note(f"warning: {problem}")

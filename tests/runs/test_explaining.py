@@ -1,0 +1,192 @@
+"""Explainers, opened and shown what was scored: which maps are made, of which clips, and what cannot be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.cli.toy_corpus import ToyPlugin
+from torch import Tensor
+
+from dfbench import Evidence, EvidenceMap, FaceTrack, TooShortError, UsageError, WeightsError
+from dfbench.data import StoredFaces, read_clips
+from dfbench.data.store.face_files import write_faces
+from dfbench.errors import PluginError, UnknownNameError
+from dfbench.hooks.host import Host
+from dfbench.progress import SilentProgress
+from dfbench.runs.evidence import explaining
+from dfbench.runs.evidence.explaining import OpenExplainer, explain_scored, open_explainer
+from dfbench.runs.evidence.scored_faces import ScoredFaces
+from dfbench.specs import DetectorSpec, LoadOptions
+from dfbench.types import ClipSpec
+
+REGISTRY = Host.load([ToyPlugin()]).registry
+CLIPS = ClipSpec(frames=2, size=16, per_video=3, margin=0.0)
+SPEC = replace(REGISTRY.detector("constant"), explain=f"{__name__}:Light", clips=CLIPS)
+MAPS = [
+    EvidenceMap("light", "how bright"),
+    EvidenceMap("dark", "how dark", standard=False),
+    EvidenceMap("edge", "how sharp"),
+]
+
+
+class Light:
+    """Bright is fake; `offered` are its maps."""
+
+    offered: Sequence[EvidenceMap] = MAPS
+
+    def __init__(self, **options: Any) -> None:
+        del options
+
+    def maps(self) -> Sequence[EvidenceMap]:
+        return self.offered
+
+    def explain(self, clips: Tensor, names: Sequence[str]) -> Evidence:
+        bright = clips.float().mean(dim=4)
+        return Evidence(bright.mean(dim=(1, 2, 3)), bright.mean(dim=(2, 3)), dict.fromkeys(names, bright))
+
+
+@contextmanager
+def offering(monkeypatch: pytest.MonkeyPatch, *maps: EvidenceMap) -> Any:
+    with monkeypatch.context() as patch:
+        patch.setattr(Light, "offered", maps)
+        yield
+
+
+def opened(*names: str, spec: DetectorSpec = SPEC, options: LoadOptions = LoadOptions()) -> list[str]:  # noqa: B008 - frozen
+    """The maps that are made."""
+    with open_explainer(spec, REGISTRY, options, names=names) as found:
+        assert found.options.device in ("cpu", "cuda")
+        assert (found.card.clips, found.weights_sha256, found.notice) == (CLIPS, "", "")
+        return [one.name for one in found.maps]
+
+
+def test_the_standard_maps_are_made_or_those_that_are_named_in_their_order() -> None:
+    assert opened() == ["light", "edge"]
+    assert opened("dark", "light", "dark") == ["dark", "light"]
+    with pytest.raises(UnknownNameError, match="no map 'lite'") as caught:
+        opened("light", "lite")
+    assert "light" in str(caught.value.hints)
+
+
+def test_of_maps_that_are_none_of_them_standard_the_first_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with offering(monkeypatch, *(replace(one, standard=False) for one in MAPS)):
+        assert opened() == ["light"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a\\b", "a\x1b[1m", "..\\x"])
+def test_a_map_whose_name_is_no_name_of_a_file_is_a_fault_of_the_plugin(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with (
+        offering(monkeypatch, MAPS[0], EvidenceMap(name, "")),
+        pytest.raises(PluginError, match="cannot be stored"),
+    ):
+        opened("light")
+
+
+def test_an_explainer_without_maps_and_a_detector_without_an_explainer_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with offering(monkeypatch), pytest.raises(PluginError, match="the explainer of 'constant' offers no map"):
+        opened()
+    with pytest.raises(UsageError, match="'constant' cannot explain itself"):
+        opened(spec=replace(SPEC, explain=""))
+
+
+def test_a_detector_that_needs_weights_is_not_opened_without_or_with_a_file_that_is_none(
+    tmp_path: Path,
+) -> None:
+    needing = replace(SPEC, needs_weights=True)
+    with pytest.raises(WeightsError, match="needs weights to explain anything"):
+        opened(spec=needing)
+    (tmp_path / "w.pt").write_bytes(b"<html>")
+    with pytest.raises(WeightsError, match=r"w\.pt"):
+        opened(spec=needing, options=LoadOptions(tmp_path / "w.pt"))
+
+
+FRAMES = [3, 4, 5, 20, 21, 22, 23, 40, 41]
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """A face file whose frame at position p has the value p everywhere."""
+    count = len(FRAMES)
+    track = FaceTrack(
+        frame_indices=np.array(FRAMES, np.int64),
+        boxes=np.stack([[8, 8, 24 + at, 24 + at] for at in range(count)]).astype(np.float32),
+        scores=np.ones(count, np.float32),
+        landmarks=np.zeros((count, 0, 2), np.float32),
+        landmark_kind="none",
+        frame_size=(64, 48),
+        quality=np.ones(count, np.float32),
+    )
+    crops = [np.full((48, 48, 3), at, np.uint8) for at in FRAMES]
+    whole = np.tile(np.array([0, 0, 48, 48], np.float32), (count, 1))
+    write_faces(tmp_path / "a.faces", StoredFaces(crops, whole, track))
+    return tmp_path / "a.faces"
+
+
+@pytest.fixture
+def explainer(monkeypatch: pytest.MonkeyPatch) -> OpenExplainer:
+    monkeypatch.setattr(explaining, "probe", lambda _: SimpleNamespace(frames=50))
+    return OpenExplainer(Light(), SPEC, SPEC.card(), "", (MAPS[0],), LoadOptions())
+
+
+def test_what_is_explained_are_the_very_clips_that_are_scored(
+    explainer: OpenExplainer, faces: Path, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    found = explain_scored(
+        explainer, Path("a.mp4"), ScoredFaces(faces, CLIPS), scratch=scratch, progress=SilentProgress()
+    )
+    clips, frames = read_clips(faces, CLIPS)
+    assert np.array_equal(found.crops, clips.reshape(-1, *clips.shape[2:]))
+    assert found.frame_indices.tolist() == frames.ravel().tolist()
+    assert found.evidence.windows.tolist() == np.arange(frames.size).reshape(frames.shape).tolist()
+    means = clips.reshape(len(clips), -1).mean(axis=1)
+    np.testing.assert_allclose(found.evidence.logits, means)
+    assert found.logit == pytest.approx(means.mean())  # pooled as the card says
+    assert (found.scored, found.margin, found.frame_size) == (True, CLIPS.margin, (64, 48))
+    # Each box is that of its own frame, squared as the crop is.
+    sides = [16 + FRAMES.index(at) for at in found.frame_indices]
+    assert (found.boxes[:, 2] - found.boxes[:, 0]).tolist() == pytest.approx(sides)
+    assert {path.name for path in scratch.iterdir()} == {"light.npy"}
+
+
+def test_a_video_too_short_for_a_clip_says_whose_it_is(
+    explainer: OpenExplainer, faces: Path, tmp_path: Path
+) -> None:
+    long = replace(CLIPS, frames=30)
+    with pytest.raises(TooShortError, match=r"^a.mp4: "):
+        explain_scored(
+            explainer, Path("a.mp4"), ScoredFaces(faces, long), scratch=tmp_path, progress=SilentProgress()
+        )
+
+
+def test_scores_of_explanations_do_not_depend_on_what_else_is_made(
+    explainer: OpenExplainer, faces: Path, tmp_path: Path
+) -> None:
+    logits = []
+    for maps in (MAPS[:1], MAPS):
+        place = tmp_path / str(len(maps))
+        place.mkdir()
+        found = explain_scored(
+            replace(explainer, maps=tuple(maps)),
+            Path("a.mp4"),
+            ScoredFaces(faces, CLIPS),
+            scratch=place,
+            progress=SilentProgress(),
+        )
+        assert set(found.evidence.maps) == {one.name for one in maps}
+        logits.append(found.logit)
+    assert logits[0] == logits[1]
+    assert torch.isfinite(torch.tensor(logits)).all()
