@@ -29,33 +29,9 @@ if TYPE_CHECKING:
 Run: TypeAlias = "str | Path | pd.DataFrame | StoredRun"
 
 
-def evaluate(request: ScoringRequest, setup: Setup, *, progress: Progress) -> tuple[StoredRun, pd.DataFrame]:
-    """Score the requested videos as far as they are not scored yet, and return the run with its result table.
-
-    The notes of the table say so if the run was altered after it was scored.
-    """
-    from dfbench.hooks.events import Events
-    from dfbench.hooks.manners import generators_kept
-    from dfbench.results.tabulation import table_of
-    from dfbench.runs.scoring.evaluation import score_detector
-
-    with generators_kept():
-        scored = score_detector(request, setup, progress=progress)
-    run, events = scored.run, Events(setup.host, progress)
-    try:
-        table = table_of(scored, cache=setup.settings.cache, progress=progress)
-    except BaseException as error:
-        if scored.computed:
-            events.run_failed(run.record, run.folder, error)
-        raise
-    if scored.computed:
-        events.run_finished(run.record, run.folder, table)
-    return run, table
-
-
 @names_checked
 def run(
-    detector: str,
+    detector: str | Sequence[str],
     protocol: str = "cross-dataset",
     *,
     data: str = "",
@@ -63,7 +39,7 @@ def run(
     dataset: str = "",
     splits: str | Sequence[str] = (),
     compression: str = "",
-    weights: Path | str | None = None,
+    weights: Path | str | Mapping[str, Path | str] | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: str = FULL_PRECISION,
@@ -75,47 +51,70 @@ def run(
     force: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Score a detector by a protocol, or on one dataset, and return the result table.
+    """Score a detector, or several, by a protocol, or on one dataset, and return the result table.
+
+    `detector` is a name, or a list of names: the faces of all are then prepared in one pass over the videos, and each is scored
+    as if it were alone. "all" stands for every detector that can be scored without a training; a warning tells of the others.
 
     `data` selects the data: "demo" for corpora that are generated here, of a `size`; "" for the configured roots. `only`
     restricts the tests of the protocol. `dataset` tests a single dataset instead, such as your own videos (`run("chance",
     dataset="folder")`): its `splits` (default: the test split) at a `compression` (default: the dataset's standard one).
 
-    `weights` is a weights file. Without one, the weights of the training are used that `recipe`, `overrides` (recipe fields by
-    name), `train_compression`, `synthesizer` (as in `train`) and `seed` describe. With a file that stores no recipe, `recipe`
-    and `overrides` say how to read it. `device` is "cpu", "cuda", "cuda:1", "mps" or "auto"; `precision` is one that the
-    detector offers. `force` scores everything again and keeps the earlier run.
+    `weights` is a weights file, or of several detectors a mapping of names to files. Without one, the weights of the training
+    are used that `recipe`, `overrides` (recipe fields by name), `train_compression`, `synthesizer` (as in `train`) and `seed`
+    describe. With a file that stores no recipe, `recipe` and `overrides` say how to read it. `device` is "cpu", "cuda",
+    "cuda:1", "mps" or "auto"; `precision` is one that the detector offers. `force` scores everything again and keeps the
+    earlier run.
 
     results/README.md describes the columns. The last one, `run`, is the name of the run, by which `open_run`, `scores` and
     `compare` find it. Warns (CoverageWarning) with the notes of the table, for example if videos are missing or an estimate
     rests on too few. Raises DfbenchError.
     """
-    from dfbench.results.table_notes import warnings_of
-    from dfbench.runs.planning.requests import ScoringRequest
+    import pandas as pd
 
-    request = ScoringRequest(
-        detector=detector,
-        protocol=protocol,
-        data=data,
-        only=_names(only),
-        dataset=dataset,
-        splits=_names(splits),
-        compression=compression,
-        weights=None if weights is None else Path(weights),
-        seed=seed,
-        device=device,
-        precision=precision,
-        size=size,
-        recipe=recipe,
-        train_compression=train_compression,
-        synthesizer=synthesizer,
-        overrides=_texts(overrides),
-        force=force,
-    )
-    done, table = evaluate(request, Setup(), progress=progress or SilentProgress())
-    for sentence in warnings_of(table):
-        warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=3)
-    return table.assign(run=done.name).astype({"run": "str"})
+    from dfbench.results.evaluating import evaluate_all, require_all_scored
+    from dfbench.results.table_notes import warnings_of
+    from dfbench.runs.planning.requests import ScoringRequest, weights_of_each
+    from dfbench.runs.scoring.several import FailedRun
+
+    names = _names(detector)
+    given = weights_of_each(names, weights if isinstance(weights, Mapping) else [weights] if weights else [])
+    requests = [
+        ScoringRequest(
+            detector=name,
+            protocol=protocol,
+            data=data,
+            only=_names(only),
+            dataset=dataset,
+            splits=_names(splits),
+            compression=compression,
+            weights=given.get(name),
+            seed=seed,
+            device=device,
+            precision=precision,
+            size=size,
+            recipe=recipe,
+            train_compression=train_compression,
+            synthesizer=synthesizer,
+            overrides=_texts(overrides),
+            force=force,
+        )
+        for name in names
+    ]
+    tables, failed = [], []
+    for done in evaluate_all(requests, Setup(), progress=progress or SilentProgress()):
+        if isinstance(done, FailedRun):
+            failed.append(done)
+            if not done.member.named:
+                told = f"{done.member.request.detector} is left out: {done.error.headline}"
+                warnings.warn(for_terminal(told), CoverageWarning, stacklevel=3)
+            continue
+        stored, table = done
+        for sentence in warnings_of(table):
+            warnings.warn(for_terminal(sentence), CoverageWarning, stacklevel=3)
+        tables.append(table.assign(run=stored.name).astype({"run": "str"}))
+    require_all_scored(failed, [str(table["run"].iloc[0]) for table in tables])
+    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
 
 @names_checked

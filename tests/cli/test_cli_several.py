@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.cli.command import Dfbench
-from tests.cli.toy_several import WISHES, Counts, open_several
+from tests.cli.toy_lab import FITTED
+from tests.cli.toy_several import FAULTS, WISHES, Counts, open_several
+
+import dfbench as dfbench_api
+from dfbench.errors import CoverageWarning, RunError
+from dfbench.runs.records.score_table import read_scores
 
 
 @pytest.fixture
@@ -23,24 +30,24 @@ def test_faces_for_several_detectors_are_decoded_and_searched_once(dfbench: Dfbe
     ended = dfbench(*what, *of(*WISHES, "plain"))
     assert ended.code == 0, ended.err
     told = [line.split("\t")[:3] for line in ended.out.splitlines()]
-    assert told[:3] == [[name, "ok", "4"] for name in WISHES]
+    assert told[:3] == [[name, "ok", "6"] for name in WISHES]
     assert [line[1] for line in told[3:]] == ["boxes"]  # one table: all are served by the sharpest faces
-    assert counts.decoded == {str(number): 1 for number in range(4, 8)}
-    assert len(counts.searched) == 4 * 2
+    assert counts.decoded == {str(number): 1 for number in range(4, 10)}
+    assert len(counts.searched) == 6 * 2
     assert set(counts.searched.values()) == {1}
     counts.clear()
     for name in WISHES:
         assert dfbench(*what, *of(name)).code == 0
-        assert dfbench("data", "status", "folder", "--split", "test", *of(name)).out.startswith("ok\t4\n")
+        assert dfbench("data", "status", "folder", "--split", "test", *of(name)).out.startswith("ok\t6\n")
     assert not counts.decoded
 
 
 def test_shares_for_several_detectors_are_of_videos(dfbench: Dfbench, counts: Counts) -> None:
     what = ("data", "prepare", "folder", *of("plain", "lab"))
-    for share, numbers in (("1/2", "0246"), ("2/2", "1357")):
+    for share, numbers in (("1/2", "02468"), ("2/2", "13579")):
         counts.clear()
         ended = dfbench(*what, "--set", "frames=2", "--shard", share)
-        assert (ended.code, ended.out) == (0, "plain\tok\t4\nlab\tok\t4\n"), ended.err
+        assert (ended.code, ended.out) == (0, "plain\tok\t5\nlab\tok\t5\n"), ended.err
         assert counts.decoded == dict.fromkeys(numbers, 1)
 
 
@@ -53,3 +60,128 @@ def test_preparing_for_several_detectors_refuses_what_is_of_one(dfbench: Dfbench
         ended = dfbench(*what, option, value)
         assert (ended.code, words in " ".join(ended.err.split())) == (2, True), ended.err
     assert not counts.decoded
+
+
+ONE = ("--dataset", "folder")
+SIDE = "side by side"
+
+
+def scored(folder: str) -> dict[str, pd.DataFrame]:
+    """What is stored of each run in a folder of runs, by its name, without the time that it took."""
+    return {run.name: read_scores(run).drop(columns="seconds") for run in sorted(Path(folder).iterdir())}
+
+
+def require_equal(runs: dict[str, pd.DataFrame], others: dict[str, pd.DataFrame]) -> None:
+    assert runs.keys() == others.keys()
+    for name, scores in runs.items():
+        pd.testing.assert_frame_equal(scores, others[name], check_exact=True)
+
+
+def test_each_of_several_is_scored_as_if_it_were_alone(dfbench: Dfbench, counts: Counts) -> None:
+    ended = dfbench("run", *of(*WISHES), *ONE, DFBENCH_RUNS="together")
+    assert ended.code == 0, ended.err
+    assert counts.decoded == {str(number): 1 for number in range(4, 10)}
+    assert set(counts.searched.values()) == {1}
+    for name in WISHES:
+        alone = dfbench("run", *of(name), *ONE, DFBENCH_RUNS="alone", DFBENCH_CACHE=name)
+        assert (alone.code, SIDE in alone.out) == (0, False)
+    require_equal(scored("together"), scored("alone"))
+    assert len(scored("together")) == len(WISHES)
+    counts.clear()
+    again = dfbench("run", *of(*WISHES), *ONE, DFBENCH_RUNS="together")
+    assert again.err.count("this run is complete, nothing to compute") == len(WISHES)
+    assert not counts.decoded
+    *_, table = again.out.partition(SIDE)
+    assert all(name in table for name in WISHES)
+    assert sum(line.startswith("stored in ") for line in again.out.splitlines()) == len(WISHES)
+
+
+def test_one_that_fails_harms_no_other_and_is_told_at_the_end(dfbench: Dfbench, counts: Counts) -> None:
+    del counts
+    FAULTS["sharp"] = ZeroDivisionError("the fault")
+    ended = dfbench("run", *of(*WISHES), *ONE, "--json")
+    assert ended.code == 1
+    assert {row["detector"] for row in json.loads(ended.out)} == {"plain", "pair"}
+    assert "error: not scored: sharp" in ended.err
+    assert "  | sharp: the detector failed: ZeroDivisionError: the fault" in ended.err
+    FAULTS.clear()
+    ended = dfbench("run", *of(*WISHES), *ONE, "--json")
+    assert ended.code == 0
+    assert len({row["entry"] for row in json.loads(ended.out)}) == len(WISHES)
+
+
+def test_what_is_interrupted_goes_on(dfbench: Dfbench, counts: Counts) -> None:
+    what = ("run", *of(*WISHES), *ONE)
+    FAULTS["sharp"] = KeyboardInterrupt()
+    assert dfbench(*what, DFBENCH_RUNS="cut").code == 130
+    assert [name.split("-")[0] for name in scored("cut")] == ["plain"]
+    FAULTS.clear()
+    counts.clear()
+    ended = dfbench(*what, DFBENCH_RUNS="cut")
+    assert (ended.code, ended.err.count("nothing to compute")) == (0, 1), ended.err
+    assert not counts.decoded
+    assert dfbench(*what, DFBENCH_RUNS="whole").code == 0
+    require_equal(scored("cut"), scored("whole"))
+
+
+def test_all_are_those_that_can_be_scored_with_what_is_here(dfbench: Dfbench, counts: Counts) -> None:
+    what = ("run", "-d", "all", "-p", "own-splits")
+    ended = dfbench(*what)
+    assert ended.code == 0, ended.err
+    assert "absent is left out: " in ended.out
+    assert "not_installed_anywhere" in ended.out
+    assert "lab is left out: detector 'lab' is not trained yet" in ended.out
+    assert all(name in ended.out.partition(SIDE)[2] for name in WISHES)
+    assert counts.decoded == {str(number): 1 for number in range(4, 10)}
+    assert dfbench("train", "-d", "lab", "-p", "own-splits").code == 0
+    ended = dfbench(*what, "--json")
+    assert {row["detector"] for row in json.loads(ended.out)} == {*WISHES, "lab"}
+    assert "absent is left out: " in ended.err
+
+
+def test_those_that_are_named_are_trained_first(
+    dfbench: Dfbench, counts: Counts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DFBENCH_DATA__ROOTS__FOLDER")
+    what = ("-p", "own-splits", "--data", "toys")
+    assert dfbench("run", "-d", "all", *what).code == 0
+    assert not FITTED.exists()
+    counts.clear()
+    ended = dfbench("run", *of("plain", "lab"), "-d", "all", *what, "--json")
+    assert ended.code == 0, ended.err
+    assert [row["detector"] for row in json.loads(ended.out)[::2]] == ["plain", "lab", "pair", "sharp"]
+    assert FITTED.read_text() == "fit\n"
+    assert counts.decoded == {str(number): 1 for number in range(4)}  # the others were
+
+
+def test_weights_of_several_are_told_apart(dfbench: Dfbench, counts: Counts) -> None:
+    del counts
+    Path("lab.json").write_text('{"frames": 1, "scale": 2}')
+    for detectors, given, words in (
+        (("plain", "lab"), ("lab.json",), "of several detectors, it must be told whose they are"),
+        (("plain", "lab"), ("labs=lab.json",), "--weights labs=lab.json: there is no --detector labs"),
+        (("plain", "lab"), ("lab=a", "lab=b"), "--weights lab=... is given twice"),
+        (("all",), ("lab.json",), "not with --detector all"),
+    ):
+        ended = dfbench("run", *of(*detectors), *ONE, *(word for one in given for word in ("--weights", one)))
+        assert (ended.code, words in ended.err) == (2, True), ended.err
+    what = (*ONE, "-p", "own-test", "--json")
+    together = dfbench(
+        "run", *of("plain", "lab"), *what, "--weights", "lab=lab.json", DFBENCH_RUNS="together"
+    )
+    assert together.code == 0, together.err
+    for name, weights in (("plain", ()), ("lab", ("--weights", "lab.json"))):
+        assert dfbench("run", *of(name), *what, *weights, DFBENCH_RUNS="alone").code == 0
+    require_equal(scored("together"), scored("alone"))
+
+
+def test_several_are_scored_from_python(counts: Counts) -> None:
+    with pytest.warns(CoverageWarning) as told:
+        table = dfbench_api.run("all", dataset="folder")
+    assert [str(one.message).split(":")[0] for one in told][:2] == ["absent is left out", "lab is left out"]
+    assert set(table["detector"]) == set(WISHES)
+    assert table.groupby("detector")["run"].nunique().tolist() == [1] * len(WISHES)
+    assert counts.decoded == {str(number): 1 for number in range(4, 10)}
+    FAULTS["pair"] = ZeroDivisionError("the fault")
+    with pytest.raises(RunError, match="not scored: pair"), pytest.warns(CoverageWarning):
+        dfbench_api.run(["plain", "pair"], dataset="folder", force=True)

@@ -20,15 +20,16 @@ from PIL import Image
 from tests.cli.command import write
 from tests.cli.toy_lab import Lab, WholeFrame, clips_of
 
-from dfbench import ClipSpec, DetectorSpec, FaceFinderSpec, Faces, hookimpl
+from dfbench import ClipSpec, CorpusSpec, DetectorSpec, FaceFinderSpec, Faces, hookimpl
 from dfbench.data.decoding.video import read_frames
 from dfbench.data.faces import video_faces
 from dfbench.data.preparing.process import OwnProcess
 from dfbench.hooks.host import Host
+from dfbench.interfaces import Progress
 
 SIDE = 48
 SEARCHED: Counter[bytes] = Counter()  # how often each frame was searched
-FAULTS: set[str] = set()  # names of the detectors that fail
+FAULTS: dict[str, BaseException] = {}  # what detectors raise, by their names
 
 # All want the same two frames of a video: as two clips or as one, small or sharp, of more or less around the face.
 WISHES: Mapping[str, ClipSpec] = {
@@ -57,7 +58,7 @@ class Reddish:
 
     def score(self, clips: torch.Tensor) -> torch.Tensor:
         if self.name in FAULTS:
-            raise ZeroDivisionError("the fault")
+            raise FAULTS[self.name]
         return self._scale * (clips[..., 0].float().mean(dim=(1, 2, 3)) / 64 - 2)
 
 
@@ -96,6 +97,11 @@ class Several(Lab):
 
     @staticmethod
     @hookimpl
+    def dfbench_corpora() -> list[CorpusSpec]:
+        return [CorpusSpec(name="toys", summary="Made videos.", build=f"{__name__}:write_corpus")]
+
+    @staticmethod
+    @hookimpl
     def dfbench_face_finders() -> list[FaceFinderSpec]:
         return [FaceFinderSpec(name="whole", summary="The whole frame.", build=f"{__name__}:Counting")]
 
@@ -112,23 +118,36 @@ class Counts:
         self.searched.clear()
 
 
-def open_several(folder: Path, monkeypatch: pytest.MonkeyPatch, *, videos: int = 2) -> Counts:
-    """Install the plugin, write so many own videos of each class, and prepare in this process; returns what is counted."""
+def open_several(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counts:
+    """Install the plugin, write own videos, two to train on, two to validate and six to test on, and prepare in this process;
+    returns what is counted."""
     load = Host.load
     monkeypatch.setattr(Host, "load", lambda *_: load([Several()]))
+    monkeypatch.setenv(
+        "DFBENCH_DISABLE_PLUGINS", "baselines,fakestormer,demo"
+    )  # all detectors are those of here
     monkeypatch.setenv("DFBENCH_FACE_FINDER", "whole")
     monkeypatch.setenv("DFBENCH_WORKERS", "1")
-    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(folder))
+    monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(write_videos(folder)))
+    return _counted(monkeypatch)
+
+
+def write_corpus(folder: Path, *, size: str, seed: int, progress: Progress) -> Mapping[str, Path]:
+    """Write the same videos as a corpus that is made here."""
+    del size, seed, progress
+    return {"folder": write_videos(folder)}
+
+
+def write_videos(folder: Path) -> Path:
+    """Write ten videos of three frames of noise, the fake ones brighter; returns `folder`."""
     lines, files = ["path,label,split,group"], dict[str, bytes]()
     rng = np.random.default_rng(17)
-    numbers = [("train", 2), ("val", 2), ("test", 2 * videos)]
-    for number, split in enumerate(split for split, count in numbers for _ in range(count)):
+    for number, split in enumerate([*["train"] * 2, *["val"] * 2, *["test"] * 6]):
         lines.append(f"{number},{('real', 'fake')[number % 2]},{split},person {number}")
         for step in range(3):
             files[f"{number}/{step}.png"] = _picture(rng, bright=60 + 60 * (number % 2))
     files["videos.csv"] = "\n".join(lines).encode()
-    write(folder, files)
-    return _counted(monkeypatch)
+    return write(folder, files)
 
 
 def _picture(rng: np.random.Generator, *, bright: int) -> bytes:

@@ -11,10 +11,11 @@ import pytest
 from tests.cli.toy_corpus import PER_SPLIT, ToyTrainer, write_toy
 from tests.runs.toy_runs import REQUEST, Cut, Scoring, only_run, toy_setup
 
-from dfbench import RunRecord, TrainingFacts, api, hookimpl
+from dfbench import RunRecord, TrainingFacts, hookimpl
 from dfbench.errors import DfbenchError, StoreError
 from dfbench.exchanged import TrainingRequest
 from dfbench.progress import SilentProgress
+from dfbench.results.evaluating import evaluate
 from dfbench.runs.planning.requests import TrainingOptions
 from dfbench.runs.records.trained import TRAINING_FILE, finished_weights
 from dfbench.runs.trainings.processes import train_detector
@@ -72,7 +73,7 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Listener:
 
 
 def run_toy(listener: Listener) -> pd.DataFrame:
-    _, table = api.evaluate(REQUEST, toy_setup(listener), progress=SilentProgress())
+    _, table = evaluate(REQUEST, toy_setup(listener), progress=SilentProgress())
     return table
 
 
@@ -129,7 +130,7 @@ def test_a_run_whose_table_cannot_be_made_is_told_as_failed_and_stays_complete(
         raise StoreError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dfbench.results.tabulation.table_of", full)
+        patch.setattr("dfbench.results.evaluating.table_of", full)
         with pytest.raises(StoreError, match="no space left"):
             run_toy(listener)
     _, (name, run, what) = listener.heard

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +11,20 @@ from dfbench.cli.shared import setup_of
 from dfbench.escaping import for_shell
 from dfbench.types import COVERAGE_LIMIT
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def run_command(
     context: typer.Context,
-    detector: Annotated[list[str], typer.Option("--detector", "-d", help="A detector; repeat for several.")],
+    detector: Annotated[
+        list[str],
+        typer.Option(
+            "--detector",
+            "-d",
+            help="A detector; repeat for several. 'all': each that can be scored without training it first.",
+        ),
+    ],
     protocol: Annotated[
         str,
         typer.Option("--protocol", "-p", help="An evaluation protocol; with --dataset, the one to train by."),
@@ -34,7 +43,8 @@ def run_command(
         list[str] | None, typer.Option(help="Only this dataset of the protocol; repeatable.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights of the detector (needs a single --detector).")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Weights of the detector; of several, NAME=FILE for each."),
     ] = None,
     seed: flags.Seed = 0,
     device: flags.Device = "auto",
@@ -59,27 +69,26 @@ def run_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
-    """Score DETECTOR on every test set of PROTOCOL, or on DATASET; a second identical run computes nothing."""
+    """Score DETECTOR on every test set of PROTOCOL, or on DATASET; a second identical run computes nothing.
+
+    Of several detectors, each video is decoded once, and each is scored into a run of its own, as if it were alone; those that
+    must be trained are, one after another, before. One that fails is told at the end, and the others go on.
+    """
     import json
 
-    from dfbench.api import evaluate
     from dfbench.cli import output
-    from dfbench.errors import CoverageError, UsageError
     from dfbench.progress import NotingProgress
-    from dfbench.results.eligibility import share
+    from dfbench.results.evaluating import evaluate_all, require_all_scored
     from dfbench.results.renderings.run_table import render_table
-    from dfbench.results.table_notes import short_of, warnings_of
-    from dfbench.results.tables import MEAN
+    from dfbench.results.renderings.side_by_side import side_by_side
+    from dfbench.results.table_notes import warnings_of
     from dfbench.runs.planning.recipes import parse_overrides
-    from dfbench.runs.planning.refusals import check_requests
-    from dfbench.runs.planning.requests import ScoringRequest
+    from dfbench.runs.planning.requests import ScoringRequest, weights_of_each
+    from dfbench.runs.scoring.several import FailedRun
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench run")
-    if weights is not None and len(detector) != 1:
-        raise UsageError(
-            "--weights goes with exactly one --detector", hints=("run the detectors one by one",)
-        )
+    given = weights_of_each(detector, weights or ())
     import pandas as pd
 
     requests = [
@@ -91,7 +100,7 @@ def run_command(
             dataset=dataset,
             splits=tuple(split or ()),
             compression=compression,
-            weights=weights,
+            weights=given.get(name),
             seed=seed,
             device=device,
             precision=precision,
@@ -104,27 +113,46 @@ def run_command(
         )
         for name in detector
     ]
-    setup = setup_of(context)
-    requests = check_requests(requests, setup)
-    tables = []
-    shown = (
-        NotingProgress() if as_json else output.progress_bars()
-    )  # one for all, so that a warning comes once
-    for request in requests:
-        run, table = evaluate(request, setup, progress=shown)
+    tables, stored, failed = [], [], []
+    # one for all, so that a warning comes once
+    shown = NotingProgress() if as_json else output.progress_bars()
+    for done in evaluate_all(requests, setup_of(context), progress=shown):
+        if isinstance(done, FailedRun):
+            failed.append(done)
+            if not done.member.named:
+                output.say(
+                    f"{done.member.request.detector} is left out: {done.error.headline}", error=as_json
+                )
+            continue
+        run, table = done
         tables.append(table)
+        stored.append(run.name)
         if not as_json:
             output.print_table(render_table(table, width=output.console().width))
             output.say(f"stored in {run.folder}")
-    merged = pd.concat(tables, ignore_index=True)
-    if as_json:
-        for sentence in warnings_of(merged):
-            output.say(f"warning: {sentence}", error=True)
-        output.say_json(json.loads(merged.to_json(orient="records")))
-    if short := short_of(merged, min_coverage):
-        unlisted = merged[merged["n_unlisted_real"] + merged["n_unlisted_fake"] > 0]
+    if tables:
+        merged = pd.concat(tables, ignore_index=True)
+        if as_json:
+            for sentence in warnings_of(merged):
+                output.say(f"warning: {sentence}", error=True)
+            output.say_json(json.loads(merged.to_json(orient="records")))
+        elif len(tables) > 1:
+            output.print_table(side_by_side(merged))
+    require_all_scored(failed, stored)
+    _require_coverage(merged, min_coverage)
+
+
+def _require_coverage(table: pd.DataFrame, least: float) -> None:
+    """Raise CoverageError if less than this share of the expected videos of a row was scored."""
+    from dfbench.errors import CoverageError
+    from dfbench.results.eligibility import share
+    from dfbench.results.table_notes import short_of
+    from dfbench.results.tables import MEAN
+
+    if short := short_of(table, least):
+        unlisted = table[table["n_unlisted_real"] + table["n_unlisted_fake"] > 0]
         raise CoverageError(
-            f"fewer than {share(min_coverage)} of the expected videos were scored: {'; '.join(short)}",
+            f"fewer than {share(least)} of the expected videos were scored: {'; '.join(short)}",
             hints=(
                 *(
                     f"its lists name too few: dfbench data check {for_shell(name)}"

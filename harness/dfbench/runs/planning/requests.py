@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from dfbench.files import write_text_whole
 from dfbench.types import FULL_PRECISION
 from dfbench.untrusted import MOST_RECORD, read_object
 
+EVERY = "all"  # in place of a detector's name: each that can be scored with what is here
 _SHARED = ("detector", "protocol", "data", "size", "device", "recipe", "train_compression", "synthesizer")
 
 
@@ -106,6 +107,39 @@ class ScoringRequest:
             synthesizer=self.synthesizer,
             overrides=self.overrides,
         )
+
+
+def weights_of_each(
+    detectors: Sequence[str], given: Mapping[str, Path | str] | Sequence[Path | str]
+) -> dict[str, Path]:
+    """Return the weights file of each detector that has one: a single FILE of a single detector, or NAME=FILE for each.
+
+    Raises UsageError for a file of which it is not told whose it is, or that is of none of the detectors, or of "all".
+    """
+    if given and EVERY in detectors:
+        raise UsageError(
+            f"--weights goes with detectors that are named, and not with --detector {EVERY}",
+            hints=("name the detectors:  -d A -d B --weights A=FILE",),
+        )
+    if len(detectors) == 1 and not isinstance(given, Mapping) and len(given) == 1:
+        (file,) = map(str, given)
+        name, _, after = file.partition("=")
+        return {detectors[0]: Path(after if after and name == detectors[0] else file)}
+    pairs = given.items() if isinstance(given, Mapping) else (str(one).partition("=")[::2] for one in given)
+    found: dict[str, Path] = {}
+    for name, path in pairs:
+        file = str(path)
+        if not file or name not in detectors:
+            raise UsageError(
+                f"--weights {name}: of several detectors, it must be told whose they are"
+                if not file
+                else f"--weights {name}={file}: there is no --detector {name}",
+                hints=(f"--weights NAME=FILE, where NAME is one of {', '.join(detectors)}",),
+            )
+        if name in found:
+            raise UsageError(f"--weights {name}=... is given twice", hints=("give it once",))
+        found[name] = Path(file)
+    return found
 
 
 def _require_types(request: object, *, texts: Iterable[str], numbers: Iterable[str]) -> None:

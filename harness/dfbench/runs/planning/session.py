@@ -196,6 +196,12 @@ class ProtocolSession(Session):
     spec: DetectorSpec
     protocol: ProtocolSpec
 
+    def reading_with(self, other: ProtocolSession) -> ProtocolSession:
+        """Return this session sharing what `other` has read of the data, and what it will, if both are of the same data."""
+        if self.source != other.source:
+            return self
+        return replace(self, _parsed=other._parsed, _taken=other._taken)
+
     def training_sets(self) -> TrainingSets:
         """Return what the detector of this session is trained and validated on. Raises UsageError if there is nothing."""
         return training_sets(self.protocol, self.spec, self.registry)

@@ -69,7 +69,7 @@ def score(plan: ScoringPlan, session: ProtocolSession, *, force: bool = False) -
     progress, work = session.progress, _Work(plan, session)
     if not force and (done := work.done_before(progress)) is not None:
         return done
-    left = plan.videos if force else work.left()
+    left = work.left(force=force)
     # Before the run has a folder, and before the videos are prepared, which may take days: weights that cannot be used
     # are found at once, and leave no run behind.
     options = replace(plan.detector.options, device=choose_device(plan.detector.options.device))
@@ -84,6 +84,17 @@ def score(plan: ScoringPlan, session: ProtocolSession, *, force: bool = False) -
         with turn_at(plan.folder, progress):
             # A program that had its turn before may have done all of it.
             return work.done_before(SilentProgress()) or work.score(detector, options.device)
+
+
+def left_of(
+    plan: ScoringPlan, session: ProtocolSession, *, force: bool = False
+) -> Mapping[str, Sequence[Video]]:
+    """Return the videos of each test that are left to score of a plan, none of a run that is complete; all with `force`.
+
+    Raises StoreError if what is there was changed since.
+    """
+    stored = None if force else _stored(plan.folder, SilentProgress())
+    return {} if stored is not None and stored.complete else _Work(plan, session).left(force=force)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +119,10 @@ class _Work:
         run = _with_lists_of(plan.record, StoredRun(plan.folder, stored))
         return ScoredRun(run, False, plan, self.session)
 
-    def left(self) -> dict[str, list[Video]]:
-        """The videos of each test that have no score yet. Raises StoreError if what is there was changed since."""
+    def left(self, *, force: bool = False) -> Mapping[str, Sequence[Video]]:
+        """The videos of each test that have no score yet, or all. Raises StoreError if what is there was changed since."""
+        if force:
+            return self.plan.videos
         folder = self.plan.folder
         stored = _stored(folder, SilentProgress())
         refuse_changed(folder, noted=stored is not None and stored.content is not None)
@@ -140,7 +153,7 @@ def _score_into(
     plan: ScoringPlan,
     session: ProtocolSession,
     detector: Detector | ScoresFiles | None,
-    left: Mapping[str, list[Video]],
+    left: Mapping[str, Sequence[Video]],
 ) -> StoredRun:
     """Score the videos that are `left` (without a detector, none is) into the run's folder; returns the finished run."""
     # leaving it by an error or Ctrl-C keeps what was scored
@@ -199,7 +212,7 @@ def _score_tests(
     plan: ScoringPlan,
     session: ProtocolSession,
     detector: Detector | ScoresFiles,
-    left: Mapping[str, list[Video]],
+    left: Mapping[str, Sequence[Video]],
     writer: ScoreWriter,
 ) -> None:
     name, card = session.spec.name, plan.detector.card
