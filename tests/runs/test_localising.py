@@ -41,6 +41,7 @@ from dfbench.runs.evidence.localisation import (
     localise,
     masked_videos,
 )
+from dfbench.runs.evidence.windows import gather
 from dfbench.specs import DetectorCard
 from dfbench.types import ClipSpec, Status
 
@@ -204,6 +205,25 @@ def test_forged_frames_are_told_from_real_ones_of_the_same_person(lab: Lab, tmp_
     by_kind = {row["evidence"]: row["auc"] for row in when.to_dict("records")}
     assert by_kind["frame logits"] == by_kind["peak of light"] == 1
     assert set(when["frames"]) == {32}  # two splices of eight frames of each
+
+
+def test_in_half_of_the_splices_the_forged_frames_come_first(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a detector which calls every beginning real gains nothing."""
+    frames = [*range(8), *range(20, 28)]
+    fakes = [lab.add(tmp_path, video(f"f{n}", Label.FAKE, group=f"p{n}"), frames=frames) for n in range(2)]
+    reals = [lab.add(tmp_path, video(f"r{n}", Label.REAL, group=f"p{n}"), frames=frames) for n in range(2)]
+    begins_forged: list[bool] = []
+
+    def watched(explainer: Any, crops: NDArray[np.uint8], *arguments: Any, **options: Any) -> Any:
+        begins_forged.append(bool(crops[0].max() > 200))
+        return gather(explainer, crops, *arguments, **options)
+
+    monkeypatch.setattr(localisation, "gather", watched)
+    lab.localise(fakes, reals)
+    splices = begins_forged[-4:]  # two of each pair
+    assert splices == [False, True, True, False]
 
 
 def test_a_real_video_that_went_bad_costs_the_when_and_not_the_where(lab: Lab, tmp_path: Path) -> None:
