@@ -12,20 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tests.cli.toy_corpus import ToyPlugin
+from tests.data.test_sequences import png, write
 from torch import Tensor
 
 from dfbench import Evidence, EvidenceMap, FaceTrack, TooShortError, UsageError, WeightsError
 from dfbench.data import StoredFaces, read_clips
+from dfbench.data.faces.video_faces import prepare_video
 from dfbench.data.store.face_files import write_faces
-from dfbench.errors import PluginError, UnknownNameError
+from dfbench.errors import NoFaceError, PluginError, UnknownNameError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
 from dfbench.runs.evidence import explaining
-from dfbench.runs.evidence.explaining import OpenExplainer, explain_scored, open_explainer
+from dfbench.runs.evidence.excerpts import Excerpt
+from dfbench.runs.evidence.explaining import OpenExplainer, explain_excerpt, explain_scored, open_explainer
 from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.specs import DetectorSpec, LoadOptions
-from dfbench.types import ClipSpec
+from dfbench.types import ClipSpec, Faces, FrameChoice, PrepareSpec
 
 REGISTRY = Host.load([ToyPlugin()]).registry
 CLIPS = ClipSpec(frames=2, size=16, per_video=3, margin=0.0)
@@ -190,3 +194,80 @@ def test_scores_of_explanations_do_not_depend_on_what_else_is_made(
         logits.append(found.logit)
     assert logits[0] == logits[1]
     assert torch.isfinite(torch.tensor(logits)).all()
+
+
+class Still:
+    """One face, always in the same place."""
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        points = np.full((1, 5, 2), 30, np.float32)
+        return [Faces(np.asarray([[10, 10, 50, 50]], np.float32), np.ones(1, np.float32), points)] * len(
+            frames
+        )
+
+
+class Nobody:
+    """Finds no face."""
+
+    def find(self, frames: Sequence[NDArray[np.uint8]]) -> list[Faces]:
+        nothing = np.empty((0, 5, 2), np.float32)
+        return [Faces(np.empty((0, 4), np.float32), np.empty(0, np.float32), nothing)] * len(frames)
+
+
+COUNT = 24
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> tuple[Path, ScoredFaces]:
+    """A folder of frames, of which number p has the red value 5 p + 20, and its faces as they were scored."""
+    files = {f"{number}.png": png(5 * number + 20, (80, 60)) for number in range(COUNT)}
+    path = write(tmp_path / "film", files)
+    prepare_video(path, PrepareSpec(FrameChoice("first", COUNT)), Still(), tmp_path / "film.faces")
+    return path, ScoredFaces(tmp_path / "film.faces", CLIPS)
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "positions", "windows"),
+    [
+        (Excerpt(), range(COUNT), COUNT - 1),
+        (Excerpt(hop=2), range(COUNT), COUNT // 2),
+        (Excerpt(0.0, 0.2, 2), range(5), 3),  # at 25 frames a second
+        (Excerpt(0.4), range(10, COUNT), 13),
+    ],
+)
+def test_a_part_of_a_video_is_explained_frame_after_frame(
+    film: tuple[Path, ScoredFaces], tmp_path: Path, excerpt: Excerpt, positions: range, windows: int
+) -> None:
+    path, scored = film
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    explainer = OpenExplainer(Light(), SPEC, SPEC.card(), "", (MAPS[0],), LoadOptions())
+    found = explain_excerpt(
+        explainer,
+        path,
+        scored,
+        finder=Still(),
+        excerpt=excerpt,
+        scratch=scratch,
+        progress=SilentProgress(),
+    )
+    assert found.frame_indices.tolist() == list(positions)
+    assert [(int(crop[8, 8, 0]) - 20) // 5 for crop in found.crops] == list(positions)
+    assert (found.looked_at, found.held, found.scored) == (len(positions), len(positions), False)
+    assert len(found.evidence.logits) == windows
+    assert np.isfinite(found.evidence.frame_logits).all()  # every frame is seen
+    assert len(found.boxes) == len(positions)
+    assert {one.name for one in scratch.iterdir()} == {"crops.npy", "light.npy"}
+
+
+def test_a_part_without_the_face_or_shorter_than_a_clip_is_refused(
+    film: tuple[Path, ScoredFaces], tmp_path: Path
+) -> None:
+    path, scored = film
+    explainer = OpenExplainer(Light(), SPEC, SPEC.card(), "", (MAPS[0],), LoadOptions())
+    asked: dict[str, Any] = {"excerpt": Excerpt(), "scratch": tmp_path, "progress": SilentProgress()}
+    with pytest.raises(NoFaceError, match="the face that is scored is not in any of 24 frames looked at"):
+        explain_excerpt(explainer, path, scored, finder=Nobody(), **asked)
+    asked["excerpt"] = Excerpt(0.0, 0.04)
+    with pytest.raises(TooShortError, match="film: "):
+        explain_excerpt(explainer, path, scored, finder=Still(), **asked)
