@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.cli.command import Dfbench
 from tests.cli.toy_lab import FITTED
-from tests.cli.toy_several import FAULTS, WISHES, Counts, open_several
+from tests.cli.toy_several import FAULTS, WISHES, Counts, Sharp, open_several
+from torch import Tensor
 
 import dfbench as dfbench_api
+from dfbench import open_run
 from dfbench.errors import CoverageWarning, RunError
+from dfbench.runs.records.facts import Enlargement
 from dfbench.runs.records.score_table import read_scores
 
 
@@ -185,3 +189,35 @@ def test_several_are_scored_from_python(counts: Counts) -> None:
     FAULTS["pair"] = ZeroDivisionError("the fault")
     with pytest.raises(RunError, match="not scored: pair"), pytest.warns(CoverageWarning):
         dfbench_api.run(["plain", "pair"], dataset="folder", force=True)
+
+
+def test_a_run_tells_how_far_its_crops_were_enlarged(
+    dfbench: Dfbench, counts: Counts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A face of 48 px, shown with a tenth around it on 448 px, and with a quarter around it on 16 px."""
+    del counts
+    with monkeypatch.context() as patch:
+        left, score = iter(range(4)), Sharp.score
+
+        def cut(self: Sharp, clips: Tensor) -> Tensor:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return score(self, clips)
+
+        patch.setattr(Sharp, "score", cut)
+        assert dfbench("run", *of("plain", "sharp"), *ONE).code == 130
+    ended = dfbench("run", *of("plain", "sharp"), *ONE)
+    assert ended.code == 0, ended.err
+    told = "crops were enlarged up to 7.78 times (median 7.78; 12 crops of 6 videos)"
+    assert f"sharp: folder: {told}" in " ".join(ended.err.split())
+    assert "plain: folder" not in " ".join(ended.err.split())
+    plain, sharp = sorted(Path(os.environ["DFBENCH_RUNS"]).iterdir())
+    assert open_run(sharp).record.tests["folder"].enlargement == Enlargement(
+        7.7778, 7.7778, 12, 6
+    )  # 448 / (1.2 * 48)
+    assert f"folder: {told}" in dfbench("runs", "show", sharp).out
+    assert "folder: none of 12 crops of 6 videos was enlarged" in dfbench("runs", "show", plain).out
+    shown = json.loads(dfbench("runs", "show", plain, "--json").out)
+    assert shown["enlargement"]["folder"]["largest"] == pytest.approx(16 / 72, abs=1e-4)
+    verified = dfbench("runs", "verify")
+    assert verified.code == 0, verified.out

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dfbench.data.clips import cut_crops
+from dfbench.data.clips import cut_crops, enlargements
 from dfbench.data.faces.cutting import crop_track
 from dfbench.data.faces.tracking import MainFace
 from dfbench.data.geometry import crop_matrix, crop_outline
@@ -202,6 +202,38 @@ def test_the_store_enlarges_nothing(
     matrix = crop_matrix(outline, crop_box, shown=(kept.side, kept.side), size=size)
     if spec.max_size < MOST_STORED_SIZE:
         assert kept.is_native or matrix.diagonal().min() > 0.995  # a crop is stored in whole pixels
+
+
+@pytest.mark.parametrize("side", [40.0, 250.0, 700.0])
+@pytest.mark.parametrize("square", [True, False])
+@pytest.mark.parametrize(("size", "stored"), [(224, 320), (380, 320), (380, 768)])
+def test_the_enlargement_is_told_by_what_a_crop_is_cut_from(
+    side: float, square: bool, size: int, stored: int
+) -> None:
+    spec = PrepareSpec(FRAMES, max_size=stored)
+    clips = ClipSpec(frames=2, size=size, margin=0.1, square=square)
+    faces = stored_by(spec, face(side, 1.25, 20, 30), pictures(760, 900))
+    expected = []
+    for row, crop in enumerate(faces.crops):
+        outline = crop_outline(faces.track.boxes[row], 0.1, square=square, frame_size=(900, 760))
+        x0, y0, x1, y1 = faces.crop_boxes[row]
+        across = (outline[2] - outline[0]) * crop.shape[1] / (x1 - x0)  # stored pixels that the crop shows
+        down = (outline[3] - outline[1]) * crop.shape[0] / (y1 - y0)
+        expected.append(size / min(across, down))
+    np.testing.assert_allclose(enlargements(faces.track, [1, 0], clips, spec), expected[::-1], rtol=1e-5)
+
+
+def test_a_store_of_320_px_enlarges_what_a_sharper_one_does_not() -> None:
+    """A face of 400 px has 480 with a tenth around it, of which 320 px of a square of 800 keep 192."""
+    faces, clips = (
+        face(400, 1.0, 250, 250),
+        ClipSpec(frames=2, size=380, margin=0.1),
+    )
+    found = {}
+    for spec in (PrepareSpec(FRAMES), clips.prepare()):
+        stored = stored_by(spec, faces, pictures(900, 900))
+        found[spec.max_size] = float(enlargements(stored.track, [0], clips, spec)[0])
+    assert found == pytest.approx({STORED_SIZE: 380 / 192, clips.prepare().max_size: 380 / 480})
 
 
 def test_a_sharp_crop_stays_sharp() -> None:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfbench.data.geometry import Box, crop_matrix, crop_outline
+from dfbench.data.store.crop_sizes import stored_square
 from dfbench.data.store.face_files import StoredFaces, read_faces
 from dfbench.data.stretches import stretches
 from dfbench.errors import TooShortError
-from dfbench.types import ClipSpec, PrepareSpec, Sampling
+from dfbench.types import ClipSpec, FaceTrack, PrepareSpec, Sampling
 
 ALIASING = 1.5
 
@@ -59,6 +60,25 @@ def cut_crops(
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         out[i] = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return out
+
+
+def enlargements(
+    track: FaceTrack, positions: Sequence[int], clips: ClipSpec, stored: PrepareSpec
+) -> NDArray[np.float64]:
+    """Return how many pixels of a clip's frame show one stored pixel, (n,), for each of `positions`: above 1, it is enlarged.
+
+    The larger of both axes counts. `stored`: by what the faces are stored, or read.
+    """
+    found = np.empty(len(positions))
+    for i, row in enumerate(positions):
+        box = track.boxes[row]
+        square = stored_square(box, stored)
+        outline = crop_outline(box, clips.margin, square=clips.square, frame_size=track.frame_size)
+        right, bottom = square.left + square.kept, square.top + square.kept
+        shown = np.asarray((square.left, square.top, right, bottom), np.float32)
+        matrix = crop_matrix(outline, shown, shown=(square.side, square.side), size=clips.size)
+        found[i] = 1 / matrix.diagonal().min()
+    return found
 
 
 def cut_landmarks(

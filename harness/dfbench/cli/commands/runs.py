@@ -55,6 +55,8 @@ def show_command(
     as_json: flags.Json = False,
 ) -> None:
     """Show a stored run: what it is, what worked on it, and every measure of its scores."""
+    from dataclasses import asdict
+
     from dfbench.results.checked import check_run
     from dfbench.results.measures import measures_of, worst_groups
     from dfbench.results.paired import scored_videos
@@ -71,6 +73,11 @@ def show_command(
                 "entry": run.record.entry,
                 "status": run.record.status,
                 "problems": problems,
+                "enlargement": {
+                    key: asdict(test.enlargement)
+                    for key, test in run.record.tests.items()
+                    if test.enlargement is not None
+                },
                 "measures": [one.to_json() for one in found],
             }
         )
@@ -91,6 +98,9 @@ def _facts(run: StoredRun) -> Iterator[str]:
     yield f"  detector:  {record.detector.name}, {f'weights {weights}' if weights else 'without weights'}"
     yield f"  protocol:  {record.protocol.name} on the corpus {record.corpus}"
     yield f"  status:    {record.status}{record.error and f': {record.error}'}"
+    for key, test in record.tests.items():
+        if test.enlargement is not None:
+            yield f"  crops:     {key}: {test.enlargement.in_words()}"
     for session in record.sessions:
         software = session.software
         where = ", ".join(filter(None, [session.device, software.cpu, software.platform]))

@@ -73,11 +73,38 @@ class ListFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Enlargement:
+    """How far the crops of a test were enlarged, as pixels of a clip for each stored pixel: the `largest` and the `median`
+    over `crops` crops of `videos` videos. At 1 and below, nothing was enlarged."""
+
+    largest: float
+    median: float
+    crops: int
+    videos: int
+
+    @classmethod
+    def parse(cls, content: Fields) -> Enlargement | None:
+        """Read the entry of a test in the field `enlargement`; returns None if it does not say how far."""
+        largest, median = content.number("largest"), content.number("median")
+        if largest is None or median is None:
+            return None
+        return cls(largest, median, content.whole("crops") or 0, content.whole("videos") or 0)
+
+    def in_words(self) -> str:
+        """Say how far, and of how many crops, as a clause."""
+        what = f"{self.crops} crops of {self.videos} videos"
+        if self.largest <= 1:
+            return f"none of {what} was enlarged"
+        return f"crops were enlarged up to {self.largest:.2f} times (median {self.median:.2f}; {what})"
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedTest:
     """A test of a run: whose videos, how many, and the digests of their list and of their files ("" if not known).
 
     `margin`: the crop margin of this dataset, None for that of all clips. `lists`: what its lists named, None in a run of an
-    earlier version. `leaks`: a sentence for each thing that it shares with the training.
+    earlier version. `leaks`: a sentence for each thing that it shares with the training. `enlargement`: of its crops, None if
+    not known, as in a run of an earlier version, or of which no crops were scored.
     """
 
     dataset: str
@@ -87,6 +114,7 @@ class RecordedTest:
     margin: float | None = None
     lists: ListFacts | None = None
     leaks: tuple[str, ...] = ()
+    enlargement: Enlargement | None = None
 
     @classmethod
     def parse(cls, key: str, content: Fields) -> RecordedTest:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from dfbench.identity import digest_of
 from dfbench.runs.records.facts import (
     ContentFacts,
     DetectorFacts,
+    Enlargement,
     ListFacts,
     ProtocolFacts,
     ReadAs,
@@ -235,6 +236,10 @@ class RunRecord:
         ended = self.session_ended()
         return ended._with(status=COMPLETE, finished=ended.sessions[-1].finished, **{CONTENT: dict(content)})
 
+    def with_enlargement(self, found: Mapping[str, Enlargement]) -> RunRecord:
+        """Return this record with how far the crops of tests were enlarged; itself if that is known of none."""
+        return self._with(enlargement={key: asdict(one) for key, one in found.items()}) if found else self
+
     def failed(self, error: str) -> RunRecord:
         """Return this record as that of a run that ended early, for this reason."""
         return self.session_ended()._with(status=FAILED, error=error)
@@ -274,7 +279,8 @@ class RunRecord:
 
 
 def _tests(record: Fields) -> dict[str, RecordedTest]:
-    """The tests, with what the fields `lists`, `leaks` and `margins` say of each."""
+    """The tests, with what the fields `lists`, `leaks`, `margins` and `enlargement` say of each."""
+    enlarged = {key: Enlargement.parse(one) for key, one in record.by_name("enlargement").items()}
     margins, leaks = record.part("margins"), record.part("leaks")
     lists = {key: ListFacts.parse(listing) for key, listing in record.by_name("lists").items()}
     return {
@@ -283,6 +289,7 @@ def _tests(record: Fields) -> dict[str, RecordedTest]:
             margin=margins.number(key),
             lists=lists.get(key),
             leaks=leaks.texts(key) or (),
+            enlargement=enlarged.get(key),
         )
         for key, content in record.by_name("datasets").items()
     }

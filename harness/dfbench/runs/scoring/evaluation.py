@@ -40,6 +40,7 @@ from dfbench.runs.records.score_table import ScoreWriter, any_scores, done_video
 from dfbench.runs.records.stored_run import StoredRun
 from dfbench.runs.records.turns import turn_at
 from dfbench.runs.records.verification import content_of, record_findings
+from dfbench.runs.scoring.enlargement import enlargement_of_tests
 from dfbench.runs.scoring.plan import ScoringPlan, plan_scoring
 from dfbench.runs.scoring.score_videos import score_videos
 from dfbench.types import Status, Video
@@ -156,12 +157,19 @@ def _score_into(
     left: Mapping[str, Sequence[Video]],
 ) -> StoredRun:
     """Score the videos that are `left` (without a detector, none is) into the run's folder; returns the finished run."""
+    prepared: dict[tuple[str, str], PreparedResult] = {}
     # leaving it by an error or Ctrl-C keeps what was scored
     with ScoreWriter(run.folder, told=plan.private.text) as writer:
         if detector is not None:
-            _score_tests(plan, session, detector, left, writer)
+            prepared = _score_tests(plan, session, detector, left, writer)
         writer.finish()
-    return run.write(run.record.completed(content_of(run.folder, (MANIFEST, FILES, MERGED))))
+    # who scores files is shown no crops
+    enlarged = {} if isinstance(detector, ScoresFiles) else enlargement_of_tests(plan, session, prepared)
+    for key, one in enlarged.items():
+        if one.largest > 1:
+            session.progress.note(f"{session.spec.name}: {key}: {one.in_words()}")
+    record = run.record.with_enlargement(enlarged)
+    return run.write(record.completed(content_of(run.folder, (MANIFEST, FILES, MERGED))))
 
 
 def _begin(plan: ScoringPlan, record: RunRecord, session: ProtocolSession) -> StoredRun:
@@ -214,12 +222,15 @@ def _score_tests(
     detector: Detector | ScoresFiles,
     left: Mapping[str, Sequence[Video]],
     writer: ScoreWriter,
-) -> None:
+) -> dict[tuple[str, str], PreparedResult]:
+    """Prepare and score what is left of each test; returns what was prepared, by test and video."""
+    prepared: dict[tuple[str, str], PreparedResult] = {}
     name, card = session.spec.name, plan.detector.card
     for key, videos in left.items():
         if not videos:
             continue
         report = session.prepare(videos, plan.prepare)
+        prepared |= {(key, one.video.video_id): one for one in report.videos}
         _tell_notes(key, report.videos, session.progress)
         score_videos(
             detector,
@@ -231,6 +242,7 @@ def _score_tests(
             who=f"detector '{name}'",
         )
         writer.flush()
+    return prepared
 
 
 def _tell_notes(key: str, prepared: Sequence[PreparedResult], progress: Progress) -> None:
