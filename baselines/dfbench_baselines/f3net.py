@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from
+from dfbench_baselines.deepfakebench_files import F3NET_FILES
 from dfbench_baselines.imagenet import pretrained_file, require_pretrained
 from dfbench_baselines.xception import XceptionRecipe, begin_inside, logit
 
@@ -51,4 +52,5 @@ METHOD = Method(
     start=start,
     needs_start=require_pretrained,
     starts_from=pretrained_file,
+    released=F3NET_FILES,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from
+from dfbench_baselines.deepfakebench_files import SPSL_FILES
 from dfbench_baselines.imagenet import pretrained_file, require_pretrained
 from dfbench_baselines.xception import XceptionRecipe, begin_inside, logit
 
@@ -47,4 +48,5 @@ METHOD = Method(
     start=start,
     needs_start=require_pretrained,
     starts_from=pretrained_file,
+    released=SPSL_FILES,
 )

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from
+from dfbench_baselines.deepfakebench_files import SRM_FILES
 from dfbench_baselines.imagenet import pretrained_file, require_pretrained
 from dfbench_baselines.xception import XceptionRecipe, begin_inside, logit
 
@@ -75,4 +76,5 @@ METHOD = Method(
     start=start,
     needs_start=require_pretrained,
     starts_from=pretrained_file,
+    released=SRM_FILES,
 )

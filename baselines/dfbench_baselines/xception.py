@@ -12,6 +12,7 @@ from pydantic import Field
 
 from dfbench import Started, StartWeights
 from dfbench.training import Method, drawing_from, fitted, read_start, require_finite, start_whole
+from dfbench_baselines.deepfakebench_files import XCEPTION_FILES
 from dfbench_baselines.imagenet import PretrainedRecipe, all_but, pretrained_file, require_pretrained
 
 if TYPE_CHECKING:
@@ -86,4 +87,5 @@ METHOD = Method(
     starts_from=pretrained_file,
     head=lambda net: net.fc,
     frozen=lambda net: all_but(net, net.fc),
+    released=XCEPTION_FILES,
 )

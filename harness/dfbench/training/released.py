@@ -123,13 +123,18 @@ def kind_of(state: Mapping[str, Tensor], kinds: Sequence[Released]) -> Released 
 def converted(
     kind: Released, state: Mapping[str, Tensor], *, origin: Path, hints: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint of this kind as the network names them. Raises WeightsError if one is missing."""
+    """Return the tensors of a checkpoint of this kind as the network names them.
+
+    Raises WeightsError, which names the file, if a tensor is missing, or whatever `convert` refuses.
+    """
     try:
         return kind.convert(state)
     except KeyError as error:
         raise WeightsError(
             f"{origin} looks like {kind.says}, and {error.args[0]} is missing", hints=hints
         ) from error
+    except WeightsError as error:
+        raise WeightsError(f"{origin}: {error.message}", hints=error.hints or hints) from error
 
 
 def renamed(

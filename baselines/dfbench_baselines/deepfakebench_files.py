@@ -1,0 +1,120 @@
+"""Checkpoints of DeepfakeBench's detectors on Xception, and of FaceForensics++: whose each is, and how its tensors are called.
+
+Their outputs are "real" and "fake", in this order. All keep tensors that no score depends on: `adjust_channel`, and constants
+such as matrices of cosines, which the networks here compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from dfbench import WeightsError
+from dfbench.training import Released, renamed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_UNUSED = "adjust_channel."
+_F3NET, _SRM = "FAD_head.filters.0.learnable", "srm_sa.conv.0.weight"
+_FIRST = "backbone.conv1.weight"
+_BANDS = 4
+# Parts of SRM by what DeepfakeBench calls them.
+_SRM_PARTS = {
+    "backbone_rgb.last_linear.": "rgb.fc.",
+    "backbone_srm.last_linear.": "noise.fc.",
+    "backbone_rgb.": "rgb.",
+    "backbone_srm.": "noise.",
+    "srm_conv1.out_conv.": "residuals1.mixing.",
+    "srm_conv2.out_conv.": "residuals2.mixing.",
+    "srm_sa.conv.": "attention.layers.",
+    "srm_sa.pa.conv.": "attention.weighing.",
+    "srm_sa_post.": "attended.",
+    "dual_cma0.": "cross1.",
+    "dual_cma1.": "cross2.",
+    "fusion.convblk.": "fusion.mixing.",
+    "fusion.ca.sharedMLP.": "fusion.weighing.",
+}
+_SRM_CONSTANTS = ("blur.", "srm_conv0.", "srm_conv1.kernel", "srm_conv2.kernel", "srm_sa.srm.")
+
+
+def xception_tensors(state: Mapping[str, Tensor], *, inside: str) -> dict[str, Tensor]:
+    """Return the tensors of the Xception whose names begin with `inside`, by timm's names.
+
+    Its last layer may stand behind a dropout.
+    """
+    mine = {name.removeprefix(inside): value for name, value in state.items() if name.startswith(inside)}
+    prefixes = {"last_linear.1.": "fc.", "last_linear.": "fc."}
+    return renamed(mine, prefixes, dropped=(_UNUSED,))
+
+
+def _xception(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    _require(state, "xception")
+    return xception_tensors(state, inside="backbone.")
+
+
+def _spsl(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    _require(state, "spsl")
+    return {f"backbone.{name}": value for name, value in xception_tensors(state, inside="backbone.").items()}
+
+
+def _f3net(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    import torch
+
+    bands = [state[f"FAD_head.filters.{band}.learnable"] for band in range(_BANDS)]
+    backbone = xception_tensors(state, inside="backbone.")
+    return {
+        **{f"backbone.{name}": value for name, value in backbone.items()},
+        "decomposition.learnable": torch.stack(bands),
+    }
+
+
+def _srm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    kept = {name: value for name, value in state.items() if _UNUSED not in name}
+    return renamed(kept, _SRM_PARTS, dropped=_SRM_CONSTANTS)
+
+
+def _ffpp(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return xception_tensors(state, inside="")  # "model." is taken off by whoever reads the file
+
+
+def detector_of(state: Mapping[str, Tensor]) -> str:
+    """Return the name of the detector here whose checkpoint of DeepfakeBench it is, "" if it is none of them."""
+    if _F3NET in state:
+        return "f3net"
+    if _SRM in state:
+        return "srm"
+    channels = state[_FIRST].shape[1] if _FIRST in state and state[_FIRST].ndim == 4 else 0
+    return {3: "xception", 4: "spsl"}.get(channels, "")
+
+
+def _require(state: Mapping[str, Tensor], detector: str) -> None:
+    """Raise WeightsError if a checkpoint whose tensors are called as those of `detector` is that of another one."""
+    found = detector_of(state)
+    if found != detector:
+        raise WeightsError(
+            f"the tensors are those of {found or 'a network that no detector here has'}, not of {detector}",
+            hints=(f"score it as what it is:  --detector {found}",) if found else (),
+        )
+
+
+def _kind(
+    what: str, tells: tuple[str, ...], convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+) -> Released:
+    return Released(says=what, recipe="standard", tells=tells, convert=convert)
+
+
+# Of CORE, which trains the same network by another loss, the checkpoint has the same tensors.
+_PLAIN = (_FIRST, "backbone.last_linear.*", "backbone.adjust_channel.*")
+XCEPTION_FILES = (
+    _kind("DeepfakeBench's Xception, or CORE", _PLAIN, _xception),
+    Released(
+        says="FaceForensics++'s Xception (the state of its TransferModel)",
+        recipe="ffpp",
+        tells=("conv1.weight", "last_linear.*", "block12.*"),
+        convert=_ffpp,
+    ),
+)
+SPSL_FILES = (_kind("DeepfakeBench's SPSL", _PLAIN, _spsl),)
+F3NET_FILES = (_kind("DeepfakeBench's F3-Net", (_F3NET, _FIRST), _f3net),)
+SRM_FILES = (_kind("DeepfakeBench's SRM", (_SRM, "backbone_rgb.*", "backbone_srm.*"), _srm),)
