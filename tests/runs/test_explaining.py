@@ -20,7 +20,7 @@ from torch import Tensor
 from dfbench import Evidence, EvidenceMap, FaceTrack, TooShortError, UsageError, WeightsError
 from dfbench.data import StoredFaces, read_clips
 from dfbench.data.faces.video_faces import prepare_video
-from dfbench.data.store.face_files import write_faces
+from dfbench.data.store.face_files import Origin, write_faces
 from dfbench.errors import NoFaceError, PluginError, UnknownNameError
 from dfbench.hooks.host import Host
 from dfbench.progress import SilentProgress
@@ -29,10 +29,10 @@ from dfbench.runs.evidence.excerpts import Excerpt
 from dfbench.runs.evidence.explaining import OpenExplainer, explain_excerpt, explain_scored, open_explainer
 from dfbench.runs.evidence.scored_faces import ScoredFaces
 from dfbench.specs import DetectorSpec, LoadOptions
-from dfbench.types import ClipSpec, Faces, FrameChoice, PrepareSpec
+from dfbench.types import ClipSpec, Faces, FrameChoice, PrepareSpec, Sampling
 
 REGISTRY = Host.load([ToyPlugin()]).registry
-CLIPS = ClipSpec(frames=2, size=16, per_video=3, margin=0.0)
+CLIPS = ClipSpec(frames=2, size=16, per_video=3, margin=0.0, sampling=Sampling.CONSECUTIVE)
 SPEC = replace(REGISTRY.detector("constant"), explain=f"{__name__}:Light", clips=CLIPS)
 MAPS = [
     EvidenceMap("light", "how bright"),
@@ -134,7 +134,9 @@ def faces(tmp_path: Path) -> Path:
     )
     crops = [np.full((48, 48, 3), at, np.uint8) for at in FRAMES]
     whole = np.tile(np.array([0, 0, 48, 48], np.float32), (count, 1))
-    write_faces(tmp_path / "a.faces", StoredFaces(crops, whole, track))
+    write_faces(
+        tmp_path / "a.faces", StoredFaces(crops, whole, track, origin=Origin(face_frames=9, wanted_frames=12))
+    )
     return tmp_path / "a.faces"
 
 
@@ -160,6 +162,7 @@ def test_what_is_explained_are_the_very_clips_that_are_scored(
     np.testing.assert_allclose(found.evidence.logits, means)
     assert found.logit == pytest.approx(means.mean())  # pooled as the card says
     assert (found.scored, found.margin, found.frame_size) == (True, CLIPS.margin, (64, 48))
+    assert (found.looked_at, found.held) == (12, 9)
     # Each box is that of its own frame, squared as the crop is.
     sides = [16 + FRAMES.index(at) for at in found.frame_indices]
     assert (found.boxes[:, 2] - found.boxes[:, 0]).tolist() == pytest.approx(sides)
