@@ -54,7 +54,9 @@ def score_without_work(
     `reason`."""
 
     def prepare(_: Session, videos: Sequence[Video], *__: Any, **___: Any) -> _Report:
-        return _Report([PreparedResult(video, Status.OK, "", video.path) for video in videos])
+        return _Report(
+            [PreparedResult(video, Status.OK, "", video.path.with_suffix(".faces")) for video in videos]
+        )
 
     def score(_: object, videos: Sequence[PreparedResult], *, writer: ScoreWriter, **__: Any) -> None:
         rng = np.random.default_rng(0)
