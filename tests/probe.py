@@ -180,7 +180,7 @@ class ProbeSynthesizer:
 @hookimpl
 def dfbench_detectors() -> list[DetectorSpec]:
     plain = DetectorSpec(
-        name="probe",
+        name="probe_net",
         summary="Brightness.",
         clips=CLIPS,
         build="tests.probe:Probe",

@@ -101,7 +101,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("explain", "a.mp4", "-d", "fakestormer", *DEMO): "there is no file a.mp4",
     ("explain", "a.mp4", "-d", "fakestormer", "--map", "heatmpa", *DEMO): "did you mean 'heatmap'?",
     ("localisation", "-d", "fakestormer", "--map", "heatmpa", *DEMO): "did you mean 'heatmap'?",
-    ("explain", "a.mp4", "-d", "probe", "--data", "dmo"): "did you mean 'demo'?",
+    ("explain", "a.mp4", "-d", "probe_net", "--data", "dmo"): "did you mean 'demo'?",
     ("predict", "a.mp4", "-d", "fakestormer", "--data", "dmo"): "did you mean 'demo'?",
     ("predict", "a.mp4", "-d", "fakestormer", "--device", "gpu", *DEMO): "unknown device 'gpu'",
     ("predict", "a.mp4", "-d", "fakestormer", "--set", "foo=1", *DEMO): "foo",
@@ -185,5 +185,5 @@ def test_a_recipe_beside_a_detector_that_trains_is_for_that_one(
     monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(root))
     ended = dfbench("run", "-d", "chance", "-d", "probe_trained", "--recipe", "plan", "-p", "own")
     assert (ended.code, "did you mean 'plain'?" in ended.err) == (2, True), ended.err
-    ended = dfbench("run", "-d", "chance", "-d", "probe", "--recipe", "plain", "-p", "own")
+    ended = dfbench("run", "-d", "chance", "-d", "probe_net", "--recipe", "plain", "-p", "own")
     assert (ended.code, "detector 'chance' is not trained" in ended.err) == (2, True), ended.err

@@ -81,12 +81,12 @@ def test_names_of_files_through_the_commands_of_data(dfbench: Dfbench, root: Pat
     assert str(root) in {row["root"] for row in json.loads(inert(dfbench("data", "list", "--json")).out)}
     assert r"\x1b" in inert(dfbench("data", "check", "folder")).out
     json.loads(inert(dfbench("data", "check", "folder", "--json")).out)
-    assert inert(dfbench("data", "prepare", "folder", "-d", "probe")).code == 0
-    status = inert(dfbench("data", "status", "folder", "-d", "probe"))
+    assert inert(dfbench("data", "prepare", "folder", "-d", "probe_net")).code == 0
+    status = inert(dfbench("data", "status", "folder", "-d", "probe_net"))
     lines = [line.split("\t") for line in status.out.splitlines()]
     assert len([line for line in lines if line[1:2] == ["undecodable"]]) > 80  # others are problems
     assert {len(line) for line in lines} == {2, 3}
-    rows = json.loads(inert(dfbench("data", "status", "folder", "-d", "probe", "--json")).out)
+    rows = json.loads(inert(dfbench("data", "status", "folder", "-d", "probe_net", "--json")).out)
     assert {row["video"].rpartition("/")[2] for row in rows} >= {"$x$.mp4", "=1+1.mp4", "`code` ``two``.mp4"}
     sheet = inert(dfbench("data", "show", "folder", "--out", tmp_path / ROOT / "sheet.png"))
     assert sheet.code == 0, sheet.err
@@ -103,14 +103,17 @@ def test_a_run_its_board_and_its_explanation(
 ) -> None:
     weights = root.parent / "$_{$\x1b[2J=w.safetensors"
     weights.write_bytes(b"w")
-    for command in (["-d", "probe_trained", "-p", "own", "--weights", weights], ["-d", "probe", "-p", "own"]):
+    for command in (
+        ["-d", "probe_trained", "-p", "own", "--weights", weights],
+        ["-d", "probe_net", "-p", "own"],
+    ):
         ran = inert(dfbench("run", *command, "--min-coverage", "0"))
         assert (ran.code, "stored in" in ran.out) == (0, True), ran.err
         json.loads(inert(dfbench("run", *command, "--min-coverage", "0", "--json")).out)
     board = inert(dfbench("leaderboard", "-p", "own", "--min-coverage", "0"))
     assert (board.code, "written to" in board.out) == (0, True), board.err
     json.loads(inert(dfbench("leaderboard", "-p", "own", "--min-coverage", "0", "--json")).out)
-    (scores,) = (tmp_path / ROOT / "runs").glob("probe-*/scores.parquet")
+    (scores,) = (tmp_path / ROOT / "runs").glob("probe_net-*/scores.parquet")
     assert set(pd.read_parquet(scores)["manipulation"]) > {"%s %d", "=1+1"}
     runs = inert(dfbench("runs", "list"))
     assert (runs.code, "probe" in runs.out) == (0, True), runs.err
@@ -122,18 +125,18 @@ def test_a_run_its_board_and_its_explanation(
     assert (exported.code, "left out" in exported.out) == (0, True), exported.err
     assert len(list((tmp_path / ROOT / "away").glob("probe*/run.json"))) == 2
     located = inert(
-        dfbench("localisation", "-d", "probe", "--dataset", "folder", "--out", tmp_path / ROOT / "maps")
+        dfbench("localisation", "-d", "probe_net", "--dataset", "folder", "--out", tmp_path / ROOT / "maps")
     )
     assert (located.code, "has a mask video" in located.err) == (2, True), located.err
     video = root.parent / f"{FILES[9]}\n\x1b[1Aerror: none $_{{$.mp4"
     shutil.copyfile(face_video, video)
     files = sorted((root / "real").iterdir())
-    predicted = inert(dfbench("predict", video, *files, "-d", "probe"))
+    predicted = inert(dfbench("predict", video, *files, "-d", "probe_net"))
     assert (predicted.code, for_terminal(video.name) in predicted.out) == (3, True), predicted.err
-    rows = json.loads(inert(dfbench("predict", video, *files, "-d", "probe", "--json")).out)
+    rows = json.loads(inert(dfbench("predict", video, *files, "-d", "probe_net", "--json")).out)
     assert len(rows) == len(files) + 1
     for _ in range(2):
-        told = inert(dfbench("explain", video, "-d", "probe", "--seconds", "0.2"))
+        told = inert(dfbench("explain", video, "-d", "probe_net", "--seconds", "0.2"))
         assert (told.code, for_terminal(video.name) in told.out + told.err) == (0, True), told.err
     texts = inert_files(tmp_path)
     assert {path.name for path in texts} >= {"run.json", "table.csv", "leaderboard.csv", "leaderboard.md"}
@@ -143,8 +146,8 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
     "an unknown detector": lambda name: ["run", "--detector", name],
     "an unknown dataset": lambda name: ["data", "check", "--", name],
     "an absent folder": lambda name: ["data", "check", "folder", "--root", f"/absent/{name}"],
-    "an absent video": lambda name: ["explain", "-d", "probe", "--", f"{name}.mp4"],
-    "a wrong number": lambda name: ["run", "-d", "probe", "--seed", name],
+    "an absent video": lambda name: ["explain", "-d", "probe_net", "--", f"{name}.mp4"],
+    "a wrong number": lambda name: ["run", "-d", "probe_net", "--seed", name],
     "an unknown option": lambda name: ["leaderboard", f"--{name}", name],
     "an unknown command": lambda name: [f"x{name}"],
     "a board of no runs": lambda name: ["leaderboard", "--protocol", name, "--corpus", name],

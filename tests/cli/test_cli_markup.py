@@ -48,9 +48,9 @@ def test_data_commands_print_names_as_they_are(dfbench: Dfbench, root: Path) -> 
     assert (listed.code, unfolded(str(root)) in unfolded(listed.out)) == (0, True), listed.err
     checked = dfbench("data", "check", "folder", "--deep")
     assert f"{root}/{ODD}/broken.mp4: not a readable video" in checked.out, checked.err
-    prepared = dfbench("data", "prepare", "folder", "-d", "probe")
+    prepared = dfbench("data", "prepare", "folder", "-d", "probe_net")
     assert (prepared.code, "undecodable\t1" in prepared.out) == (0, True), prepared.err
-    status = dfbench("data", "status", "folder", "-d", "probe")
+    status = dfbench("data", "status", "folder", "-d", "probe_net")
     assert f"{ODD}/broken.mp4\tundecodable\t{root}/{ODD}/broken.mp4: not a readable video" in status.out
     assert f"data folder: {root}" in dfbench("doctor").out
     missing = dfbench("data", "check", "folder", "--root", str(root / "absent"))
@@ -79,15 +79,15 @@ def test_an_explanation_prints_names_as_they_are(
 ) -> None:
     video = tmp_path / ODD / f"{ODD.replace('/', '')}.mp4"
     shutil.copyfile(face_video, video)
-    ended = dfbench("explain", video, "-d", "probe", "--seconds", "0.2", "--map", "light [red")
+    ended = dfbench("explain", video, "-d", "probe_net", "--seconds", "0.2", "--map", "light [red")
     assert ended.code == 0, ended.err
     assert f"{video.name}\tP(fake)" in ended.out
     assert f"faces in {video.name}, frames: " in ended.err
-    again = dfbench("explain", video, "-d", "probe", "--seconds", "0.2", "--map", "light [red")
+    again = dfbench("explain", video, "-d", "probe_net", "--seconds", "0.2", "--map", "light [red")
     assert f"{video.name}: explained before, nothing to compute ({tmp_path / ODD}" in again.err
-    broken = dfbench("explain", root / ODD / "broken.mp4", "-d", "probe")
+    broken = dfbench("explain", root / ODD / "broken.mp4", "-d", "probe_net")
     assert (broken.code, f"{root}/{ODD}/broken.mp4: not a readable video" in broken.err) == (3, True)
-    unknown = dfbench("explain", video, "-d", "probe", "--map", ODD)
+    unknown = dfbench("explain", video, "-d", "probe_net", "--map", ODD)
     assert (unknown.code, f"no map {ODD!r}" in unknown.err) == (2, True)
 
 
@@ -107,7 +107,7 @@ def test_what_a_plugin_says_is_printed_as_it_is(dfbench: Dfbench, install: Insta
     unknown = dfbench("run", "-d", ODD)
     assert (unknown.code, f"no detector is called {ODD!r}" in unknown.err) == (2, True)
     assert f"ValueError: {ODD}" in unknown.err
-    checked = dfbench("plugins", "check", "probe")
+    checked = dfbench("plugins", "check", "probe_net")
     assert "passed all" in checked.out, checked.out
 
 

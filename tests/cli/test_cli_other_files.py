@@ -35,7 +35,7 @@ def project(
 
 def run(dfbench: Dfbench, *more: str) -> tuple[bool, Scores]:
     """Whether there was something to compute, and the status and rounded logit of each video of the newest run."""
-    ended = dfbench("run", "-d", "probe", "-p", "own", "--min-coverage", "0", *more)
+    ended = dfbench("run", "-d", "probe_net", "-p", "own", "--min-coverage", "0", *more)
     assert ended.code == 0, ended.err
     folders = [path.parent for path in Path(os.environ["DFBENCH_RUNS"]).glob("*/scores.parquet")]
     scores = pd.read_parquet(max(folders, key=lambda path: path.stat().st_mtime_ns) / "scores.parquet")
@@ -69,7 +69,7 @@ def test_two_projects_of_the_same_names(
     for root in (a, b):
         monkeypatch.setenv("DFBENCH_DATA__ROOTS__FOLDER", str(root))
         assert not run(dfbench)[0]
-    ended = dfbench("run", "-d", "probe", "-p", "own")
+    ended = dfbench("run", "-d", "probe_net", "-p", "own")
     assert (ended.code, "66.7%" in ended.out) == (3, True), ended.out
 
 
@@ -133,7 +133,7 @@ def test_a_folder_of_frames_is_explained_anew_when_a_frame_is_another(
         return path.stat().st_size
 
     def explain() -> tuple[str, bool]:
-        ended = dfbench("explain", frames, "-d", "probe", "--out", tmp_path / "out")
+        ended = dfbench("explain", frames, "-d", "probe_net", "--out", tmp_path / "out")
         assert ended.code == 0, ended.err
         return ended.out.split("\t")[1], "nothing to compute" not in ended.err
 

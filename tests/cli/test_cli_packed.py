@@ -61,12 +61,12 @@ def test_check_looks_into_archives(dfbench: Dfbench, root: Path) -> None:
 
 
 def test_a_run_tells_what_is_missing_from_what_is_damaged(dfbench: Dfbench, root: Path) -> None:
-    prepared = dfbench("data", "prepare", "folder", "-d", "probe")
+    prepared = dfbench("data", "prepare", "folder", "-d", "probe_net")
     assert prepared.code == 0, prepared.err
     assert f"missing\t{len(MISSING)}" in prepared.out, prepared.out
-    ran = dfbench("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
+    ran = dfbench("run", "-d", "probe_net", "--dataset", "folder", "--min-coverage", "0")
     assert ran.code == 0, ran.err
-    scores = package.scores(next(Path("runs").glob("probe-*")))
+    scores = package.scores(next(Path("runs").glob("probe_net-*")))
     statuses = {row["video_id"]: row["status"] for row in scores.to_dict("records")}
     assert {name for name, status in statuses.items() if status == "missing"} == set(MISSING)
     assert {name for name, status in statuses.items() if status == "undecodable"} == set(EMPTY)

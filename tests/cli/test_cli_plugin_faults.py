@@ -33,7 +33,7 @@ NAMED = "of plugin 'probe' (probe-plugin 0.1), failed"
 @pytest.mark.parametrize(
     ("fault", "arguments", "said"),
     [
-        ("build", (*RUN, "probe"), f"detector 'probe', {NAMED} when it was built"),
+        ("build", (*RUN, "probe_net"), f"detector 'probe_net', {NAMED} when it was built"),
         ("needs", ("train", "-p", "own", "-d", "probe_trained"), "failed to say what its training needs"),
         (
             "trainer",
@@ -50,16 +50,16 @@ NAMED = "of plugin 'probe' (probe-plugin 0.1), failed"
         ("describe", (*RUN, "probe_trained", "--weights", "w"), "failed to describe w"),
         (
             "index",
-            ("run", "-d", "probe", "--dataset", "probe_data"),
+            ("run", "-d", "probe_net", "--dataset", "probe_data"),
             f"dataset 'probe_data', {NAMED} to read",
         ),
         ("dataset", ("data", "check", "probe_data", "--root", "."), f"dataset 'probe_data', {NAMED} to read"),
         (
             "finder",
-            ("explain", "a.mp4", "-d", "probe", "--seconds", "1"),
+            ("explain", "a.mp4", "-d", "probe_net", "--seconds", "1"),
             f"face finder 'probe_finder', {NAMED} when it was built",
         ),
-        ("maps", ("explain", "a.mp4", "-d", "probe"), "failed to say which maps it makes"),
+        ("maps", ("explain", "a.mp4", "-d", "probe_net"), "failed to say which maps it makes"),
     ],
 )
 def test_an_exception_is_told_as_an_error_of_its_plugin(
@@ -95,7 +95,7 @@ def test_one_video_that_makes_a_detector_raise_ends_as_an_error(
     dfbench: Dfbench, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROBE_FAULT", "score:30")
-    ended = dfbench(*RUN, "probe")
+    ended = dfbench(*RUN, "probe_net")
     assert ended.code == 0, ended.err
     reason = "the detector failed: ZeroDivisionError: the fault in score:30 [/x]"
     assert f"error: folder/v3: {reason}" in ended.err
@@ -113,7 +113,7 @@ def test_a_plugin_that_exits_or_raises_what_has_no_message_ends_no_command_in_si
 ) -> None:
     monkeypatch.setenv("PROBE_RAISES", raised)
     for fault, arguments in (
-        ("build", (*RUN, "probe")),
+        ("build", (*RUN, "probe_net")),
         ("fit", ("train", "-p", "own", "-d", "probe_trained")),
     ):
         monkeypatch.setenv("PROBE_FAULT", fault)
@@ -122,7 +122,7 @@ def test_a_plugin_that_exits_or_raises_what_has_no_message_ends_no_command_in_si
             ended.err
         )
     monkeypatch.setenv("PROBE_FAULT", "score:30")
-    ended = dfbench(*RUN, "probe")
+    ended = dfbench(*RUN, "probe_net")
     assert ended.code == 0, ended.err
     assert reasons(Path("runs"))["reason"]["v3"] == f"the detector failed: {told}"
 
@@ -145,14 +145,14 @@ def test_five_alike_in_a_row_end_the_run_which_goes_on_when_the_plugin_is_mended
 ) -> None:
     monkeypatch.setenv("PROBE_FAULT", fault)
     monkeypatch.setenv("PROBE_RETURNS", returned)
-    ended = dfbench(*RUN, "probe")
+    ended = dfbench(*RUN, "probe_net")
     assert ended.code == 1, ended.err
     assert f"error: {reason}: 5 videos in a row, the last folder/v5" in ended.err
     assert "dfbench plugins check" in ended.err
     assert "the same command goes on" in ended.err
     monkeypatch.setenv("PROBE_FAULT", "")
     monkeypatch.setenv("PROBE_RETURNS", "")
-    ended = dfbench(*RUN, "probe")
+    ended = dfbench(*RUN, "probe_net")
     assert ended.code == 0, ended.err
     assert reasons(Path("runs"))["status"].tolist() == ["ok"] * COUNT
 
@@ -162,11 +162,11 @@ def test_a_video_that_cannot_be_explained_leaves_the_others(
     dfbench: Dfbench, face_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for fault, said in (
-        ("explain", "detector 'probe', of plugin 'probe' (probe-plugin 0.1), failed to explain clips"),
+        ("explain", "detector 'probe_net', of plugin 'probe' (probe-plugin 0.1), failed to explain clips"),
         ("find", "face finder 'probe_finder', of plugin 'probe' (probe-plugin 0.1), failed to find faces"),
     ):
         monkeypatch.setenv("PROBE_FAULT", fault)
-        ended = dfbench("explain", face_video, face_video, "-d", "probe", "--seconds", "0.1")
+        ended = dfbench("explain", face_video, face_video, "-d", "probe_net", "--seconds", "0.1")
         assert ended.code == 3, ended.err
         assert "2 of 2 videos could not be explained" in ended.err
         assert f"error: {face_video}: {said}: ZeroDivisionError: the fault in {fault} [/x]" in ended.err

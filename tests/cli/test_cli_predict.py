@@ -28,7 +28,7 @@ from dfbench.runs.records.score_table import sigmoid, video_scores
 from dfbench.runs.scoring.prediction import clip_interval
 from dfbench.types import GivenFile
 
-PROBE = ("-d", "probe")
+PROBE = ("-d", "probe_net")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_frames_in_folders_and_archives_are_scored_as_the_video_of_them(
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         for name, content in files.items():
             archive.writestr(f"real/12/{name}", content)
-    table = package.predict([folder, tmp_path / "packed.zip" / "real" / "12"], detector="probe")
+    table = package.predict([folder, tmp_path / "packed.zip" / "real" / "12"], detector="probe_net")
     assert table["status"].tolist() == ["ok", "ok"], table["reason"].tolist()
     assert len(set(table["probability"])) == 1
 
@@ -195,28 +195,28 @@ def test_an_interrupted_prediction_goes_on(tmp_path: Path, probe: None) -> None:
     paths = [write_files(tmp_path / f"v{n}", {"1.png": frame(10 * n)}) for n in range(4)]
     first = Watched("faces of files")
     with pytest.raises(KeyboardInterrupt):
-        package.predict(paths, detector="probe", progress=first)
+        package.predict(paths, detector="probe_net", progress=first)
     assert first.bars == [("faces of files", 4)]
     kept = len(list((tmp_path / "cache" / "faces" / "given" / "files").rglob("*.faces")))
     assert kept >= 1
     second, third = Watched(), Watched()
-    table = package.predict(paths, detector="probe", progress=second)
+    table = package.predict(paths, detector="probe_net", progress=second)
     assert table["status"].tolist() == ["ok"] * 4
-    score = ("score files with probe", 4)
+    score = ("score files with probe_net", 4)
     assert second.bars == [*([("faces of files", 4 - kept)] if kept < 4 else []), score]
-    pd.testing.assert_frame_equal(package.predict(paths, detector="probe", progress=third), table)
+    pd.testing.assert_frame_equal(package.predict(paths, detector="probe_net", progress=third), table)
     assert third.bars == [score]
 
 
 def test_a_file_that_failed_is_looked_at_again_on_request(tmp_path: Path, probe: None) -> None:
     path = write_files(tmp_path / "v", {"1.png": frame(10)})
-    assert package.predict(path, detector="probe")["status"].tolist() == ["ok"]
+    assert package.predict(path, detector="probe_net")["status"].tolist() == ["ok"]
     (faces,) = (tmp_path / "cache" / "faces").rglob("*.faces")
     faces.unlink()
     store_failure(GivenFile("files", "v", path), faces, Status.ERROR, "its process died")
-    (row,) = package.predict(path, detector="probe").to_dict("records")
+    (row,) = package.predict(path, detector="probe_net").to_dict("records")
     assert (row["status"], row["reason"]) == ("error", "its process died")
-    assert package.predict(path, detector="probe", retry=True)["status"].tolist() == ["ok"]
+    assert package.predict(path, detector="probe_net", retry=True)["status"].tolist() == ["ok"]
 
 
 @settings(deadline=None, max_examples=50)

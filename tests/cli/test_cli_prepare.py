@@ -113,7 +113,7 @@ def test_prepare_says_that_there_is_nothing_to_do(dfbench: Dfbench, own: Path) -
 @pytest.mark.usefixtures("probe")
 def test_status_names_faces_that_were_made_otherwise(dfbench: Dfbench, own: Path) -> None:
     assert dfbench("data", "add", "folder", own).code == 0
-    what = ("folder", "--detector", "probe")
+    what = ("folder", "--detector", "probe_net")
     beside = "of these videos, made otherwise, lie beside in "
     assert dfbench("data", "prepare", *what).out.startswith("ok\t2\n")
     there = dfbench("data", "status", *what)

@@ -173,7 +173,7 @@ def test_explaining_and_predicting_load_plugins_and_settings_once(
     Path("a.mp4").write_bytes(b"video")
     for command in ("explain", "predict"):
         loads.clear()
-        ended = dfbench(command, "a.mp4", "-d", "probe")
+        ended = dfbench(command, "a.mp4", "-d", "probe_net")
         assert ended.code == 3, ended.err
         assert "undecodable" in ended.out + ended.err, ended.out
         assert loads == {"plugins": 1, "settings": 1}, command

@@ -109,7 +109,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 @pytest.mark.usefixtures("probe", "own")
 def test_force_scores_again_and_keeps_what_was_there(dfbench: Dfbench) -> None:
-    run = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
+    run = ("run", "-d", "probe_net", "--dataset", "folder", "--min-coverage", "0")
     assert dfbench(*run).code == 0
     (folder,) = (path.parent for path in Path("runs").glob("*/run.json"))
     before = (folder / "scores.parquet").read_bytes()

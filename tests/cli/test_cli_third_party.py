@@ -14,7 +14,7 @@ from tests.conftest import Install
 import dfbench as package
 from dfbench.hooks.third_party import code_sha256
 
-RUN = ("run", "-d", "probe", "--dataset", "folder", "--min-coverage", "0")
+RUN = ("run", "-d", "probe_net", "--dataset", "folder", "--min-coverage", "0")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_plugin_of_others_stands_in_the_record_and_marks_the_board(
             "distribution": "probe-plugin",
             "version": "0.1",
             "sha256": sha,
-            "offers": ["detector probe", "face finder probe_finder"],
+            "offers": ["detector probe_net", "face finder probe_finder"],
         }
     ]
     (board,) = package.boards(dataset="folder", corpus="own")
