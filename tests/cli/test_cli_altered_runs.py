@@ -191,7 +191,9 @@ def test_a_run_of_before_gets_its_list_if_its_scores_are_those_of_the_list(
 def test_a_finish_that_was_cut_off_goes_on(
     dfbench: Dfbench, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, began, dead = RunRecord.write, [], []
+    write = RunRecord.write
+    began: list[Path] = []
+    dead: list[Path] = []
 
     def cut_off(record: RunRecord, folder: Path) -> RunRecord:
         if record.complete or dead:  # what is dead says no more why
