@@ -102,7 +102,8 @@ def prepare_all(
         threads = 1 if scheduler else threads_of_each(own_cores(), min(workers, len(jobs)))
         jobs = [replace(job, threads=threads) for job in jobs]
         made: dict[Path, Prepared[VideoFile]] = {}
-        with progress.task(f"faces of {jobs[0].video.dataset}", len(jobs)) as task:
+        datasets = ", ".join(dict.fromkeys(job.video.dataset for job in jobs))
+        with progress.task(f"faces of {datasets}", len(jobs)) as task:
             for job, results in _run(jobs, scheduler, workers, store_root, progress):
                 made |= zip((target.path for target in job.targets), results, strict=True)
                 failed = [one for one in results if one.status is not Status.OK]
