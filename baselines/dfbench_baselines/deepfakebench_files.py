@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from dfbench import WeightsError
+from dfbench import WeightsError, for_shell
 from dfbench.training import Released, renamed
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _require(state: Mapping[str, Tensor], detector: str) -> None:
     if found != detector:
         raise WeightsError(
             f"the tensors are those of {found or 'a network that no detector here has'}, not of {detector}",
-            hints=(f"score it as what it is:  --detector {found}",) if found else (),
+            hints=(f"score it as what it is:  --detector {for_shell(found)}",) if found else (),
         )
 
 

