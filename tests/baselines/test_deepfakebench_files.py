@@ -71,6 +71,7 @@ def test_a_checkpoint_gives_the_outputs_of_the_public_code(
     assert "unverified weights" in card.recipe
 
 
+@pytest.mark.slow
 def test_the_state_of_faceforensics_is_scored_at_its_size(tmp_path: Path) -> None:
     path = tmp_path / "xception.pth"
     torch.save(checkpoint("xception", keys="xception_ffpp"), path)
@@ -79,6 +80,7 @@ def test_the_state_of_faceforensics_is_scored_at_its_size(tmp_path: Path) -> Non
     torch.testing.assert_close(outputs, theirs, rtol=0, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_detector_is_named(tmp_path: Path) -> None:
     states = {model: checkpoint(model) for model in GAINS}
     assert {model: detector_of(state) for model, state in states.items()} == {model: model for model in GAINS}
