@@ -65,6 +65,7 @@ def _image_networks() -> list[DetectorSpec]:
                 name,
                 f"{title} on single frames, trained on real and fake videos.",
                 f"timm_frames:{method}",
+                recipe="standard",
             )
             for name, method, title in _TIMM
         ),
@@ -91,11 +92,13 @@ def _small_networks() -> list[DetectorSpec]:
             "meso4",
             "MesoNet's four convolutions, trained on real and fake videos; it sees single frames.",
             "mesonet:MESO4",
+            recipe="standard",
         ),
         _trained(
             "mesoinception4",
             "MesoNet with two inception layers, trained on real and fake videos; it sees single frames.",
             "mesonet:MESOINCEPTION4",
+            recipe="standard",
         ),
     ]
 

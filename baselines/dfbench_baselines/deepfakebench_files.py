@@ -1,4 +1,4 @@
-"""Checkpoints of DeepfakeBench's detectors on Xception, and of FaceForensics++: whose each is, and how its tensors are called.
+"""Checkpoints of DeepfakeBench's frame detectors, and of FaceForensics++: whose each is, and how its tensors are called.
 
 Their outputs are "real" and "fake", in this order. All keep tensors that no score depends on: `adjust_channel`, and constants
 such as matrices of cosines, which the networks here compute.
@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from dfbench import WeightsError, for_shell
-from dfbench.training import Released, renamed
+from dfbench.training import Released, one_logit, renamed
+from dfbench_baselines.sbi_files import as_timm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,29 @@ _SRM_PARTS = {
     "fusion.ca.sharedMLP.": "fusion.weighing.",
 }
 _SRM_CONSTANTS = ("blur.", "srm_conv0.", "srm_conv1.kernel", "srm_conv2.kernel", "srm_sa.srm.")
+
+# Of Meso4 and MesoInception4: in which of our layers each of DeepfakeBench's lies, by its number, and their heads.
+_HEAD = {"backbone.fc1.": "hidden.", "backbone.fc2.": "output."}
+_MESO4_PARTS = {
+    **{f"backbone.conv{number}.": f"layers.{number - 1}.0." for number in (1, 2, 3, 4)},
+    **{f"backbone.bn{number}.": f"norms.{number - 1}." for number in (1, 2)},
+    **_HEAD,
+}
+_BRANCHES = {
+    "conv1": "0.0",
+    **{f"conv{branch}_{conv}": f"{branch - 1}.{conv - 1}" for branch in (2, 3, 4) for conv in (1, 2)},
+}
+_MESOINCEPTION4_PARTS = {
+    **{
+        f"backbone.Incption{number}_{theirs}.": f"layers.{number - 1}.branches.{ours}."
+        for number in (1, 2)
+        for theirs, ours in _BRANCHES.items()
+    },
+    **{f"backbone.Incption{number}_bn.": f"norms.{number - 1}." for number in (1, 2)},
+    **{f"backbone.conv{number}.": f"layers.{number + 1}.0." for number in (1, 2)},
+    "backbone.bn1.": "norms.2.",
+    **_HEAD,
+}
 
 
 def xception_tensors(state: Mapping[str, Tensor], *, inside: str) -> dict[str, Tensor]:
@@ -74,6 +98,24 @@ def _srm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed(kept, _SRM_PARTS, dropped=_SRM_CONSTANTS)
 
 
+def _efficientnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    theirs = renamed(state, {"backbone.efficientnet.": "", "backbone.last_layer.": "_fc."})
+    return one_logit(as_timm(theirs), "classifier")
+
+
+def _meso4(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return _real_logit(renamed(state, _MESO4_PARTS))
+
+
+def _mesoinception4(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return _real_logit(renamed(state, _MESOINCEPTION4_PARTS))
+
+
+def _real_logit(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Make the outputs for "real" and "fake" one logit, of "real": that is what networks of MesoNet give here."""
+    return one_logit(state, "output", fake=0)
+
+
 def _ffpp(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return xception_tensors(state, inside="")  # "model." is taken off by whoever reads the file
 
@@ -99,9 +141,13 @@ def _require(state: Mapping[str, Tensor], detector: str) -> None:
 
 
 def _kind(
-    what: str, tells: tuple[str, ...], convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    what: str,
+    tells: tuple[str, ...],
+    convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
+    *,
+    recipe: str = "standard",
 ) -> Released:
-    return Released(says=what, recipe="standard", tells=tells, convert=convert)
+    return Released(says=what, recipe=recipe, tells=tells, convert=convert)
 
 
 # Of CORE, which trains the same network by another loss, the checkpoint has the same tensors.
@@ -118,3 +164,24 @@ XCEPTION_FILES = (
 SPSL_FILES = (_kind("DeepfakeBench's SPSL", _PLAIN, _spsl),)
 F3NET_FILES = (_kind("DeepfakeBench's F3-Net", (_F3NET, _FIRST), _f3net),)
 SRM_FILES = (_kind("DeepfakeBench's SRM", (_SRM, "backbone_rgb.*", "backbone_srm.*"), _srm),)
+EFFICIENTNET_FILES = (
+    _kind(
+        "DeepfakeBench's EfficientNet-B4",
+        ("backbone.efficientnet._conv_stem.weight", "backbone.last_layer.*"),
+        _efficientnet,
+        recipe="deepfakebench",
+    ),
+)
+MESO4_FILES = (
+    _kind(
+        "DeepfakeBench's Meso4", ("backbone.conv4.weight", "backbone.fc2.*"), _meso4, recipe="deepfakebench"
+    ),
+)
+MESOINCEPTION4_FILES = (
+    _kind(
+        "DeepfakeBench's MesoInception4",
+        ("backbone.Incption1_bn.weight", "backbone.fc2.*"),
+        _mesoinception4,
+        recipe="deepfakebench",
+    ),
+)

@@ -89,6 +89,11 @@ def _read(net: nn.Module, file: Any, *, path: Path, hints: Sequence[str]) -> dic
         for layer, (prefix, module) in zip(stored, own, strict=True):
             for keras, name in names.items():
                 value = getattr(module, name)
+                if value is None:
+                    raise WeightsError(
+                        f"{path} does not fit: {layer} has a {keras}, and the layers of this network have none",
+                        hints=hints,
+                    )
                 stored_as = _dataset(file, (layer, layer, f"{keras}:0"))
                 wanted = _keras_shape(value)
                 if stored_as.shape != wanted or stored_as.dtype.kind != "f":

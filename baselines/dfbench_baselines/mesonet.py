@@ -4,6 +4,8 @@ Layers, their order and constants are those of the published Keras code: the act
 epsilon is 1e-3, and the maps are flattened by row, column and channel. So the authors' HDF5 files fit, which
 `keras_files` reads. **Their output is the probability of "real"** (class folders are sorted: df, real); the logit of "fake"
 that dfbench asks for is the negative of theirs.
+
+DeepfakeBench's networks of these names are others, and stand beside them: recipe `deepfakebench`.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from dfbench import DetectorCard, LoadOptions, Started, StartWeights, for_shell
 from dfbench.training import UNKNOWN, Batch, Method, PublishedFile, Recipe, drawing_from
+from dfbench_baselines.deepfakebench_files import MESO4_FILES, MESOINCEPTION4_FILES
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,9 +37,10 @@ RELEASED: Mapping[str, str] = {
 
 
 class Meso4Recipe(Recipe):
-    """What every training is told; the network itself has no choices."""
+    """What every training is told, and whose network of this name it is: the authors' or DeepfakeBench's."""
 
     package: ClassVar[str] = "dfbench_baselines.recipes.meso4"
+    layers: Literal["authors", "deepfakebench"] = "authors"
 
     @model_validator(mode="after")
     def _fits_the_pools(self) -> Self:
@@ -46,25 +50,29 @@ class Meso4Recipe(Recipe):
 
 
 class MesoInception4Recipe(Meso4Recipe):
-    """What every training is told; the network itself has no choices."""
+    """What every training is told, and whose network of this name it is: the authors' or DeepfakeBench's."""
 
     package: ClassVar[str] = "dfbench_baselines.recipes.mesoinception4"
 
 
 def meso4(recipe: Meso4Recipe, *, seed: int) -> nn.Module:
-    """Build Meso4: frames (B, 3, S, S) in [0, 1] to the logit of "real" (B, 1)."""
+    """Build Meso4: normalised frames (B, 3, S, S) to the logit of "real" (B, 1)."""
+    from dfbench_baselines.mesonet_deepfakebench import sharing_meso4
     from dfbench_baselines.mesonet_layers import Meso4
 
     with drawing_from(seed):
-        return Meso4(recipe.size)
+        return Meso4(recipe.size) if recipe.layers == "authors" else sharing_meso4(recipe.size)
 
 
 def mesoinception4(recipe: MesoInception4Recipe, *, seed: int) -> nn.Module:
-    """Build MesoInception4: frames (B, 3, S, S) in [0, 1] to the logit of "real" (B, 1)."""
+    """Build MesoInception4: normalised frames (B, 3, S, S) to the logit of "real" (B, 1)."""
+    from dfbench_baselines.mesonet_deepfakebench import sharing_mesoinception4
     from dfbench_baselines.mesonet_layers import MesoInception4
 
     with drawing_from(seed):
-        return MesoInception4(recipe.size)
+        return (
+            MesoInception4(recipe.size) if recipe.layers == "authors" else sharing_mesoinception4(recipe.size)
+        )
 
 
 def logit(net: nn.Module, clips: Tensor) -> Tensor:
@@ -74,12 +82,14 @@ def logit(net: nn.Module, clips: Tensor) -> Tensor:
 
 
 def loss(net: nn.Module, clips: Tensor, batch: Batch, recipe: Meso4Recipe) -> Mapping[str, Tensor]:
-    """Return the squared error of the probability, as the authors train."""
-    from torch.nn.functional import mse_loss
+    """Return the squared error of the probability, as the authors train, or the cross-entropy, as DeepfakeBench does."""
+    from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-    del recipe
-    probability = logit(net, clips).sigmoid()
-    return {"squared error": mse_loss(probability, batch.labels.to(probability.dtype))}
+    logits = logit(net, clips)
+    labels = batch.labels.to(logits.dtype)
+    if recipe.layers == "deepfakebench":
+        return {"classes": binary_cross_entropy_with_logits(logits, labels)}
+    return {"squared error": mse_loss(logits.sigmoid(), labels)}
 
 
 class MesoMethod(Method):
@@ -156,6 +166,7 @@ MESO4 = MesoMethod(
     logit=logit,
     loss=loss,
     ways_out=_ways_out("meso4", "Meso4_DF.h5"),
+    released=MESO4_FILES,
 )
 MESOINCEPTION4 = MesoMethod(
     name="mesoinception4",
@@ -164,4 +175,5 @@ MESOINCEPTION4 = MesoMethod(
     logit=logit,
     loss=loss,
     ways_out=_ways_out("mesoinception4", "MesoInception_DF.h5"),
+    released=MESOINCEPTION4_FILES,
 )

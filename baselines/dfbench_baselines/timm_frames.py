@@ -6,14 +6,15 @@ The logit of a clip is the mean of those of its frames. Networks start from weig
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from dfbench import UsageError, for_shell
-from dfbench.training import Method, drawing_from, first_line, require_timm_name
+from dfbench.training import Method, Released, drawing_from, first_line, require_timm_name
+from dfbench_baselines.deepfakebench_files import EFFICIENTNET_FILES
 from dfbench_baselines.frames import logit
 from dfbench_baselines.imagenet import PretrainedRecipe, pretrained_file, require_pretrained
 
@@ -52,11 +53,12 @@ class TimmRecipe(PretrainedRecipe):
 
 
 class EfficientNetB4Recipe(TimmRecipe):
-    """EfficientNet-B4, with the paddings of its authors."""
+    """EfficientNet-B4. `padding`: by the size of the maps, as its authors do, or as DeepfakeBench does."""
 
     package: ClassVar[str] = "dfbench_baselines.recipes.efficientnet_b4"
     detector: ClassVar[str] = "efficientnet_b4"
     networks: ClassVar[tuple[str, ...]] = ("tf_efficientnet_b4", "test_efficientnet")
+    padding: Literal["same", "deepfakebench"] = "same"
 
 
 class ResNet50Recipe(TimmRecipe):
@@ -115,7 +117,21 @@ def network(recipe: TimmRecipe, *, seed: int) -> nn.Module:
     return net
 
 
-def _method(recipe: type[TimmRecipe]) -> Method:
+def efficientnet_b4(recipe: EfficientNetB4Recipe, *, seed: int) -> nn.Module:
+    """Build EfficientNet-B4 as `network` does, padded as the recipe says."""
+    net = network(recipe, seed=seed)
+    if recipe.padding == "deepfakebench":
+        from dfbench_baselines.efficientnet_padding import pad_as_deepfakebench
+
+        pad_as_deepfakebench(net)
+    return net
+
+
+def _method(
+    recipe: type[TimmRecipe],
+    network: Callable[..., nn.Module] = network,
+    released: tuple[Released, ...] = (),
+) -> Method:
     return Method(
         name=recipe.detector,
         recipe=recipe,
@@ -124,10 +140,11 @@ def _method(recipe: type[TimmRecipe]) -> Method:
         needs_start=require_pretrained,
         starts_from=pretrained_file,
         head=lambda net: net.get_classifier(),
+        released=released,
     )
 
 
-EFFICIENTNET_B4 = _method(EfficientNetB4Recipe)
+EFFICIENTNET_B4 = _method(EfficientNetB4Recipe, efficientnet_b4, EFFICIENTNET_FILES)
 RESNET50 = _method(ResNet50Recipe)
 CONVNEXT_TINY = _method(ConvNeXtTinyRecipe)
 VIT_B16 = _method(ViTB16Recipe)
