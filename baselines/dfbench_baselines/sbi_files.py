@@ -6,6 +6,7 @@ otherwise. At 380 pixels both pad alike; at other sizes the package pads as it w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+_IN_BLOCK = re.compile(r"_blocks\.(\d{1,3})\.(\w+)\.(.+)", re.ASCII)
 _STAGES = (2, 4, 4, 6, 6, 8, 2)  # blocks of each stage of an EfficientNet-B4
 _OUTSIDE = {
     "_conv_stem": "conv_stem",
@@ -41,11 +43,11 @@ def as_timm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def timm_name(name: str) -> str:
     """Return timm's name of a tensor: "blocks.1.0.conv_dw.weight" for "_blocks.2._depthwise_conv.weight"."""
-    layer, _, rest = name.partition(".")
-    if layer != "_blocks":
+    inside = _IN_BLOCK.fullmatch(name)
+    if inside is None:
+        layer, _, rest = name.partition(".")
         return f"{_OUTSIDE.get(layer, layer)}.{rest}"
-    number, layer, rest = rest.split(".", 2)
-    block = int(number)
+    block, layer, rest = int(inside[1]), inside[2], inside[3]
     first_of = (0, *accumulate(_STAGES))
     stage = sum(block >= after for after in first_of[1:-1])
     layers = _FIRST if stage == 0 else _LATER

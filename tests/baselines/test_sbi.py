@@ -93,6 +93,10 @@ def test_names_are_translated_as_stored() -> None:
     names: dict[str, str] = json.loads((GOLDEN / "sbi_timm_keys.json").read_text())
     assert {public: timm_name(public.removeprefix("net.")) for public in names} == names
     assert len(names) == 706
+    # Those that no such network has stay as they are, and fit none.
+    assert [timm_name(f"_blocks.{odd}") for odd in ("x.weight", "1", "٣._bn1.bias")] == [
+        f"_blocks.{odd}" for odd in ("x.weight", "1", "٣._bn1.bias")
+    ]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from pathlib import Path
 
@@ -87,3 +88,13 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     cut.write_bytes(cut.read_bytes()[:300])
     with pytest.raises(WeightsError, match="is not a readable checkpoint"):
         read_released(cut, [KIND], detector="d", hints=())
+
+
+@pytest.mark.parametrize("saved", [torch.nn.Linear(3, 2), STATE | {"arguments": argparse.Namespace()}])
+def test_what_could_run_code_is_never_unpickled(saved: object, tmp_path: Path) -> None:
+    path = tmp_path / "xception-c23.p"  # as FaceForensics++ calls its pickled module
+    torch.save(saved, path)
+    with pytest.raises(WeightsError, match="loading it could run code") as caught:
+        read_released(path, [KIND], detector="d", hints=())
+    assert str(path) in caught.value.message
+    assert "torch.save(model.state_dict(), FILE)" in caught.value.hints[0]

@@ -6,8 +6,8 @@ weights of others; and the loop alone, for modules of Lightning. Importing this 
 
 Below: `method`, `recipe` (what a plugin says), `order`, `samples`, `other_faces`, `augmentation`, `loaders` (clips to batches),
 `module`, `sharpness`, `schedules`, `muon` (a step), `trainer`, `loop`, `record` (a training and what it leaves behind),
-`weights_file`, `state_files`, `starting`, `timm_weights`, `released` (weights), `scorer` (a network that scores), `distributed`,
-`launchers`, `devices`, `memory`.
+`weights_file`, `state_files`, `starting`, `timm_weights`, `released`, `readers` (weights), `scorer` (a network that scores),
+`distributed`, `launchers`, `devices`, `memory`.
 """
 
 from __future__ import annotations

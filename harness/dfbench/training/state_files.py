@@ -19,8 +19,8 @@ from dfbench.untrusted import open_regular
 if TYPE_CHECKING:
     from torch import Tensor
 
-PICKLES = (".pth", ".pt", ".pyth", ".ckpt", ".tar", ".bin")
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".pyth", ".ckpt", ".bin")
+PICKLES = (".pth", ".pt", ".p", ".pyth", ".ckpt", ".tar", ".bin")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".p", ".pyth", ".ckpt", ".bin")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _PAGES = (b"<!doctype html", b"<html", b"<?xml")
 # Where people keep the state dict in what they save, and what wrappers of a network put before each of its names.

@@ -16,7 +16,6 @@ from dfbench.data.datasets.manifest import compression_of
 from dfbench.data.preparing.executor import check_scheduler
 from dfbench.errors import MissingVideoError, PluginError, UsageError, unknown_name
 from dfbench.escaping import for_shell
-from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.hooks.registry import load_object
 from dfbench.interfaces import ChecksStart, NeedsStart
@@ -33,6 +32,7 @@ from dfbench.runs.planning.trainers import needs_of, start_weights, synthesizer_
 from dfbench.runs.records.run_file import refuse_unwritable
 from dfbench.runs.records.trained import trained_weights
 from dfbench.specs import LoadOptions, VideoSelection
+from dfbench.training.readers import card_with
 from dfbench.training.state_files import check_weights_file
 from dfbench.trust import require_trusted
 
@@ -162,7 +162,7 @@ def check_scoring(
                 hints=("leave out one of them",),
             )
         check_weights_file(request.weights)
-        card_of(spec, load_options(request, spec))
+        card_with(spec, load_options(request, spec), registry)
 
 
 def check_training(options: TrainingOptions, setup: Setup) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError
-from dfbench.hooks.detectors import card_of
 from dfbench.hooks.plugin_code import running
 from dfbench.interfaces import ChoosesClips
 from dfbench.runs.planning.refusals import load_options
 from dfbench.runs.planning.trainers import trainer_of
+from dfbench.training.readers import card_with
 from dfbench.types import ClipSpec
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def scored_clips(request: ScoringRequest, registry: Registry, *, made: bool) -> 
     """
     spec = registry.detector(request.detector)
     if request.weights is not None:
-        return card_of(spec, load_options(request, spec)).clips
+        return card_with(spec, load_options(request, spec), registry).clips
     asked = bool(request.recipe or request.overrides or request.synthesizer)
     if not spec.trainer:
         if asked:

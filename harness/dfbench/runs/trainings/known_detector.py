@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dfbench.errors import UsageError, WeightsError
-from dfbench.hooks.detectors import card_of
 from dfbench.runs.records.provenance import file_sha256
 from dfbench.runs.records.trained import Training, known_card, training_of, training_plugins
 from dfbench.runs.trainings.training_names import named_card
 from dfbench.specs import DetectorCard, DetectorSpec, LoadOptions
+from dfbench.training.readers import card_with
 
 if TYPE_CHECKING:
     from dfbench.hooks.registry import Registry
@@ -35,11 +35,11 @@ class KnownDetector:
 def known_detector(spec: DetectorSpec, options: LoadOptions, registry: Registry) -> KnownDetector:
     """What is known of a detector loaded by `options`, from its plugin and from what dfbench noted of its training.
 
-    Raises UsageError for a margin that the face store does not hold, and what `card_of` raises.
+    Raises UsageError for a margin that the face store does not hold, and what `card_with` raises.
     """
     weights = options.weights
     sha = file_sha256(weights) if weights is not None else ""
-    card = named_card(known_card(card_of(spec, options), weights, sha), registry)
+    card = named_card(known_card(card_with(spec, options, registry), weights, sha), registry)
     if problem := card.bad_margin():
         raise UsageError(
             f"detector '{spec.name}': {problem}",
