@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dfbench.api import boards
+from dfbench import boards
 from dfbench.results.renderings.markdown import markdown_of
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from dfbench import WeightsError, for_shell
 from dfbench.training import Released, one_logit, renamed
 from dfbench_baselines.sbi_files import as_timm
 
@@ -73,12 +72,10 @@ def xception_tensors(state: Mapping[str, Tensor], *, inside: str) -> dict[str, T
 
 
 def _xception(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    _require(state, "xception")
     return xception_tensors(state, inside="backbone.")
 
 
 def _spsl(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    _require(state, "spsl")
     return {f"backbone.{name}": value for name, value in xception_tensors(state, inside="backbone.").items()}
 
 
@@ -120,40 +117,23 @@ def _ffpp(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return xception_tensors(state, inside="")  # "model." is taken off by whoever reads the file
 
 
-def detector_of(state: Mapping[str, Tensor]) -> str:
-    """Return the name of the detector here whose checkpoint of DeepfakeBench it is, "" if it is none of them."""
-    if _F3NET in state:
-        return "f3net"
-    if _SRM in state:
-        return "srm"
-    channels = state[_FIRST].shape[1] if _FIRST in state and state[_FIRST].ndim == 4 else 0
-    return {3: "xception", 4: "spsl"}.get(channels, "")
-
-
-def _require(state: Mapping[str, Tensor], detector: str) -> None:
-    """Raise WeightsError if a checkpoint whose tensors are called as those of `detector` is that of another one."""
-    found = detector_of(state)
-    if found != detector:
-        raise WeightsError(
-            f"the tensors are those of {found or 'a network that no detector here has'}, not of {detector}",
-            hints=(f"score it as what it is:  --detector {for_shell(found)}",) if found else (),
-        )
-
-
 def _kind(
     what: str,
     tells: tuple[str, ...],
     convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
     *,
     recipe: str = "standard",
+    channels: int = 0,
 ) -> Released:
-    return Released(says=what, recipe=recipe, tells=tells, convert=convert)
+    """`channels`: those that the first kernel sees, where another kind has tensors of the same names."""
+    seen = {_FIRST: channels} if channels else {}
+    return Released(says=what, recipe=recipe, tells=tells, convert=convert, channels=seen)
 
 
 # Of CORE, which trains the same network by another loss, the checkpoint has the same tensors.
 _PLAIN = (_FIRST, "backbone.last_linear.*", "backbone.adjust_channel.*")
 XCEPTION_FILES = (
-    _kind("DeepfakeBench's Xception, or CORE", _PLAIN, _xception),
+    _kind("DeepfakeBench's Xception, or CORE", _PLAIN, _xception, channels=3),
     Released(
         says="FaceForensics++'s Xception (the state of its TransferModel)",
         recipe="ffpp",
@@ -161,7 +141,7 @@ XCEPTION_FILES = (
         convert=_ffpp,
     ),
 )
-SPSL_FILES = (_kind("DeepfakeBench's SPSL", _PLAIN, _spsl),)
+SPSL_FILES = (_kind("DeepfakeBench's SPSL", _PLAIN, _spsl, channels=4),)
 F3NET_FILES = (_kind("DeepfakeBench's F3-Net", (_F3NET, _FIRST), _f3net),)
 SRM_FILES = (_kind("DeepfakeBench's SRM", (_SRM, "backbone_rgb.*", "backbone_srm.*"), _srm),)
 EFFICIENTNET_FILES = (

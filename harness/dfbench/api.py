@@ -74,33 +74,29 @@ def run(
 
     from dfbench.results.evaluating import evaluate_all, require_all_scored
     from dfbench.results.table_notes import warnings_of
-    from dfbench.runs.planning.requests import ScoringRequest, weights_of_each
+    from dfbench.runs.planning.requests import ScoringRequest, request_each
     from dfbench.runs.scoring.several import FailedRun
 
-    names = _names(detector)
-    given = weights_of_each(names, weights if isinstance(weights, Mapping) else [weights] if weights else [])
-    requests = [
-        ScoringRequest(
-            detector=name,
-            protocol=protocol,
-            data=data,
-            only=_names(only),
-            dataset=dataset,
-            splits=_names(splits),
-            compression=compression,
-            weights=given.get(name),
-            seed=seed,
-            device=device,
-            precision=precision,
-            size=size,
-            recipe=recipe,
-            train_compression=train_compression,
-            synthesizer=synthesizer,
-            overrides=_texts(overrides),
-            force=force,
-        )
-        for name in names
-    ]
+    shared = ScoringRequest(
+        detector="",
+        protocol=protocol,
+        data=data,
+        only=_names(only),
+        dataset=dataset,
+        splits=_names(splits),
+        compression=compression,
+        seed=seed,
+        device=device,
+        precision=precision,
+        size=size,
+        recipe=recipe,
+        train_compression=train_compression,
+        synthesizer=synthesizer,
+        overrides=_texts(overrides),
+        force=force,
+    )
+    given = weights if isinstance(weights, Mapping) else [weights] if weights else []
+    requests = request_each(_names(detector), given, shared)
     tables, failed = [], []
     for done in evaluate_all(requests, Setup(), progress=progress or SilentProgress()):
         if isinstance(done, FailedRun):

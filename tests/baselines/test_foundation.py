@@ -133,7 +133,7 @@ def test_the_published_files_have_the_tensors_of_the_networks(name: str, method:
     keys = json.loads((GOLDEN / f"keys_{name}.json").read_text())["keys"]
     with torch.device("meta"):
         state = {key: torch.empty(*shape) for key, shape in keys}
-        assert [one.fits(list(state)) for one in method.released].index(True) == kind
+        assert [one.fits(state) for one in method.released].index(True) == kind
         own = method.released[kind].convert(state)
         net = method.network(method.recipe.load(method.released[kind].recipe), seed=0)
     assert {key: value.shape for key, value in own.items()} == {

@@ -18,7 +18,7 @@ from scipy.special import expit
 from dfbench.errors import MetricError, SingleClassError
 from dfbench.metrics.clustered import Combination, Identities, clustered_aucs, independent_sum
 from dfbench.metrics.point import auc
-from dfbench.metrics.uncertainty import mean_of_draws, percentile_interval
+from dfbench.metrics.uncertainty import bootstrap_draws, mean_of_draws, percentile_interval
 
 ORACLE = json.loads((Path(__file__).parents[1] / "golden" / "statistics.json").read_text(encoding="utf-8"))
 CLUSTERED = ORACLE["clustered"]
@@ -283,8 +283,33 @@ def test_independent_values_are_summed_with_their_errors() -> None:
     one, other = (Combination(value, 0.01, 20.0, Identities(5, 5, 10)) for value in (0.7, 0.9))
     mean = independent_sum([one, other], [0.5, 0.5])
     assert (mean.value, mean.variance, mean.freedom) == pytest.approx((0.8, 0.005, 40.0))
+    few = replace(other, identities=Identities(2, 3, 4))
+    assert independent_sum([one, few], [0.5, 0.5]).identities == few.identities
     sure = replace(one, variance=0.0)
     assert independent_sum([sure, sure], [0.5, 0.5]).freedom == 20.0
     assert independent_sum([one, sure], [1.0, 1.0]).freedom == pytest.approx(20.0)
     with pytest.raises(MetricError, match="1 values cannot be summed by 2 weights"):
         independent_sum([one], [0.5, 0.5])
+
+
+@pytest.mark.slow
+def test_where_classes_are_often_separated_the_interval_is_wide_enough() -> None:
+    rng = np.random.default_rng(22)
+    world = World(60, 0.98, fakes=1, shared=0.0, apart=True)
+    found = [clustered_aucs(*world.drawn(rng)).mean() for _ in range(2000)]
+    held = [one.interval().low <= world.truth <= one.interval().high for one in found]
+    assert 0.02 < np.mean([one.value == 1.0 for one in found]) < 0.3
+    assert 0.94 <= np.mean(held) <= 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("world", "most"), [(World(20, 0.98), 0.86), (World(28, 0.98, shared=1.5), 0.9)])
+def test_the_percentile_bootstrap_is_too_narrow_near_one(world: World, most: float) -> None:
+    rng = np.random.default_rng(24)
+    held = 0
+    for _ in range(300):
+        scores, labels, clusters = world.drawn(rng)
+        drawn = bootstrap_draws(scores[0], labels, clusters, metric=auc, rng=rng, draws=400)
+        interval = percentile_interval(auc(scores[0], labels), drawn)
+        held += interval.low <= world.truth <= interval.high
+    assert held / 300 < most, held / 300

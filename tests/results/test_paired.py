@@ -179,7 +179,7 @@ def test_a_difference_varies_as_the_formula_for_clustered_aucs_says(name: str) -
     assert both.aucs() == pytest.approx(golden["auc"], abs=1e-12)
     found = difference(both)
     assert found.point == pytest.approx(golden["difference"], abs=1e-12)
-    errors = both.errors()
+    errors = both.errors
     assert np.diag(errors.covariance) == pytest.approx(golden["var"], rel=1e-9, abs=1e-15)
     half = stats.t.ppf(0.975, errors.combined([1, -1]).freedom) * math.sqrt(golden["var_difference"])
     assert found.high - found.low == pytest.approx(2 * half, rel=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dfbench import WeightsError
-from dfbench.training.released import KnownFile, Released, one_logit, read_released, renamed
+from dfbench.training.released import KnownFile, Released, kind_of, one_logit, read_released, renamed
 
 KIND = Released(
     says="a public one",
@@ -28,10 +29,17 @@ STATE = {
 
 
 def test_a_kind_is_told_by_all_of_its_names() -> None:
-    names = list(STATE)
-    assert KIND.fits(names)
-    for left_out in names:
-        assert not KIND.fits([name for name in names if name != left_out])
+    assert KIND.fits(STATE)
+    for left_out in STATE:
+        assert not KIND.fits({name: value for name, value in STATE.items() if name != left_out})
+
+
+def test_kinds_of_the_same_names_are_told_by_what_their_kernels_see() -> None:
+    grey, colour = (replace(KIND, channels={"net.first.weight": count}) for count in (1, 3))
+    assert (grey.fits(STATE), colour.fits(STATE)) == (False, True)
+    assert kind_of(STATE, [grey, colour]) is colour
+    assert not replace(KIND, channels={"net.last.bias": 2}).fits(STATE)  # no kernel
+    assert not replace(KIND, channels={"net.second.weight": 3}).fits(STATE)
 
 
 def test_tensors_are_renamed_and_dropped_by_their_beginning() -> None:

@@ -153,7 +153,8 @@ def independent_sum(
 ) -> Combination:
     """Return the sum by `weights` (k,) of k values whose errors are independent, as those of tests of different people are.
 
-    Its degrees of freedom are those of a sum of variances (Satterthwaite 1946; Welch 1947). Raises MetricError without a value.
+    Its degrees of freedom are those of a sum of variances (Satterthwaite 1946; Welch 1947), its identities those of the part with
+    the fewest. Raises MetricError without a value, or for another number of weights.
     """
     if not parts or len(parts) != len(weights):
         raise MetricError(f"{len(parts)} values cannot be summed by {len(weights)} weights")
@@ -165,7 +166,7 @@ def independent_sum(
         value=float(_without_rounding(shares @ np.array([part.value for part in parts]))),
         variance=total,
         freedom=total**2 / worth if worth else min(part.freedom for part in parts),
-        identities=parts[0].identities,
+        identities=min((part.identities for part in parts), key=lambda counts: counts.total),
     )
 
 

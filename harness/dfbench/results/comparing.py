@@ -13,7 +13,6 @@ import numpy as np
 from dfbench.errors import RunError, UsageError
 from dfbench.metrics.clustered import Combination, independent_sum
 from dfbench.metrics.several import holm
-from dfbench.metrics.uncertainty import Interval
 from dfbench.results.paired import Comparison, aligned, comparison_of, error_of_difference
 from dfbench.results.tables import ALL, MEAN
 
@@ -105,16 +104,18 @@ def compare_each(
 
 
 def conclusions(pairs: Sequence[ComparedPair]) -> list[str]:
-    """Say in a sentence for each pair which of the two is better; returns one for each pair of runs, by its last whole row."""
-    last = {(one.first, one.second): one for one in pairs if one.found.manipulation == ALL}
+    """Say which of the two is better; returns a sentence for each pair of runs, by its mean over tests or else its last test.
+
+    A pair of which no test has figures has none.
+    """
+    wholes = [one for one in pairs if one.found.manipulation == ALL and not one.found.blank]
+    last = {(one.first, one.second): one for one in wholes}
     return [_conclusion(one) for one in last.values()]
 
 
 def _conclusion(pair: ComparedPair) -> str:
     found = pair.found
     where = "in the mean over tests" if found.test == MEAN else f"on {found.test}"
-    if found.blank:
-        return f"{where}, {pair.first} and {pair.second} are not compared: {found.blank}"
     if pair.told_apart:
         better, worse = (pair.first, pair.second) if found.difference.point > 0 else (pair.second, pair.first)
         return f"{where}, {better} is better than {worse}"
@@ -149,12 +150,11 @@ def _mean(errors: Sequence[tuple[str, Comparison, Combination]]) -> Comparison:
     ]
     mean = independent_sum(of_datasets, np.ones(len(of_datasets)))
     found = [one for _, one, _ in errors]
-    interval = mean.interval_of_difference()
     return Comparison(
         test=MEAN,
         first=float(np.mean([one.first for one in found])),
         second=float(np.mean([one.second for one in found])),
-        difference=Interval(interval.point, interval.low, interval.high),
+        difference=mean.interval_of_difference(),
         videos=sum(one.videos for one in found),
         left_out=tuple(video for one in found for video in one.left_out),
         blank="",

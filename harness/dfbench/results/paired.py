@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 FACTS = ("label", "group")  # of a video, on which all runs must agree
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Aligned:
     """The scores of k runs on the n videos of a test that all of them scored, in the order of the first run.
 
@@ -67,6 +68,7 @@ class Aligned:
         """Return the video AUC of each run on these videos: (k,). Raises SingleClassError if a class is absent."""
         return np.array([auc(logits, self.labels) for logits in self.logits])
 
+    @cached_property
     def errors(self) -> ClusteredAucs:
         """Return the AUCs of the runs with how far each identity moves them, together in all runs. Raises SingleClassError."""
         return clustered_aucs(self.logits, self.labels, self.clusters)
@@ -146,7 +148,7 @@ def _halves(scores: Aligned) -> tuple[Combination, NDArray[np.float64]]:
         raise UsageError(f"{len(scores.logits)} runs cannot be compared half by half")
     found = scores.aucs()
     sides = np.repeat([1 / count, -1 / count], count)
-    return scores.errors().combined(sides), found[:count] - found[count:]
+    return scores.errors.combined(sides), found[:count] - found[count:]
 
 
 @dataclass(frozen=True, slots=True)

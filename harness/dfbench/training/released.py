@@ -51,10 +51,11 @@ class PublishedFile:
 class Released:
     """A kind of public checkpoint that a method reads beside the files that dfbench writes.
 
-    `says`: whose it is, for messages. `recipe`: the name of the recipe whose network it fits and by which it is scored. `tells`:
-    names of tensors that this kind alone has, all of them; names that begin or end with "*" stand for any that end or begin
-    so. `convert` returns the tensors by the names of the method's network; it raises KeyError for one that is missing. `fake`:
-    which of the two outputs of its head stands for "fake". `known`: the files that are known, by SHA-256 (hex).
+    `says`: whose it is, for messages. `recipe`: the name of the recipe whose network it fits and by which it is scored.
+    `tells`: names of tensors that this kind alone has, all of them; names that begin or end with "*" stand for any that end
+    or begin so. `channels`: of kernels whose names others have too, the number of input channels. `convert` returns the
+    tensors by the names of the method's network; it raises KeyError for one that is missing. `fake`: which of the two outputs
+    of its head stands for "fake". `known`: the files that are known, by SHA-256 (hex).
     """
 
     says: str
@@ -62,11 +63,15 @@ class Released:
     tells: tuple[str, ...]
     convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
     fake: int = 1
+    channels: Mapping[str, int] = field(default_factory=dict)
     known: Mapping[str, KnownFile] = field(default_factory=dict)
 
-    def fits(self, names: Sequence[str]) -> bool:
-        """Return whether tensors of these names are of this kind."""
-        return all(any(_matches(name, told) for name in names) for told in self.tells)
+    def fits(self, state: Mapping[str, Tensor]) -> bool:
+        """Return whether these tensors are of this kind."""
+        named = all(any(_matches(name, told) for name in state) for told in self.tells)
+        return named and all(
+            name in state and state[name].shape[1:2] == (count,) for name, count in self.channels.items()
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,8 +121,8 @@ def read_released(
 
 
 def kind_of(state: Mapping[str, Tensor], kinds: Sequence[Released]) -> Released | None:
-    """Return the first of `kinds` that tensors of these names are of, None if they are of none."""
-    return next((kind for kind in kinds if kind.fits(list(state))), None)
+    """Return the first of `kinds` that these tensors are of, None if they are of none."""
+    return next((kind for kind in kinds if kind.fits(state)), None)
 
 
 def converted(

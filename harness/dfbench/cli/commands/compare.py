@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dfbench.cli import flags, output
-from dfbench.cli.shared import setup_of
+from dfbench.cli.shared import settings_of
 
 
 def compare_command(
@@ -41,14 +41,12 @@ def compare_command(
         raise UsageError(
             f"a figure cannot be written as {figure.name}", hints=("name a .png, .pdf or .svg file",)
         )
-    settings = setup_of(context).settings
-    if runs is not None:
-        settings = settings.model_copy(update={"runs": runs})
+    settings = settings_of(context, runs)
     opened = {run.folder.name: run for run in (open_run(name, settings) for name in names)}
     if len(opened) < len(names):
         raise UsageError("a run is named twice", hints=("name each run once",))
     for name, run in opened.items():
-        if problems := check_run(run).problems:
+        if problems := check_run(run, kept=settings.cache).problems:
             raise RunError(
                 f"{name} is not to be trusted: {problems[0]}",
                 hints=(f"see:  dfbench runs verify {for_shell(name)}",),

@@ -83,36 +83,32 @@ def run_command(
     from dfbench.results.renderings.side_by_side import side_by_side
     from dfbench.results.table_notes import warnings_of
     from dfbench.runs.planning.recipes import parse_overrides
-    from dfbench.runs.planning.requests import ScoringRequest, weights_of_each
+    from dfbench.runs.planning.requests import ScoringRequest, request_each
     from dfbench.runs.scoring.several import FailedRun
     from dfbench.training.launchers import refuse_several
 
     refuse_several("dfbench run")
-    given = weights_of_each(detector, weights or ())
     import pandas as pd
 
-    requests = [
-        ScoringRequest(
-            detector=name,
-            protocol=protocol,
-            data=data,
-            only=tuple(only or ()),
-            dataset=dataset,
-            splits=tuple(split or ()),
-            compression=compression,
-            weights=given.get(name),
-            seed=seed,
-            device=device,
-            precision=precision,
-            size=size,
-            recipe=recipe,
-            train_compression=train_compression,
-            synthesizer=synthesizer,
-            overrides=parse_overrides(overrides or ()),
-            force=force,
-        )
-        for name in detector
-    ]
+    shared = ScoringRequest(
+        detector="",
+        protocol=protocol,
+        data=data,
+        only=tuple(only or ()),
+        dataset=dataset,
+        splits=tuple(split or ()),
+        compression=compression,
+        seed=seed,
+        device=device,
+        precision=precision,
+        size=size,
+        recipe=recipe,
+        train_compression=train_compression,
+        synthesizer=synthesizer,
+        overrides=parse_overrides(overrides or ()),
+        force=force,
+    )
+    requests = request_each(detector, weights or (), shared)
     tables, stored, failed = [], [], []
     # one for all, so that a warning comes once
     shown = NotingProgress() if as_json else output.progress_bars()

@@ -9,14 +9,13 @@ import typer
 
 from dfbench.cli import flags, output
 from dfbench.cli.output import WholeSummaries
-from dfbench.cli.shared import setup_of
+from dfbench.cli.shared import settings_of, setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dfbench.results.verified import Verified
     from dfbench.runs.records.stored_run import StoredRun
-    from dfbench.settings import Settings
 
 app = typer.Typer(help="List, verify and export stored runs.", no_args_is_help=True, cls=WholeSummaries)
 
@@ -31,7 +30,7 @@ def list_command(context: typer.Context, runs: _Runs = None, as_json: flags.Json
     from dfbench.results.terminal import DataTable
     from dfbench.runs.records.listing import listed_runs
 
-    found = listed_runs(_settings(context, runs).runs)
+    found = listed_runs(settings_of(context, runs).runs)
     if as_json:
         output.say_json([one.to_json() for one in found])
         return
@@ -63,8 +62,9 @@ def show_command(
     from dfbench.results.renderings.measures import measures_tables
     from dfbench.runs.evidence.recorded import open_run
 
-    run = open_run(name, _settings(context, runs))
-    problems = check_run(run).problems
+    settings = settings_of(context, runs)
+    run = open_run(name, settings)
+    problems = check_run(run, kept=settings.cache).problems
     found = measures_of(scored_videos(run), by=by)
     if as_json:
         output.say_json(
@@ -126,7 +126,7 @@ def verify_command(
     from dfbench.errors import RunError
     from dfbench.results.verified import WRONG, folders_of, states_of, verify
 
-    settings = _settings(context, runs)
+    settings = settings_of(context, runs)
     setup = setup_of(context)
     found: list[Verified] = []
     bars = output.progress_bars()
@@ -160,7 +160,7 @@ def export_command(
     from dfbench.results.exporting import export_runs
     from dfbench.results.verified import folders_of
 
-    settings = _settings(context, runs)
+    settings = settings_of(context, runs)
     exported = export_runs(folders_of(names or [], settings), target, settings)
     if as_json:
         output.say_json(
@@ -174,12 +174,6 @@ def export_command(
     output.say(
         "ids of videos stay as the data sets have them: look at those of your own videos before you publish"
     )
-
-
-def _settings(context: typer.Context, runs: Path | None) -> Settings:
-    """Return the settings of the command, with the folder of runs that it names, if it names one."""
-    settings = setup_of(context).settings
-    return settings if runs is None else settings.model_copy(update={"runs": runs})
 
 
 def _print(found: Sequence[Verified]) -> None:

@@ -91,7 +91,7 @@ def _mean_of(runs: Sequence[BoardRun], videos: Sequence[pd.DataFrame], draws: in
             table.loc[test, "note"] = "; ".join(filter(None, notes))
         else:
             rng = np.random.default_rng([crc32(test.encode()), 1])
-            resampled[test] = common.errors().mean().draws(rng, count=draws)
+            resampled[test] = common.errors.mean().draws(rng, count=draws)
     if MEAN in table.index:
         datasets = [str(table.loc[test, "dataset"]) for test in resampled]
         resampled[MEAN] = mean_of_draws(list(resampled.values()), datasets)

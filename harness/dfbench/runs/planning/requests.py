@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from dfbench.errors import UnreadableError, UsageError
@@ -107,6 +107,19 @@ class ScoringRequest:
             synthesizer=self.synthesizer,
             overrides=self.overrides,
         )
+
+
+def request_each(
+    detectors: Sequence[str],
+    weights: Mapping[str, Path | str] | Sequence[Path | str],
+    shared: ScoringRequest,
+) -> list[ScoringRequest]:
+    """Return the request for each of `detectors`: `shared` with its name and its weights, as `weights_of_each` tells them apart.
+
+    Raises UsageError as `weights_of_each`.
+    """
+    given = weights_of_each(detectors, weights)
+    return [replace(shared, detector=name, weights=given.get(name)) for name in detectors]
 
 
 def weights_of_each(
