@@ -101,9 +101,8 @@ def run(
     for done in evaluate_all(requests, Setup(), progress=progress or SilentProgress()):
         if isinstance(done, FailedRun):
             failed.append(done)
-            if not done.member.named:
-                told = f"{done.member.request.detector} is left out: {done.error.headline}"
-                warnings.warn(for_terminal(told), CoverageWarning, stacklevel=3)
+            if done.left_out:
+                warnings.warn(for_terminal(done.left_out), CoverageWarning, stacklevel=3)
             continue
         stored, table = done
         for sentence in warnings_of(table):

@@ -183,6 +183,8 @@ def test_several_are_scored_from_python(counts: Counts) -> None:
     with pytest.warns(CoverageWarning) as told:
         table = dfbench_api.run("all", dataset="folder")
     assert [str(one.message).split(":")[0] for one in told][:2] == ["absent is left out", "lab is left out"]
+    # Its training set is that of a protocol of papers' datasets, which are not here.
+    assert "detector 'lab' is not trained, and cannot be here: " in str(told[1].message)
     assert set(table["detector"]) == set(WISHES)
     assert table.groupby("detector")["run"].nunique().tolist() == [1] * len(WISHES)
     assert counts.decoded == {str(number): 1 for number in range(4, 10)}

@@ -13,7 +13,7 @@ from dfbench.cli.shared import settings_of
 
 def compare_command(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Runs by name or folder.")],
+    names: Annotated[list[str], typer.Argument(metavar="RUN", help="Runs by name or folder.")],
     test: Annotated[
         list[str] | None, typer.Option(help="Only this test; repeatable. Every shared one if not given.")
     ] = None,

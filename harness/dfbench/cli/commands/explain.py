@@ -41,7 +41,7 @@ SAME_SCORE = 0.005  # between the probability of a run and that of an explanatio
 
 def explain_command(
     context: typer.Context,
-    videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO...")] = None,
+    videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", metavar="VIDEO")] = None,
     detector: Annotated[
         str, typer.Option("--detector", "-d", help="Who explains; the first that can if empty.")
     ] = "",

@@ -15,9 +15,7 @@ def predict_command(
     context: typer.Context,
     files: Annotated[
         list[Path],
-        typer.Argument(
-            help="Video files, folders of frames, folders of frames in archives.", metavar="FILE..."
-        ),
+        typer.Argument(help="Video files, folders of frames, folders of frames in archives.", metavar="FILE"),
     ],
     detector: Annotated[str, typer.Option("--detector", "-d", help="The detector.")],
     weights: Annotated[

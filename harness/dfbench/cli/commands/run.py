@@ -115,10 +115,8 @@ def run_command(
     for done in evaluate_all(requests, setup_of(context), progress=shown):
         if isinstance(done, FailedRun):
             failed.append(done)
-            if not done.member.named:
-                output.say(
-                    f"{done.member.request.detector} is left out: {done.error.headline}", error=as_json
-                )
+            if done.left_out:
+                output.say(done.left_out, error=as_json)
             continue
         run, table = done
         tables.append(table)

@@ -115,9 +115,7 @@ def verify_command(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RUN]...", help="Runs by name or folder, or folders of runs; all if not given."
-        ),
+        typer.Argument(metavar="RUN", help="Runs by name or folder, or folders of runs; all if not given."),
     ] = None,
     runs: _Runs = None,
     as_json: flags.Json = False,
@@ -151,7 +149,7 @@ def export_command(
     context: typer.Context,
     target: Annotated[Path, typer.Argument(metavar="DIR", help="The new folder for the copies.")],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs by name or folder; all if not given.")
+        list[str] | None, typer.Argument(metavar="RUN", help="Runs by name or folder; all if not given.")
     ] = None,
     runs: _Runs = None,
     as_json: flags.Json = False,

@@ -27,6 +27,10 @@ from dfbench.runs.trainings.plan import plan_training
 from dfbench.types import PrepareSpec, Video
 
 
+class UntrainedError(WeightsError):
+    """A detector that could be trained here, and was not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One of the detectors of a command. `named`: by the user, and not as one of all: it is trained if need be, and it is an
@@ -51,6 +55,13 @@ class FailedRun:
 
     member: Member
     error: DfbenchError
+
+    @property
+    def left_out(self) -> str:
+        """Say why one of all detectors is left out; returns "" for one that was named, whose failure is an error."""
+        return (
+            "" if self.member.named else f"{self.member.request.detector} is left out: {self.error.headline}"
+        )
 
 
 def members_of(requests: Sequence[ScoringRequest], setup: Setup) -> list[Member | FailedRun]:
@@ -89,7 +100,7 @@ def plan_together(
         except UntrustedSettingError:  # the user may agree to it
             raise
         except Exception as error:  # noqa: BLE001 - of whatever kind, it is of this member alone
-            planned.append(failed(member, error))
+            planned.append(_not_planned(member, error, setup))
     return planned
 
 
@@ -107,6 +118,19 @@ def prepare_together(planned: Sequence[PlannedRun], *, progress: Progress) -> No
         raise
     except DfbenchError as error:
         progress.note(f"warning: {error.message}: each detector's faces are prepared on their own")
+
+
+def _not_planned(member: Member, error: Exception, setup: Setup) -> FailedRun:
+    """Return that a member failed by `error` before it scored; one of all that must be trained first lacks weights above all."""
+    found = failed(member, error)
+    spec = setup.registry.detector(member.request.detector)
+    if member.named or not spec.needs_weights or isinstance(error, UntrainedError):
+        return found
+    untrained = WeightsError(
+        f"detector '{spec.name}' is not trained, and cannot be here: {found.error.headline}",
+        hints=found.error.hints,
+    )
+    return FailedRun(member, untrained)
 
 
 def failed(member: Member, error: Exception) -> FailedRun:
@@ -132,7 +156,7 @@ def _one_of_all(request: ScoringRequest, setup: Setup) -> Member | FailedRun:
     except UntrustedSettingError:
         raise
     except Exception as error:  # noqa: BLE001 - a plugin that cannot be imported, for one
-        return failed(member, error)
+        return _not_planned(member, error, setup)
     return member
 
 
@@ -141,6 +165,6 @@ def _require_weights(member: Member, session: ProtocolSession) -> None:
     spec, request = session.spec, member.request
     if spec.needs_weights and finished_weights(plan_training(request.training(), session).folder) is None:
         name = for_shell(spec.name)
-        raise WeightsError(
+        raise UntrainedError(
             f"detector '{spec.name}' is not trained yet", hints=(f"train it: name it, as in  -d {name}",)
         )
