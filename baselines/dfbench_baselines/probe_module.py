@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -92,26 +93,25 @@ class ProbeModule(MethodModule):
                 f"{self._probe.owner()} has features that are not numbers",
                 hints=("give other weights: --start FILE",),
             )
-        best = None
-        for strength in self._probe.numbers():
-            weight, bias = _fitted(rows, labels, strength)
-            logits = held_out @ weight + bias
-            score = _auc(truth, np.array([part.mean() for part in np.split(logits, ends)]))
-            if best is None or score > best[0]:
-                best = score, strength, weight, bias, logits
-        assert best is not None  # a recipe has at least one strength
-        score, strength, weight, bias, logits = best
+        lines = _fitted(rows, labels, self._probe.numbers())
+        videos = [
+            [part.mean() for part in np.split(held_out @ weight + bias, ends)] for weight, bias in lines
+        ]
+        scores = [_auc(truth, means) for means in videos]
+        chosen = int(np.argmax(scores))  # the first of equals
+        weight, bias = lines[chosen]
         line = self._line()
         with torch.no_grad():
             line.weight.copy_(torch.from_numpy(weight)[None])
             line.bias.copy_(torch.tensor([bias]))
+        logits = held_out @ weight + bias
         right = [
             ((part >= 0) == label).mean() for part, label in zip(np.split(logits, ends), truth, strict=True)
         ]
         sizes = np.diff([0, *ends, len(logits)])
-        self.log("val_auc", score)
+        self.log("val_auc", scores[chosen])
         self.log("val_accuracy", float(np.average(right, weights=sizes)))
-        self.log("strength", strength)
+        self.log("strength", self._probe.numbers()[chosen])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the features with a checkpoint."""
@@ -147,20 +147,24 @@ class Lite0Trainer(MethodTrainer):
 
 
 def _fitted(
-    rows: NDArray[np.float64], labels: NDArray[np.int64], strength: float
-) -> tuple[NDArray[np.float64], float]:
-    """Weights (F,) and bias of the line through features (n, F), which is fitted to them at unit variance."""
+    rows: NDArray[np.float64], labels: NDArray[np.int64], strengths: Sequence[float]
+) -> list[tuple[NDArray[np.float64], float]]:
+    """Weights (F,) and bias of the line through features (n, F) for each strength; it is fitted to them at unit variance."""
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
     scale[scale < 1e-9] = 1  # what all clips have in common
-    line = LogisticRegression(C=strength, class_weight="balanced", max_iter=_MOST_STEPS)
-    line.fit((rows - mean) / scale, labels)
-    weight = line.coef_[0] / scale
-    return weight, float(line.intercept_[0] - weight @ mean)
+    scaled = (rows - mean) / scale
+    lines = []
+    for strength in strengths:
+        line = LogisticRegression(C=strength, class_weight="balanced", max_iter=_MOST_STEPS)
+        line.fit(scaled, labels)
+        weight = line.coef_[0] / scale
+        lines.append((weight, float(line.intercept_[0] - weight @ mean)))
+    return lines
 
 
-def _auc(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+def _auc(truth: NDArray[np.int64], scores: Sequence[float]) -> float:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(truth, scores))
